@@ -1,0 +1,74 @@
+# Needs make and Python 3.11 or newer. Everything else comes from pyproject.toml, by pip, into $(VENV):
+# one stamp file an extra, so that a second call installs nothing.
+
+VENV ?= .venv
+# The first of these that is 3.11 or newer; `make PYTHON=/path/to/python3` overrides.
+PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+BIN := $(VENV)/bin
+
+# More arguments for pytest: make test ARGS="-k sse"
+ARGS ?=
+# A recorded stream for `make demo`; one with tool calls where there is one.
+DEMO ?= $(firstword $(wildcard traces/llama.cpp*/tool*.trace.jsonl) $(wildcard traces/llama.cpp*/*.trace.jsonl) \
+	$(wildcard traces/*/*.trace.jsonl))
+# Which benches: make bench BENCHES=benches/bench_sse.py
+BENCHES ?= benches
+BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchmark-disable-gc --benchmark-max-time=0.5 \
+	--benchmark-sort=min --benchmark-columns=min,median,iqr,rounds
+# What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
+BASE ?=
+
+.PHONY: help demo test lint format bench bench-compare ratios clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo           assemble a recorded stream: text as it arrives, then the response as JSON"
+	@echo "make test           run the tests (ARGS=... for pytest)"
+	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
+	@echo "make format         let ruff rewrite what it can"
+	@echo "make bench          run the benches and store the run under .benchmarks/"
+	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
+	@echo "make ratios         one table: streamkit beside openai-python, by shape of input"
+	@echo "make clean          remove what these commands made"
+
+demo: $(VENV)/.has-cli
+	@test -n "$(DEMO)" || { echo "no recorded stream under traces/: make demo DEMO=file" >&2; exit 2; }
+	$(BIN)/streamkit assemble --stream $(DEMO)
+	$(BIN)/streamkit assemble $(DEMO)
+
+test: $(VENV)/.has-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.has-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict src
+	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi
+
+format: $(VENV)/.has-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.has-bench
+	$(BENCH) --benchmark-autosave $(ARGS)
+
+bench-compare: $(VENV)/.has-bench
+	$(BENCH) --benchmark-compare$(if $(BASE),=$(BASE)) $(ARGS)
+
+ratios: $(VENV)/.has-bench
+	$(BIN)/python benches/ratios.py $(ARGS)
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "streamkit needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.has-%: pyproject.toml | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $@

@@ -1,0 +1,167 @@
+"""Everything streamkit raises, in one small tree. Whose fault it was is the first split.
+
+    StreamError                 all that streamkit raises
+    |-- MisuseError             the caller's: a wrong argument, feed() after close()
+    |-- ValidationError         a value given to the strict codec does not fit its type (a ValueError too)
+    `-- SenderError             the sender's, or the network's
+        |-- RemoteError         the sender said so: an error object in the stream or in its place
+        |-- FormatError         bytes that are not the format: HTML, nothing at all, any anomaly under strict=True
+        |-- TruncatedError      the bytes ended before the response did
+        `-- LimitError          more than a limit allows
+
+Every error carries facts, not only a sentence: where it happened (`event`, `path`), what stood there (`excerpt`) and
+what had come until then (`partial`), so that nothing already received is lost with the exception.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from .types import CreateChatCompletionResponse
+
+__all__ = (
+    "FormatError",
+    "LimitError",
+    "MisuseError",
+    "Problem",
+    "RemoteError",
+    "SenderError",
+    "StreamError",
+    "TruncatedError",
+    "ValidationError",
+)
+
+EXCERPT = 120  # characters: enough to recognise an event by, little enough for one log line
+
+
+def excerpt(data: object) -> str:
+    """The start of `data` as printable text of at most 120 characters, for an error message."""
+    text = bytes(data[: EXCERPT * 4]).decode("utf-8", "replace") if isinstance(data, (bytes, bytearray)) else str(data)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
+
+
+class StreamError(Exception):
+    """Anything streamkit raises.
+
+    `event`: 1-based number of the server-sent event, or None where no event was involved.
+    `path`: JSON path inside that event or value (`$.choices[0].delta`), or None.
+    `excerpt`: the start of the bytes or value that caused it, or None.
+    `partial`: the response so far, or None where no chunk had come.
+    `emitted`: whether anything of the response had been handed to the caller before.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        event: int | None = None,
+        path: str | None = None,
+        excerpt: str | None = None,
+        partial: CreateChatCompletionResponse | None = None,
+        emitted: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.event = event
+        self.path = path
+        self.excerpt = excerpt
+        self.partial = partial
+        self.emitted = emitted
+
+    def __str__(self) -> str:
+        where = [f"event {self.event}"] if self.event is not None else []
+        where += [self.path] if self.path is not None else []
+        text = self.message + (f" ({', '.join(where)})" if where else "")
+        return text + (f": {self.excerpt!r}" if self.excerpt is not None else "")
+
+
+class MisuseError(StreamError):
+    """The caller did something that cannot mean anything: says what was passed and what is taken."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing wrong with a value given to the strict codec."""
+
+    path: str
+    """JSON path of the value, `$` being the whole."""
+    expected: str
+    """What the type takes there."""
+    got: str
+    """What stood there, shortened."""
+
+    def __str__(self) -> str:
+        return f"invalid value, expected {self.expected} @ {self.path}, got {self.got}"
+
+
+class ValidationError(StreamError, ValueError):
+    """A value does not fit its type. `problems` lists every breach found, in document order."""
+
+    def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
+        self.problems = problems
+        self.type_name = type_name
+        head = f"not a {type_name}: " if type_name else ""
+        super().__init__(head + "; ".join(map(str, problems)))
+
+
+class SenderError(StreamError):
+    """The stream itself is at fault, not the caller: the sender's doing, or the network's."""
+
+
+class RemoteError(SenderError):
+    """The sender reported an error, inside the stream or in its place.
+
+    `code`, `type`, `param`: as the sender wrote them, None where it did not. `body`: the decoded JSON of the whole
+    event or body, unchanged.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | int | float | None = None,
+        type: str | None = None,
+        param: Any = None,
+        body: Any = None,
+        event: int | None = None,
+        path: str | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        super().__init__(message, event=event, path=path, excerpt=excerpt)
+        self.code = code
+        self.type = type
+        self.param = param
+        self.body = body
+
+
+class FormatError(SenderError):
+    """The bytes are not a chat-completion stream, or under `strict=True` not exactly one. `code`: the anomaly's."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        event: int | None = None,
+        path: str | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        super().__init__(message, event=event, path=path, excerpt=excerpt)
+        self.code = code
+
+
+class TruncatedError(SenderError):
+    """The bytes ended with neither `[DONE]` nor a finish reason for every choice."""
+
+
+class LimitError(SenderError):
+    """Something grew over a limit. `limit`: its name; `maximum`: its value."""
+
+    def __init__(self, message: str, *, limit: str, maximum: int, event: int | None = None) -> None:
+        super().__init__(message, event=event)
+        self.limit = limit
+        self.maximum = maximum
