@@ -1,0 +1,144 @@
+"""What a sender did that the OpenAI format does not say: one table of codes, and the bounded list of what was seen.
+
+Severities: `note` (harmless, nothing was changed), `repaired` (the meaning is certain and was restored), `lost`
+(something could not be used and is not in the response). An anomaly is described once for each code and path and
+counted after that, so that a sender which is odd in every chunk costs no memory.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import attrs
+
+from .errors import FormatError, excerpt
+
+__all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
+
+Severity = Literal["note", "repaired", "lost"]
+
+
+@attrs.frozen
+class Anomaly:
+    """One thing that a sender did and the format does not say."""
+
+    code: str
+    """A word from `CODES`."""
+    severity: Severity
+    message: str
+    """One sentence: what the sender did."""
+    action: str
+    """One sentence: what was made of it."""
+    path: str
+    """JSON path inside the event (`$.choices[0].index`), or `$` for the event as a whole."""
+    event: int
+    """1-based number of the event in which it was first seen; 0 for what belongs to no event."""
+    count: int
+    """How often it was seen."""
+    excerpt: str | None = None
+    """The start of what stood there the first time."""
+
+
+CODES: dict[str, tuple[Severity, str, str]] = {
+    # code: (severity, what the sender did, what was made of it)
+    # --- bytes and events
+    "invalid_utf8": ("repaired", "Bytes of an event are not UTF-8.", "They were replaced by U+FFFD."),
+    "unterminated_event": ("repaired", "The stream ends inside an event.", "Its data was whole JSON and was used."),
+    "torn_event": ("lost", "The stream ends inside an event.", "Its data was no whole JSON and was left out."),
+    "not_json": ("lost", "The data of an event is not JSON.", "The event was left out."),
+    "too_deep": ("lost", "The data of an event is nested too deeply.", "The event was left out."),
+    "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
+    "null_event": ("note", "The data of an event is null.", "The event was left out."),
+    "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
+    "unframed_json": ("repaired", "JSON stands on a line without `data:`.", "It was read as data."),
+    "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
+    "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
+    "split_document": ("repaired", "One JSON document stands in two events.", "They were joined."),
+    "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read for itself."),
+    "after_done": ("note", "An event follows `[DONE]`.", "It was left out of the response."),
+    "done_suffix": ("note", "Something follows `[DONE]` in the same event.", "It was left out of the response."),
+    "missing_done": ("note", "The stream has finish reasons but no `[DONE]`.", "It counts as complete."),
+    "missing_finish": ("note", "`[DONE]` came before every choice had a finish reason.", "It counts as complete."),
+    "full_body": ("repaired", "A full response came where a stream was asked for.", "It was read as the response."),
+    "non_finite_number": ("repaired", "A number is NaN or infinite, which JSON cannot say.", "It became a float."),
+    "lone_surrogate": ("repaired", "Half a surrogate pair never met its other half.", "It became U+FFFD."),
+    # --- the chunk
+    "choices_missing": ("note", "A chunk has no `choices`, or null.", "It was read as an empty list."),
+    "choices_object": ("repaired", "`choices` is an object, not a list.", "It was read as its only item."),
+    "bad_choice": ("lost", "A choice is not an object.", "It was left out."),
+    "index_missing": ("repaired", "A choice has no index.", "Its position was used."),
+    "index_type": ("repaired", "An index is not a whole number.", "It was converted."),
+    "delta_missing": ("note", "A choice has no delta, or null.", "It was read as an empty one."),
+    "message_for_delta": ("repaired", "A choice has a message instead of a delta.", "It was read as a delta."),
+    "message_repeated": ("note", "A full message follows the deltas.", "Only what was still missing was taken."),
+    "message_differs": ("lost", "A full message differs from its deltas.", "The deltas stand."),
+    "field_type": ("repaired", "A field has another type than the format says.", "It was converted."),
+    "bad_field": ("lost", "A field has a type that cannot be converted.", "It was kept as an unknown field."),
+    "created_form": ("repaired", "`created` is not a whole number of seconds.", "It was converted."),
+    "finish_empty": ("note", "A finish reason is the empty string.", "It counts as none."),
+    "finish_unknown": ("note", "A finish reason is not of the format.", "It was kept as it is."),
+    "finish_changed": ("note", "A choice got a second, different finish reason.", "The last one stands."),
+    "role_unknown": ("note", "A role is not of the format.", "It was kept as it is."),
+    "after_finish": ("note", "A choice went on after its finish reason.", "It was reopened."),
+    "usage_moved": ("note", "Usage stands elsewhere than on the chunk.", "It was taken from there."),
+    "usage_repeated": ("note", "Usage came more than once.", "The last one stands, none was added up."),
+    "content_parts": ("repaired", "Content is a list of parts.", "Text and reasoning were taken from them."),
+    "type_changed": ("repaired", "A field changes its type between chunks.", "All values were kept, as a list."),
+    "audio_base64": ("repaired", "Audio data is not base64.", "The pieces were joined as text."),
+    # --- tool calls
+    "tool_calls_object": ("repaired", "`tool_calls` is an object, not a list.", "It was read as its only item."),
+    "bad_tool_call": ("lost", "A tool call is not an object.", "It was left out."),
+    "tool_index_missing": ("repaired", "A tool call has no index.", "It was placed by its id, its name or its turn."),
+    "tool_index_reused": ("repaired", "Two tool calls share one index.", "They were told apart by id or name."),
+    "tool_id_missing": ("repaired", "A tool call has no id.", "One was made up."),
+    "tool_id_reused": ("repaired", "Two tool calls share one id.", "They were told apart by index or name."),
+    "tool_id_changed": ("note", "The id of a tool call changes on the way.", "The first one stands."),
+    "tool_id_nested": ("repaired", "The id of a tool call stands inside its function.", "It was taken from there."),
+    "tool_name_missing": ("note", "A tool call ended without a name.", "It was kept as it is."),
+    "tool_name_repeated": ("note", "The name of a tool call is repeated.", "It was taken once."),
+    "arguments_object": ("repaired", "Arguments are JSON, not a string.", "They were written as a string."),
+    # --- errors
+    "error_event": ("lost", "The sender reported an error inside the stream.", "The stream counts as failed."),
+    # --- this list itself
+    "more_anomalies": ("note", "More anomalies were seen than are kept.", "They were only counted."),
+}
+"""Every code with its severity, what the sender did, and what was made of it."""
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+class Anomalies:
+    """Collects anomalies: described once for each code and path (whatever the index), counted after that.
+
+    `strict`: raise a `FormatError` at the first one that is worse than a note.
+    """
+
+    def __init__(self, *, maximum: int, strict: bool = False) -> None:
+        self.event = 0  # number of the event that is being read; set by the accumulator
+        self.strict = strict
+        self.fresh: list[Anomaly] = []  # first sightings that no one has been told of yet
+        self._maximum = maximum
+        self._seen: dict[tuple[str, str], Anomaly] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def note(self, code: str, path: str = "$", found: object = None) -> None:
+        """Record that `code` was seen at `path`, where `found` stood."""
+        key = (code, _INDEX.sub("[]", path))
+        if key in self._counts:
+            self._counts[key] += 1
+            return
+        if len(self._counts) >= self._maximum and code != "more_anomalies":
+            return self.note("more_anomalies")
+        severity, message, action = CODES[code]
+        shown = None if found is None else excerpt(found)
+        anomaly = Anomaly(code, severity, message, action, path, self.event, 1, shown)
+        self._seen[key] = anomaly
+        self._counts[key] = 1
+        self.fresh.append(anomaly)
+        if self.strict and severity != "note":
+            raise FormatError(message, code=code, event=self.event, path=path, excerpt=shown)
+
+    def all(self) -> tuple[Anomaly, ...]:
+        """Every anomaly so far, in order of first sight, each with its count."""
+        return tuple(attrs.evolve(seen, count=self._counts[key]) for key, seen in self._seen.items())

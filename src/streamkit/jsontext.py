@@ -1,0 +1,121 @@
+"""Bytes to a JSON value, also where strict readers refuse what a sender wrote.
+
+jiter reads nearly everything. What it refuses is tried once more with the standard library, which takes NaN,
+infinities and half a surrogate pair (`"\\ud83d"`); bytes that are no UTF-8 are replaced first. What was odd is said
+by name, so that the caller can report it. Cost: one parse; the second only for documents that the first refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jiter
+
+__all__ = ("TEXT_KEYS", "decode", "depth", "pair", "scrub")
+
+TEXT_KEYS = frozenset(
+    {
+        "content",
+        "refusal",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_text",
+        "text",
+        "thinking",
+        "summary",
+        "arguments",
+        "input",
+        "transcript",
+    }
+)
+"""Strings that a sender cuts into deltas: half a pair at their edge may meet its other half in the next delta."""
+
+_MAX_DEPTH = 200  # jiter's own; the standard library would go on until it raises RecursionError
+_LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+
+
+def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """The JSON value in `data` and the anomaly codes of what had to be repaired; ValueError if there is none."""
+    try:
+        return jiter.from_json(data, allow_inf_nan=False), ()
+    except ValueError as refusal:
+        if "recursion limit" in str(refusal):
+            raise
+    codes = []
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        codes.append("invalid_utf8")
+    non_finite: list[str] = []
+
+    def constant(word: str) -> float:
+        non_finite.append(word)
+        return float(word)
+
+    try:
+        value = json.loads(text, parse_constant=constant, strict=False)
+        if depth(value) > _MAX_DEPTH:
+            raise ValueError("nested too deeply")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if non_finite:
+        codes.append("non_finite_number")
+    if "\\u" in text:
+        value = scrub(value)
+    return value, tuple(codes)
+
+
+def scrub(value: Any, *, edges: bool = False) -> Any:
+    """`value` with every lone surrogate replaced by U+FFFD, but for halves at the edges of text that comes in deltas.
+
+    `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`.
+    """
+    if isinstance(value, str):
+        return _scrub_text(value, edges)
+    if isinstance(value, list):
+        return [scrub(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _scrub_text(str(key), False): (
+                {_scrub_text(str(k), False): scrub(v, edges=isinstance(v, str)) for k, v in item.items()}
+                if key == "delta" and isinstance(item, dict)
+                else scrub(item, edges=key in TEXT_KEYS)
+            )
+            for key, item in value.items()
+        }
+    return value
+
+
+def _scrub_text(text: str, edges: bool) -> str:
+    if text.isascii():
+        return text
+    text = pair(text)
+    if not edges:
+        return _LONE.sub("\ufffd", text)
+    head = text[:1] if "\udc00" <= text[:1] <= "\udfff" else ""
+    tail = text[-1:] if len(text) > len(head) and "\ud800" <= text[-1:] <= "\udbff" else ""
+    return head + _LONE.sub("\ufffd", text[len(head) : len(text) - len(tail)]) + tail
+
+
+def pair(text: str) -> str:
+    """`text` with halves of a surrogate pair that stand side by side joined into their character."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def depth(value: Any) -> int:
+    """How many arrays and objects lie inside one another: 0 for a scalar, 1 for `[]`. No recursion."""
+    deepest, stack = 0, [(value, 1)]
+    while stack:
+        item, level = stack.pop()
+        if isinstance(item, dict):
+            children: Any = item.values()
+        elif isinstance(item, (list, tuple)):
+            children = item
+        else:
+            continue
+        deepest = max(deepest, level)
+        stack.extend((child, level + 1) for child in children if isinstance(child, (dict, list, tuple)))
+    return deepest
