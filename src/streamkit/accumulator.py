@@ -1,0 +1,532 @@
+"""Blocks in, events out, and the response so far at any moment. No I/O.
+
+    acc = Accumulator()
+    for block in blocks:
+        for event in acc.feed(block): ...
+    outcome = acc.close()
+    response = acc.snapshot()
+
+It joins the layers by calling: `sse` cuts blocks into events, `jsontext` and `salvage` read their data, `remote` tells
+errors from chunks, `dialect` makes clean chunks, `reducer` folds them. What it adds is the life of a stream: what kind
+of body this is at all, where it ends, and how. Whatever the cut of the bytes, events, response, outcome and anomalies
+are the same. Cost: O(1) a chunk in what came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from . import events as ev
+from .anomalies import Anomalies, Anomaly
+from .cells import Context
+from .dialect import is_chunk, read_chunk
+from .errors import (
+    FormatError,
+    LimitError,
+    MisuseError,
+    RemoteError,
+    StreamError,
+    TruncatedError,
+    excerpt,
+)
+from .jsontext import decode, scrub
+from .limits import DEFAULT_LIMITS, Limits
+from .outcome import REASONS, Outcome
+from .reducer import Reducer
+from .remote import find_error
+from .rules import RULES, Rule
+from .salvage import DONE, salvage
+from .sniff import Sniffer
+from .sse import Comment, EventDecoder, ServerSentEvent
+from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+
+__all__ = ("Accumulator", "Statistics")
+
+Out = list[ev.Event] | None
+
+
+@attrs.frozen
+class Statistics:
+    """What went through an accumulator."""
+
+    bytes: int
+    """Bytes fed, framing included."""
+    blocks: int
+    """Blocks fed that were not empty."""
+    events: int
+    """Server-sent events, `[DONE]` included."""
+    comments: int
+    """Comments: keep-alives."""
+    chunks: int
+    """Chunks folded into the response."""
+    unknown_fields: Mapping[str, int]
+    """Fields the format does not know: path (`choices[].delta.reasoning`) -> in how many chunks."""
+
+
+class Accumulator:
+    """Reassembles one stream.
+
+    `strict`: raise a `FormatError` at the first anomaly that is worse than a note. `limits`: how large the stream may
+    grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
+
+    `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
+    `strict`. What a sender does wrong is an event, an anomaly and the outcome.
+    """
+
+    def __init__(
+        self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS, rules: Mapping[str, Rule] = RULES
+    ) -> None:
+        self._limits = limits
+        self._anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
+        self._context = Context(rules, limits, self._anomalies.note)
+        self._reducer = Reducer(self._context)
+        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
+        self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
+        self._bytes = 0
+        self._blocks = 0
+        self._events = 0
+        self._data_bytes = 0
+        self._torn: tuple[bytes, int] | None = None  # data that was no JSON and may go on in the next event
+        self._error: StreamError | None = None  # the first error that the stream failed with
+        self._reason = ""  # the reason that goes with it
+        self._outcome: Outcome | None = None
+        self._closed = False
+
+    # --- in
+
+    def feed(self, block: bytes | bytearray | memoryview) -> list[ev.Event]:
+        """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
+        out: list[ev.Event] = []
+        self._take(block, out)
+        return out
+
+    def absorb(self, block: bytes | bytearray | memoryview) -> None:
+        """As `feed`, for those who want no events: the fastest way in."""
+        self._take(block, None)
+
+    def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
+        """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
+        self._check_open("add")
+        value = chunk if isinstance(chunk, (CreateChatCompletionStreamResponse, dict)) else _dumped(chunk)
+        out: list[ev.Event] = []
+        self._sniffer = None
+        if self._outcome is not None:
+            self._anomalies.note("after_done")
+            return out
+        self._guard(self._add, value, out)
+        return out
+
+    def close(self) -> Outcome:
+        """Nothing more will come: how the stream ended. Closing again returns the same outcome.
+
+        The events that closing gives, the ending one last, are in `outcome.events`.
+        """
+        if self._closed:
+            assert self._outcome is not None
+            return self._outcome
+        out: list[ev.Event] = []
+        self._guard(self._close, out)
+        self._closed = True
+        if self._outcome is None:
+            self._end("finish_without_done", out)
+        assert self._outcome is not None
+        self._outcome = attrs.evolve(self._outcome, events=tuple(out))
+        return self._outcome
+
+    def cancel(self) -> Outcome:
+        """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
+        if not self._closed and self._outcome is None and self._error is None:
+            out: list[ev.Event] = []
+            self._end("cancelled", out)
+            self._closed = True
+            assert self._outcome is not None
+            self._outcome = attrs.evolve(self._outcome, events=tuple(out))
+            return self._outcome
+        return self.close()
+
+    # --- out
+
+    def snapshot(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own; None before the first chunk. Costs one join of the text."""
+        return self._reducer.snapshot()
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What the sender did that the format does not say, in order of first sight."""
+        return self._anomalies.all()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._outcome
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has ended: `[DONE]` came, it failed for good, or `close` was called."""
+        return self._outcome is not None
+
+    @property
+    def emitted(self) -> bool:
+        """Whether any output had come: text, a tool call ... that a caller may have shown to somebody."""
+        return self._reducer.emitted
+
+    def statistics(self) -> Statistics:
+        """What went through, in numbers."""
+        return Statistics(
+            bytes=self._bytes,
+            blocks=self._blocks,
+            events=self._events,
+            comments=self._decoder.comments,
+            chunks=self._reducer.chunks,
+            unknown_fields=dict(self._context.unknown),
+        )
+
+    def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
+        """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
+        return self._reducer.explain(choice, call)
+
+    # --- blocks to events
+
+    def _take(self, block: Any, out: Out) -> None:
+        if self._closed:
+            self._check_open("feed")
+        if type(block) is not bytes:
+            block = _as_bytes(block)
+        if not block:
+            return
+        self._blocks += 1
+        self._bytes += len(block)
+        try:
+            if self._sniffer is not None:
+                block = self._sniffer.feed(block)
+                if not self._sniffer.decided or self._sniffer.body:
+                    return
+                self._sniffer = None
+            for item in self._decoder.feed_all(block):
+                if type(item) is Comment:
+                    self._keep_alive(item.text, out)
+                else:
+                    self._event(item, out)  # type: ignore[arg-type]
+        except LimitError as error:
+            self._fail(error, "limit", out)
+        except FormatError as error:
+            self._fail(error, "anomaly", out)
+            raise
+
+    def _guard(self, step: Any, *arguments: Any) -> None:
+        """Run `step(*arguments)`, whose last argument is `out`; a limit or a strict anomaly fails the stream."""
+        try:
+            step(*arguments)
+        except LimitError as error:
+            self._fail(error, "limit", arguments[-1])
+        except FormatError as error:
+            self._fail(error, "anomaly", arguments[-1])
+            raise
+
+    def _keep_alive(self, text: str, out: Out) -> None:
+        if self._outcome is None:
+            self._reducer.emit(out, ev.KeepAlive, text)
+
+    def _event(self, event: ServerSentEvent, out: Out) -> None:
+        self._events += 1
+        self._anomalies.event = self._events
+        if self._outcome is not None:
+            self._anomalies.note("after_done", "$", event.data)
+            return
+        data = event.data
+        self._data_bytes += len(data)
+        if self._data_bytes > self._limits.max_response_bytes:
+            maximum = self._limits.max_response_bytes
+            raise LimitError(
+                f"more than {maximum} bytes of events in one response",
+                limit="max_response_bytes",
+                maximum=maximum,
+                event=self._events,
+            )
+        if data == DONE:
+            self._done(out)
+        else:
+            try:
+                value, repairs = decode(data)
+            except ValueError as refusal:
+                self._not_json(event, refusal, out)
+            else:
+                for code in repairs:
+                    self._anomalies.note(code, "$", data)
+                if self._torn is not None:
+                    self._give_up_torn()
+                self._value(value, event.event, out)
+                if event.ignored:
+                    self._values(*salvage(b"", event.ignored), out)
+        if self._anomalies.fresh:
+            self._report(out)
+
+    def _not_json(self, event: ServerSentEvent, refusal: ValueError, out: Out) -> None:
+        data = event.data
+        if self._torn is not None:
+            torn, _ = self._torn
+            for joined in (torn + data, torn + b"\n\n" + data):
+                try:
+                    value, _ = decode(joined)
+                except ValueError:
+                    continue
+                self._torn = None
+                self._anomalies.note("split_document", "$", joined)
+                return self._value(value, event.event, out)
+            self._give_up_torn()
+        if not data.strip():
+            if not event.ignored:
+                self._anomalies.note("blank_event")
+            return self._values(*salvage(b"", event.ignored), out)
+        values, codes = salvage(data, event.ignored)
+        if values:
+            return self._values(values, codes, out)
+        if "deep" in str(refusal) or "recursion" in str(refusal):
+            self._anomalies.note("too_deep", "$", data)
+        elif data.lstrip()[:1] == b"{":
+            self._torn = (data, self._events)
+        else:
+            self._anomalies.note("not_json", "$", data)
+
+    def _give_up_torn(self) -> None:
+        """What began in an earlier event did not go on in this one."""
+        if self._torn is not None:
+            data, number = self._torn
+            self._torn = None
+            current, self._anomalies.event = self._anomalies.event, number
+            try:
+                self._anomalies.note("not_json", "$", data)
+            finally:
+                self._anomalies.event = current
+
+    def _values(self, values: list[Any], codes: list[str], out: Out) -> None:
+        for code in codes:
+            self._anomalies.note(code)
+        for value in values:
+            if self._outcome is not None:
+                self._anomalies.note("after_done")
+            elif value == DONE:
+                self._done(out)
+            else:
+                self._value(value, "message", out)
+
+    # --- events to chunks
+
+    def _value(self, value: Any, kind: str, out: Out) -> None:
+        if type(value) is dict:
+            if kind == "error" or not ("choices" in value and "error" not in value):
+                error = find_error(value, kind)
+                if error is not None:
+                    self._remote_error(error, out)
+                elif not is_chunk(value):
+                    self._anomalies.note("not_a_chunk", "$", value)
+                    return self._keep_alive(str(value.get("type", kind)), out)
+                if error is not None and not value.get("choices"):
+                    return None
+            else:
+                error = find_error(value, kind) if self._suspicious(value) else None
+                if error is not None:
+                    self._remote_error(error, out)
+            self._reducer.fold(read_chunk(value, self._anomalies.note), out)
+        elif value is None:
+            self._anomalies.note("null_event")
+        elif isinstance(value, list):
+            self._anomalies.note("chunk_list")
+            for item in value:
+                if isinstance(item, dict):
+                    self._value(item, kind, out)
+        elif kind == "error":
+            self._remote_error(find_error({"error": str(value)}, kind), out)
+        else:
+            self._anomalies.note("not_json", "$", str(value))
+        return None
+
+    @staticmethod
+    def _suspicious(value: dict[str, Any]) -> bool:
+        """Whether a chunk with choices may hold an error all the same."""
+        choices = value["choices"]
+        if type(choices) is not list or "base_resp" in value or "error_type" in value:
+            return True
+        for choice in choices:
+            if type(choice) is not dict or "error" in choice:
+                return True
+        return False
+
+    def _add(self, value: CreateChatCompletionStreamResponse | dict[str, Any], out: Out) -> None:
+        self._events += 1
+        self._anomalies.event = self._events
+        if isinstance(value, dict):
+            self._value(scrub(value), "message", out)
+        else:
+            self._reducer.fold(value, out)
+        if self._anomalies.fresh:
+            self._report(out)
+
+    def _report(self, out: Out) -> None:
+        """Tell of anomalies that were seen for the first time."""
+        for anomaly in self._anomalies.fresh:
+            self._reducer.emit(out, ev.AnomalySeen, anomaly)
+        self._anomalies.fresh.clear()
+
+    # --- the end
+
+    def _remote_error(self, error: RemoteError | None, out: Out) -> None:
+        assert error is not None
+        error.event = self._events
+        self._anomalies.note("error_event", error.path or "$", error.message)
+        if self._error is None:
+            self._error, self._reason = error, "remote_error"
+        self._reducer.emit(out, ev.ErrorSeen, error)
+
+    def _fail(self, error: StreamError, reason: str, out: Out) -> None:
+        """The stream is over: nothing that comes after this is looked at."""
+        if error.event is None:
+            error.event = self._events or None
+        if self._outcome is not None:
+            return
+        if self._error is None:
+            self._error, self._reason = error, reason
+        self._report(out)
+        self._reducer.emit(out, ev.ErrorSeen, error)
+        self._end("no_finish", out)
+
+    def _done(self, out: Out) -> None:
+        """`[DONE]` came."""
+        self._give_up_torn()
+        if not self._reducer.chunks:
+            self._end("empty", out)
+        elif self._reducer.finished:
+            self._end("done", out)
+        else:
+            if self._error is None:
+                self._anomalies.note("missing_finish")
+            self._end("done_without_finish", out)
+
+    def _close(self, out: Out) -> None:
+        torn = False
+        if self._sniffer is not None:
+            return self._close_body(self._sniffer, out)
+        last = self._decoder.close()
+        if last is not None and self._outcome is None:
+            torn = not self._unterminated(last, out)
+        if self._outcome is not None:
+            return None
+        self._give_up_torn()
+        if not self._reducer.chunks and self._error is None:
+            self._end("not_a_stream" if self._bytes and not self._decoder.comments else "empty", out)
+        elif self._reducer.finished:
+            if self._bytes and self._error is None:
+                self._anomalies.note("missing_done")
+            self._end("finish_without_done", out)
+        else:
+            self._end("mid_event" if torn else "no_finish", out)
+        return None
+
+    def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
+        """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
+        self._anomalies.event = self._events + 1
+        if not _is_whole(event):
+            self._anomalies.note("torn_event", "$", event.data)
+            return not event.data.strip()
+        self._anomalies.note("unterminated_event", "$", event.data)
+        self._event(event, out)
+        return True
+
+    def _close_body(self, sniffer: Sniffer, out: Out) -> None:
+        """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
+        data = sniffer.held
+        self._sniffer = None
+        if not sniffer.body:
+            return self._end("empty", out)
+        try:
+            value, _ = decode(data)
+        except ValueError:
+            value = None
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]  # Google wraps its error bodies in a list
+        if isinstance(value, dict):
+            self._events = self._anomalies.event = 1
+            error = find_error(value, "body")
+            if error is not None and not value.get("choices"):
+                self._error, self._reason = error, "error_body"
+                self._reducer.emit(out, ev.ErrorSeen, error)
+                return self._end("empty", out)
+            if isinstance(value.get("choices"), list):
+                self._anomalies.note("full_body")
+                self._reducer.fold(read_chunk(_as_chunk(value), self._anomalies.note), out)
+                return self._end("full_body", out)
+        self._error = FormatError("the bytes are no event stream", excerpt=excerpt(data))
+        self._reason = "not_a_stream"
+        self._reducer.emit(out, ev.ErrorSeen, self._error)
+        return self._end("not_a_stream", out)
+
+    def _end(self, reason: str, out: Out) -> None:
+        """Settle the outcome. An error that came before decides it, whatever the reason would be."""
+        error = self._error
+        if error is not None:
+            reason = self._reason
+        name, sentence = REASONS[reason]
+        if name != "cancelled":
+            self._reducer.end(name == "complete", out)
+        if self._anomalies.fresh:
+            self._report(out)
+        if error is None and name == "truncated":
+            error = TruncatedError(sentence, event=self._events or None)
+        elif error is None and name == "failed":
+            error = FormatError(sentence, event=self._events or None)
+            self._reducer.emit(out, ev.ErrorSeen, error)
+        if error is not None:
+            error.partial = self.snapshot()
+            error.emitted = self.emitted
+        self._outcome = Outcome(name, reason, error)
+        self._reducer.emit(out, ev.End, self._outcome)
+
+    def _check_open(self, verb: str) -> None:
+        if self._closed:
+            raise MisuseError(f"{verb}() after close(): an Accumulator reads one stream; make a new one for the next")
+
+
+def _as_bytes(block: Any) -> bytes:
+    if not isinstance(block, (bytes, bytearray, memoryview)):
+        raise MisuseError(f"feed() takes a block as bytes, bytearray or memoryview, not {type(block).__name__}")
+    return bytes(block)
+
+
+def _is_whole(event: ServerSentEvent) -> bool:
+    """Whether the data of an unterminated event is all there: JSON, `[DONE]`, or several of them."""
+    data = event.data.strip()
+    try:
+        return data == DONE or isinstance(decode(data)[0], dict)
+    except ValueError:
+        values, codes = salvage(data)
+        return bool(values) and "event_in_event" not in codes
+
+
+def _as_chunk(body: dict[str, Any]) -> dict[str, Any]:
+    """A full response as the one chunk that says it all."""
+    choices = [
+        {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
+        if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        else choice
+        for choice in body["choices"]
+    ]
+    return {**body, "choices": choices}
+
+
+def _dumped(chunk: Any) -> dict[str, Any]:
+    """An SDK's chunk as a mapping: pydantic models dump themselves, others say `to_dict` or `dict`."""
+    if isinstance(chunk, Mapping):
+        return dict(chunk)
+    for name, arguments in (("model_dump", {"exclude_unset": True}), ("to_dict", {}), ("dict", {})):
+        dump = getattr(chunk, name, None)
+        if callable(dump) and not isinstance(chunk, type):
+            value = dump(**arguments)
+            if isinstance(value, Mapping):
+                return dict(value)
+    raise MisuseError(
+        f"add() takes a chunk: one of streamkit's, a mapping, or an object with model_dump() or to_dict(),"
+        f" not {type(chunk).__name__}"
+    )

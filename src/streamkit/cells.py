@@ -1,0 +1,417 @@
+"""Cells: the state of one field while its stream runs, one class for each rule of `rules.py`.
+
+`add(value)` takes the next value (never None) and returns what is new in it; `value()` gives what stands now, never
+an alias of live state. Text is kept in a list and joined when read, so that n pieces cost O(n), not O(n^2).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from .errors import LimitError
+from .jsontext import depth, pair
+from .limits import Limits
+from .rules import Rule, rule_for
+
+__all__ = ("Base64", "Cell", "Context", "Extend", "Fields", "First", "Keyed", "Last", "SameOrAdd", "Text", "new_cell")
+
+
+class Cell(Protocol):
+    """The state of one field."""
+
+    def add(self, value: Any) -> Any:
+        """Take the next value; return what is new in it."""
+
+    def value(self) -> Any:
+        """What stands now."""
+
+
+class Context:
+    """What every cell of one response shares: the rules, the limits, and where to report what is odd."""
+
+    __slots__ = ("limits", "note", "rules", "unknown")
+
+    def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
+        self.rules = rules
+        self.limits = limits
+        self.note = note
+        self.unknown: dict[str, int] = {}  # path of each unknown field -> in how many chunks it stood
+
+
+class First:
+    """FIRST: the first non-empty value stands."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def add(self, value: Any) -> Any:
+        if not self._value:
+            self._value = _whole(value)
+        return value
+
+    def value(self) -> Any:
+        return _copy(self._value)
+
+
+class Last:
+    """LAST: the last value stands; an empty list or object does not replace one that says something."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def add(self, value: Any) -> Any:
+        if not (self._value and isinstance(value, (list, dict)) and not value):
+            self._value = _whole(value)
+        return value
+
+    def value(self) -> Any:
+        return _copy(self._value)
+
+
+class Text:
+    """ADD: pieces of text, valid at every moment.
+
+    A sender that cuts between UTF-16 units sends half a surrogate pair at the end of one delta and the other half at
+    the start of the next; the first half is held back until then, and becomes U+FFFD if nothing follows.
+    """
+
+    __slots__ = ("_held", "_pieces")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._held = ""
+
+    def add(self, value: str) -> str:
+        if not value:
+            return value
+        if self._held or value[0] >= "\ud800" or value[-1] >= "\ud800":
+            value = self._mend(value)
+        self._pieces.append(value)
+        return value
+
+    def _mend(self, value: str) -> str:
+        value = pair(self._held + value)
+        self._held = ""
+        if "\ud800" <= value[-1] <= "\udbff":
+            self._held, value = value[-1], value[:-1]
+        return _whole_text(value)
+
+    def flush(self) -> str:
+        """Nothing more will come: a half that still waits becomes U+FFFD, which is returned."""
+        lost, self._held = ("\ufffd" if self._held else ""), ""
+        if lost:
+            self._pieces.append(lost)
+        return lost
+
+    def value(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+
+class SameOrAdd:
+    """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""
+
+    __slots__ = ("_first", "_text", "_times")
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+        self._times = 0
+        self._text: Text | None = None
+
+    def add(self, value: str) -> str:
+        if self._text is not None:
+            return self._text.add(value)
+        if self._first is None:
+            self._first = value
+        if value == self._first:
+            self._times += 1
+            return value
+        self._text = Text()
+        for _ in range(self._times):
+            self._text.add(self._first)
+        return self._text.add(value)
+
+    def flush(self) -> str:
+        """As `Text.flush`."""
+        return self._text.flush() if self._text is not None else ""
+
+    def value(self) -> str:
+        if self._text is not None:
+            return self._text.value()
+        return _whole_text(self._first or "")
+
+
+class Extend:
+    """EXTEND: a list that grows by the items of each value."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self) -> None:
+        self._items: list[Any] = []
+
+    def add(self, value: list[Any]) -> list[Any]:
+        self._items.extend(value)
+        return value
+
+    def value(self) -> list[Any]:
+        return [_copy(item) for item in self._items]
+
+
+class Base64:
+    """ADD_BASE64: pieces of base64 joined as bytes. A piece may be padded, or end inside a group of four characters.
+
+    Where a piece is no base64 at all, all of them are joined as the text they are: nothing is lost.
+    """
+
+    __slots__ = ("_bytes", "_carry", "_pieces")
+
+    def __init__(self) -> None:
+        self._bytes: list[bytes] | None = []
+        self._carry = ""
+        self._pieces: list[str] = []
+
+    def add(self, value: str) -> bytes:
+        self._pieces.append(value)
+        if self._bytes is None:
+            return b""
+        text = self._carry + value
+        whole = len(text) - (0 if text.endswith("=") else len(text) % 4)
+        try:
+            new = b"".join(binascii.a2b_base64(part) for part in _padded_parts(text[:whole]))
+        except (binascii.Error, ValueError):
+            self._bytes, self._carry = None, ""
+            return b""
+        self._carry = text[whole:]
+        self._bytes.append(new)
+        return new
+
+    def value(self) -> str:
+        if self._bytes is None or self._carry:
+            return "".join(self._pieces)
+        self._bytes = [b"".join(self._bytes)]
+        return base64.b64encode(self._bytes[0]).decode("ascii")
+
+
+def _padded_parts(text: str) -> list[str]:
+    """`QQ==Qg==` -> `QQ==`, `Qg==`: a2b_base64 stops at the first padding."""
+    parts, start = [], 0
+    while (end := text.find("=", start)) >= 0:
+        while end < len(text) and text[end] == "=":
+            end += 1
+        parts.append(text[start:end])
+        start = end
+    return [*parts, text[start:]]
+
+
+class Dropped:
+    """DROP: takes everything, keeps nothing."""
+
+    __slots__ = ()
+
+    def add(self, value: Any) -> None:
+        return None
+
+    def value(self) -> None:
+        return None
+
+
+class Mixed:
+    """A field that changed its type on the way: all its values, as a list."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, before: Any) -> None:
+        self._items = [before]
+
+    def add(self, value: Any) -> Any:
+        self._items.append(value)
+        return value
+
+    def value(self) -> list[Any]:
+        return [_copy(item) for item in self._items]
+
+
+class Keyed:
+    """KEYED: objects of the same (type, index) are one; a new id, or an object without an index that cannot go on the
+    last one, begins another. (OpenRouter cuts one reasoning detail into many chunks, and repeats index 0 for all.)"""
+
+    __slots__ = ("_context", "_entries", "_last", "_path")
+
+    def __init__(self, context: Context, path: str) -> None:
+        self._context = context
+        self._path = path + "[]"
+        self._entries: list[Any] = []  # Fields, or items that are no objects, as they came
+        self._last: dict[tuple[Any, Any], Fields] = {}
+
+    def add(self, value: list[Any]) -> list[Any]:
+        for item in value:
+            if not isinstance(item, dict):
+                self._entries.append(item)
+                continue
+            key = (str(item.get("type")), str(item.get("index")))
+            entry = self._last.get(key)
+            known = entry.get("id") if entry is not None else None
+            if entry is None or (known and item.get("id") and known != item["id"]):
+                entry = self._last[key] = Fields(self._context, self._path)
+                self._entries.append(entry)
+            entry.add(item)
+        return value
+
+    def value(self) -> list[Any]:
+        return [item.value() if isinstance(item, Fields) else _copy(item) for item in self._entries]
+
+
+class Ledger:
+    """LEDGER: counts that are reported again and again. The last report stands; absent, null and zero erase nothing.
+
+    Zero cannot erase because counts only grow: a zero after a number is a sender that had nothing to say (MiniMax
+    writes zeros in every chunk but one).
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: dict[str, Any] = {}
+
+    def add(self, value: dict[str, Any]) -> dict[str, Any]:
+        _merge_counts(self._value, value)
+        return value
+
+    def value(self) -> dict[str, Any]:
+        return copy.deepcopy(self._value)
+
+
+def _merge_counts(into: dict[str, Any], new: dict[str, Any]) -> None:
+    for key, value in new.items():
+        before = into.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            _merge_counts(before, value)
+        elif isinstance(value, dict):
+            into[key] = copy.deepcopy(value)
+        elif value or before is None:
+            into[key] = value
+
+
+class Fields:
+    """MERGE: an object, each of its fields by its own rule. Also the home of every unknown field of one object."""
+
+    __slots__ = ("_cells", "_context", "_path", "_prefix")
+
+    def __init__(self, context: Context, path: str = "") -> None:
+        self._context = context
+        self._path = path
+        self._prefix = path + "." if path else ""
+        self._cells: dict[str, Cell | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._cells)
+
+    def add(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name, item in value.items():
+            self.put(name, item)
+        return value
+
+    def put(self, name: str, value: Any) -> Any:
+        """Take the next value of field `name`; return what is new in it, None where nothing is."""
+        cell = self._cells.get(name)
+        if value is None:
+            self._cells.setdefault(name)
+            return None
+        if cell is None:
+            cell = self._cells[name] = new_cell(self._context, self._prefix + name, value)
+        elif type(cell) is Dropped:
+            return None
+        elif not _takes(cell, value):
+            self._context.note("type_changed", f"$.{self._prefix}{name}", value)
+            cell = self._cells[name] = Mixed(cell.value())
+        if isinstance(value, (dict, list)) and depth(value) > self._context.limits.max_nesting:
+            maximum = self._context.limits.max_nesting
+            raise LimitError(
+                f"a field is nested more than {maximum} levels deep", limit="max_nesting", maximum=maximum
+            )
+        return cell.add(value)
+
+    def count(self, names: Mapping[str, Any]) -> None:
+        """Count `names` among the unknown fields."""
+        unknown = self._context.unknown
+        for name in names:
+            path = self._prefix + name
+            unknown[path] = unknown.get(path, 0) + 1
+
+    def get(self, name: str) -> Any:
+        """What stands under `name` now, or None."""
+        cell = self._cells.get(name)
+        return None if cell is None else cell.value()
+
+    def flush(self) -> str:
+        """Nothing more will come: as `Text.flush`, for every text in here."""
+        return "".join(cell.flush() for cell in self._cells.values() if isinstance(cell, (Text, SameOrAdd, Fields)))
+
+    def value(self) -> dict[str, Any]:
+        cells = self._cells.items()
+        return {name: None if c is None else c.value() for name, c in cells if not isinstance(c, Dropped)}
+
+
+def new_cell(context: Context, path: str, value: Any) -> Cell:
+    """A cell for the field at `path`, whose first value is `value`."""
+    rule = rule_for(context.rules, path, value)
+    if rule is Rule.KEYED and isinstance(value, list):
+        return Keyed(context, path)
+    if rule is Rule.MERGE and isinstance(value, dict):
+        return Fields(context, path)
+    kind = _KINDS.get(rule)
+    if kind is not None and isinstance(value, kind[1]):
+        return kind[0]()
+    # A value that the table's rule cannot take (`"reasoning": [...]`): by kind, as an unknown field.
+    if isinstance(value, list):
+        return Extend()
+    if isinstance(value, dict):
+        return Fields(context, path)
+    return Last()
+
+
+_KINDS: dict[Rule, tuple[Callable[[], Cell], type | tuple[type, ...]]] = {
+    Rule.FIRST: (First, object),
+    Rule.LAST: (Last, object),
+    Rule.ADD: (Text, str),
+    Rule.ADD_BASE64: (Base64, str),
+    Rule.SAME_OR_ADD: (SameOrAdd, str),
+    Rule.EXTEND: (Extend, list),
+    Rule.LEDGER: (Ledger, dict),
+    Rule.DROP: (Dropped, object),
+}
+
+
+def _takes(cell: Cell, value: Any) -> bool:
+    if isinstance(cell, (Text, SameOrAdd, Base64)):
+        return isinstance(value, str)
+    if isinstance(cell, (Extend, Keyed)):
+        return isinstance(value, list)
+    if isinstance(cell, (Fields, Ledger)):
+        return isinstance(value, dict)
+    return True
+
+
+def _whole(value: Any) -> Any:
+    return _whole_text(value) if isinstance(value, str) else value
+
+
+def _whole_text(text: str) -> str:
+    """`text` with every lone surrogate replaced, so that it can be encoded."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _copy(value: Any) -> Any:
+    """A value that shares nothing mutable with live state. Scalars and frozen objects are values already."""
+    return copy.deepcopy(value) if isinstance(value, (dict, list)) else value

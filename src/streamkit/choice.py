@@ -1,0 +1,134 @@
+"""The state of one choice while its stream runs, and what it says now.
+
+It holds the cells of the choice's fields and remembers which parts (content, a tool call ...) are open, which is what
+the grammar of `events.py` is about. It folds nothing itself: the reducer does.
+"""
+
+from __future__ import annotations
+
+from .cells import Context, Fields, new_cell
+from .toolcalls import Call, CallTable
+from .types import (
+    ChatChoice,
+    ChatChoiceLogprobs,
+    ChatCompletionResponseMessage,
+    ChatCompletionResponseMessageAudio,
+    FunctionCall,
+    Role,
+)
+
+__all__ = ("ChoiceState", "Part")
+
+Part = str | Call
+"""A part of a choice: its name, or the call itself."""
+
+_DELTA = "choices[].delta"
+
+
+class ChoiceState:
+    """Everything known of one choice."""
+
+    __slots__ = (
+        "audio",
+        "calls",
+        "content",
+        "delta_extra",
+        "done",
+        "ended",
+        "extra",
+        "finish",
+        "function_arguments",
+        "function_extra",
+        "function_name",
+        "has",
+        "index",
+        "logprobs_content",
+        "logprobs_extra",
+        "logprobs_refusal",
+        "open",
+        "reasoning",
+        "refusal",
+        "role",
+    )
+
+    def __init__(self, context: Context, index: int) -> None:
+        self.index = index
+        self.role = new_cell(context, f"{_DELTA}.role", "")
+        self.content = new_cell(context, f"{_DELTA}.content", "")
+        self.refusal = new_cell(context, f"{_DELTA}.refusal", "")
+        self.function_name = new_cell(context, f"{_DELTA}.function_call.name", "")
+        self.function_arguments = new_cell(context, f"{_DELTA}.function_call.arguments", "")
+        self.function_extra = Fields(context, f"{_DELTA}.function_call")
+        self.audio = Fields(context, f"{_DELTA}.audio")
+        self.calls = CallTable(context, index)
+        self.logprobs_content = new_cell(context, "choices[].logprobs.content", [])
+        self.logprobs_refusal = new_cell(context, "choices[].logprobs.refusal", [])
+        self.logprobs_extra = Fields(context, "choices[].logprobs")
+        self.finish = new_cell(context, "choices[].finish_reason", "")
+        self.delta_extra = Fields(context, _DELTA)
+        self.extra = Fields(context, "choices[]")
+        self.has: set[str] = set()  # which of the optional fields were there at all: "" is content, null is none
+        self.reasoning = ""  # the field in which this sender writes reasoning
+        self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
+        self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them
+        self.done = False  # whether the choice was reported as done
+
+    def text_of(self, part: str) -> str:
+        """All text of the part `content`, `refusal` or `reasoning`."""
+        if part == "content":
+            return self.content.value() or ""
+        if part == "refusal":
+            return self.refusal.value() or ""
+        return self.delta_extra.get(self.reasoning) or ""
+
+    def function_call(self) -> FunctionCall | None:
+        """The legacy function call, or None."""
+        if "function_call" not in self.has:
+            return None
+        return FunctionCall(
+            name=self.function_name.value() or "",
+            arguments=self.function_arguments.value() or "",
+            extra=self.function_extra.value(),
+        )
+
+    def audio_value(self) -> ChatCompletionResponseMessageAudio | None:
+        """The audio, or None."""
+        if not self.audio:
+            return None
+        found = self.audio.value()
+        return ChatCompletionResponseMessageAudio(
+            id=str(found.pop("id", None) or ""),
+            expires_at=found.pop("expires_at", None) or 0,
+            data=found.pop("data", None) or "",
+            transcript=found.pop("transcript", None) or "",
+            extra=found,
+        )
+
+    def logprobs(self) -> ChatChoiceLogprobs | None:
+        """The log probabilities, or None."""
+        if "logprobs" not in self.has:
+            return None
+        return ChatChoiceLogprobs(
+            content=self.logprobs_content.value() if "logprobs.content" in self.has else None,
+            refusal=self.logprobs_refusal.value() if "logprobs.refusal" in self.has else None,
+            extra=self.logprobs_extra.value(),
+        )
+
+    def value(self) -> ChatChoice:
+        """The choice as the response lists it."""
+        calls = [call.value() for call in self.calls.calls]
+        return ChatChoice(
+            index=self.index,
+            message=ChatCompletionResponseMessage(
+                content=(self.content.value() or "") if "content" in self.has else None,
+                refusal=(self.refusal.value() or "") if "refusal" in self.has else None,
+                tool_calls=calls or None,
+                role=self.role.value() or Role.ASSISTANT,
+                function_call=self.function_call(),
+                audio=self.audio_value(),
+                extra=self.delta_extra.value(),
+            ),
+            finish_reason=self.finish.value() or None,
+            logprobs=self.logprobs(),
+            extra=self.extra.value(),
+        )

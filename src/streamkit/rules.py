@@ -1,0 +1,117 @@
+"""First wins, last wins, adds: what becomes of a field that comes in many chunks, in one table by path.
+
+A path names the place in the chunk, `[]` standing for any item of a list. What the table does not name follows from
+where it stands and what it is (`rule_for`). The table is data: a caller passes `{**RULES, "choices[].delta.x": ...}`.
+How each rule accumulates is in `cells.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+__all__ = ("RULES", "Rule", "rule_for")
+
+
+class Rule(StrEnum):
+    """What to do with the next value of a field. Null never erases, whatever the rule."""
+
+    FIRST = "first"
+    """The first non-empty value stands."""
+    LAST = "last"
+    """The last non-null value stands."""
+    ADD = "add"
+    """Text: the pieces are joined."""
+    ADD_BASE64 = "add_base64"
+    """Base64 text: the pieces are joined as the bytes they stand for, as each may be padded for itself."""
+    SAME_OR_ADD = "same_or_add"
+    """Text of unknown kind: one value while every piece is equal, joined once they differ."""
+    EXTEND = "extend"
+    """A list: the items are appended."""
+    MERGE = "merge"
+    """An object: each of its fields by its own rule."""
+    KEYED = "keyed"
+    """A list of objects: those of the same (type, index) are merged, others appended."""
+    LEDGER = "ledger"
+    """Token counts: the last report stands, what is missing from it keeps its value; never a sum."""
+    DROP = "drop"
+    """Not part of the response."""
+
+
+_TOOL = "choices[].delta.tool_calls[]"
+_PART = "choices[].delta.content_parts[]"
+_DETAIL = "choices[].delta.reasoning_details[]"
+
+RULES: Mapping[str, Rule] = {
+    "id": Rule.FIRST,
+    "created": Rule.FIRST,
+    "model": Rule.FIRST,
+    "service_tier": Rule.LAST,
+    "system_fingerprint": Rule.LAST,
+    "usage": Rule.LEDGER,
+    "obfuscation": Rule.DROP,  # padding against side channels (OpenAI): random, and different in each chunk
+    "p": Rule.DROP,  # the same by another name (Bedrock, Cloudflare)
+    "choices[].finish_reason": Rule.LAST,
+    "choices[].obfuscation": Rule.DROP,
+    "choices[].text": Rule.ADD,  # Together repeats each delta's content here
+    "choices[].logprobs.content": Rule.EXTEND,
+    "choices[].logprobs.refusal": Rule.EXTEND,
+    "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
+    "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
+    "choices[].delta.role": Rule.FIRST,
+    "choices[].delta.name": Rule.FIRST,
+    "choices[].delta.channel": Rule.LAST,  # gpt-oss: analysis, then final
+    "choices[].delta.content": Rule.ADD,
+    "choices[].delta.refusal": Rule.ADD,
+    "choices[].delta.reasoning": Rule.ADD,
+    "choices[].delta.reasoning_content": Rule.ADD,
+    "choices[].delta.reasoning_text": Rule.ADD,
+    "choices[].delta.reasoning_details": Rule.KEYED,
+    f"{_DETAIL}.text": Rule.ADD,
+    f"{_DETAIL}.summary": Rule.ADD,
+    f"{_DETAIL}.data": Rule.ADD,
+    f"{_DETAIL}.signature": Rule.LAST,
+    f"{_DETAIL}.type": Rule.FIRST,
+    f"{_DETAIL}.format": Rule.FIRST,
+    f"{_DETAIL}.id": Rule.FIRST,
+    f"{_DETAIL}.index": Rule.FIRST,
+    "choices[].delta.content_parts": Rule.KEYED,  # ours: content that came as a list of parts (Mistral)
+    f"{_PART}.type": Rule.FIRST,
+    f"{_PART}.text": Rule.ADD,
+    f"{_PART}.thinking": Rule.KEYED,
+    f"{_PART}.thinking[].type": Rule.FIRST,
+    f"{_PART}.thinking[].text": Rule.ADD,
+    "choices[].delta.annotations": Rule.EXTEND,
+    "choices[].delta.images": Rule.EXTEND,
+    "choices[].delta.audio": Rule.MERGE,
+    "choices[].delta.audio.id": Rule.FIRST,
+    "choices[].delta.audio.data": Rule.ADD_BASE64,
+    "choices[].delta.audio.transcript": Rule.ADD,
+    "choices[].delta.audio.expires_at": Rule.LAST,
+    "choices[].delta.function_call.name": Rule.FIRST,
+    "choices[].delta.function_call.arguments": Rule.ADD,
+    f"{_TOOL}.function.arguments": Rule.ADD,
+    f"{_TOOL}.custom.input": Rule.ADD,
+}
+"""The rule of every field that has one of its own."""
+
+
+def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
+    """The rule of the field at `path`, whose first value is `value`: the table's, or else by place and kind.
+
+    Inside a delta unknown strings are SAME_OR_ADD, lists EXTEND, objects MERGE. Numbers, booleans and whatever stands
+    outside a delta are LAST; but objects MERGE there too, so that a report in parts (Azure's content filter results)
+    keeps all its parts.
+    """
+    rule = rules.get(path)
+    if rule is not None:
+        return rule
+    if isinstance(value, dict):
+        return Rule.MERGE
+    if path.startswith("choices[].delta."):
+        if isinstance(value, str):
+            return Rule.SAME_OR_ADD
+        if isinstance(value, list):
+            return Rule.EXTEND
+    return Rule.LAST

@@ -1,0 +1,241 @@
+"""Which tool call a fragment belongs to. Each choice has its own `CallTable`.
+
+Senders number calls from 0, from 1, with holes, all as 0, or not at all; they repeat ids and names in every fragment,
+change them on the way, or leave them out. The rules, in this order:
+
+Rule 1: an id seen before is that call, whatever its index says (unless it comes with another name, or at another index
+        with a name: senders reuse ids).
+Rule 2: a new id with a name opens a call, unless the slot at its index still waits for its id.
+Rule 3: a known index is that slot; a new id without a name is noise while arguments run; another name after arguments,
+        without an id, opens a call.
+Rule 4: an unknown index, or none, with an id or a name, opens a call.
+Rule 5: bare arguments continue the last call.
+
+Id and type: the first non-empty one stands, but a changed id replaces it as long as no argument has come. A name
+repeated is one name; different pieces of a name before any argument join. Arguments add. Calls are listed in order of
+first appearance. A call without an id gets one that is made up from its place, the same in every run.
+
+Cost: O(1) a fragment.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .cells import Context, Fields, new_cell
+from .errors import LimitError
+from .jsontext import scrub
+from .types import (
+    ChatCompletionMessageCustomToolCall,
+    ChatCompletionMessageToolCall,
+    ChatCompletionMessageToolCallChunk,
+    ChatCompletionToolType,
+    CustomToolCall,
+    FunctionCall,
+)
+
+__all__ = ("Call", "CallTable")
+
+_PATH = "choices[].delta.tool_calls[]"
+
+
+class Call:
+    """The state of one tool call while its stream runs."""
+
+    __slots__ = (
+        "arguments",
+        "complete",
+        "custom",
+        "extra",
+        "function_extra",
+        "has_arguments",
+        "id",
+        "index",
+        "name",
+        "position",
+        "reasons",
+        "shown",
+        "synthetic_id",
+        "type",
+    )
+
+    def __init__(self, context: Context, position: int, choice: int) -> None:
+        self.position = position
+        self.index: int | None = None
+        self.id = f"call_{choice}_{position}"
+        self.synthetic_id = True
+        self.name = ""
+        self.type = ""
+        self.custom = False
+        self.arguments = new_cell(context, f"{_PATH}.function.arguments", "")
+        self.has_arguments = False
+        self.extra = Fields(context, _PATH)
+        self.function_extra = Fields(context, f"{_PATH}.function")
+        self.shown = False  # whether it is open: reported as started and not yet as done
+        self.complete = False
+        self.reasons: list[tuple[str, int]] = []
+
+    def explain(self, reason: str) -> None:
+        """Count one more fragment that came here for `reason`; runs of one reason take one entry."""
+        if self.reasons and self.reasons[-1][0] == reason:
+            self.reasons[-1] = (reason, self.reasons[-1][1] + 1)
+        else:
+            self.reasons.append((reason, 1))
+
+    def close(self, cut_off: bool) -> None:
+        """The choice is over. `cut_off`: by a limit on tokens or by a filter, in the middle of this call.
+
+        A call is complete only if its arguments are a JSON document, or nothing at all (senders write `""` for a tool
+        without parameters), or a custom tool's free text. They are parsed here, once. A call cut off is never complete:
+        vLLM writes `{}` where it had not yet begun.
+        """
+        text = self.arguments.value() or ""
+        self.complete = not cut_off and (self.custom or not text.strip() or _is_json(text))
+
+    def value(self) -> ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall:
+        """The call as the response lists it."""
+        text = self.arguments.value() or ""
+        if self.custom:
+            inner = self.function_extra.value()
+            return ChatCompletionMessageCustomToolCall(
+                id=self.id,
+                custom=CustomToolCall(name=self.name, input=text, extra=inner),
+                type="custom",
+                extra=self.extra.value(),
+                complete=self.complete,
+                synthetic_id=self.synthetic_id,
+            )
+        return ChatCompletionMessageToolCall(
+            id=self.id,
+            type=_TYPES.get(self.type, self.type),
+            function=FunctionCall(name=self.name, arguments=text, extra=self.function_extra.value()),
+            extra=self.extra.value(),
+            complete=self.complete,
+            synthetic_id=self.synthetic_id,
+        )
+
+
+_TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatCompletionToolType.FUNCTION}
+
+
+class CallTable:
+    """The tool calls of one choice, and where each fragment belongs."""
+
+    __slots__ = ("_by_id", "_by_index", "_choice", "_context", "_last", "calls")
+
+    def __init__(self, context: Context, choice: int) -> None:
+        self.calls: list[Call] = []
+        self._context = context
+        self._choice = choice
+        self._by_id: dict[str, Call] = {}
+        self._by_index: dict[int, Call] = {}
+        self._last: Call | None = None
+
+    def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call, str]:
+        """Fold one fragment in; return its call and the new piece of arguments, as it can be shown."""
+        function, custom = fragment.function, fragment.extra.get("custom")
+        if not isinstance(custom, dict):
+            custom = None
+        name = (function.name if function is not None else None) or (_text(custom.get("name")) if custom else "") or ""
+        arguments = function.arguments if function is not None else None
+        if custom and custom.get("input") is not None:
+            arguments = (arguments or "") + _text(custom["input"])
+        call, reason = self._route(fragment.id or "", fragment.index, name)
+        call.explain(reason)
+        self._last = call
+        if fragment.id:
+            self._identify(call, fragment.id)
+        if fragment.type and not call.type:
+            call.type = str(fragment.type)
+        if custom is not None or call.type == "custom":
+            call.custom = True
+        if name:
+            self._name(call, name)
+        if fragment.extra:
+            call.extra.count(fragment.extra)
+            for key, value in fragment.extra.items():
+                if key != "custom" or custom is None:
+                    call.extra.put(key, value)
+        inner = function.extra if function is not None else {}
+        if custom:
+            inner = {**inner, **{key: value for key, value in custom.items() if key not in ("name", "input")}}
+        if inner:
+            call.function_extra.count(inner)
+            call.function_extra.add(inner)
+        if not arguments:
+            return call, ""
+        call.has_arguments = True
+        return call, call.arguments.add(arguments) or ""
+
+    def _route(self, id: str, index: int | None, name: str) -> tuple[Call, str]:
+        slot = self._by_index.get(index) if index is not None else None
+        if id:
+            known = self._by_id.get(id)
+            if slot is not None and slot.id == id:
+                known = slot  # of two calls that share an id, the one at this index
+            if known is not None:
+                renamed = bool(name and known.name and name != known.name and (known.has_arguments or slot is not known))
+                moved = bool(name and index is not None and known.index is not None and index != known.index)
+                if not renamed and not moved:
+                    return known, "rule 1: known id"
+                self._note("tool_id_reused", index, id)
+                return self._open(index), "rule 1: known id with another name or at another index opens a call"
+            if name:
+                if slot is None or not slot.synthetic_id or (slot.has_arguments and name != slot.name):
+                    if slot is not None:
+                        self._note("tool_index_reused", index, id)
+                    return self._open(index), "rule 2: a new id with a name opens a call"
+                return slot, "rule 2: the slot at this index waited for its id"
+        if slot is not None:
+            if name and not id and slot.has_arguments and name != slot.name:
+                self._note("tool_index_reused", index, name)
+                return self._open(index), "rule 3: another name after arguments opens a call"
+            return slot, "rule 3: known index"
+        if id or name:
+            return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
+        if self._last is None:
+            return self._open(index), "rule 5: bare arguments before any call open one"
+        return self._last, "rule 5: bare arguments continue the last call"
+
+    def _open(self, index: int | None) -> Call:
+        maximum = self._context.limits.max_tool_calls
+        if len(self.calls) >= maximum:
+            raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
+        call = Call(self._context, len(self.calls), self._choice)
+        call.index = index
+        if index is None:
+            self._note("tool_index_missing", None)
+        else:
+            self._by_index[index] = call
+        self.calls.append(call)
+        return call
+
+    def _identify(self, call: Call, id: str) -> None:
+        if call.synthetic_id or (id != call.id and not call.has_arguments):
+            call.id, call.synthetic_id = scrub(id), False
+        elif id != call.id:
+            self._note("tool_id_changed", call.index, id)
+        self._by_id[id] = call
+
+    def _name(self, call: Call, name: str) -> None:
+        if name == call.name:
+            self._note("tool_name_repeated", call.index, name)
+        elif not call.has_arguments:
+            call.name = scrub(call.name + name)
+
+    def _note(self, code: str, index: int | None, found: object = None) -> None:
+        self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text(value: Any) -> str:
+    """Arguments as the string they should have been."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
