@@ -1,0 +1,319 @@
+"""Blocks of bytes to server-sent events, as section 9.2 of the HTML standard interprets an event stream.
+
+What goes in: the bytes of a response body in blocks, cut anywhere. What comes out: each event as soon as the blank line
+that ends it has come, comments (keep-alives) for those who want them, and from close() what stood at the end without
+its blank line. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+
+Rule 1: the cut does not matter. The same bytes give the same events, comments, fields and failure, however they come.
+Rule 2: linear. A byte is looked at when its block comes and once more when its line is complete, never once a block.
+Rule 3: bounded. No event grows over `max_event_bytes`: the bytes of its lines so far, without line ends and finished
+    comments, the unfinished line included. Every byte is measured in effect, so rule 1 holds for the failure too.
+
+Plan: work on bytes, since each byte that means something here is ASCII and so never part of a longer UTF-8 character;
+decode event names, ids and comments only. Split the block at `\\n\\ndata: ` (the fast lane: 0.24 us an event of 270 bytes,
+0.7 us alone in its block), and read line by line what does not look like one data line (0.3 us a line). Nothing refers
+to a block after feed() returns: what is held is one bytearray and the lines of one event.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import attrs
+
+from .errors import LimitError, MisuseError
+
+__all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
+
+BOM = b"\xef\xbb\xbf"
+EVENTS, ALL, RAW = 0, 1, 2  # what a call wants: see feed, feed_all, feed_raw
+LF, CR = 10, 13  # as numbers: `LF in block` takes 14 ns where `b"\n" in block` takes 92
+
+# aiohttp cuts a line off at 128 KiB (later 512), httpx2 an event at 1 MiB, and both met real images and reasoning
+# traces that are longer; clients without a limit ran out of memory.
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+# An ignored line is kept as an object of its own, 33 bytes and a place in a list beside its text: 16 MiB of `xx` lines
+# would hold over 400. So each counts for this much more than its text; HPACK does the same (RFC 7541, Section 4.1).
+IGNORED_LINE_COST = 41
+
+# The standard sets no bound, but int() refuses more than 4300 digits and is quadratic before: what does not fit 64 bits
+# is no time to wait, and is ignored like any other malformed `retry`.
+RETRY_DIGITS = 18
+
+
+@attrs.frozen(weakref_slot=False)
+class ServerSentEvent:
+    """Fired when a blank line ends an event that had a data line."""
+
+    data: bytes
+    """The values of its data lines, joined with LF. Empty where the sender wrote an empty data line."""
+    event: str = "message"
+    """Its type: the last `event` field, or "message"."""
+    id: str = ""
+    """The last event ID of the stream so far, sticky: from this event or an earlier one."""
+    ignored: tuple[bytes, ...] = ()
+    """Lines of this event that the standard says to ignore: unknown field, no colon, malformed `id` or `retry`."""
+
+
+@attrs.frozen(weakref_slot=False)
+class Comment:
+    """Fired when a line that starts with a colon has come: most often a keep-alive."""
+
+    text: str
+    """What follows the colon, without one leading space."""
+
+
+@attrs.frozen(weakref_slot=False)
+class Discarded:
+    """Fired, by `feed_raw` only, when a blank line ends lines that the standard ignores, with no data line among them."""
+
+    lines: tuple[bytes, ...]
+    """The lines, without their ends: `error: {…}` is how some servers report that they failed."""
+
+
+class _Draft:
+    """A ServerSentEvent while it is filled: same slots, but not frozen.
+
+    Filling one and then assigning `__class__` takes 91 ns; calling the frozen class takes 274, because each field goes
+    through object.__setattr__.
+    """
+
+    __slots__ = ("data", "event", "id", "ignored")
+
+
+class EventDecoder:
+    """Blocks in, server-sent events out: feed(block) for each block, then close().
+
+    `max_event_bytes`: the most that one event may grow to, see rule 3 at the head of this file. An event over it is a
+    LimitError. Where events were complete before it, they are handed over first and the next call raises.
+
+    `retry`: the reconnection time in milliseconds that the sender asked for, or None.
+    `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
+    `events`, `comments`: how many of each have come.
+    """
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        if not isinstance(max_event_bytes, int) or isinstance(max_event_bytes, bool) or max_event_bytes < 1:
+            raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {max_event_bytes!r}")
+        self.retry: int | None = None
+        self.last_event_id = ""
+        self.events = self.comments = 0
+        self._maximum = max_event_bytes
+        self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
+        self._between = True  # nothing is held: the next byte begins a line and an event
+        self._closed = self._failed = False
+        self._owed = False  # failed, but no call has raised it yet
+        self._bom: bytes | None = b""  # what has come of a byte order mark; None once that is decided
+        self._after_cr = False  # the last byte was CR: an LF next belongs to it
+        self._tail = bytearray()  # the unfinished line
+        self._size = 0  # rule 3, without the unfinished line
+        # The buffers of the standard. The data buffer is kept as its lines: no lines = the empty string.
+        self._id, self._type = "", ""
+        self._data: list[bytes] = []
+        self._ignored: list[bytes] = []
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held now: the event being built and its unfinished line, as rule 3 counts them."""
+        return self._size + len(self._tail) + len(self._bom or b"")
+
+    def feed(self, block: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
+        """The events that this block completes. `feed(b"")` does nothing; it is not the end.
+
+        Raises MisuseError for anything but bytes and after close(), LimitError over the limit, from then on always.
+        """
+        return cast("list[ServerSentEvent]", self._take(block, EVENTS))
+
+    def feed_all(self, block: bytes | bytearray | memoryview) -> list[ServerSentEvent | Comment]:
+        """As feed(), with each comment in its place: before the event in which it stood."""
+        return self._take(block, ALL)
+
+    def feed_raw(self, block: bytes | bytearray | memoryview) -> list[bytes | ServerSentEvent | Comment | Discarded]:
+        """As feed_all(), for those who want little and much of it: an event that is just a data line comes as its data,
+        as plain bytes (without the last event ID); ignored lines without data come as Discarded."""
+        return self._take(block, RAW)
+
+    def close(self) -> ServerSentEvent | None:
+        """The end of the stream: the event that was still open, its last line perhaps cut off, or None.
+
+        Departs from the standard, which says "any pending data must be discarded": senders forget the last blank line,
+        and the caller can tell whole JSON from half. None where no data line was in it. `retry`, `last_event_id`, `events`
+        and `comments` stay as they are. Closing again does nothing. Raises LimitError if feed() still owed it.
+        """
+        if self._closed:
+            return None
+        self._closed, self._plain, self._bom, start = True, False, None, self._bom or b""
+        if self._owed:
+            raise self._too_large()
+        retry, comments = self.retry, self.comments
+        try:
+            if self._tail or start:  # cut off perhaps: `retry: 30` may have been 3000
+                self._read(start + b"\n", [], EVENTS)
+            return self._event() if self._data else None
+        finally:
+            self.retry, self.comments = retry, comments
+            self._clear()
+
+    def _take(self, block: bytes | bytearray | memoryview, want: int) -> list[Any]:
+        if not self._plain or type(block) is not bytes:
+            block = self._admit(block)
+        out: list[Any] = []
+        try:
+            if CR in block:
+                # A CR is the end of a line whatever follows. At the end of the block it cannot be known whether an LF
+                # follows, and waiting for it would hold the event back until the next one.
+                self._after_cr = block[-1] == CR
+                self._plain = not self._after_cr
+                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if len(block) <= self._maximum:
+                self._piece(block, out, want)
+            else:  # no line of a piece is over the limit: the fast lane need not look
+                for start in range(0, len(block), self._maximum):
+                    self._piece(block[start : start + self._maximum], out, want)
+        except LimitError:
+            self._clear()
+            self._plain, self._failed, self._owed = False, True, bool(out)
+            if not out:
+                raise
+        return out
+
+    def _admit(self, block: bytes | bytearray | memoryview) -> bytes:
+        """What of this block is to be read; all that is seldom: misuse, a failure before, BOM, LF of a CRLF cut in two."""
+        if self._closed:
+            raise MisuseError("feed() after close(): an EventDecoder reads one stream; make a new one for the next")
+        if not isinstance(block, (bytes, bytearray, memoryview)):
+            raise MisuseError(f"feed() takes a block as bytes, bytearray or memoryview, not {type(block).__name__}")
+        try:
+            block = bytes(block)
+        except ValueError as error:  # a memoryview that was released
+            raise MisuseError(f"feed() takes a block that can be read: {error}") from None
+        if self._failed:
+            self._owed = False
+            raise self._too_large()
+        if not block:
+            return b""
+        if self._bom is not None:  # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark, if any"
+            block = self._bom + block
+            if len(block) < len(BOM) and BOM.startswith(block):
+                self._bom = block
+                return b""
+            self._bom = None
+            block = block.removeprefix(BOM)
+        if self._after_cr:
+            self._after_cr = False
+            block = block.removeprefix(b"\n")
+        self._plain = True
+        return block
+
+    def _piece(self, block: bytes, out: list[Any], want: int) -> None:
+        """Read a block whose line ends are LF and that is not over the limit."""
+        end = block.rfind(b"\n\n")
+        if not self._between and end >= 0:  # first the event that is open
+            start = block.find(b"\n\n") + 2
+            self._read(block[:start], out, want)
+            block, end = block[start:], end - start
+        # The fast lane. Splitting at `\n\ndata: ` does three things in one search, and a longer needle is found faster:
+        # 97 ns an event of 270 bytes, where splitting at `\n\n` takes 189. What stands between two of them is the value of
+        # one data line, unless there is an LF in it: then it is any number of lines and events, of any kind.
+        if end < 0:
+            return self._read(block, out, want)
+        if block.startswith(b"data: "):
+            lead, parts = b"data: ", block[6:end].split(b"\n\ndata: ")
+        elif b"\n\ndata: " in block[:end]:
+            lead, (first, *parts) = b"data: ", block[:end].split(b"\n\ndata: ")
+            self._read(first + b"\n\n", out, want)
+        elif block.startswith(b"data:"):  # a sender that writes no space
+            lead, parts = b"data:", block[5:end].split(b"\n\ndata:")
+        else:
+            return self._read(block, out, want)
+        if want == RAW and block.count(b"\n", 0, end) == 2 * (len(parts) - 1):
+            self.events += len(parts)
+            out += parts
+            return self._read(block[end + 2 :], out, want) if end + 2 < len(block) else None
+        last_id = self._id
+        for part in parts:
+            if LF in part:
+                self._read(lead + part + b"\n\n", out, want)
+                last_id = self._id
+                continue
+            draft: Any = _Draft()
+            draft.data = part
+            draft.event = "message"
+            draft.id = last_id
+            draft.ignored = ()
+            draft.__class__ = ServerSentEvent
+            self.events += 1
+            out.append(draft)
+        return self._read(block[end + 2 :], out, want) if end + 2 < len(block) else None
+
+    def _read(self, text: bytes, out: list[Any], want: int) -> None:
+        """Process text line by line, "in the order they are received" (9.2.6), and keep the unfinished last one."""
+        lines = text.split(b"\n")
+        last = lines.pop()
+        if lines and self._tail:
+            lines[0] = bytes(self._tail) + lines[0]
+            self._tail.clear()
+        size = self._size
+        for line in lines:
+            size += len(line)
+            if size > self._maximum:
+                raise self._too_large()
+            # "If the line is empty (a blank line): dispatch the event"
+            if not line:
+                self.last_event_id = self._id  # step 1, data or not
+                if self._data:  # step 2: an empty data buffer is no event. One `data:` leaves "\n", which is one
+                    out.append(self._event())  # steps 3 to 6
+                    self.events += 1
+                elif want == RAW and self._ignored:
+                    out.append(Discarded(tuple(self._ignored)))
+                self._clear()  # steps 2 and 7
+                size = 0
+                continue
+            # "If the line contains a colon: collect the characters before the first one … and after"; "otherwise … the
+            # whole line as the field name, and the empty string as the field value"
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                self._data.append(value)
+            elif field == b"event":
+                self._type = value.decode("utf-8", "replace")
+            elif field == b"id" and b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+            # bytes.isdigit() is ASCII only, and not true of nothing
+            elif field == b"retry" and value.isdigit() and len(value.lstrip(b"0")) <= RETRY_DIGITS:
+                self.retry = int(value.lstrip(b"0") or b"0")
+            elif field:  # "The field is ignored"
+                self._ignored.append(line)
+                size += IGNORED_LINE_COST
+            else:  # "If the line starts with a colon: ignore the line"
+                size -= len(line)
+                self.comments += 1
+                if want:
+                    out.append(Comment(value.decode("utf-8", "replace")))
+        self._size = size
+        if last:
+            self._tail += last
+        size += len(self._tail)
+        if size > self._maximum:
+            raise self._too_large()
+        self._between = not size
+
+    def _event(self) -> ServerSentEvent:
+        """Joining the lines with LF is step 3: each was to be followed by one, and the last is removed."""
+        draft: Any = _Draft()
+        draft.data = b"\n".join(self._data)
+        draft.event = self._type or "message"
+        draft.id = self._id
+        draft.ignored = tuple(self._ignored)
+        draft.__class__ = ServerSentEvent
+        return cast(ServerSentEvent, draft)
+
+    def _clear(self) -> None:
+        self._size, self._type, self._data, self._ignored = 0, "", [], []
+        self._tail.clear()
+
+    def _too_large(self) -> LimitError:
+        """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
+        text = f"an event of more than {self._maximum} bytes"
+        return LimitError(text, limit="max_event_bytes", maximum=self._maximum, event=self.events + 1)

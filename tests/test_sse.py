@@ -1,0 +1,610 @@
+"""The event decoder: what section 9.2 of the HTML standard says, whatever the cut, in linear time and bounded memory."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from streamkit.errors import LimitError, MisuseError
+from streamkit.sse import BOM, IGNORED_LINE_COST, Comment, EventDecoder, ServerSentEvent
+
+Event = ServerSentEvent
+
+
+@attrs.frozen
+class Reading:
+    """Everything that can be seen of one stream."""
+
+    items: tuple[Event | Comment, ...] = ()
+    rest: Event | None = None
+    retry: int | None = None
+    last_event_id: str = ""
+    failed_at: int | None = None
+    """Number of the event that was over the limit."""
+
+
+def read(blocks: Iterable[bytes | bytearray], maximum: int = 1 << 20) -> Reading:
+    decoder = EventDecoder(max_event_bytes=maximum)
+    items: list[Event | Comment] = []
+    rest = failed_at = None
+    try:
+        for block in blocks:
+            items += decoder.feed_all(block)
+        rest = decoder.close()
+    except LimitError as error:
+        failed_at = error.event
+    assert decoder.events == sum(isinstance(item, Event) for item in items)
+    assert decoder.comments == sum(isinstance(item, Comment) for item in items)
+    assert decoder.held == 0
+    return Reading(tuple(items), rest, decoder.retry, decoder.last_event_id, failed_at)
+
+
+def each_byte(stream: bytes) -> list[bytes]:
+    return [stream[i : i + 1] for i in range(len(stream))]
+
+
+def with_empty_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        yield from (b"", block)
+
+
+def halves(stream: bytes) -> Iterator[list[bytes]]:
+    for i in range(1, len(stream)):
+        yield [stream[:i], stream[i:]]
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted({place % (len(stream) + 1) for place in places}), len(stream)]
+    return [stream[a:b] for a, b in pairwise(edges)]
+
+
+def reference(stream: bytes) -> Reading:
+    """The standard's own words over the whole text at once: slow, obvious, and nothing shared with the decoder."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    *lines, unfinished = re.split("\r\n|\n|\r", text)
+    items: list[Event | Comment] = []
+    data = event_type = last_id_buffer = last_id = ""
+    retry = None
+    ignored: list[str] = []
+
+    def process(line: str) -> None:
+        nonlocal data, event_type, last_id_buffer, retry
+        field, value = line.split(":", 1) if ":" in line else (line, "")
+        if value[:1] == " ":
+            value = value[1:]
+        if field == "data":
+            data += value + "\n"
+        elif field == "event":
+            event_type = value
+        elif field == "id" and "\0" not in value:
+            last_id_buffer = value
+        elif field == "retry" and re.fullmatch("[0-9]+", value):
+            retry = int(value)
+        else:
+            ignored.append(line)
+
+    def event() -> Event:
+        return Event(data[:-1].encode(), event_type or "message", last_id_buffer, tuple(x.encode() for x in ignored))
+
+    for line in lines:
+        if line.startswith(":"):
+            items.append(Comment(line[2:] if line[1:2] == " " else line[1:]))
+        elif line:
+            process(line)
+        else:
+            last_id = last_id_buffer
+            if data:
+                items.append(event())
+            data = event_type = ""
+            ignored.clear()
+    so_far = retry
+    if unfinished and not unfinished.startswith(":"):
+        process(unfinished)
+    return Reading(tuple(items), event() if data else None, so_far, last_id)
+
+
+def fails_at(stream: bytes, maximum: int) -> int | None:
+    """Rule 3 of sse.py: the first event whose lines, finished comments aside, are longer than the limit."""
+    lines = re.split(b"\r\n|\n|\r", stream.removeprefix(BOM))
+    size, data, number = 0, False, 1
+    for line in lines:
+        if size + len(line) > maximum:
+            return number
+        name = line.split(b":")[0]
+        if not line:
+            number += data
+            size, data = 0, False
+        elif line[0:1] != b":":
+            size += len(line)
+            value = line[len(name) + 1 :].removeprefix(b" ")
+            data = data or name == b"data"
+            good = {
+                b"data": True,
+                b"event": True,
+                b"id": b"\0" not in value,
+                b"retry": re.fullmatch(b"[0-9]+", value) is not None,
+            }
+            size += 0 if good.get(name) else IGNORED_LINE_COST
+            if size > maximum:
+                return number
+    return None
+
+
+def as_text(reading: Reading) -> Reading:
+    """Data and ignored lines with replacement characters for what is not UTF-8, to compare with the reference."""
+
+    def event(e: Event) -> Event:
+        return attrs.evolve(
+            e,
+            data=e.data.decode("utf-8", "replace").encode(),
+            ignored=tuple(line.decode("utf-8", "replace").encode() for line in e.ignored),
+        )
+
+    items = tuple(event(item) if isinstance(item, Event) else item for item in reading.items)
+    return attrs.evolve(reading, items=items, rest=event(reading.rest) if reading.rest else None)
+
+
+# --- the standard, line by line ---------------------------------------------------------------------------------------
+
+CASES: dict[str, tuple[Reading, bytes]] = {
+    "a stream of nothing has no events": (Reading(), b""),
+    "one data line and a blank line are an event": (Reading((Event(b"a"),)), b"data: a\n\n"),
+    "the space after the colon may be missing": (Reading((Event(b"a"), Event(b"b"))), b"data:a\n\ndata:b\n\n"),
+    "a sender may change its mind about the space": (
+        Reading((Event(b"a"), Event(b"b"), Event(b" c"), Event(b"d"))),
+        b"data:a\n\ndata: b\n\ndata:  c\n\ndata:d\n\n",
+    ),
+    "only one space is taken away, and no tab": (
+        Reading((Event(b" a "), Event(b"\tb"))),
+        b"data:  a \n\ndata:\tb\n\n",
+    ),
+    "only the first colon divides": (Reading((Event(b"a: b"),)), b"data: a: b\n\n"),
+    "CRLF ends lines": (Reading((Event(b"a"), Event(b"b"))), b"data: a\r\n\r\ndata: b\r\n\r\n"),
+    "CR ends lines": (Reading((Event(b"a"), Event(b"b"))), b"data: a\r\rdata: b\r\r"),
+    "line ends may be mixed": (
+        Reading((Event(b"a"), Event(b"b"), Event(b"c"), Event(b"d\ne"))),
+        b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\ndata: d\rdata: e\n\n",
+    ),
+    "LF CR is two line ends": (Reading((Event(b"a"), Event(b"b"))), b"data: a\n\rdata: b\n\r"),
+    "U+2028, U+2029, U+0085, VT and FF do not end lines": (
+        Reading((Event("a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg".encode()),)),
+        b"data: a\xe2\x80\xa8b\xe2\x80\xa9c\xc2\x85d\x0be\x0cf\x1cg\n\n",
+    ),
+    "one byte order mark at the start is no part of the first line": (
+        Reading((Event(b"a"),)),
+        b"\xef\xbb\xbfdata: a\n\n",
+    ),
+    "a second byte order mark is": (
+        Reading((Event(b"b"),)),
+        b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\ndata: b\n\n",
+    ),
+    "a byte order mark later is": (Reading((Event(b"a"),)), b"data: a\n\n\xef\xbb\xbfdata: b\n\n"),
+    "half a byte order mark is": (
+        Reading((Event(b"b", ignored=(b"\xef\xbbdata: a",)),)),
+        b"\xef\xbbdata: a\ndata: b\n\n",
+    ),
+    "comments are no events": (
+        Reading((Comment("OPENROUTER PROCESSING"), Comment(""), Comment(" :x"), Event(b"a"))),
+        b": OPENROUTER PROCESSING\n\n:\n\n:  :x\n\ndata: a\n\n",
+    ),
+    "a comment within an event leaves it whole": (
+        Reading((Comment("ping"), Event(b"a\nb"), Event(b"c"))),
+        b"data: a\n:ping\ndata: b\n\ndata: c\n\n",
+    ),
+    "data lines are joined with LF": (
+        Reading((Event(b'{\n  "a": 1\n}'),)),
+        b'data: {\ndata:   "a": 1\ndata: }\n\n',
+    ),
+    "an empty data line is an event without data": (
+        Reading((Event(b""), Event(b""), Event(b""))),
+        b"data\n\ndata:\n\ndata: \n\n",
+    ),
+    "two empty data lines are an event of one LF": (
+        Reading((Event(b"\n"), Event(b"\nx"))),
+        b"data\ndata\n\ndata:\ndata:x\n\n",
+    ),
+    "no data line is no event": (
+        Reading((Event(b"a", id="7"),), retry=3000, last_event_id="7"),
+        b"retry: 3000\n\nid: 7\n\nevent: ping\n\nfoo: bar\n\n\n\n\ndata: a\n\n",
+    ),
+    "a type holds for its own event, dispatched or not": (
+        Reading((Event(b"a", "error"), Event(b"b"), Event(b"c"))),
+        b"event: error\ndata: a\n\ndata: b\n\nevent: lost\n\ndata: c\n\n",
+    ),
+    "the last type of an event counts, and an empty one is none": (
+        Reading((Event(b"a", "y"), Event(b"b"))),
+        b"event: x\ndata: a\nevent: y\n\nevent: x\nevent\ndata: b\n\n",
+    ),
+    "an id holds until the next one": (
+        Reading((Event(b"a", id="1"), Event(b"b", id="1"), Event(b"c", id="2"), Event(b"d")), last_event_id=""),
+        b"id: 1\ndata: a\n\ndata: b\n\ndata: c\nid: 2\n\nid\ndata: d\n\n",
+    ),
+    "an id with NUL is ignored": (
+        Reading((Event(b"a", id="1"), Event(b"b", id="1", ignored=(b"id: 2\0",))), last_event_id="1"),
+        b"id: 1\ndata: a\n\nid: 2\0\ndata: b\n\n",
+    ),
+    "an id counts for reconnecting once its event has ended": (
+        Reading((Event(b"a", id="1"),), Event(b"b", id="2"), last_event_id="1"),
+        b"id: 1\ndata: a\n\nid: 2\ndata: b\n",
+    ),
+    "retry takes ASCII digits": (Reading(retry=10), b"retry: 0010\n"),
+    "retry takes nothing else": (
+        Reading((Event(b"a", ignored=(b"retry: -1", b"retry: 1.5", "retry: ١".encode(), b"retry", b"retry:  1")),)),
+        "retry: -1\nretry: 1.5\nretry: ١\nretry\nretry:  1\ndata: a\n\n".encode(),
+    ),
+    "a name is the field only if it is exactly that": (
+        Reading((Event(b"b", ignored=(b"Data: a", b"data : a", b" data: a", b"datax")),)),
+        b"Data: a\ndata : a\n data: a\ndatax\ndata: b\n\n",
+    ),
+    "JSON on a line of its own is ignored, but handed on": (
+        Reading((Event(b"", ignored=(b' {"id":1}',)), Event(b"x"))),
+        b'data:\n {"id":1}\n\ndata: x\n\n',
+    ),
+    "ignored lines without data are gone with their blank line": (
+        Reading((Event(b"x"),)),
+        b'{"error": 1}\n\ndata: x\n\n',
+    ),
+    "names, ids and comments that are not UTF-8 get replacement characters, data stays as it is": (
+        Reading((Comment("\ufffd!"), Event(b"\xff\xe2\x80", "\ufffdé", "\ufffd")), last_event_id="\ufffd"),
+        b":\xff!\nevent: \xff\xc3\xa9\nid: \xe2\x80\ndata: \xff\xe2\x80\n\n",
+    ),
+    "a character cut in two is one character": (Reading((Event("日本🎉".encode()),)), "data: 日本🎉\n\n".encode()),
+    "blank lines alone are nothing": (Reading((Event(b"a"),)), b"\n\r\r\n\n\ndata: a\n\n\n\n\n"),
+    "an event without its blank line is the rest": (Reading((Event(b"a"),), Event(b"b")), b"data: a\n\ndata: b\n"),
+    "a last line without its end is in the rest": (
+        Reading((), Event(b"a\nb", "e", "1", (b"x",))),
+        b"event: e\nid: 1\nx\ndata: a\ndata: b",
+    ),
+    "a last id without its end is too": (Reading((), Event(b"a", id="1")), b"data: a\nid: 1"),
+    "a last retry without its end is not believed": (
+        Reading((), Event(b"a"), retry=5),
+        b"retry: 5\ndata: a\nretry: 30",
+    ),
+    "a rest without data is none": (Reading(retry=1), b"retry: 1\nevent: x\nid: 4\ndat"),
+    "a comment without its end is none": (Reading((), Event(b"a")), b"data: a\n: pin"),
+    "half a byte order mark alone is nothing": (Reading(), b"\xef\xbb"),
+}
+
+
+@pytest.mark.parametrize(("expected", "stream"), CASES.values(), ids=CASES)
+def test_the_standard_is_followed_whatever_the_cut(expected: Reading, stream: bytes) -> None:
+    assert expected == read([stream])
+    assert expected == read(each_byte(stream))
+    assert expected == read(with_empty_blocks(each_byte(stream)))
+    assert expected == read(map(bytearray, each_byte(stream)))
+    for blocks in halves(stream):
+        assert expected == read(blocks)
+    assert as_text(expected) == reference(stream)
+
+
+@pytest.mark.parametrize("stream", CASES.values(), ids=CASES)
+@given(places=st.lists(st.integers(0, 200)))
+def test_random_cuts_change_nothing(stream: tuple[Reading, bytes], places: list[int]) -> None:
+    assert stream[0] == read(cut(stream[1], places))
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r"])
+def test_a_stream_with_other_line_ends_is_the_same_stream(end: bytes) -> None:
+    for expected, stream in CASES.values():
+        if b"\r" not in stream:
+            assert expected == read([stream.replace(b"\n", end)])
+            assert expected == read(each_byte(stream.replace(b"\n", end)))
+
+
+PIECES = [
+    *(b"data:", b"data: ", b"data", b"id:", b"id: ", b"retry:", b"retry: ", b"event:", b"event: ", b":", b": ", b" "),
+    *(b"\n", b"\n\n", b"\r", b"\r\n", b"\r\n\r\n", b"\n\ndata: ", b"\n\ndata:", b"\0", BOM, BOM[:1], BOM[1:]),
+    *(b"a", b"7", b"42", b"x:y", b"{}", "é日🎉".encode(), "\u2028".encode(), "\u0085".encode(), b"\xff", b"\xe2\x80"),
+]
+soup = st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join)
+events = st.lists(
+    st.sampled_from([b"data: a\n\n", b"data: bb\n\n", b"data:c\n\n", b": ping\n\n", b"id: 1\n\n", b"data: d\r\n\r\n"]),
+    max_size=8,
+).map(b"".join)
+streams = soup | st.tuples(st.sampled_from([b"", BOM]), events, soup, events).map(b"".join)
+places = st.lists(st.integers(0, 400), max_size=12)
+
+
+@given(streams, places)
+@example(BOM + BOM, [1])
+def test_random_bytes_read_as_the_standard_says(stream: bytes, places: list[int]) -> None:
+    whole = read([stream])
+    assert reference(stream) == as_text(whole)
+    assert whole == read(each_byte(stream))
+    assert whole == read(cut(stream, places))
+
+
+@given(streams, places, st.integers(1, 60))
+@example(BOM[:1], [], 1)
+def test_a_limit_is_met_at_the_same_event_whatever_the_cut(stream: bytes, places: list[int], maximum: int) -> None:
+    whole = read([stream], maximum)
+    assert fails_at(stream, maximum) == whole.failed_at
+    assert whole == read(each_byte(stream), maximum)
+    assert whole == read(with_empty_blocks(cut(stream, places)), maximum)
+    without = read([stream])
+    if whole.failed_at is None:
+        assert without == whole
+    else:
+        assert without.items[: len(whole.items)] == whole.items
+
+
+@given(streams, places)
+def test_feed_gives_the_events_of_feed_all(stream: bytes, places: list[int]) -> None:
+    decoder = EventDecoder()
+    got = [event for block in cut(stream, places) for event in decoder.feed(block)]
+    whole = read([stream])
+    assert [item for item in whole.items if isinstance(item, Event)] == got
+    assert sum(isinstance(item, Comment) for item in whole.items) == decoder.comments
+
+
+# --- when things come ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_an_event_comes_with_the_first_byte_that_ends_its_blank_line(end: bytes) -> None:
+    decoder = EventDecoder()
+    assert [] == decoder.feed(b"data: a" + end)
+    assert [Event(b"a")] == decoder.feed(end[:1])
+    assert [] == decoder.feed(end[1:])
+    assert [Event(b"b")] == decoder.feed(b"data: b" + end + end[:1])
+
+
+def test_comments_come_in_their_place() -> None:
+    decoder = EventDecoder()
+    stream = b": 1\n\ndata: a\n: 2\n\n: 3\n\ndata: b\n\n"
+    assert [Comment("1"), Comment("2"), Event(b"a"), Comment("3"), Event(b"b")] == decoder.feed_all(stream)
+    assert 3 == decoder.comments
+    assert 2 == decoder.events
+
+
+def test_held_tells_what_waits() -> None:
+    decoder = EventDecoder()
+    for expected, block in [
+        (2, BOM[:2]),
+        (0, BOM[2:]),
+        (3, b"dat"),
+        (7, b"a: a"),
+        (7, b"\n"),
+        (8, b":"),
+        (12, b" hey"),
+        (7, b"\n"),
+        (9 + IGNORED_LINE_COST, b"zz\n"),
+        (0, b"\ndata: b\n\n"),
+        (4, b"id:3\n"),
+        (0, b"\n"),
+        (6, b"data: "),
+    ]:
+        decoder.feed(block)
+        assert expected == decoder.held
+    decoder.close()
+    assert 0 == decoder.held
+
+
+def test_an_empty_block_does_nothing_even_between_cr_and_lf() -> None:
+    decoder = EventDecoder()
+    assert [] == decoder.feed(b"")
+    assert [] == decoder.feed(BOM + b"data: a\r")
+    assert [] == decoder.feed(b"")
+    assert [] == decoder.feed(b"\n")
+    assert [Event(b"a")] == decoder.feed(b"\n")
+
+
+def test_a_retry_that_fits_no_clock_is_ignored() -> None:
+    decoder = EventDecoder()
+    decoder.feed(b"retry: " + b"0" * 5000 + b"12\n")
+    assert 12 == decoder.retry
+    assert [Event(b"a", ignored=(b"retry: " + b"9" * 5000,))] == decoder.feed(
+        b"retry: " + b"9" * 5000 + b"\ndata: a\n\n"
+    )
+    assert 12 == decoder.retry
+
+
+# --- values -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [b"data: a\n\n", b"event: message\ndata: a\n\n"], ids=["fast lane", "line by line"])
+def test_an_event_is_a_frozen_value(stream: bytes) -> None:
+    [event] = EventDecoder().feed(stream)
+    assert type(event) is ServerSentEvent
+    assert ServerSentEvent(b"a", "message", "", ()) == event
+    assert hash(ServerSentEvent(b"a")) == hash(event)
+    assert repr(ServerSentEvent(b"a")) == repr(event)
+    assert event == pickle.loads(pickle.dumps(event))
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        event.data = b"b"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, type("Sub", (bytes,), {})])
+def test_any_bytes_will_do_as_a_block(kind: type) -> None:
+    decoder = EventDecoder()
+    for part in (b"data: a\n", b"\ndata: b", b"\n\n"):
+        last = decoder.feed(kind(part))
+    assert [Event(b"b")] == last
+    assert type(last[0].data) is bytes
+
+
+def test_a_block_may_be_changed_once_it_is_fed() -> None:
+    decoder = EventDecoder()
+    block = bytearray(b"data: a\n\ndata: b")
+    events = decoder.feed(block)
+    block[:] = b"x" * len(block)
+    assert [Event(b"a"), Event(b"b")] == events + decoder.feed(b"\n\n")
+
+
+@pytest.mark.parametrize("tail", [b"", b"data: cut", b"x\n", b": c"])
+def test_nothing_refers_to_a_block_that_was_read(tail: bytes) -> None:
+    decoder = EventDecoder(max_event_bytes=100)
+    block = bytes(b"data: a\n\n" + tail)
+    before = sys.getrefcount(block)
+    events = decoder.feed(block)
+    assert [Event(b"a")] == events
+    assert before == sys.getrefcount(block)
+
+
+# --- misuse -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "block"), [("str", "data: a\n\n"), ("None", None), ("list", [1]), ("int", 3)])
+def test_anything_but_bytes_is_misuse_that_says_so(name: str, block: object) -> None:
+    decoder = EventDecoder()
+    for _ in range(2):  # before the first block, and once blocks are taken as they are
+        with pytest.raises(MisuseError, match=rf"bytes, bytearray or memoryview, not {name}"):
+            decoder.feed(block)  # type: ignore[arg-type]
+        assert [Event(b"a")] == decoder.feed(b"data: a\n\n")
+
+
+def test_a_released_memoryview_is_misuse() -> None:
+    view = memoryview(b"data: a\n\n")
+    view.release()
+    with pytest.raises(MisuseError, match="released"):
+        EventDecoder().feed(view)
+
+
+@pytest.mark.parametrize("stream", [b"", b"data: a\n\n", b"data: a", b"data: a\r", BOM[:1]])
+def test_after_close_feeding_is_misuse_and_closing_is_nothing(stream: bytes) -> None:
+    decoder = EventDecoder()
+    decoder.feed(stream)
+    decoder.close()
+    assert decoder.close() is None
+    for block in (b"data: b\n\n", b""):
+        with pytest.raises(MisuseError, match=r"after close\(\)"):
+            decoder.feed(block)
+    assert decoder.close() is None
+
+
+@pytest.mark.parametrize("maximum", [0, -1, True, 1.5, None, "1"])
+def test_a_limit_is_a_positive_number(maximum: object) -> None:
+    with pytest.raises(MisuseError, match=re.escape(repr(maximum))):
+        EventDecoder(max_event_bytes=maximum)  # type: ignore[arg-type]
+
+
+# --- the limit ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_of_just_the_limit_passes_and_one_byte_more_does_not() -> None:
+    for stream, size in [
+        (b"data: 12345\n\n", 11),
+        (b"data:1\r\ndata:2\r\n\r\n", 12),
+        (b"x\n", 1 + IGNORED_LINE_COST),
+        (b"data:1\nx\n\n", 7 + IGNORED_LINE_COST),
+        (b": 45678", 7),
+    ]:
+        assert read([stream], size).failed_at is None
+        assert 1 == read([stream], size - 1).failed_at
+        assert 1 == read(each_byte(stream), size - 1).failed_at
+
+
+def test_events_before_the_limit_are_handed_over_and_the_next_call_raises_from_then_on() -> None:
+    decoder = EventDecoder(max_event_bytes=10)
+    assert [Event(b"a"), Event(b"b")] == decoder.feed(b"data: a\n\ndata: b\n\ndata: 12345\n\ndata: c\n\n")
+    assert 0 == decoder.held
+    for block in (b"", b"data: d\n\n", b"\n"):
+        with pytest.raises(LimitError) as caught:
+            decoder.feed(block)
+        assert ("max_event_bytes", 10, 3) == (caught.value.limit, caught.value.maximum, caught.value.event)
+    assert decoder.close() is None
+
+
+def test_close_raises_what_feed_still_owed_once() -> None:
+    decoder = EventDecoder(max_event_bytes=10)
+    assert [Event(b"a")] == decoder.feed(b"data: a\n\ndata: 12345")
+    with pytest.raises(LimitError):
+        decoder.close()
+    assert decoder.close() is None
+
+
+def test_with_nothing_to_hand_over_the_limit_is_raised_at_once() -> None:
+    for feed in ("feed", "feed_all"):
+        with pytest.raises(LimitError, match="more than 10 bytes"):
+            getattr(EventDecoder(max_event_bytes=10), feed)(b"data: 12345")
+    decoder = EventDecoder(max_event_bytes=10)
+    with pytest.raises(LimitError):
+        decoder.feed(b"data: 12345")
+    assert decoder.close() is None
+    with pytest.raises(LimitError):  # a comment is nothing to feed()
+        EventDecoder(max_event_bytes=10).feed(b": c\n\ndata: 12345")
+    decoder = EventDecoder(max_event_bytes=10)
+    assert [Comment("c")] == decoder.feed_all(b": c\n\ndata: 12345")
+
+
+def test_finished_events_and_comments_do_not_count() -> None:
+    assert read([b"data: 1234\n\n: 56789012\n" * 50], 10) == read([b"data: 1234\n\n: 56789012\n" * 50])
+    assert read([b"data: 1\n" + b": 1\n" * 1000 + b"\n"], 10).items[-1] == Event(b"1")
+
+
+def test_the_default_limit_takes_an_image_and_refuses_what_never_ends() -> None:
+    decoder = EventDecoder()
+    decoder.feed(b"data: " + b"x" * (16 * 1024 * 1024 - 6))
+    with pytest.raises(LimitError):
+        decoder.feed(b"x")
+
+
+# --- cost ---------------------------------------------------------------------------------------------------------------
+
+
+def one_dripped_event(n: int) -> list[bytes]:
+    return [b"data: ", *[b"x" * 64] * n, b"\n\n"]
+
+
+def many_dripped_lines(n: int) -> list[bytes]:
+    return [b"data: " + b"x" * 60, *[b"x\ndata: xxxxxxxxxxxxx"] * n, b"\n\n"]
+
+
+def many_lines_in_one_block(n: int) -> list[bytes]:
+    return [b"data: x\n" * n + b"\n"]
+
+
+def many_events_in_one_block(n: int) -> list[bytes]:
+    return [b"data: x\n\n" * n]
+
+
+def blank_lines_after_an_open_event(n: int) -> list[bytes]:
+    return [b"event: x\nda", b"ta: x" + b"\n" * n]
+
+
+def carriage_returns(n: int) -> list[bytes]:
+    return [b"\r", b"\n"] * n
+
+
+def a_block_far_over_the_limit(n: int) -> list[bytes]:
+    return [(b"data: " + b"x" * 500 + b"\n\n") * n]
+
+
+@pytest.mark.parametrize(
+    "shape, n",
+    [
+        (one_dripped_event, 20_000),
+        (many_dripped_lines, 10_000),
+        (many_lines_in_one_block, 20_000),
+        (many_events_in_one_block, 30_000),
+        (blank_lines_after_an_open_event, 50_000),
+        (carriage_returns, 10_000),
+        (a_block_far_over_the_limit, 3_000),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_twice_the_stream_costs_less_than_three_times(shape: Callable[[int], list[bytes]], n: int) -> None:
+    def cost(blocks: list[bytes]) -> float:
+        decoder = EventDecoder(max_event_bytes=1000 if shape is a_block_far_over_the_limit else 1 << 24)
+        start = time.process_time()
+        for block in blocks:
+            decoder.feed(block)
+        return time.process_time() - start
+
+    gc.disable()  # its own cost grows with everything that other tests left alive
+    try:
+        # In turns, so that whatever else the machine does falls on both.
+        once, twice = map(min, zip(*((cost(shape(n)), cost(shape(2 * n))) for _ in range(15)), strict=True))
+    finally:
+        gc.enable()
+    assert twice < 3 * once
