@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 
 # More arguments for pytest: make test ARGS="-k sse"
 ARGS ?=
-# A recorded stream for `make demo`; one with tool calls where there is one.
-DEMO ?= $(firstword $(wildcard traces/llama.cpp*/tool*.trace.jsonl) $(wildcard traces/llama.cpp*/*.trace.jsonl) \
-	$(wildcard traces/*/*.trace.jsonl))
+# Recorded streams for `make demo`: one of text, shown as it comes; one of tool calls, as the response that it makes.
+DEMO_TEXT ?= traces/llama.cpp/plain.trace.jsonl
+DEMO ?= traces/llama.cpp/tool_parallel.trace.jsonl
 # Which benches: make bench BENCHES=benches/bench_sse.py
 BENCHES ?= benches
 BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchmark-disable-gc --benchmark-max-time=0.5 \
@@ -24,7 +24,7 @@ BASE ?=
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           assemble a recorded stream: text as it arrives, then the response as JSON"
+	@echo "make demo           assemble recorded streams: text as it comes, then tool calls as JSON (DEMO=file)"
 	@echo "make test           run the tests (ARGS=... for pytest)"
 	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
@@ -34,8 +34,7 @@ help:
 	@echo "make clean          remove what these commands made"
 
 demo: $(VENV)/.has-cli
-	@test -n "$(DEMO)" || { echo "no recorded stream under traces/: make demo DEMO=file" >&2; exit 2; }
-	$(BIN)/streamkit assemble --stream $(DEMO)
+	$(BIN)/streamkit assemble --stream $(DEMO_TEXT)
 	$(BIN)/streamkit assemble $(DEMO)
 
 test: $(VENV)/.has-test
