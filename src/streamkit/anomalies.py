@@ -116,6 +116,7 @@ class Anomalies:
 
     def __init__(self, *, maximum: int, strict: bool = False) -> None:
         self.event = 0  # number of the event that is being read; set by the accumulator
+        self.noted = 0  # how often anything was noted
         self.strict = strict
         self.fresh: list[Anomaly] = []  # first sightings that no one has been told of yet
         self._maximum = maximum
@@ -124,6 +125,7 @@ class Anomalies:
 
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` stood."""
+        self.noted += 1
         key = (code, _INDEX.sub("[]", path))
         if key in self._counts:
             self._counts[key] += 1

@@ -83,38 +83,38 @@ class Text:
     the start of the next; the first half is held back until then, and becomes U+FFFD if nothing follows.
     """
 
-    __slots__ = ("_held", "_pieces")
+    __slots__ = ("held", "pieces")
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._held = ""
+        self.pieces: list[str] = []
+        self.held = ""
 
     def add(self, value: str) -> str:
         if not value:
             return value
-        if self._held or value[0] >= "\ud800" or value[-1] >= "\ud800":
+        if self.held or value[0] >= "\ud800" or value[-1] >= "\ud800":
             value = self._mend(value)
-        self._pieces.append(value)
+        self.pieces.append(value)
         return value
 
     def _mend(self, value: str) -> str:
-        value = pair(self._held + value)
-        self._held = ""
+        value = pair(self.held + value)
+        self.held = ""
         if "\ud800" <= value[-1] <= "\udbff":
-            self._held, value = value[-1], value[:-1]
+            self.held, value = value[-1], value[:-1]
         return _whole_text(value)
 
     def flush(self) -> str:
         """Nothing more will come: a half that still waits becomes U+FFFD, which is returned."""
-        lost, self._held = ("\ufffd" if self._held else ""), ""
+        lost, self.held = ("\ufffd" if self.held else ""), ""
         if lost:
-            self._pieces.append(lost)
+            self.pieces.append(lost)
         return lost
 
     def value(self) -> str:
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
 
 
 class SameOrAdd:
@@ -335,9 +335,7 @@ class Fields:
             cell = self._cells[name] = Mixed(cell.value())
         if isinstance(value, (dict, list)) and depth(value) > self._context.limits.max_nesting:
             maximum = self._context.limits.max_nesting
-            raise LimitError(
-                f"a field is nested more than {maximum} levels deep", limit="max_nesting", maximum=maximum
-            )
+            raise LimitError(f"a field is nested more than {maximum} levels deep", limit="max_nesting", maximum=maximum)
         return cell.add(value)
 
     def count(self, names: Mapping[str, Any]) -> None:
@@ -346,6 +344,10 @@ class Fields:
         for name in names:
             path = self._prefix + name
             unknown[path] = unknown.get(path, 0) + 1
+
+    def cell(self, name: str) -> Cell | None:
+        """The cell of field `name`, or None."""
+        return self._cells.get(name)
 
     def get(self, name: str) -> Any:
         """What stands under `name` now, or None."""

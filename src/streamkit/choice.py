@@ -6,7 +6,7 @@ the grammar of `events.py` is about. It folds nothing itself: the reducer does.
 
 from __future__ import annotations
 
-from .cells import Context, Fields, new_cell
+from .cells import Cell, Context, Fields, new_cell
 from .toolcalls import Call, CallTable
 from .types import (
     ChatChoice,
@@ -72,6 +72,12 @@ class ChoiceState:
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
         self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them
         self.done = False  # whether the choice was reported as done
+
+    def cell_of(self, field: str) -> Cell | None:
+        """The cell of a text in the delta: `content`, `refusal`, or an unknown field."""
+        if field == "content":
+            return self.content
+        return self.refusal if field == "refusal" else self.delta_extra.cell(field)
 
     def text_of(self, part: str) -> str:
         """All text of the part `content`, `refusal` or `reasoning`."""

@@ -38,9 +38,7 @@ __all__ = ("is_chunk", "read_chunk", "read_usage")
 Note = Callable[..., None]
 
 _CHUNK_MARKS = frozenset({"choices", "usage", "id", "object", "model", "x_groq", "prompt_filter_results"})
-_CHUNK = frozenset(
-    {"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"}
-)
+_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
 _CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "message"})
 _DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal"})
 _TOOL_CALL = frozenset({"index", "id", "type", "function"})
@@ -341,7 +339,7 @@ def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> Non
     text, logprob, raw = value.get("token"), value.get("logprob"), value.get("bytes")
     token.token = text if type(text) is str else _string(text, f"{path}[].token", note) or ""
     if type(logprob) is not float:
-        if isinstance(logprob, int) and not isinstance(logprob, bool):
+        if isinstance(logprob, int) and not isinstance(logprob, bool) and abs(logprob) < 2**1023:
             logprob = float(logprob)
         else:  # null is how JSON's writers say minus infinity, which OpenAI says as -9999
             note("field_type", f"{path}[].logprob", logprob)
@@ -408,16 +406,17 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
 
 def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | None:
     count = value.get(name)
-    if count is None or type(count) is int:
-        return count
-    note("field_type", f"{path}.{name}", count)
-    return _whole(count, None)
+    if count is not None and type(count) is not int:
+        note("field_type", f"{path}.{name}", count)
+        count = _whole(count, None)
+    return None if count is None else int(count)
 
 
-def _misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> None:
+def _misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:
     """A field of a type that nothing can be made of: kept where unknown fields are kept."""
     note("bad_field", f"{path}.{name}", value)
     extra[name] = value
+    return None
 
 
 def _string(value: Any, path: str, note: Note) -> str | None:

@@ -33,7 +33,7 @@ __all__ = ("Reducer",)
 
 Out = list[ev.Event] | None
 
-_REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_text"})
+REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_text"})
 _TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
     "content": (ev.ContentStarted, ev.ContentDelta, ev.ContentDone),
     "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
@@ -55,8 +55,9 @@ class Reducer:
         self.chunks = 0
         self.emitted = False  # whether any output has been folded that a caller may have shown
         self.sequence = 0  # number of the next event
+        self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
-        self._choices: dict[int, ChoiceState] = {}
+        self.choices: dict[int, ChoiceState] = {}
         self._envelope: tuple[Any, ...] = ()
         self._id = new_cell(context, "id", "")
         self._created = new_cell(context, "created", 0)
@@ -72,6 +73,7 @@ class Reducer:
     def fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
         """Take the next chunk; append to `out` what it means."""
         self.chunks += 1
+        self.last = chunk
         envelope = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
         if envelope != self._envelope:
             self._envelope = envelope
@@ -89,7 +91,7 @@ class Reducer:
             self._extra.add(chunk.extra)
 
     def _choice(self, choice: ChatChoiceStream, out: Out) -> None:
-        state = self._choices.get(choice.index)
+        state = self.choices.get(choice.index)
         if state is None:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
@@ -119,9 +121,9 @@ class Reducer:
 
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
         maximum = self._context.limits.max_choices
-        if len(self._choices) >= maximum:
+        if len(self.choices) >= maximum:
             raise LimitError(f"more than {maximum} choices", limit="max_choices", maximum=maximum)
-        state = self._choices[index] = ChoiceState(self._context, index)
+        state = self.choices[index] = ChoiceState(self._context, index)
         self.emit(out, ev.ChoiceStarted, index, False)
         return state
 
@@ -207,7 +209,7 @@ class Reducer:
             shown = state.delta_extra.put(name, value)
             if not value:
                 continue
-            if name in _REASONING and isinstance(value, str):
+            if name in REASONING and isinstance(value, str):
                 # Some senders write the same piece in two fields: the first field that was ever seen counts.
                 state.reasoning = state.reasoning or name
                 if reasoning is None or name == state.reasoning:
@@ -254,7 +256,9 @@ class Reducer:
         if choice.finish_reason is None:
             if not beside and not (delta.content == "" and delta.role):
                 self._choice(
-                    ChatChoiceStream(choice.index, read_delta(message, f"$.choices[{choice.index}]", self._context.note)),
+                    ChatChoiceStream(
+                        choice.index, read_delta(message, f"$.choices[{choice.index}]", self._context.note)
+                    ),
                     out,
                 )
             return
@@ -365,12 +369,12 @@ class Reducer:
     @property
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
-        return bool(self._choices) and all(state.finish.value() for state in self._choices.values())
+        return bool(self.choices) and all(state.finish.value() for state in self.choices.values())
 
     def end(self, completed: bool, out: Out) -> None:
         """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""
-        for index in sorted(self._choices):
-            state = self._choices[index]
+        for index in sorted(self.choices):
+            state = self.choices[index]
             if completed and not state.done:
                 self._end_choice(state, out)
             else:
@@ -380,7 +384,7 @@ class Reducer:
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of a tool call came to it: (rule, how many in a row)."""
-        return tuple(self._choices[choice].calls.calls[call].reasons)
+        return tuple(self.choices[choice].calls.calls[call].reasons)
 
     def snapshot(self) -> CreateChatCompletionResponse | None:
         """The response so far; None before the first chunk. Shares nothing with the state."""
@@ -388,7 +392,7 @@ class Reducer:
             return None
         return CreateChatCompletionResponse(
             id=self._id.value() or "",
-            choices=[self._choices[index].value() for index in sorted(self._choices)],
+            choices=[self.choices[index].value() for index in sorted(self.choices)],
             created=self._created.value() or 0,
             model=self._model.value() or "",
             service_tier=self._tier.value(),

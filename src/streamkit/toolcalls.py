@@ -37,6 +37,7 @@ from .types import (
 
 __all__ = ("Call", "CallTable")
 
+KNOWN_INDEX = "rule 3: known index"
 _PATH = "choices[].delta.tool_calls[]"
 
 
@@ -55,7 +56,6 @@ class Call:
         "name",
         "position",
         "reasons",
-        "shown",
         "synthetic_id",
         "type",
     )
@@ -72,16 +72,15 @@ class Call:
         self.has_arguments = False
         self.extra = Fields(context, _PATH)
         self.function_extra = Fields(context, f"{_PATH}.function")
-        self.shown = False  # whether it is open: reported as started and not yet as done
         self.complete = False
         self.reasons: list[tuple[str, int]] = []
 
-    def explain(self, reason: str) -> None:
-        """Count one more fragment that came here for `reason`; runs of one reason take one entry."""
+    def explain(self, reason: str, count: int = 1) -> None:
+        """Count `count` more fragments that came here for `reason`; runs of one reason take one entry."""
         if self.reasons and self.reasons[-1][0] == reason:
-            self.reasons[-1] = (reason, self.reasons[-1][1] + 1)
+            self.reasons[-1] = (reason, self.reasons[-1][1] + count)
         else:
-            self.reasons.append((reason, 1))
+            self.reasons.append((reason, count))
 
     def close(self, cut_off: bool) -> None:
         """The choice is over. `cut_off`: by a limit on tokens or by a filter, in the middle of this call.
@@ -122,7 +121,7 @@ _TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatC
 class CallTable:
     """The tool calls of one choice, and where each fragment belongs."""
 
-    __slots__ = ("_by_id", "_by_index", "_choice", "_context", "_last", "calls")
+    __slots__ = ("_by_id", "_by_index", "_choice", "_context", "calls", "last")
 
     def __init__(self, context: Context, choice: int) -> None:
         self.calls: list[Call] = []
@@ -130,7 +129,7 @@ class CallTable:
         self._choice = choice
         self._by_id: dict[str, Call] = {}
         self._by_index: dict[int, Call] = {}
-        self._last: Call | None = None
+        self.last: Call | None = None
 
     def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call, str]:
         """Fold one fragment in; return its call and the new piece of arguments, as it can be shown."""
@@ -143,7 +142,7 @@ class CallTable:
             arguments = (arguments or "") + _text(custom["input"])
         call, reason = self._route(fragment.id or "", fragment.index, name)
         call.explain(reason)
-        self._last = call
+        self.last = call
         if fragment.id:
             self._identify(call, fragment.id)
         if fragment.type and not call.type:
@@ -168,6 +167,10 @@ class CallTable:
         call.has_arguments = True
         return call, call.arguments.add(arguments) or ""
 
+    def at(self, index: int | None) -> Call | None:
+        """The call that bare arguments with this index go to."""
+        return self._by_index.get(index) if index is not None else None
+
     def _route(self, id: str, index: int | None, name: str) -> tuple[Call, str]:
         slot = self._by_index.get(index) if index is not None else None
         if id:
@@ -175,7 +178,9 @@ class CallTable:
             if slot is not None and slot.id == id:
                 known = slot  # of two calls that share an id, the one at this index
             if known is not None:
-                renamed = bool(name and known.name and name != known.name and (known.has_arguments or slot is not known))
+                renamed = bool(
+                    name and known.name and name != known.name and (known.has_arguments or slot is not known)
+                )
                 moved = bool(name and index is not None and known.index is not None and index != known.index)
                 if not renamed and not moved:
                     return known, "rule 1: known id"
@@ -191,12 +196,12 @@ class CallTable:
             if name and not id and slot.has_arguments and name != slot.name:
                 self._note("tool_index_reused", index, name)
                 return self._open(index), "rule 3: another name after arguments opens a call"
-            return slot, "rule 3: known index"
+            return slot, KNOWN_INDEX
         if id or name:
             return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
-        if self._last is None:
+        if self.last is None:
             return self._open(index), "rule 5: bare arguments before any call open one"
-        return self._last, "rule 5: bare arguments continue the last call"
+        return self.last, "rule 5: bare arguments continue the last call"
 
     def _open(self, index: int | None) -> Call:
         maximum = self._context.limits.max_tool_calls
