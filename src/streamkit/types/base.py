@@ -1,0 +1,77 @@
+"""What every type of the chat format shares: one base class, the number ranges of the wire, the marks on fields.
+
+In: nothing. Out: `Wire`, the range aliases `U8`, `U32`, `I64`, `F32`, and the marks that reading and writing go by.
+Cost: none at run time; a class is looked at once, when the first value of it is read or written.
+
+Rule 1  A field stands under its wire name. Its annotation says what the attribute can hold.
+Rule 2  Where strict reading takes less than the annotation allows (the tolerant reader leaves words it does not know
+        as plain strings), the field's metadata says so: `{"strict": FinishReason | None}`.
+Rule 3  A field that may be None may be absent from the JSON; every other field must be there, whatever default the
+        constructor has.
+Rule 4  None is left out on writing, unless the field is marked `NULL`: then it is written as null.
+Rule 5  A field marked `LOCAL` never touches the wire.
+Rule 6  A class with a field marked `TAG` is told from its siblings by that field's word. In a union the word must be
+        there and is always written; a mapping read as the class itself may go without, as in the seed, and is then
+        written without (the field is None).
+"""
+
+from typing import Annotated, Any, TypeAlias
+
+import attrs
+
+__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire")
+
+NULL = {"null": True}
+"""Metadata: None is written as null, since the seed always writes the field."""
+
+LOCAL = {"wire": False}
+"""Metadata: known on this side only, neither read nor written."""
+
+TAG = {"tag": True}
+"""Metadata: the word that tells this class from its siblings in a union (`role` of messages, `type` of parts)."""
+
+
+@attrs.frozen
+class Between:
+    """Annotation mark: a whole number from `low` to `high`, both included."""
+
+    low: int
+    """The least."""
+    high: int
+    """The greatest."""
+
+
+@attrs.frozen
+class Told:
+    """Annotation mark: a union of which only one member is known so far; its tag must be there all the same."""
+
+
+U8: TypeAlias = Annotated[int, Between(0, 2**8 - 1)]
+U32: TypeAlias = Annotated[int, Between(0, 2**32 - 1)]
+I64: TypeAlias = Annotated[int, Between(-(2**63), 2**63 - 1)]
+F32: TypeAlias = float  # the seed keeps 32 bits of precision; here a number stays as it was given
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class Wire:
+    """The base of every object of the chat format: keeps what the format does not know, shows only what was said."""
+
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True, hash=False)
+    """Fields that stood in the JSON object and that its type does not know, as they were. They are written back; a
+    known field of the same name wins over them."""
+
+    def __repr__(self) -> str:
+        shown = []
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name)
+            if field.name == "extra" or (field.default is not attrs.NOTHING and value == _default(field)):
+                continue
+            shown.append(f"{field.name}={value!r}")
+        if self.extra:
+            shown.append(f"extra={self.extra!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _default(field: "attrs.Attribute[Any]") -> Any:
+    default: Any = field.default
+    return default.factory() if hasattr(default, "factory") else default

@@ -1,0 +1,176 @@
+"""The words of the format that come from a closed list.
+
+Each is a `StrEnum`: `FinishReason.STOP == "stop"`, and a member prints and writes as its word. Words that a class reads
+besides its own stand in its `__aliases__`; only the strict codec looks at them. Source of every list: the seed.
+"""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+__all__ = (
+    "ChatCompletionAudioFormat",
+    "ChatCompletionAudioVoice",
+    "ChatCompletionFunctionCallMode",
+    "ChatCompletionModalities",
+    "ChatCompletionToolChoiceMode",
+    "ChatCompletionToolType",
+    "CompletionFinishReason",
+    "FinishReason",
+    "ImageDetail",
+    "InputAudioFormat",
+    "ReasoningEffort",
+    "Role",
+    "ServiceTier",
+    "ServiceTierResponse",
+    "WebSearchContextSize",
+    "WebSearchUserLocationType",
+)
+
+
+class Role(StrEnum):
+    """Who a message is from."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    FUNCTION = "function"
+    """Deprecated with function calling of the first kind; `TOOL` took its place."""
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped writing a choice."""
+
+    STOP = "stop"
+    """A natural end, or a stop sequence. The strict codec reads the words `eos` and `""` as this one too."""
+    LENGTH = "length"
+    """The token limit of the request, or of the model, was reached."""
+    TOOL_CALLS = "tool_calls"
+    """The model called tools."""
+    CONTENT_FILTER = "content_filter"
+    """Content was left out by a filter."""
+    FUNCTION_CALL = "function_call"
+    """Deprecated: the model called a function of the first kind."""
+
+    __aliases__ = MappingProxyType({"eos": STOP, "": STOP})
+
+
+class CompletionFinishReason(StrEnum):
+    """Why a legacy text completion ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+
+
+class ChatCompletionToolType(StrEnum):
+    """The kinds of tool that the seed knows. Custom tools have their own class and the plain word `custom`."""
+
+    FUNCTION = "function"
+
+
+class ChatCompletionToolChoiceMode(StrEnum):
+    """How free the model is to call tools, where none is named."""
+
+    NONE = "none"
+    """Calls none. The API's default without tools."""
+    AUTO = "auto"
+    """Calls or writes, as it likes. The API's default with tools."""
+    REQUIRED = "required"
+    """Calls at least one."""
+
+
+class ChatCompletionFunctionCallMode(StrEnum):
+    """Deprecated: how free the model is to call a function of the first kind, where none is named."""
+
+    NONE = "none"
+    AUTO = "auto"
+
+
+class ServiceTier(StrEnum):
+    """The latency tier that a request asks for."""
+
+    AUTO = "auto"
+    """The project's own setting. The API's default."""
+    DEFAULT = "default"
+    FLEX = "flex"
+    SCALE = "scale"
+    PRIORITY = "priority"
+
+
+class ServiceTierResponse(StrEnum):
+    """The latency tier that a response was made on."""
+
+    SCALE = "scale"
+    DEFAULT = "default"
+    FLEX = "flex"
+    PRIORITY = "priority"
+
+
+class ReasoningEffort(StrEnum):
+    """How much a reasoning model thinks before it writes: less is faster and takes fewer tokens."""
+
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class ChatCompletionModalities(StrEnum):
+    """What a request wants to get back."""
+
+    TEXT = "text"
+    AUDIO = "audio"
+
+
+class ChatCompletionAudioVoice(StrEnum):
+    """The voice of an audio answer. `alloy`, `echo` and `shimmer` are the older, less expressive ones."""
+
+    ALLOY = "alloy"
+    ASH = "ash"
+    BALLAD = "ballad"
+    CORAL = "coral"
+    ECHO = "echo"
+    SAGE = "sage"
+    SHIMMER = "shimmer"
+    VERSE = "verse"
+
+
+class ChatCompletionAudioFormat(StrEnum):
+    """The encoding of an audio answer."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+    FLAC = "flac"
+    OPUS = "opus"
+    PCM16 = "pcm16"
+    """16-bit samples without a header; the one that OpenAI streams."""
+
+
+class InputAudioFormat(StrEnum):
+    """The encoding of audio sent to the model."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+
+
+class ImageDetail(StrEnum):
+    """How closely the model looks at an image: `low` costs a fixed, small number of tokens."""
+
+    AUTO = "auto"
+    LOW = "low"
+    HIGH = "high"
+
+
+class WebSearchContextSize(StrEnum):
+    """How much of the context window a web search may fill. The API's default is `medium`."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class WebSearchUserLocationType(StrEnum):
+    """How exact a user's location is."""
+
+    APPROXIMATE = "approximate"
