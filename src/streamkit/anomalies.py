@@ -45,6 +45,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     # --- bytes and events
     "invalid_utf8": ("repaired", "Bytes of an event are not UTF-8.", "They were replaced by U+FFFD."),
     "unterminated_event": ("repaired", "The stream ends inside an event.", "Its data was whole JSON and was used."),
+    "unterminated_done": ("note", "`[DONE]` has no blank line behind it.", "It counts all the same."),
     "torn_event": ("lost", "The stream ends inside an event.", "Its data was no whole JSON and was left out."),
     "not_json": ("lost", "The data of an event is not JSON.", "The event was left out."),
     "too_deep": ("lost", "The data of an event is nested too deeply.", "The event was left out."),

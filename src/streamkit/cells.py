@@ -113,7 +113,7 @@ class Text:
 
     def value(self) -> str:
         if len(self.pieces) > 1:
-            self.pieces = ["".join(self.pieces)]
+            self.pieces[:] = ["".join(self.pieces)]  # the same list: the fast lane appends to it
         return self.pieces[0] if self.pieces else ""
 
 

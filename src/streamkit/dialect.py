@@ -312,15 +312,18 @@ def _logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatC
 
 
 def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
-    extra = {} if value.keys() <= _TOKEN else {key: item for key, item in value.items() if key not in _TOKEN}
-    tops = []
+    tops: list[TopLogprobs] = []
     top_logprobs = value.get("top_logprobs")
-    if isinstance(top_logprobs, list) and all(isinstance(top, dict) for top in top_logprobs):
+    extra = {} if value.keys() <= _TOKEN else {key: item for key, item in value.items() if key not in _TOKEN}
+    if type(top_logprobs) is list:
         for top in top_logprobs:
-            rest = {} if top.keys() <= _TOP else {key: item for key, item in top.items() if key not in _TOP}
+            if type(top) is not dict:
+                note("bad_field", f"{path}[].top_logprobs", top_logprobs)
+                tops, extra["top_logprobs"] = [], top_logprobs
+                break
             made = _new_top()
             _fill_token(made, top, path, note)
-            made.extra = rest
+            made.extra = {} if top.keys() <= _TOP else {key: item for key, item in top.items() if key not in _TOP}
             made.__class__ = TopLogprobs
             tops.append(made)
     elif top_logprobs is not None:
@@ -336,19 +339,19 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
 
 def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> None:
     """The three fields that a token has, be it the one chosen or one of the likely ones."""
-    text, logprob, raw = value.get("token"), value.get("logprob"), value.get("bytes")
-    token.token = text if type(text) is str else _string(text, f"{path}[].token", note) or ""
-    if type(logprob) is not float:
-        if isinstance(logprob, int) and not isinstance(logprob, bool) and abs(logprob) < 2**1023:
-            logprob = float(logprob)
-        else:  # null is how JSON's writers say minus infinity, which OpenAI says as -9999
-            note("field_type", f"{path}[].logprob", logprob)
-            logprob = -9999.0
-    token.logprob = logprob
+    token.token = text if type(text := value.get("token")) is str else _string(text, f"{path}[].token", note) or ""
+    token.logprob = number if type(number := value.get("logprob")) is float else _logprob(number, path, note)
+    token.bytes = raw = value.get("bytes")
     if raw is not None and type(raw) is not list:
         note("field_type", f"{path}[].bytes", raw)
-        raw = None
-    token.bytes = raw
+        token.bytes = None
+
+
+def _logprob(value: Any, path: str, note: Note) -> float:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    note("field_type", f"{path}[].logprob", value)
+    return -9999.0  # null is how JSON's writers say minus infinity, which OpenAI says as -9999
 
 
 def _find_usage(

@@ -21,13 +21,13 @@ for a sender whose events never fit.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jiter
 
 from .cells import Text
 from .choice import ChoiceState, Part
-from .dialect import read_chunk
 from .drafts import draft
 from .events import ContentDelta, Event, ReasoningDelta, RefusalDelta, ToolCallDelta
 from .jsontext import decode
@@ -58,7 +58,7 @@ class _Envelope:
     """What stands around a hole, and where the text in it goes."""
 
     __slots__ = (
-        "call", "cell", "count", "epoch", "event", "facts", "hits", "index", "next", "padding", "part",
+        "call", "cell", "epoch", "event", "facts", "hits", "index", "next", "padding", "part", "parts",
         "prefix", "state", "suffix", "unknown",
     )  # fmt: skip
 
@@ -73,8 +73,8 @@ class _Envelope:
         self.event = _EVENTS[part] if isinstance(part, str) else ToolCallDelta
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.epoch = -1  # in which it was last checked
-        self.count = 0  # events since the last settling
         self.hits = 0  # events ever
+        self.parts = (*hole[:1], len(hole[0]), *hole[1:], cell.pieces, self.call, state.index)  # for one quick look
         self.next = self  # which envelope came after this one the last time: the first to be tried
 
 
@@ -91,9 +91,14 @@ class Lane:
         self._misses = 0
         self._rest = 0  # events not to be looked at, for a sender whose envelopes never fit
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next event may fit an envelope."""
+        return self._current is not None
+
     # --- reading
 
-    def run(self, items: list[Any], start: int, out: list[Event] | None) -> int:
+    def run(self, items: Sequence[Any], start: int, out: list[Event] | None) -> int:
         """Fold as many of `items`, from `start` on, as fit an envelope; return the index of the first that does not.
 
         An item is the data of a plain event, or anything else, which does not fit.
@@ -102,34 +107,48 @@ class Lane:
         if envelope is None:
             return start
         epoch, sequence = self._epoch, self._reducer.sequence
-        at, end = start, len(items)
+        loaded, holds = None, False  # the envelope that the locals are of, and whether it holds
+        at = since = start
+        end = len(items)
         while at < end:
             data = items[at]
             if type(data) is not bytes:
                 break
-            last, envelope = envelope, envelope.next
-            if envelope.epoch != epoch or not data.startswith(envelope.prefix):
+            following = envelope.next
+            if following is not loaded:
+                if at > since:
+                    self._count(envelope, at - since)
+                    since = at
+                loaded, holds = following, following.epoch == epoch
+                prefix, length, suffix, padding, pieces, call, choice = following.parts
+            if not holds or not data.startswith(prefix):
                 found = self._find(data)
                 if found is None:
                     break
-                last.next = envelope = found
-            length = len(envelope.prefix)
-            suffix, padding = envelope.suffix, envelope.padding
-            if not padding:
-                if not data.endswith(suffix):
-                    break
-                stop = len(data) - len(suffix)
-            else:
+                following = found
+                if at > since:
+                    self._count(envelope, at - since)
+                    since = at
+                envelope.next = loaded = following
+                holds = True
+                prefix, length, suffix, padding, pieces, call, choice = following.parts
+            if padding:
                 stop = data.find(suffix, length)
                 if stop < 0 or not data.endswith(padding) or _QUOTE in data[stop + len(suffix) : -len(padding)]:
                     break
+            elif data.endswith(suffix):
+                stop = len(data) - len(suffix)
+                if stop < length:
+                    break
+            else:
+                break
             hole = data[length:stop]
             if _BACKSLASH in hole:
                 try:
-                    text = jiter.from_json(b'"' + hole + b'"')
+                    text = jiter.from_json(data[length - 1 : stop + 1])  # its quotes are the envelope's
                 except ValueError:
                     break
-            elif _QUOTE in hole or stop < length:
+            elif _QUOTE in hole:
                 break
             else:
                 try:
@@ -137,13 +156,9 @@ class Lane:
                 except UnicodeDecodeError:
                     break
             at += 1
-            envelope.count += 1
-            self._current = envelope
-            call = envelope.call
-            if call is not None:
-                envelope.state.calls.last = call
+            envelope = following
             if text:
-                envelope.cell.pieces.append(text)
+                pieces.append(text)
                 if out is not None:
                     if call is None:
                         event = _new_delta()
@@ -155,15 +170,25 @@ class Lane:
                         event.name = call.name
                         event.arguments = text
                     event.sequence = sequence
-                    event.choice = envelope.state.index
+                    event.choice = choice
                     event.__class__ = envelope.event
                     sequence += 1
                     out.append(event)
         if at > start:
+            self._count(envelope, at - since)
+            self._current = envelope
             self._reducer.sequence = sequence
             self._reducer.chunks += at - start
-            self._settle(at - start)
         return at
+
+    def _count(self, envelope: _Envelope, events: int) -> None:
+        """What is counted for each event, for `events` in a row at once."""
+        envelope.hits += events
+        if envelope.call is not None:
+            envelope.call.explain(KNOWN_INDEX, events)
+            envelope.state.calls.last = envelope.call
+        for path in envelope.unknown:
+            self._unknown[path] = self._unknown.get(path, 0) + events
 
     def _find(self, data: bytes) -> _Envelope | None:
         """The envelope that begins as `data` does and holds in this epoch, or None."""
@@ -181,21 +206,6 @@ class Lane:
             return False
         envelope.epoch = self._epoch
         return True
-
-    def _settle(self, events: int) -> None:
-        """What is counted for each event, for all `events` of a run at once."""
-        current = self._current
-        assert current is not None
-        touched = [current] if current.count == events else self._envelopes.values()
-        for envelope in touched:
-            count = envelope.count
-            if count:
-                envelope.count = 0
-                envelope.hits += count
-                if envelope.call is not None:
-                    envelope.call.explain(KNOWN_INDEX, count)
-                for path in envelope.unknown:
-                    self._unknown[path] = self._unknown.get(path, 0) + count
 
     # --- learning
 

@@ -65,7 +65,6 @@ __all__ = (
 )
 
 
-
 @attrs.frozen(weakref_slot=False)
 class ChoiceStarted:
     """Fired when a choice is seen for the first time, or goes on after it was done (`reopened`)."""

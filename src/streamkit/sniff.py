@@ -7,9 +7,13 @@ whole (up to a limit) for the end. Whitespace and a byte order mark before the f
 
 from __future__ import annotations
 
-from .errors import LimitError
+from typing import Any
 
-__all__ = ("Sniffer",)
+from .errors import LimitError, RemoteError
+from .jsontext import decode
+from .remote import find_error
+
+__all__ = ("Sniffer", "read_body")
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = frozenset(b" \t\r\n")
@@ -61,3 +65,28 @@ class Sniffer:
         while self._looked < len(held) and held[self._looked] in _SPACE:
             self._looked += 1
         return self._looked == len(held)
+
+
+def read_body(data: bytes) -> RemoteError | dict[str, Any] | None:
+    """What a body that is no event stream says: an error, a full response (as the one chunk that says it all), or
+    nothing that can be told."""
+    try:
+        value, _ = decode(data)
+    except ValueError:
+        return None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Google wraps its error bodies in a list
+    if not isinstance(value, dict):
+        return None
+    error = find_error(value, "body")
+    if error is not None and not value.get("choices"):
+        return error
+    if not isinstance(value.get("choices"), list):
+        return None
+    choices = [
+        {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
+        if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        else choice
+        for choice in value["choices"]
+    ]
+    return {**value, "choices": choices}

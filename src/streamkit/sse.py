@@ -118,6 +118,11 @@ class EventDecoder:
         """How many bytes are held now: the event being built and its unfinished line, as rule 3 counts them."""
         return self._size + len(self._tail) + len(self._bom or b"")
 
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing is held and the next byte begins a line and an event."""
+        return self._plain and self._between
+
     def feed(self, block: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """The events that this block completes. `feed(b"")` does nothing; it is not the end.
 

@@ -136,7 +136,9 @@ class CallTable:
         function, custom = fragment.function, fragment.extra.get("custom")
         if not isinstance(custom, dict):
             custom = None
-        name = (function.name if function is not None else None) or (_text(custom.get("name")) if custom else "") or ""
+        name = (function.name if function is not None else None) or ""
+        if custom and not name and custom.get("name") is not None:
+            name = _text(custom["name"])
         arguments = function.arguments if function is not None else None
         if custom and custom.get("input") is not None:
             arguments = (arguments or "") + _text(custom["input"])
@@ -187,13 +189,13 @@ class CallTable:
                 self._note("tool_id_reused", index, id)
                 return self._open(index), "rule 1: known id with another name or at another index opens a call"
             if name:
-                if slot is None or not slot.synthetic_id or (slot.has_arguments and name != slot.name):
+                if slot is None or not slot.synthetic_id or (slot.has_arguments and slot.name and name != slot.name):
                     if slot is not None:
                         self._note("tool_index_reused", index, id)
                     return self._open(index), "rule 2: a new id with a name opens a call"
                 return slot, "rule 2: the slot at this index waited for its id"
         if slot is not None:
-            if name and not id and slot.has_arguments and name != slot.name:
+            if name and not id and slot.has_arguments and slot.name and name != slot.name:
                 self._note("tool_index_reused", index, name)
                 return self._open(index), "rule 3: another name after arguments opens a call"
             return slot, KNOWN_INDEX
@@ -209,6 +211,8 @@ class CallTable:
             raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
         call = Call(self._context, len(self.calls), self._choice)
         call.index = index
+        while call.id in self._by_id:  # a sender that writes ids as they are made up here, but not for every call
+            call.id += "_"
         if index is None:
             self._note("tool_index_missing", None)
         else:
@@ -226,7 +230,7 @@ class CallTable:
     def _name(self, call: Call, name: str) -> None:
         if name == call.name:
             self._note("tool_name_repeated", call.index, name)
-        elif not call.has_arguments:
+        elif not (call.has_arguments and call.name):  # some senders write the name after the arguments
             call.name = scrub(call.name + name)
 
     def _note(self, code: str, index: int | None, found: object = None) -> None:

@@ -1,0 +1,177 @@
+"""What a user can import is said, exists and is explained; every test file stands beside its module."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src" / "streamkit"
+
+# The public face (design: "The public face"), each name with the module it comes from; those modules that are not
+# there yet are left out.
+FACE = {
+    "Accumulator": "accumulator",
+    "AsyncChatStream": "stream",
+    "ChatStream": "stream",
+    "dumps": "codec",
+    "loads": "codec",
+    "reassemble": "sources",
+    "sse": "sse",
+    "structure": "codec",
+    "unstructure": "codec",
+}
+# Modules whose every public name may stand in the face too, since what FACE gives speaks in them; and plain names.
+MAY_JOIN = ("accumulator", "anomalies", "errors", "events", "limits", "outcome", "rules", "timing", "trace", "types")
+MAY_JOIN_NAMES = {"__version__", *MAY_JOIN}
+
+# Test files about more than one module, or about something that is no module.
+TESTS_OF_NO_MODULE = {
+    "test_corpus",
+    "test_exports",
+    "test_fuzz",
+    "test_grammar",
+    "test_invariance",
+    "test_layers",
+    "test_linear",
+    "test_oracle",
+    "test_readme",
+    "test_shapes",
+}
+
+FOR_TESTS = re.compile(r"^_(?!_version__$)|(^|_)(test|mock|dummy)(s|ing|_|$)", re.IGNORECASE)
+MAY_EXPORT_TEST_TOOLS = {"testing", "pytest_plugin"}
+
+
+def names_of_modules() -> list[str]:
+    """Every module under src/streamkit, by its name below `streamkit`; the package itself is ''."""
+    found = []
+    for path in sorted(SRC.rglob("*.py")):
+        parts = path.relative_to(SRC).with_suffix("").parts
+        found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+MODULES = names_of_modules()
+PUBLIC = [module for module in MODULES if not any(part.startswith("_") for part in module.split("."))]
+
+
+def path_of(module: str) -> Path:
+    path = SRC.joinpath(*module.split(".")) if module else SRC
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def load(module: str) -> ModuleType:
+    """The module itself; an integration whose framework is not installed is skipped, anything else must import."""
+    name = f"streamkit.{module}" if module else "streamkit"
+    if module.startswith(("integrations.", "pytest_plugin")):
+        return pytest.importorskip(name, exc_type=ImportError)
+    return importlib.import_module(name)
+
+
+def statement_of_all(module: str) -> ast.expr | None:
+    """The value of `__all__` where it is assigned before anything but the docstring and imports, else None."""
+    body = ast.parse(path_of(module).read_text("utf-8")).body
+    if ast.get_docstring(ast.Module(body, [])) is not None:
+        body = body[1:]
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                return value
+            case ast.Import() | ast.ImportFrom():
+                continue
+            # Imports for type checkers, and imports that may fail.
+            case ast.If(body=inner) | ast.Try(body=inner) if all(
+                isinstance(node, (ast.Import, ast.ImportFrom)) for node in inner
+            ):
+                continue
+            case _:
+                return None
+    return None
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_module_says_its_names_at_the_top_in_a_tuple(module: str) -> None:
+    value = statement_of_all(module)
+    assert isinstance(value, ast.Tuple), "__all__ stands right after the imports and is a tuple"
+    names = ast.literal_eval(value)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(path_of(module).read_text("utf-8")))
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_name_exists_and_is_explained(module: str) -> None:
+    loaded = load(module)
+    missing = [name for name in loaded.__all__ if not hasattr(loaded, name)]
+    assert [] == missing
+    unexplained = [
+        name
+        for name in loaded.__all__
+        if (inspect.isclass(value := getattr(loaded, name)) or inspect.isroutine(value)) and not own_docstring(value)
+    ]
+    assert [] == unexplained
+
+
+def own_docstring(value: object) -> str | None:
+    """The docstring written for `value` itself, not one that it inherits."""
+    return value.__dict__.get("__doc__") if inspect.isclass(value) else inspect.getdoc(value)
+
+
+def test_the_methods_of_what_the_face_gives_are_explained() -> None:
+    face = load("")
+    unexplained = [
+        f"{name}.{member}"
+        for name in face.__all__
+        if inspect.isclass(cls := getattr(face, name))
+        for member, value in vars(cls).items()
+        if not member.startswith("_") and inspect.isroutine(unwrapped(value)) and not inspect.getdoc(unwrapped(value))
+    ]
+    assert [] == unexplained
+
+
+def unwrapped(value: object) -> object:
+    if isinstance(value, property):
+        return value.fget
+    return value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+
+
+@pytest.mark.parametrize("module", [module for module in PUBLIC if module not in MAY_EXPORT_TEST_TOOLS])
+def test_nothing_is_exported_for_tests_alone(module: str) -> None:
+    value = statement_of_all(module)
+    assert value is not None
+    assert [] == [name for name in ast.literal_eval(value) if FOR_TESTS.search(name)]
+
+
+def test_the_face_is_the_one_that_was_designed() -> None:
+    face = set(load("").__all__)
+    built = {name for name, home in FACE.items() if home in MODULES}
+    assert set() == built - face, "designed and built, but not to be had from `streamkit`"
+    may_join = {name for module in MAY_JOIN if module in MODULES for name in load(module).__all__}
+    assert set() == face - built - may_join - MAY_JOIN_NAMES, "in `streamkit`, but not designed: add it to FACE"
+
+
+def test_a_name_of_the_face_is_the_same_thing_in_its_module() -> None:
+    face = load("")
+    for name, home in FACE.items():
+        if home in MODULES and name != home:
+            assert getattr(face, name) is getattr(load(home), name)
+
+
+def test_every_test_file_bears_the_name_of_its_module() -> None:
+    of_modules = {f"test_{module.replace('.', '_').strip('_')}" for module in MODULES}
+    strays = [
+        path.name
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if path.stem not in of_modules | TESTS_OF_NO_MODULE
+    ]
+    assert [] == strays, "name it after the module it tests, or add it to TESTS_OF_NO_MODULE"

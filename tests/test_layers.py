@@ -1,0 +1,239 @@
+"""The house stands: imports point down, the core does no I/O, a file holds one idea."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
+
+# The one table of levels: module names below `streamkit`, as fnmatch patterns; the first that fits counts.
+# A new module gets its name here, in the lowest level that it can stand on.
+LEVELS: dict[int, str] = {
+    0: "errors",
+    1: "sse types types.* jsontext limits anomalies rules drafts",
+    2: "codec codec_* dialect dialect_*",
+    3: "cells text choice toolcalls reducer events outcome accumulator envelope remote salvage documents sniff foreign",
+    4: "timing trace",
+    5: "sources stream record replay",
+    6: "server testing pytest_plugin cli cli_* __main__ integrations integrations.*",
+}
+FACE = 6  # `streamkit` itself gathers names from anywhere; only the top level may use it, as any caller does
+
+CORE = (0, 1, 2, 3)
+
+# Nothing in the core may wait for anything, speak to anything, or know a client.
+FORBIDDEN_IN_CORE = frozenset(
+    "anyio asyncio trio sniffio selectors socket socketserver ssl http urllib.request subprocess multiprocessing "
+    "httpx httpx2 httpcore httpcore2 h11 h2 requests aiohttp urllib3 niquests websockets openai "
+    "rich click typer pytest hypothesis".split()
+)
+
+
+class Import(NamedTuple):
+    """One import of a module of ours: who imports what, where, and when it is carried out."""
+
+    source: str
+    target: str
+    line: int
+    typing_only: bool
+    deferred: bool
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line} imports {self.target}"
+
+
+def modules() -> dict[str, Path]:
+    """Every module under src/streamkit by its name below `streamkit`; the package itself is ''."""
+    found = {}
+    for path in sorted(SRC.rglob("*.py")):
+        parts = path.relative_to(SRC).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def level_of(module: str) -> int | None:
+    if module == "":
+        return FACE
+    for level, patterns in LEVELS.items():
+        if any(fnmatchcase(module, pattern) for pattern in patterns.split()):
+            return level
+    return None
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def import_statements(
+    tree: ast.AST, typing_only: bool = False, deferred: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    """Each import statement below `tree`, with whether it is for type checkers only and whether a call carries it out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, typing_only, deferred
+        elif isinstance(node, ast.If) and is_type_checking(node.test):
+            for child in node.body:
+                yield from import_statements(ast.Module([child], []), True, deferred)
+            for child in node.orelse:
+                yield from import_statements(ast.Module([child], []), typing_only, deferred)
+        else:
+            inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from import_statements(node, typing_only, deferred or inside)
+
+
+def absolute_names(module: str, node: ast.Import | ast.ImportFrom) -> list[str]:
+    """What a statement imports, as full names; for `from x import y` both `x` and `x.y`, as y may be a module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        package = module.split(".") if module else []
+        if MODULES[module].name != "__init__.py":
+            package = package[:-1]
+        package = package[: len(package) - (node.level - 1)]
+        base = ".".join(["streamkit", *package, *([base] if base else [])])
+    return [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+
+
+def own_imports(module: str) -> list[Import]:
+    """The imports of `module` that mean a module of ours; `from .a import b` is one of `a.b` where that is a module."""
+    found = []
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    for node, typing_only, deferred in import_statements(tree):
+        names = absolute_names(module, node)
+        ours = [name.removeprefix("streamkit").removeprefix(".") for name in names if name.split(".")[0] == "streamkit"]
+        targets = [name for name in ours if name in MODULES]
+        if len(targets) > 1 and isinstance(node, ast.ImportFrom) and len(targets) == len(ours):
+            targets = targets[1:]  # every name imported is itself a module: their package is only the way there
+        if ours and not targets:
+            targets = ours[:1]  # no such module: level_of says None, and the test says so
+        found += [Import(module, target, node.lineno, typing_only, deferred) for target in targets]
+    return found
+
+
+def test_every_form_of_import_is_seen() -> None:
+    source = """
+import streamkit.errors
+from streamkit import sse
+if TYPE_CHECKING:
+    from .accumulator import Accumulator
+else:
+    from . import rules
+def later():
+    from .limits import Limits
+"""
+    seen = [(*absolute_names("sse", node), typing, call) for node, typing, call in import_statements(ast.parse(source))]
+    assert [
+        ("streamkit.errors", False, False),
+        ("streamkit", "streamkit.sse", False, False),
+        ("streamkit.accumulator", "streamkit.accumulator.Accumulator", True, False),
+        ("streamkit", "streamkit.rules", False, False),
+        ("streamkit.limits", "streamkit.limits.Limits", False, True),
+    ] == seen
+
+
+@cache
+def all_imports() -> list[Import]:
+    return [found for module in MODULES for found in own_imports(module)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_stands_on_a_level(module: str) -> None:
+    assert level_of(module) is not None, (
+        f"streamkit.{module} is on no level: add it to LEVELS in tests/test_layers.py, in the lowest level it can stand on"
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_or_sideways(module: str) -> None:
+    level = level_of(module)
+    assert level is not None
+    # A type checker may look up: such an import is never carried out, so it can neither cost nor tie anything.
+    carried_out = [found for found in all_imports() if found.source == module and not found.typing_only]
+    unknown = [str(found) for found in carried_out if level_of(found.target) is None]
+    assert [] == unknown, "imports of modules that do not exist or are on no level"
+    up = [
+        f"{found} (level {level_of(found.target)} from {level})"
+        for found in carried_out
+        if (level_of(found.target) or 0) > level
+    ]
+    assert [] == up
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    edges: dict[str, set[str]] = {module: set() for module in MODULES}
+    for found in all_imports():
+        if not found.typing_only and not found.deferred and found.target in MODULES:
+            edges[found.source].add(found.target)
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, "a circle of imports: " + " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for target in sorted(edges[module]):
+                walk(target, (*path, module))
+            done.add(module)
+
+    for module in MODULES:
+        walk(module, ())
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if level_of(module) in CORE])
+def test_the_core_names_no_io_and_no_client(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    named = [
+        f"{module}:{node.lineno} imports {name}"
+        for node, typing_only, _ in import_statements(tree)
+        if not typing_only
+        for name in absolute_names(module, node)
+        if name in FORBIDDEN_IN_CORE or name.split(".")[0] in FORBIDDEN_IN_CORE
+    ]
+    assert [] == named
+
+
+def loaded_by(*names: str) -> set[str]:
+    """What `sys.modules` of a fresh interpreter gains by importing `names`."""
+    program = (
+        "import importlib, json, sys; before = set(sys.modules)\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    run = subprocess.run([sys.executable, "-I", "-c", program, *names], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return set(json.loads(run.stdout))
+
+
+def test_importing_the_core_loads_no_io_and_no_client() -> None:
+    core = [f"streamkit.{module}" for module in MODULES if level_of(module) in CORE]
+    loaded = loaded_by(*core)
+    assert set(core) <= loaded
+    assert set() == loaded & FORBIDDEN_IN_CORE
+
+
+def test_importing_streamkit_loads_no_client_and_no_command_line_library() -> None:
+    loaded = loaded_by("streamkit")
+    assert set() == loaded & FORBIDDEN_IN_CORE
+    assert set() == {name for name in loaded if name.startswith(("streamkit.cli", "streamkit.integrations"))}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_holds_one_idea(module: str) -> None:
+    lines = len(MODULES[module].read_text("utf-8").splitlines())
+    assert lines <= 600, f"{MODULES[module].name} has {lines} lines: if a file wants to be longer, it holds two ideas"
+    if module.startswith("integrations."):
+        assert lines <= 150, f"an integration has at most 150 lines, {module} has {lines}"
