@@ -8,6 +8,7 @@ step by step and without I/O.
 from . import errors, events, sse, types
 from .accumulator import Accumulator, Statistics
 from .anomalies import CODES, Anomaly
+from .check import Report, check_stream
 from .codec import dumps, loads, structure, unstructure
 from .errors import (
     FormatError,
@@ -19,6 +20,7 @@ from .errors import (
     TruncatedError,
     ValidationError,
 )
+from .habits import Dialect
 from .limits import Limits
 from .outcome import Outcome
 from .rules import RULES, Rule
@@ -29,18 +31,21 @@ __all__ = (
     "RULES",
     "Accumulator",
     "Anomaly",
+    "Dialect",
     "FormatError",
     "LimitError",
     "Limits",
     "MisuseError",
     "Outcome",
     "RemoteError",
+    "Report",
     "Rule",
     "SenderError",
     "Statistics",
     "StreamError",
     "TruncatedError",
     "ValidationError",
+    "check_stream",
     "dumps",
     "errors",
     "events",

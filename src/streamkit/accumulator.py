@@ -32,22 +32,24 @@ from .errors import (
     RemoteError,
     StreamError,
     TruncatedError,
-    excerpt,
 )
 from .foreign import as_mapping
+from .habits import DEFAULT_DIALECT, Dialect, Interpreter
 from .jsontext import scrub
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .reducer import Reducer
 from .remote import find_error
 from .rules import RULES, Rule
-from .sniff import Sniffer, read_body
-from .sse import CR, LF, Comment, Discarded, EventDecoder, ServerSentEvent
+from .sniff import Sniffer, begins_with_document, read_body, refusal
+from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("Accumulator", "Statistics")
 
 Out = list[ev.Event] | None
+
+_MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 
 
 @attrs.frozen
@@ -65,7 +67,7 @@ class Statistics:
     chunks: int
     """Chunks folded into the response."""
     unknown_fields: Mapping[str, int]
-    """Fields the format does not know: path (`choices[].delta.reasoning`) -> in how many chunks."""
+    """Fields the format does not know: path (`choices[].delta.reasoning`) -> how often."""
 
 
 class Accumulator:
@@ -73,8 +75,9 @@ class Accumulator:
 
     `strict`: raise a `FormatError` at the first anomaly that is worse than a note. `limits`: how large the stream may
     grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
+    `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`envelope.py`), which changes the cost
-    and nothing else; with rules of your own they never do.
+    and nothing else; with rules or a dialect of your own they never do.
 
     `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
     `strict`. What a sender does wrong is an event, an anomaly and the outcome.
@@ -86,13 +89,15 @@ class Accumulator:
         strict: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         rules: Mapping[str, Rule] = RULES,
+        dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
     ) -> None:
         self._limits = limits
         self._anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self._context = Context(rules, limits, self._anomalies.note)
         self._reducer = Reducer(self._context)
-        self._lane = Lane(self._reducer, self._context.unknown) if fast and rules is RULES else None
+        self._lane = Lane(self._reducer, self._context.unknown) if fast and rules is RULES and not dialect else None
+        self._interpreter = Interpreter(dialect) if dialect else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._documents = DocumentReader(self._anomalies)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
@@ -100,6 +105,7 @@ class Accumulator:
         self._blocks = 0
         self._events = 0
         self._data_bytes = 0
+        self._pings = 0  # events that are JSON and no chunk
         self._error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
         self._outcome: Outcome | None = None
@@ -110,16 +116,12 @@ class Accumulator:
     def feed(self, block: bytes | bytearray | memoryview) -> list[ev.Event]:
         """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
         out: list[ev.Event] = []
-        lane = self._lane
-        if lane is None or not lane.ready or not self._one_event(lane, block, out):
-            self._take(block, out)
+        self._take(block, out)
         return out
 
     def absorb(self, block: bytes | bytearray | memoryview) -> None:
         """As `feed`, for those who want no events: the fastest way in."""
-        lane = self._lane
-        if lane is None or not lane.ready or not self._one_event(lane, block, None):
-            self._take(block, None)
+        self._take(block, None)
 
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
@@ -173,6 +175,14 @@ class Accumulator:
         return self._anomalies.all()
 
     @property
+    def usage_source(self) -> dict[str, tuple[str, int]]:
+        """Where each figure of the usage came from: count (`prompt_tokens_details.cached_tokens`) -> (place, event).
+
+        Places are `usage`, `x_groq.usage` (Groq) and `choices[].usage` (Moonshot); events are numbered from 1.
+        """
+        return dict(self._reducer.usage_source)
+
+    @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
         return self._outcome
@@ -200,7 +210,12 @@ class Accumulator:
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
-        return self._reducer.explain(choice, call)
+        try:
+            return self._reducer.explain(choice, call)
+        except LookupError:
+            raise self._misuse(
+                f"explain() takes the index of a choice and of a call in it, not {choice} and {call}"
+            ) from None
 
     # --- blocks to events
 
@@ -208,42 +223,77 @@ class Accumulator:
         if self._closed:
             self._check_open("feed")
         if type(block) is not bytes:
-            block = _as_bytes(block)
+            block = self._as_bytes(block)
         if not block:
             return None
         self._blocks += 1
         self._bytes += len(block)
-        try:
-            if self._sniffer is not None:
+        if self._sniffer is not None:
+            try:
                 block = self._sniffer.feed(block)
-                if not self._sniffer.decided or self._sniffer.body:
-                    return None
-                self._sniffer = None
+            except LimitError as error:
+                return self._fail(error, "limit", out)
+            if not self._sniffer.decided or self._sniffer.body:
+                return None
+            self._sniffer = None
+        lane = self._lane
+        # Where a limit may be met, the reference path knows at which event.
+        limits = self._limits
+        if lane is None or self._bytes > limits.max_response_bytes or len(block) > limits.max_event_bytes:
+            raised = self._read(block, out)
+        else:
+            raised = self._read_with(lane, block, out)
+        if raised is not None:
+            raise raised
+        return None
+
+    def _read_with(self, lane: Lane, block: bytes, out: Out) -> FormatError | None:
+        """Read a block in the fast lane as far as that goes, and the events that do not fit one by one."""
+        at, end, raised = 0, len(block), None
+        while at < end:
+            if lane.current is not None and self._decoder.between_events:
+                start = at
+                at, events = lane.run(block, at, out)
+                if events:
+                    self._decoder.events += events
+                    self._events += events
+                    self._anomalies.event = self._context.event = self._events
+                    self._data_bytes += at - start - events * lane.overhead
+                    if at == end:
+                        break
+            # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
+            skip = at + _MANY if lane.resting else at
+            stop = block.find(b"\n\n", skip) + 2
+            if stop < 2 and (stop := block.find(b"\r\n\r\n", skip) + 4) < 4:
+                stop = end
+            raised = self._read(block if stop - at == end else block[at:stop], out) or raised
+            at = stop
+        return raised
+
+    def _read(self, block: bytes, out: Out) -> FormatError | None:
+        """Read a block on the reference path; return what strict=True has to raise when all of it is read."""
+        raised = None
+        try:
             items = self._decoder.feed_raw(block)
         except LimitError as error:
-            return self._fail(error, "limit", out)
-        return self._items(items, out)
-
-    def _one_event(self, lane: Lane, block: Any, out: Out) -> bool:
-        """Take a block that is one event which fits the fast lane, as a sender without batching writes them.
-
-        The same as `_take` would do, at half its cost; False, with nothing done, for every other block.
-        """
-        if type(block) is not bytes or not block.startswith(b"data: ") or not block.endswith(b"\n\n"):
-            return False
-        data = block[6:-2]
-        if LF in data or CR in data or not self._decoder.between_events:
-            return False
-        size = self._bytes + len(block)
-        if size > self._limits.max_response_bytes or not lane.run((data,), 0, out):
-            return False
-        self._blocks += 1
-        self._bytes = size
-        self._decoder.events += 1
-        self._events += 1
-        self._anomalies.event = self._events
-        self._data_bytes += len(data)
-        return True
+            self._fail(error, "limit", out)
+            return None
+        for item in items:
+            try:
+                if type(item) is bytes:
+                    self._data(item, block, out)
+                elif type(item) is Comment:
+                    self._keep_alive(item.text, out)
+                elif type(item) is Discarded:
+                    self._discarded(item.lines, out)
+                else:
+                    self._event(item, out)  # type: ignore[arg-type]
+            except LimitError as error:  # what follows in this block is looked at as if it came in the next one
+                self._fail(error, "limit", out)
+            except FormatError as error:
+                self._fail(error, "anomaly", out)
+                raised = error
+        return raised
 
     def _guard(self, step: Any, *arguments: Any) -> None:
         """Run `step(*arguments)`, whose last argument is `out`; a limit or a strict anomaly fails the stream."""
@@ -255,43 +305,7 @@ class Accumulator:
             self._fail(error, "anomaly", arguments[-1])
             raise
 
-    def _items(self, items: list[bytes | ServerSentEvent | Comment | Discarded], out: Out) -> None:
-        """Read what the decoder made of a block, in the fast lane as far as that goes."""
-        at, end, raised = 0, len(items), None
-        lane = self._lane
-        if self._bytes > self._limits.max_response_bytes:
-            lane = None  # the reference path knows at which event the limit is met
-        while at < end:
-            if lane is not None and not self._documents.waiting and self._outcome is None:
-                start, at = at, lane.run(items, at, out)
-                if at > start:
-                    self._events += at - start
-                    self._anomalies.event = self._events
-                    self._data_bytes += sum(map(len, items[start:at]))  # type: ignore[arg-type]
-                    if at == end:
-                        return
-            try:
-                self._item(items[at], out)
-            except LimitError as error:  # what follows in this block is looked at as if it came in the next one
-                self._fail(error, "limit", out)
-            except FormatError as error:
-                self._fail(error, "anomaly", out)
-                raised = error
-            at += 1
-        if raised is not None:
-            raise raised
-
-    def _item(self, item: bytes | ServerSentEvent | Comment | Discarded, out: Out) -> None:
-        if type(item) is bytes:
-            self._data(item, out)
-        elif type(item) is Comment:
-            self._keep_alive(item.text, out)
-        elif type(item) is Discarded:
-            self._discarded(item.lines, out)
-        else:
-            self._event(item, out)  # type: ignore[arg-type]
-
-    def _data(self, data: bytes, out: Out) -> None:
+    def _data(self, data: bytes, raw: bytes, out: Out) -> None:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
@@ -300,8 +314,8 @@ class Accumulator:
         self._event(ServerSentEvent(data), out)
         chunk = self._reducer.last
         if chunk is not None and self._reducer.chunks == chunks + 1 and self._anomalies.noted == noted:
-            return lane.learn(data, chunk)
-        return lane.pause()
+            return lane.learn(raw, data, chunk)
+        return lane.miss()
 
     def _discarded(self, lines: tuple[bytes, ...], out: Out) -> None:
         """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`."""
@@ -321,7 +335,7 @@ class Accumulator:
         if self._lane is not None:
             self._lane.pause()
         self._events += 1
-        self._anomalies.event = self._events
+        self._anomalies.event = self._context.event = self._events
         if self._outcome is not None:
             self._anomalies.note("after_done", "$", event.data)
             return
@@ -344,7 +358,7 @@ class Accumulator:
                 self._done(out)
             else:
                 self._document(document, event.event, out)
-        if self._anomalies.fresh:
+        if self._anomalies.fresh and self._outcome is None:  # nothing is told behind the ending event
             self._report(out)
 
     # --- documents to chunks
@@ -357,6 +371,7 @@ class Accumulator:
                     self._remote_error(error, out)
                 elif not is_chunk(value):
                     self._anomalies.note("not_a_chunk", "$", value)
+                    self._pings += 1
                     return self._keep_alive(str(value.get("type", kind)), out)
                 if error is not None and not value.get("choices"):
                     return None
@@ -364,19 +379,23 @@ class Accumulator:
                 error = find_error(value, kind) if self._suspicious(value) else None
                 if error is not None:
                     self._remote_error(error, out)
-            self._reducer.fold(read_chunk(value, self._anomalies.note), out)
+            self._fold(read_chunk(value, self._anomalies.note), out)
         elif value is None:
             self._anomalies.note("null_event")
         elif isinstance(value, list):
             self._anomalies.note("chunk_list")
             for item in value:
-                if isinstance(item, dict):
-                    self._document(item, kind, out)
+                self._document(item, kind, out)
         elif kind == "error":
             self._remote_error(find_error({"error": str(value)}, kind), out)
         else:
             self._anomalies.note("not_json", "$", str(value))
         return None
+
+    def _fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
+        if self._interpreter is not None:
+            chunk = self._interpreter.read(chunk)
+        self._reducer.fold(chunk, out)
 
     @staticmethod
     def _suspicious(value: dict[str, Any]) -> bool:
@@ -393,11 +412,23 @@ class Accumulator:
         if self._lane is not None:
             self._lane.pause()
         self._events += 1
-        self._anomalies.event = self._events
+        self._anomalies.event = self._context.event = self._events
         if isinstance(value, dict):
-            self._document(scrub(value), "message", out)
+            try:
+                lost: list[str] = []
+                value = scrub(value, lost=lost)
+            except RecursionError:
+                self._anomalies.note("too_deep")
+            else:
+                if lost:
+                    self._anomalies.note("lone_surrogate", "$", lost[0])
+                self._document(value, "message", out)
         else:
-            self._reducer.fold(value, out)
+            # What the strict codec keeps in `extra` may be an error all the same.
+            error = find_error({**value.extra, "choices": [choice.extra for choice in value.choices]})
+            if error is not None:
+                self._remote_error(error, out)
+            self._fold(value, out)
         if self._anomalies.fresh:
             self._report(out)
 
@@ -413,8 +444,9 @@ class Accumulator:
         assert error is not None
         error.event = self._events
         self._anomalies.note("error_event", error.path or "$", error.message)
-        if self._error is None:
+        if self._error is None:  # only the first takes a snapshot: a stream may be nothing but errors
             self._error, self._reason = error, "remote_error"
+            error.partial, error.emitted = self.snapshot(), self.emitted
         self._reducer.emit(out, ev.ErrorSeen, error)
 
     def _fail(self, error: StreamError, reason: str, out: Out) -> None:
@@ -452,7 +484,8 @@ class Accumulator:
             return None
         self._documents.give_up()
         if not self._reducer.chunks and self._error is None:
-            self._end("not_a_stream" if self._bytes and not self._decoder.comments else "empty", out)
+            alive = self._pings or self._decoder.comments or self._decoder.retry is not None
+            self._end("not_a_stream" if self._bytes and not alive else "empty", out)
         elif self._reducer.finished:
             if self._bytes and self._error is None:
                 self._anomalies.note("missing_done")
@@ -467,7 +500,8 @@ class Accumulator:
         if not is_whole(event):
             self._anomalies.note("torn_event", "$", event.data)
             return not event.data.strip()
-        self._anomalies.note("unterminated_done" if event.data == DONE else "unterminated_event", "$", event.data)
+        done = event.data.strip() == DONE
+        self._anomalies.note("unterminated_done" if done else "unterminated_event", "$", event.data)
         self._event(event, out)
         return True
 
@@ -475,20 +509,25 @@ class Accumulator:
         """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
         data = sniffer.held
         self._sniffer = None
+        if self._outcome is not None:  # it was over the limit
+            return None
         if not sniffer.body:
             return self._end("empty", out)
         found = read_body(data)
-        self._events = self._anomalies.event = 1 if found is not None else 0
+        if found is None and begins_with_document(data):
+            if raised := self._read(data + b"\n\n", out):
+                raise raised
+            return self._close(out)
+        self._events = self._anomalies.event = self._context.event = 1 if found is not None else 0
         if isinstance(found, RemoteError):
             self._error, self._reason = found, "error_body"
             self._reducer.emit(out, ev.ErrorSeen, found)
             return self._end("error_body", out)
         if found is not None:
             self._anomalies.note("full_body")
-            self._reducer.fold(read_chunk(found, self._anomalies.note), out)
+            self._document(found, "message", out)
             return self._end("full_body", out)
-        self._error = FormatError("the bytes are no event stream", excerpt=excerpt(data))
-        self._reason = "not_a_stream"
+        self._error, self._reason = refusal(data), "not_a_stream"
         self._reducer.emit(out, ev.ErrorSeen, self._error)
         return self._end("not_a_stream", out)
 
@@ -500,8 +539,10 @@ class Accumulator:
         if error is not None:
             reason = self._reason
         name, sentence = REASONS[reason]
-        if name != "cancelled":
-            self._reducer.end(name == "complete", out)
+        if self._interpreter is not None:
+            for choice in self._interpreter.end():
+                self._reducer.fold_choice(choice, out)
+        self._reducer.end(name == "complete", out)
         if self._anomalies.fresh:
             self._report(out)
         if error is None and name == "truncated":
@@ -517,10 +558,15 @@ class Accumulator:
 
     def _check_open(self, verb: str) -> None:
         if self._closed:
-            raise MisuseError(f"{verb}() after close(): an Accumulator reads one stream; make a new one for the next")
+            raise self._misuse(f"{verb}() after close(): an Accumulator reads one stream; make a new one for the next")
 
+    def _as_bytes(self, block: Any) -> bytes:
+        if not isinstance(block, (bytes, bytearray, memoryview)):
+            raise self._misuse(f"feed() takes a block as bytes, bytearray or memoryview, not {type(block).__name__}")
+        try:
+            return bytes(block)
+        except ValueError as error:  # a memoryview that was released
+            raise self._misuse(f"feed() takes a block that can be read: {error}") from None
 
-def _as_bytes(block: Any) -> bytes:
-    if not isinstance(block, (bytes, bytearray, memoryview)):
-        raise MisuseError(f"feed() takes a block as bytes, bytearray or memoryview, not {type(block).__name__}")
-    return bytes(block)
+    def _misuse(self, message: str) -> MisuseError:
+        return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)

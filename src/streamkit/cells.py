@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from .errors import LimitError
 from .jsontext import depth, pair
 from .limits import Limits
-from .rules import Rule, rule_for
+from .rules import DELTA, Rule, rule_for
 
 __all__ = ("Base64", "Cell", "Context", "Extend", "Fields", "First", "Keyed", "Last", "SameOrAdd", "Text", "new_cell")
 
@@ -33,12 +32,13 @@ class Cell(Protocol):
 class Context:
     """What every cell of one response shares: the rules, the limits, and where to report what is odd."""
 
-    __slots__ = ("limits", "note", "rules", "unknown")
+    __slots__ = ("event", "limits", "note", "rules", "unknown")
 
     def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
         self.rules = rules
         self.limits = limits
         self.note = note
+        self.event = 0  # number of the event that is being read
         self.unknown: dict[str, int] = {}  # path of each unknown field -> in how many chunks it stood
 
 
@@ -83,11 +83,12 @@ class Text:
     the start of the next; the first half is held back until then, and becomes U+FFFD if nothing follows.
     """
 
-    __slots__ = ("held", "pieces")
+    __slots__ = ("_lone", "held", "pieces")
 
-    def __init__(self) -> None:
+    def __init__(self, lone: Callable[[], None] | None = None) -> None:
         self.pieces: list[str] = []
         self.held = ""
+        self._lone = lone or _nothing  # called for each half that became U+FFFD
 
     def add(self, value: str) -> str:
         if not value:
@@ -102,13 +103,17 @@ class Text:
         self.held = ""
         if "\ud800" <= value[-1] <= "\udbff":
             self.held, value = value[-1], value[:-1]
-        return _whole_text(value)
+        whole = _whole_text(value)
+        if whole != value:
+            self._lone()
+        return whole
 
     def flush(self) -> str:
         """Nothing more will come: a half that still waits becomes U+FFFD, which is returned."""
         lost, self.held = ("\ufffd" if self.held else ""), ""
         if lost:
             self.pieces.append(lost)
+            self._lone()
         return lost
 
     def value(self) -> str:
@@ -120,12 +125,13 @@ class Text:
 class SameOrAdd:
     """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""
 
-    __slots__ = ("_first", "_text", "_times")
+    __slots__ = ("_first", "_lone", "_text", "_times")
 
-    def __init__(self) -> None:
+    def __init__(self, lone: Callable[[], None] | None = None) -> None:
         self._first: str | None = None
         self._times = 0
         self._text: Text | None = None
+        self._lone = lone or _nothing
 
     def add(self, value: str) -> str:
         if self._text is not None:
@@ -135,14 +141,20 @@ class SameOrAdd:
         if value == self._first:
             self._times += 1
             return value
-        self._text = Text()
+        self._text = Text(self._lone)
         for _ in range(self._times):
             self._text.add(self._first)
         return self._text.add(value)
 
     def flush(self) -> str:
         """As `Text.flush`."""
-        return self._text.flush() if self._text is not None else ""
+        if self._text is not None:
+            return self._text.flush()
+        whole = _whole_text(self._first or "")
+        if whole != (self._first or ""):
+            self._first = whole
+            self._lone()
+        return ""
 
     def value(self) -> str:
         if self._text is not None:
@@ -153,13 +165,19 @@ class SameOrAdd:
 class Extend:
     """EXTEND: a list that grows by the items of each value."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_lone")
 
-    def __init__(self) -> None:
+    def __init__(self, lone: Callable[[], None] | None = None) -> None:
         self._items: list[Any] = []
+        self._lone = lone or _nothing
 
     def add(self, value: list[Any]) -> list[Any]:
-        self._items.extend(value)
+        if value and type(value[0]) in _JSON:
+            new = [_copy(item) for item in value]
+            if new != value:
+                self._lone()
+            value = new
+        self._items += value
         return value
 
     def value(self) -> list[Any]:
@@ -172,33 +190,50 @@ class Base64:
     Where a piece is no base64 at all, all of them are joined as the text they are: nothing is lost.
     """
 
-    __slots__ = ("_bytes", "_carry", "_pieces")
+    __slots__ = ("_broken", "_bytes", "_carry", "_pieces")
 
-    def __init__(self) -> None:
+    def __init__(self, broken: Callable[[], None] | None = None) -> None:
         self._bytes: list[bytes] | None = []
         self._carry = ""
         self._pieces: list[str] = []
+        self._broken = broken or _nothing  # called once it is clear that this is no base64
 
     def add(self, value: str) -> bytes:
         self._pieces.append(value)
         if self._bytes is None:
             return b""
         text = self._carry + value
-        whole = len(text) - (0 if text.endswith("=") else len(text) % 4)
+        whole = len(text) - len(text) % 4
         try:
-            new = b"".join(binascii.a2b_base64(part) for part in _padded_parts(text[:whole]))
+            # Strict, or `####` would be read as nothing.
+            new = b"".join(binascii.a2b_base64(part, strict_mode=True) for part in _padded_parts(text[:whole]))
         except (binascii.Error, ValueError):
             self._bytes, self._carry = None, ""
+            self._broken()
             return b""
         self._carry = text[whole:]
         self._bytes.append(new)
         return new
 
+    def flush(self) -> bytes:
+        """Nothing more will come: what a last piece without padding still stands for."""
+        text, self._carry = self._carry, ""
+        if not text or self._bytes is None:
+            return b""
+        try:
+            new = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+        except (binascii.Error, ValueError):  # one character is less than a byte
+            self._bytes = None
+            self._broken()
+            return b""
+        self._bytes.append(new)
+        return new
+
     def value(self) -> str:
-        if self._bytes is None or self._carry:
+        if self._bytes is None:
             return "".join(self._pieces)
         self._bytes = [b"".join(self._bytes)]
-        return base64.b64encode(self._bytes[0]).decode("ascii")
+        return base64.b64encode(self._bytes[0]).decode("ascii") + self._carry
 
 
 def _padded_parts(text: str) -> list[str]:
@@ -233,8 +268,9 @@ class Mixed:
         self._items = [before]
 
     def add(self, value: Any) -> Any:
-        self._items.append(value)
-        return value
+        if value != "":  # says nothing, whatever the type was; the fast lane counts on that
+            self._items.append(_copy(value))
+        return _copy(value)
 
     def value(self) -> list[Any]:
         return [_copy(item) for item in self._items]
@@ -259,12 +295,18 @@ class Keyed:
                 continue
             key = (str(item.get("type")), str(item.get("index")))
             entry = self._last.get(key)
+            if item.get("index") is None and self._entries and entry is not self._entries[-1]:
+                entry = None  # text, thinking, text: the second text does not go on the first
             known = entry.get("id") if entry is not None else None
             if entry is None or (known and item.get("id") and known != item["id"]):
                 entry = self._last[key] = Fields(self._context, self._path)
                 self._entries.append(entry)
             entry.add(item)
         return value
+
+    def flush(self) -> str:
+        """As `Text.flush`, for every text in here."""
+        return "".join(entry.flush() for entry in self._entries if isinstance(entry, Fields))
 
     def value(self) -> list[Any]:
         return [item.value() if isinstance(item, Fields) else _copy(item) for item in self._entries]
@@ -282,23 +324,26 @@ class Ledger:
     def __init__(self) -> None:
         self._value: dict[str, Any] = {}
 
-    def add(self, value: dict[str, Any]) -> dict[str, Any]:
-        _merge_counts(self._value, value)
-        return value
+    def add(self, value: dict[str, Any]) -> list[str]:
+        """Take the next report; return the paths of the counts that it gave."""
+        return _merge_counts(self._value, value)
 
     def value(self) -> dict[str, Any]:
-        return copy.deepcopy(self._value)
+        return {name: _copy(count) for name, count in self._value.items()}
 
 
-def _merge_counts(into: dict[str, Any], new: dict[str, Any]) -> None:
+def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    taken = []
     for key, value in new.items():
         before = into.get(key)
-        if isinstance(value, dict) and isinstance(before, dict):
-            _merge_counts(before, value)
-        elif isinstance(value, dict):
-            into[key] = copy.deepcopy(value)
+        if isinstance(value, dict):
+            if not isinstance(before, dict):
+                before = into[key] = {}
+            taken += _merge_counts(before, value, f"{prefix}{key}.")
         elif value or before is None:
-            into[key] = value
+            into[key] = _copy(value)
+            taken.append(prefix + key)
+    return taken
 
 
 class Fields:
@@ -324,13 +369,14 @@ class Fields:
         """Take the next value of field `name`; return what is new in it, None where nothing is."""
         cell = self._cells.get(name)
         if value is None:
-            self._cells.setdefault(name)
+            if name not in self._cells and self._context.rules.get(self._prefix + name) is not Rule.DROP:
+                self._cells[name] = None
             return None
         if cell is None:
             cell = self._cells[name] = new_cell(self._context, self._prefix + name, value)
         elif type(cell) is Dropped:
             return None
-        elif not _takes(cell, value):
+        elif not _takes(cell, value) or (type(cell) is Last and self._outgrows(name, value)):
             self._context.note("type_changed", f"$.{self._prefix}{name}", value)
             cell = self._cells[name] = Mixed(cell.value())
         if isinstance(value, (dict, list)) and depth(value) > self._context.limits.max_nesting:
@@ -345,6 +391,13 @@ class Fields:
             path = self._prefix + name
             unknown[path] = unknown.get(path, 0) + 1
 
+    def _outgrows(self, name: str, value: Any) -> bool:
+        """Whether a field of a delta that was a number is a text, a list or an object now, which would add."""
+        path = self._prefix + name
+        if isinstance(value, (int, float)) or not path.startswith(DELTA):
+            return False
+        return rule_for(self._context.rules, path, value) not in (Rule.LAST, Rule.FIRST)
+
     def cell(self, name: str) -> Cell | None:
         """The cell of field `name`, or None."""
         return self._cells.get(name)
@@ -356,7 +409,8 @@ class Fields:
 
     def flush(self) -> str:
         """Nothing more will come: as `Text.flush`, for every text in here."""
-        return "".join(cell.flush() for cell in self._cells.values() if isinstance(cell, (Text, SameOrAdd, Fields)))
+        texts = (Text, SameOrAdd, Keyed, Fields)
+        return "".join(cell.flush() for cell in self._cells.values() if isinstance(cell, texts))
 
     def value(self) -> dict[str, Any]:
         cells = self._cells.items()
@@ -366,30 +420,40 @@ class Fields:
 def new_cell(context: Context, path: str, value: Any) -> Cell:
     """A cell for the field at `path`, whose first value is `value`."""
     rule = rule_for(context.rules, path, value)
-    if rule is Rule.KEYED and isinstance(value, list):
+    if not isinstance(value, _TAKES.get(rule, object)):
+        rule = rule_for(
+            {}, path, value
+        )  # what the table's rule cannot take (`"reasoning": [...]`): as an unknown field
+    if rule is Rule.KEYED:
         return Keyed(context, path)
-    if rule is Rule.MERGE and isinstance(value, dict):
+    if rule is Rule.MERGE:
         return Fields(context, path)
-    kind = _KINDS.get(rule)
-    if kind is not None and isinstance(value, kind[1]):
-        return kind[0]()
-    # A value that the table's rule cannot take (`"reasoning": [...]`): by kind, as an unknown field.
-    if isinstance(value, list):
-        return Extend()
-    if isinstance(value, dict):
-        return Fields(context, path)
-    return Last()
+    if rule in _NOTING:
+        kind, code = _NOTING[rule]
+        return kind(lambda: context.note(code, f"$.{path}"))
+    return _PLAIN[rule]()
 
 
-_KINDS: dict[Rule, tuple[Callable[[], Cell], type | tuple[type, ...]]] = {
-    Rule.FIRST: (First, object),
-    Rule.LAST: (Last, object),
-    Rule.ADD: (Text, str),
-    Rule.ADD_BASE64: (Base64, str),
-    Rule.SAME_OR_ADD: (SameOrAdd, str),
-    Rule.EXTEND: (Extend, list),
-    Rule.LEDGER: (Ledger, dict),
-    Rule.DROP: (Dropped, object),
+_TAKES: dict[Rule, type] = {
+    Rule.ADD: str,
+    Rule.ADD_BASE64: str,
+    Rule.SAME_OR_ADD: str,
+    Rule.EXTEND: list,
+    Rule.KEYED: list,
+    Rule.MERGE: dict,
+    Rule.LEDGER: dict,
+}
+_NOTING: dict[Rule, tuple[Callable[[Callable[[], None]], Cell], str]] = {
+    Rule.ADD: (Text, "lone_surrogate"),
+    Rule.SAME_OR_ADD: (SameOrAdd, "lone_surrogate"),
+    Rule.EXTEND: (Extend, "lone_surrogate"),
+    Rule.ADD_BASE64: (Base64, "audio_base64"),
+}
+_PLAIN: dict[Rule, Callable[[], Cell]] = {
+    Rule.FIRST: First,
+    Rule.LAST: Last,
+    Rule.LEDGER: Ledger,
+    Rule.DROP: Dropped,
 }
 
 
@@ -415,5 +479,19 @@ def _whole_text(text: str) -> str:
 
 
 def _copy(value: Any) -> Any:
-    """A value that shares nothing mutable with live state. Scalars and frozen objects are values already."""
-    return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+    """A value that shares nothing mutable with live state, its text valid. Frozen objects are values already."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _whole_text(value)
+    if kind is list:
+        return [_copy(item) for item in value]
+    if kind is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    return value
+
+
+_JSON = frozenset({dict, list, str})
+
+
+def _nothing() -> None:
+    """For a cell that nobody wants to hear of."""

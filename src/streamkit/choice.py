@@ -6,6 +6,9 @@ the grammar of `events.py` is about. It folds nothing itself: the reducer does.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from .cells import Cell, Context, Fields, new_cell
 from .toolcalls import Call, CallTable
 from .types import (
@@ -30,6 +33,7 @@ class ChoiceState:
 
     __slots__ = (
         "audio",
+        "bare",
         "calls",
         "content",
         "delta_extra",
@@ -68,6 +72,7 @@ class ChoiceState:
         self.delta_extra = Fields(context, _DELTA)
         self.extra = Fields(context, "choices[]")
         self.has: set[str] = set()  # which of the optional fields were there at all: "" is content, null is none
+        self.bare = False  # whether content came without a role: a role after that begins the choice anew
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
         self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them
@@ -85,7 +90,10 @@ class ChoiceState:
             return self.content.value() or ""
         if part == "refusal":
             return self.refusal.value() or ""
-        return self.delta_extra.get(self.reasoning) or ""
+        found = self.delta_extra.get(self.reasoning) or ""
+        if isinstance(found, list):  # a field that changed its type on the way
+            return "".join(piece for piece in found if isinstance(piece, str))
+        return str(found)
 
     def function_call(self) -> FunctionCall | None:
         """The legacy function call, or None."""
@@ -103,10 +111,10 @@ class ChoiceState:
             return None
         found = self.audio.value()
         return ChatCompletionResponseMessageAudio(
-            id=str(found.pop("id", None) or ""),
+            id=_words(found.pop("id", None)),
             expires_at=found.pop("expires_at", None) or 0,
-            data=found.pop("data", None) or "",
-            transcript=found.pop("transcript", None) or "",
+            data=_words(found.pop("data", None)),
+            transcript=_words(found.pop("transcript", None)),
             extra=found,
         )
 
@@ -138,3 +146,8 @@ class ChoiceState:
             logprobs=self.logprobs(),
             extra=self.extra.value(),
         )
+
+
+def _words(value: Any) -> str:
+    """A field of the audio as the text it should have been."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,11 +1,12 @@
-"""The command line: `streamkit assemble FILE`.
+"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`.
 
 In: arguments, and a file or standard input. Out: an exit code.
 
 Rule 1  Data goes to standard output, in UTF-8 whatever the locale; everything else to standard error.
-Rule 2  The exit code says how the stream ended: 0 complete, 3 truncated, 4 failed, 130 cancelled (SIGINT). 2 is misuse:
-        wrong arguments, a file that cannot be read or written, no trace where the name promises one. 141 is what a
-        shell says of a filter whose reader left (`| head`); nothing else is said about that.
+Rule 2  The exit code says how the stream ended: 0 complete, 3 truncated, 4 failed, 130 cancelled (SIGINT); of `check`,
+        whether it passed: 0 or 1. 2 is misuse: wrong arguments, a file that cannot be read or written, no trace where
+        the name promises one. 141 is what a shell says of a filter whose reader left (`| head`); nothing else is said
+        about that.
 Rule 3  A response in part is printed like a whole one, and one line says what happened and where. Never a traceback.
 
 A command is a function from arguments to an exit code, and an entry in `COMMANDS`. What they share of the world outside
@@ -50,6 +51,8 @@ class Command:
     """Lines to copy."""
     arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
     """What `add_argument` is called with."""
+    exit_codes: str = _EXIT_CODES
+    """The last line of `--help`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +85,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for name, command in COMMANDS.items():
-        lines = "\n".join(["examples:", *(f"  {line}" for line in command.examples), "", _EXIT_CODES])
+        lines = "\n".join(["examples:", *(f"  {line}" for line in command.examples), "", command.exit_codes])
         sub = commands.add_parser(name, help=command.help, description=command.run.__doc__, epilog=lines, **shape)
         for flags, options in command.arguments:
             sub.add_argument(*flags, **options)
@@ -182,6 +185,16 @@ def _sentence(outcome: Outcome, events: int) -> str:
     return ": ".join(told)
 
 
+# --- check
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Report how well a sender's streams keep to the format, and which clients are known to break on them."""
+    from .cli_check import check_files
+
+    return check_files(args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose)
+
+
 # --- the table
 
 
@@ -205,6 +218,23 @@ COMMANDS: dict[str, Command] = {
             (("--compact",), {"action": "store_true", "help": "JSON on one line"}),
             _VERBOSE,
         ),
+    ),
+    "check": Command(
+        _check,
+        help="what in a stream deviates from the format, and who breaks on it",
+        examples=(
+            "streamkit check answer.sse",
+            "streamkit check --quiet --strict recorded/*.sse",
+            "curl -sN $URL -d @request.json | streamkit check --json - | jq '.[].findings[].code'",
+        ),
+        arguments=(
+            (("file",), {**_FILE[1], "nargs": "+"}),
+            (("--json",), {"action": "store_true", "help": "a list with one object a file, for machines"}),
+            (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
+            (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
+            (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),
+        ),
+        exit_codes="exit codes: 0 no faults, 1 faults in at least one stream, 2 misuse, 130 interrupted",
     ),
 }
 """Every command by its name."""

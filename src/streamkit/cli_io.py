@@ -19,13 +19,25 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import chain
 from typing import Any, BinaryIO
 
 from .errors import FormatError, MisuseError
 from .limits import DEFAULT_LIMITS
-from .trace import FORMAT, read_trace
+from .trace import FORMAT, Trace, read_trace
 
-__all__ = ("SHOWN", "Interrupts", "abandon_stdout", "blocks_of_file", "created", "opened", "say", "stdout", "write")
+__all__ = (
+    "SHOWN",
+    "Interrupts",
+    "abandon_stdout",
+    "blocks_of_file",
+    "contents_of_file",
+    "created",
+    "opened",
+    "say",
+    "stdout",
+    "write",
+)
 
 SHOWN = {code: 0x2400 + code for code in range(32) if code not in (9, 10)}
 """For `str.translate`: C0 as its pictures, but for tab and line feed; C1 (U+009B begins what ESC [ does) as U+FFFD."""
@@ -61,7 +73,13 @@ def created(name: str | None, source: Any) -> AbstractContextManager[BinaryIO | 
 
 
 def blocks_of_file(file: Any, name: str) -> Iterator[bytes]:
-    """The blocks of a body, or those that a trace recorded. `name` stands in messages.
+    """The blocks of a body, or those that a trace recorded. `name` stands in messages."""
+    found = contents_of_file(file, name)
+    yield from (block.data for block in found.blocks) if isinstance(found, Trace) else found
+
+
+def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
+    """The trace in a file, or the blocks of the body that it is. `name` stands in messages.
 
     No event stream begins with `{`, and JSON in its place is of use only when it is whole: to wait for its first line
     holds nothing back.
@@ -76,15 +94,11 @@ def blocks_of_file(file: Any, name: str) -> Iterator[bytes]:
             break
     head = b"".join(held)
     if not name.endswith(".jsonl") and not _is_header(head.partition(b"\n")[0]):
-        yield head
-        yield from blocks
-        return
+        return chain((head,), blocks)
     try:
-        trace = read_trace(io.BytesIO(b"".join([head, *blocks])))
+        return read_trace(io.BytesIO(b"".join([head, *blocks])))
     except FormatError as error:
         raise MisuseError(f"{name}: not a {error}") from None
-    for recorded in trace.blocks:
-        yield recorded.data
 
 
 def _reads(file: Any, name: str) -> Iterator[bytes]:

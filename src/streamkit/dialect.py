@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from .drafts import draft
@@ -33,7 +34,7 @@ from .types import (
     TopLogprobs,
 )
 
-__all__ = ("is_chunk", "read_chunk", "read_usage")
+__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
 
 Note = Callable[..., None]
 
@@ -46,6 +47,7 @@ _FUNCTION = frozenset({"name", "arguments"})
 _LOGPROBS = frozenset({"content", "refusal"})
 _TOKEN = frozenset({"token", "logprob", "bytes", "top_logprobs"})
 _TOP = frozenset({"token", "logprob", "bytes"})
+_SPAN = ("content_filter_offsets", "content_filter_results")
 _USAGE = frozenset(
     {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
 )
@@ -57,6 +59,8 @@ _ROLES: dict[Any, Role] = {role.value: role for role in Role}
 _FINISHES: dict[Any, FinishReason] = {reason.value: reason for reason in FinishReason}
 _TIERS: dict[Any, ServiceTierResponse] = {tier.value: tier for tier in ServiceTierResponse}
 _FUNCTION_TYPE = ChatCompletionToolType.FUNCTION
+
+_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
 
 _new_chunk = draft(CreateChatCompletionStreamResponse)
 _new_choice = draft(ChatChoiceStream)
@@ -88,13 +92,16 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
         if isinstance(choice, dict):
             read.append(_choice(choice, position, note))
         else:
-            note("bad_choice", f"$.choices[{position}]", choice)
+            note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
     extra = {} if value.keys() <= _CHUNK else {key: item for key, item in value.items() if key not in _CHUNK}
     get = value.get
     chunk = _new_chunk()
     chunk.id = id if type(id := get("id")) is str else _string(id, "$.id", note) or ""
     chunk.choices = read
-    chunk.created = created if type(created := get("created")) is int else _created(created, "created" in value, note)
+    created = get("created")
+    if type(created) is not int or not 0 <= created < _MILLISECONDS:
+        created = _created(created, "created" in value, note, extra)
+    chunk.created = created
     chunk.model = model if type(model := get("model")) is str else _string(model, "$.model", note) or ""
     tier = get("service_tier")
     if tier is not None:
@@ -106,8 +113,11 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
     )
     chunk.object = kind if type(kind := get("object")) is str else _string(kind, "$.object", note)
     usage = get("usage")
-    if usage is not None or "x_groq" in extra or (read and "usage" in read[0].extra):
-        usage = _find_usage(usage, extra, read, note)
+    if usage is not None:
+        if type(usage) is dict:
+            usage = read_usage(usage, "$.usage", note) if usage else None
+        else:
+            usage = _misplaced("usage", usage, "$", note, extra)
     chunk.usage = usage
     chunk.extra = extra
     chunk.__class__ = CreateChatCompletionStreamResponse
@@ -116,13 +126,9 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
 
 def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStream:
     index = value.get("index")
-    if type(index) is not int:
-        if index is None:
-            note("index_missing", f"$.choices[{position}].index")
-            index = position
-        else:
-            note("index_type", f"$.choices[{position}].index", index)
-            index = _whole(index, position)
+    if type(index) is not int or index < 0:
+        note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
+        index = position if type(index) is int else _whole(index, position)
     path = f"$.choices[{index}]"
     extra = {} if value.keys() <= _CHOICE else {key: item for key, item in value.items() if key not in _CHOICE}
     delta = value.get("delta")
@@ -138,6 +144,8 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
         delta = {}
     if message is not None:
         extra["message"] = message  # the reducer takes from it what the deltas lack
+    if "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
+        extra.setdefault("content_filter_spans", [{key: extra[key] for key in _SPAN if key in extra}])
     finish = value.get("finish_reason")
     if finish is not None:
         known = _FINISHES.get(finish) if isinstance(finish, str) else None
@@ -176,7 +184,7 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             note("tool_calls_object", f"{path}.tool_calls", calls)
             calls = [calls]
         if isinstance(calls, list):
-            calls = [_tool_call(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call]
+            calls = [_tool_call(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
             calls = [call for call in calls if call is not None]
         else:
             calls = _misplaced("tool_calls", calls, path, note, extra)
@@ -236,7 +244,7 @@ def _flatten(thinking: str | list[Any]) -> str:
 
 def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCallChunk | None:
     if not isinstance(value, dict):
-        note("bad_tool_call", path, value)
+        note("null_item" if value is None else "bad_tool_call", path, value)
         return None
     extra = {} if value.keys() <= _TOOL_CALL else {key: item for key, item in value.items() if key not in _TOOL_CALL}
     index = value.get("index")
@@ -254,7 +262,7 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
         id = _string(id, f"{path}.id", note)
     if not id and function is not None and "id" in function.extra:
         note("tool_id_nested", f"{path}.function.id", function.extra["id"])
-        id = _string(function.extra["id"], f"{path}.function.id", note)
+        id = _string(function.extra.pop("id"), f"{path}.function.id", note)
     kind = value.get("type")
     if kind == "function":
         kind = _FUNCTION_TYPE
@@ -293,22 +301,26 @@ def _logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatC
         extra["logprobs"] = value
         return None
     rest = {} if value.keys() <= _LOGPROBS else {key: item for key, item in value.items() if key not in _LOGPROBS}
-    lists: list[list[ChatCompletionTokenLogprob] | None] = []
-    for name in ("content", "refusal"):
-        items = value.get(name)
-        if items is None:
-            lists.append(None)
-        elif isinstance(items, list) and all(type(item) is dict for item in items):
-            lists.append([_token(item, f"{path}.{name}", note) for item in items])
-        else:
-            note("bad_field", f"{path}.{name}", items)
-            rest[name] = items
-            lists.append(None)
     logprobs = _new_logprobs()
-    logprobs.content, logprobs.refusal = lists
+    logprobs.content = _tokens(value, "content", path, note, rest)
+    logprobs.refusal = _tokens(value, "refusal", path, note, rest)
     logprobs.extra = rest
     logprobs.__class__ = ChatChoiceLogprobs
     return logprobs  # type: ignore[no-any-return]
+
+
+def _tokens(
+    value: dict[str, Any], name: str, path: str, note: Note, extra: dict[str, Any]
+) -> list[ChatCompletionTokenLogprob] | None:
+    items = value.get(name)
+    if items is None:
+        return None
+    path = f"{path}.{name}"
+    if isinstance(items, list) and all(type(item) is dict for item in items):
+        return [_token(item, path, note) for item in items]
+    note("bad_field", path, items)
+    extra[name] = items
+    return None
 
 
 def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
@@ -317,6 +329,23 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
     extra = {} if value.keys() <= _TOKEN else {key: item for key, item in value.items() if key not in _TOKEN}
     if type(top_logprobs) is list:
         for top in top_logprobs:
+            # A token as the format says, five or twenty for each one chosen: 0.3 us here, 0.6 by the way below.
+            if (
+                type(top) is dict
+                and len(top) == 3
+                and type(text := top.get("token")) is str
+                and type(number := top.get("logprob")) is float
+                and -inf < number < inf
+                and (type(raw := top.get("bytes", 0)) is list or raw is None)
+            ):
+                made = _new_top()
+                made.token = text
+                made.logprob = number
+                made.bytes = raw
+                made.extra = {}
+                made.__class__ = TopLogprobs
+                tops.append(made)
+                continue
             if type(top) is not dict:
                 note("bad_field", f"{path}[].top_logprobs", top_logprobs)
                 tops, extra["top_logprobs"] = [], top_logprobs
@@ -340,7 +369,10 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
 def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> None:
     """The three fields that a token has, be it the one chosen or one of the likely ones."""
     token.token = text if type(text := value.get("token")) is str else _string(text, f"{path}[].token", note) or ""
-    token.logprob = number if type(number := value.get("logprob")) is float else _logprob(number, path, note)
+    number = value.get("logprob")
+    if type(number) is not float or not -inf < number < inf:
+        number = _logprob(number, path, note)
+    token.logprob = number
     token.bytes = raw = value.get("bytes")
     if raw is not None and type(raw) is not list:
         note("field_type", f"{path}[].bytes", raw)
@@ -348,31 +380,26 @@ def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> Non
 
 
 def _logprob(value: Any, path: str, note: Note) -> float:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:  # more is no float
         return float(value)
     note("field_type", f"{path}[].logprob", value)
-    return -9999.0  # null is how JSON's writers say minus infinity, which OpenAI says as -9999
+    return -9999.0  # so OpenAI says minus infinity, where others write null, -Infinity or NaN
 
 
-def _find_usage(
-    usage: Any, extra: dict[str, Any], choices: list[ChatChoiceStream], note: Note
-) -> CompletionUsage | None:
-    """Usage stands on the chunk, in `x_groq` (Groq), or on a choice (Moonshot); those leave it where it was, too."""
-    if isinstance(usage, dict) and usage:
-        return read_usage(usage, "$.usage", note)
-    if usage is not None and not isinstance(usage, dict):
-        note("bad_field", "$.usage", usage)
-        extra["usage"] = usage
-    groq = extra.get("x_groq")
+def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[tuple[str, CompletionUsage]]:
+    """Usage that stands elsewhere than on the chunk, and where: in `x_groq` (Groq), on a choice (Moonshot).
+
+    It is left where it was, too.
+    """
+    found = []
+    groq = chunk.extra.get("x_groq")
     if isinstance(groq, dict) and isinstance(groq.get("usage"), dict) and groq["usage"]:
-        note("usage_moved", "$.x_groq.usage")
-        return read_usage(groq["usage"], "$.x_groq.usage", note)
-    for choice in choices:
-        moved = choice.extra.get("usage")
-        if isinstance(moved, dict) and moved:
-            note("usage_moved", f"$.choices[{choice.index}].usage")
-            return read_usage(moved, "$.choices[].usage", note)
-    return None
+        found.append(("x_groq.usage", read_usage(groq["usage"], "$.x_groq.usage", note)))
+    for choice in chunk.choices:
+        usage = choice.extra.get("usage")
+        if isinstance(usage, dict) and usage:
+            found.append(("choices[].usage", read_usage(usage, f"$.choices[{choice.index}].usage", note)))
+    return found
 
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
@@ -437,13 +464,21 @@ def _whole(value: Any, default: Any) -> Any:
         return default
 
 
-def _created(value: Any, present: bool, note: Note) -> int:
-    """Seconds since 1970: senders also write null, a float, a numeral, an ISO date, or nothing."""
+def _created(value: Any, present: bool, note: Note, extra: dict[str, Any]) -> int:
+    """Seconds since 1970: senders also write null, a float, milliseconds, a numeral, an ISO date, or nothing.
+
+    What was written is kept in `extra`, which a field of the format's own wins over on the wire.
+    """
     note("created_form", "$.created", value if present else "absent")
-    if isinstance(value, str) and not value.isdigit():
+    if value is not None:
+        extra["created"] = value
+    if isinstance(value, str) and not value.isdecimal():
         try:
             when = datetime.fromisoformat(value)
-        except ValueError:
+            value = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
             return 0
-        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
-    return int(_whole(value, 0))
+    seconds = _whole(value, 0)
+    while _MILLISECONDS <= seconds < 10**20:  # milliseconds (mistral.rs), or finer; above that it is no time
+        seconds //= 1000
+    return int(seconds) if 0 <= seconds < _MILLISECONDS else 0

@@ -69,6 +69,8 @@ class DocumentReader:
             return found
         if not data.strip():
             note("blank_event")
+        elif event.event == "error":
+            return [data.decode("utf-8", "replace")]  # an error in words: the event's type says what it is
         elif data.lstrip()[:1] == b"{":
             self._torn = (data, self._anomalies.event)
         else:

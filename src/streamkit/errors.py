@@ -4,8 +4,8 @@
     |-- MisuseError             the caller's: a wrong argument, feed() after close()
     |-- ValidationError         a value given to the strict codec does not fit its type (a ValueError too)
     `-- SenderError             the sender's, or the network's
-        |-- RemoteError         the sender said so: an error object in the stream or in its place
-        |-- FormatError         bytes that are not the format: HTML, nothing at all, any anomaly under strict=True
+        |-- RemoteError         the sender said so: an error in the stream, an error or a web page in its place
+        |-- FormatError         bytes that are not the format: text, nothing at all, any anomaly under strict=True
         |-- TruncatedError      the bytes ended before the response did
         `-- LimitError          more than a limit allows
 
@@ -72,11 +72,21 @@ class StreamError(Exception):
         self.partial = partial
         self.emitted = emitted
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt from `args` alone, which are not what these take: pickle and copy need the facts too.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         where = [f"event {self.event}"] if self.event is not None else []
         where += [self.path] if self.path is not None else []
         text = self.message + (f" ({', '.join(where)})" if where else "")
         return text + (f": {self.excerpt!r}" if self.excerpt is not None else "")
+
+
+def _rebuilt(kind: type[StreamError], args: tuple[Any, ...], facts: dict[str, Any]) -> StreamError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class MisuseError(StreamError):
@@ -116,7 +126,7 @@ class RemoteError(SenderError):
     """The sender reported an error, inside the stream or in its place.
 
     `code`, `type`, `param`: as the sender wrote them, None where it did not. `body`: the decoded JSON of the whole
-    event or body, unchanged.
+    event or body, unchanged; of a web page, its text.
     """
 
     def __init__(

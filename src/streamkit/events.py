@@ -4,7 +4,7 @@ The grammar, for each choice and each of its parts (content, refusal, reasoning,
 annotations, logprobs):
 
     choice := ChoiceStarted { part | Finish } [ChoiceDone]
-    part   := Started(reopened=False) Delta+ [Done] { Started(reopened=True) Delta+ [Done] }
+    part   := Started(reopened=False) {Delta} [Done] { Started(reopened=True) {Delta} [Done] }
 
 Done is fired when a part is really over: when its choice has finished, or the stream was completed without that. In a
 stream that breaks off, parts stay without Done. One `End` comes always, and last. Every event has a running `sequence`

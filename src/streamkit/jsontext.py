@@ -64,40 +64,48 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
     if non_finite:
         codes.append("non_finite_number")
     if "\\u" in text:
-        value = scrub(value)
+        lost: list[str] = []
+        value = scrub(value, lost=lost)
+        if lost:
+            codes.append("lone_surrogate")
     return value, tuple(codes)
 
 
-def scrub(value: Any, *, edges: bool = False) -> Any:
+def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> Any:
     """`value` with every lone surrogate replaced by U+FFFD, but for halves at the edges of text that comes in deltas.
 
-    `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`.
+    `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`. `lost`: is
+    given each text in which something was replaced.
     """
     if isinstance(value, str):
-        return _scrub_text(value, edges)
+        return _scrub_text(value, edges, lost)
     if isinstance(value, list):
-        return [scrub(item) for item in value]
+        return [scrub(item, lost=lost) for item in value]
     if isinstance(value, dict):
         return {
-            _scrub_text(str(key), False): (
-                {_scrub_text(str(k), False): scrub(v, edges=isinstance(v, str)) for k, v in item.items()}
+            _scrub_text(str(key), False, lost): (
+                {
+                    _scrub_text(str(k), False, lost): scrub(v, edges=isinstance(v, str), lost=lost)
+                    for k, v in item.items()
+                }
                 if key == "delta" and isinstance(item, dict)
-                else scrub(item, edges=key in TEXT_KEYS)
+                else scrub(item, edges=key in TEXT_KEYS, lost=lost)
             )
             for key, item in value.items()
         }
     return value
 
 
-def _scrub_text(text: str, edges: bool) -> str:
+def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
     if text.isascii():
         return text
     text = pair(text)
-    if not edges:
-        return _LONE.sub("\ufffd", text)
-    head = text[:1] if "\udc00" <= text[:1] <= "\udfff" else ""
-    tail = text[-1:] if len(text) > len(head) and "\ud800" <= text[-1:] <= "\udbff" else ""
-    return head + _LONE.sub("\ufffd", text[len(head) : len(text) - len(tail)]) + tail
+    head = text[:1] if edges and "\udc00" <= text[:1] <= "\udfff" else ""
+    tail = text[-1:] if edges and len(text) > len(head) and "\ud800" <= text[-1:] <= "\udbff" else ""
+    middle, count = _LONE.subn("\ufffd", text[len(head) : len(text) - len(tail)])
+    if count and lost is not None:
+        lost.append(text)
+    return head + middle + tail
 
 
 def pair(text: str) -> str:

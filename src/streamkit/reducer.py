@@ -8,13 +8,14 @@ each field, tool call and logprob entry.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from . import events as ev
-from .cells import Cell, Context, Fields, Text, new_cell
+from .cells import Base64, Cell, Context, Fields, Text, new_cell
 from .choice import ChoiceState, Part
 from .codec import unstructure
-from .dialect import read_delta, read_usage
+from .dialect import moved_usages, read_delta, read_usage
 from .errors import LimitError
 from .jsontext import scrub
 from .toolcalls import Call
@@ -26,6 +27,7 @@ from .types import (
     CompletionUsage,
     CreateChatCompletionResponse,
     CreateChatCompletionStreamResponse,
+    FinishReason,
     FunctionCallStream,
 )
 
@@ -39,13 +41,14 @@ _TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
     "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
     "reasoning": (ev.ReasoningStarted, ev.ReasoningDelta, ev.ReasoningDone),
 }
+_CHANGED = ("id", "created", "model")  # of what is said of a whole response, what every chunk should repeat
 _STARTED: dict[str, Any] = {
     **{part: kinds[0] for part, kinds in _TEXT_EVENTS.items()},
     "audio": ev.AudioStarted,
     "annotations": ev.AnnotationsStarted,
     "logprobs": ev.LogprobsStarted,
 }
-_CUT_OFF = frozenset({"length", "content_filter"})
+_CUT_OFF = frozenset({"length", "content_filter", "error"})  # in the middle of a call; `error` is OpenRouter's
 
 
 class Reducer:
@@ -66,6 +69,10 @@ class Reducer:
         self._fingerprint = new_cell(context, "system_fingerprint", "")
         self._usage = new_cell(context, "usage", {})
         self._usages = 0
+        self._total: tuple[int, bool] | None = (
+            None  # last usage without choices: its tokens, and whether all had finished
+        )
+        self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._extra = Fields(context)
 
     # --- in
@@ -76,32 +83,49 @@ class Reducer:
         self.last = chunk
         envelope = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
         if envelope != self._envelope:
-            self._envelope = envelope
-            for cell, value in zip(
-                (self._id, self._created, self._model, self._tier, self._fingerprint), envelope, strict=True
-            ):
-                if value is not None:
-                    cell.add(value)
+            self._take_envelope(envelope)
         for choice in chunk.choices:
-            self._choice(choice, out)
+            self.fold_choice(choice, out)
         if chunk.usage is not None:
-            self._take_usage(chunk.usage, out)
+            self._take_usage(chunk.usage, "usage", out)
+            if not chunk.choices:
+                self._take_total(chunk.usage)
+        elif chunk.extra or (chunk.choices and (chunk.choices[0].extra or len(chunk.choices) > 1)):
+            for place, usage in moved_usages(chunk, self._context.note):
+                self._context.note("usage_moved", f"$.{place}")
+                self._take_usage(usage, place, out)
         if chunk.extra:
             self._extra.count(chunk.extra)
             self._extra.add(chunk.extra)
 
-    def _choice(self, choice: ChatChoiceStream, out: Out) -> None:
+    def _take_envelope(self, envelope: tuple[Any, ...]) -> None:
+        """What a chunk says of the response as a whole, where that is not what the last one said."""
+        before = self._envelope or envelope
+        self._envelope = envelope
+        for at, (cell, value) in enumerate(
+            zip((self._id, self._created, self._model, self._tier, self._fingerprint), envelope, strict=True)
+        ):
+            if value and value != before[at] and at < len(_CHANGED) and (cell.value() or value) != value:
+                self._context.note(f"{_CHANGED[at]}_changed", f"$.{_CHANGED[at]}", value)
+            if value is not None:
+                cell.add(value)
+
+    def fold_choice(self, choice: ChatChoiceStream, out: Out) -> None:
+        """Take what a chunk says of one choice."""
         state = self.choices.get(choice.index)
         if state is None:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
         if delta.role:
+            if state.bare and choice.finish_reason is None:
+                self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
             state.role.add(delta.role)
         if delta.extra:
             self._delta_extra(state, delta.extra, out)
         if delta.content is not None:
             state.has.add("content")
             if delta.content:
+                state.bare = not delta.role or state.bare
                 self._text(state, "content", state.content, delta.content, out)
         if delta.refusal is not None:
             state.has.add("refusal")
@@ -177,8 +201,10 @@ class Reducer:
 
     def _tool_call(self, state: ChoiceState, fragment: ChatCompletionMessageToolCallChunk, out: Out) -> None:
         call, shown = state.calls.add(fragment)
-        if call not in state.open and (shown or (call.name and call not in state.ended)):
-            self._start(state, call, out)
+        if call not in state.open:
+            # A piece that is only half a surrogate pair shows nothing yet, but is one.
+            if shown or (call.name and call not in state.ended) or getattr(call.arguments, "held", ""):
+                self._start(state, call, out)
         if shown:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
 
@@ -212,16 +238,17 @@ class Reducer:
             if name in REASONING and isinstance(value, str):
                 # Some senders write the same piece in two fields: the first field that was ever seen counts.
                 state.reasoning = state.reasoning or name
-                if reasoning is None or name == state.reasoning:
+                if name == state.reasoning:
                     reasoning = shown if isinstance(shown, str) else ""
             elif name == "annotations" and isinstance(value, list):
                 if "annotations" not in state.open:
                     self._start(state, "annotations", out)
-                self.emit(out, ev.AnnotationsDelta, state.index, list(value))
-        if reasoning:
+                self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
+        if reasoning is not None:
             if "reasoning" not in state.open:
                 self._start(state, "reasoning", out)
-            self.emit(out, ev.ReasoningDelta, state.index, reasoning)
+            if reasoning:
+                self.emit(out, ev.ReasoningDelta, state.index, reasoning)
 
     def _audio(self, state: ChoiceState, audio: dict[str, Any], out: Out) -> None:
         data, transcript = b"", ""
@@ -231,9 +258,9 @@ class Reducer:
                 data = shown
             elif name == "transcript" and isinstance(shown, str):
                 transcript = shown
+        if (audio.get("data") or audio.get("transcript")) and "audio" not in state.open:
+            self._start(state, "audio", out)
         if data or transcript:
-            if "audio" not in state.open:
-                self._start(state, "audio", out)
             self.emit(out, ev.AudioDelta, state.index, data, transcript)
 
     def _choice_extra(self, state: ChoiceState, choice: ChatChoiceStream, out: Out) -> None:
@@ -255,7 +282,8 @@ class Reducer:
         beside = bool(delta.content or delta.tool_calls or delta.extra)
         if choice.finish_reason is None:
             if not beside and not (delta.content == "" and delta.role):
-                self._choice(
+                state.has.add("message")
+                self.fold_choice(
                     ChatChoiceStream(
                         choice.index, read_delta(message, f"$.choices[{choice.index}]", self._context.note)
                     ),
@@ -268,34 +296,61 @@ class Reducer:
             content = self._missing(state, "content", content)
         if refusal:
             refusal = self._missing(state, "refusal", refusal)
+        calls = whole.tool_calls
+        if calls and state.calls.calls:
+            calls = self._missing_calls(state, calls)
         missing = ChatCompletionStreamResponseDelta(
             content,
             None if "function_call" in state.has else whole.function_call,
-            None if state.calls.calls else whole.tool_calls,
-            whole.role,
+            calls,
+            None if state.role.value() else whole.role,
             refusal,
             extra={name: value for name, value in whole.extra.items() if state.delta_extra.get(name) is None},
         )
-        self._choice(ChatChoiceStream(choice.index, missing), out)
+        self.fold_choice(ChatChoiceStream(choice.index, missing), out)
 
     def _missing(self, state: ChoiceState, part: str, whole: str) -> str | None:
-        """What the full text `whole` has beyond the text so far; all of it where it is a further piece."""
+        """What the full text `whole` has beyond the text so far; all of it where it is a further piece: of a sender that
+        writes messages for deltas, or of one that wrote more before, which no full text would leave out."""
         so_far = state.text_of(part)
         path = f"$.choices[{state.index}].message.{part}"
         if whole.startswith(so_far):
             if so_far:
                 self._context.note("message_repeated", path)
             return whole[len(so_far) :] or None
-        if len(whole) < len(so_far):
+        if len(whole) < len(so_far) or "message" in state.has:
             return whole
-        self._context.note("message_differs", path, whole)
+        self._differs(state, path, part, whole)
         return None
+
+    def _missing_calls(
+        self, state: ChoiceState, whole: list[ChatCompletionMessageToolCallChunk]
+    ) -> list[ChatCompletionMessageToolCallChunk] | None:
+        """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
+        path = f"$.choices[{state.index}].message.tool_calls"
+        functions = [one.function or FunctionCallStream() for one in whole]
+        before = [(call.name, call.arguments.value()) for call in state.calls.calls]
+        if [(one.name or "", one.arguments or "") for one in functions] == before:
+            self._context.note("message_repeated", path)
+            return None
+        if "message" in state.has:
+            return whole
+        self._differs(state, path, "tool_calls", [unstructure(one) for one in whole])
+        return None
+
+    def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
+        """The deltas stand; what the message says is kept beside them, off the wire."""
+        self._context.note("message_differs", path, whole)
+        state.extra.put("message", {field: whole})
 
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
         state.finish.add(reason)
         if before and before != reason:
             self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
+            if state.done:  # so that the last ChoiceDone has the reason that stands
+                state.done = False
+                self.emit(out, ev.ChoiceStarted, state.index, True)
         if before != reason:
             self.emit(out, ev.Finish, state.index, reason)
         if not state.done:
@@ -307,9 +362,12 @@ class Reducer:
         reason = state.finish.value() or None
         for part in list(state.open):
             if isinstance(part, Call):
-                part.close(cut_off=reason in _CUT_OFF and part is state.calls.calls[-1])
+                cut_off = (FinishReason.meant_by(reason) or reason) in _CUT_OFF
+                part.close(cut_off=cut_off and part is state.calls.calls[-1])
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
+                if part.synthetic_id:
+                    self._context.note("tool_id_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 self.emit(
                     out, ev.ToolCallDone, state.index, part.position, part.id, part.name,
                     None if out is None else part.value(),
@@ -332,33 +390,46 @@ class Reducer:
         self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
-        """Halves of a surrogate pair that no other half can reach any more."""
-        lost = state.delta_extra.flush()
-        if lost and "reasoning" in state.open and state.text_of("reasoning").endswith("\ufffd"):
-            self.emit(out, ev.ReasoningDelta, state.index, "\ufffd")
-        for part, cell in (("content", state.content), ("refusal", state.refusal)):
-            if isinstance(cell, Text) and (text := cell.flush()):
-                lost += text
+        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow."""
+        reasoning = state.delta_extra.cell(state.reasoning)
+        for part, cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
+            if (
+                isinstance(cell, Text) and (text := cell.flush()) and part in state.open
+            ):  # a limit may have come between
                 self.emit(out, _TEXT_EVENTS[part][1], state.index, text)
         if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
-            lost += text
             self.emit(out, ev.FunctionCallDelta, state.index, state.function_name.value() or "", text)
         for call in state.calls.calls:
-            if isinstance(call.arguments, Text) and (text := call.arguments.flush()):
-                lost += text
+            if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
                 self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
-        lost += state.audio.flush()
-        if lost:
-            self._context.note("lone_surrogate", f"$.choices[{state.index}].delta")
+            call.extra.flush()
+            call.function_extra.flush()
+        cell = state.audio.cell("data")
+        data, text = cell.flush() if isinstance(cell, Base64) else b"", state.audio.flush()
+        if (data or text) and "audio" in state.open:
+            self.emit(out, ev.AudioDelta, state.index, data, text)
+        for fields in (state.delta_extra, state.function_extra, state.extra):
+            fields.flush()
 
-    def _take_usage(self, usage: CompletionUsage, out: Out) -> None:
+    def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
         self._usages += 1
         if self._usages == 2:
             self._context.note("usage_repeated", "$.usage")
-        self._usage.add(unstructure(usage))
+        for name in self._usage.add(unstructure(usage)) or ():
+            self.usage_source[name] = (place, self._context.event)
         current = self._read_usage()
         if current is not None:
             self.emit(out, ev.UsageSeen, current)
+
+    def _take_total(self, usage: CompletionUsage) -> None:
+        """Usage in a chunk without choices is said once, at the end, of all choices together.
+
+        llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
+        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
+        """
+        before, self._total = self._total, (usage.completion_tokens, self.finished)
+        if before is not None and len(self.choices) > 1 and (before[0] != usage.completion_tokens or not before[1]):
+            self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
 
     def _read_usage(self) -> CompletionUsage | None:
         facts = self._usage.value()

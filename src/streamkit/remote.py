@@ -18,6 +18,9 @@ def find_error(value: dict[str, Any], kind: str = "message") -> RemoteError | No
     error = value.get("error")
     if error:
         return _error(error, value, "$.error")
+    errors = value.get("errors")  # Cloudflare, GraphQL
+    if isinstance(errors, list) and errors and not value.get("choices"):
+        return _error(errors[0], value, "$.errors[0]")
     for position, choice in enumerate(_list(value.get("choices"))):
         if isinstance(choice, dict) and choice.get("error"):
             return _error(choice["error"], value, f"$.choices[{position}].error")

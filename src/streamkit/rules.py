@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ("RULES", "Rule", "rule_for")
+__all__ = ("DELTA", "RULES", "Rule", "rule_for")
 
 
 class Rule(StrEnum):
@@ -39,6 +39,9 @@ class Rule(StrEnum):
     """Not part of the response."""
 
 
+DELTA = "choices[].delta."
+"""What the path of every field of a delta begins with."""
+
 _TOOL = "choices[].delta.tool_calls[]"
 _PART = "choices[].delta.content_parts[]"
 _DETAIL = "choices[].delta.reasoning_details[]"
@@ -54,10 +57,12 @@ RULES: Mapping[str, Rule] = {
     "p": Rule.DROP,  # the same by another name (Bedrock, Cloudflare)
     "choices[].finish_reason": Rule.LAST,
     "choices[].obfuscation": Rule.DROP,
+    "choices[].delta.obfuscation": Rule.DROP,
     "choices[].text": Rule.ADD,  # Together repeats each delta's content here
     "choices[].logprobs.content": Rule.EXTEND,
     "choices[].logprobs.refusal": Rule.EXTEND,
     "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
+    "choices[].content_filter_spans": Rule.EXTEND,  # ours: which span each report of Azure's filter is about
     "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
     "choices[].delta.role": Rule.FIRST,
     "choices[].delta.name": Rule.FIRST,
@@ -67,6 +72,7 @@ RULES: Mapping[str, Rule] = {
     "choices[].delta.reasoning": Rule.ADD,
     "choices[].delta.reasoning_content": Rule.ADD,
     "choices[].delta.reasoning_text": Rule.ADD,
+    "choices[].delta.reasoning_opaque": Rule.LAST,  # Copilot: one sealed text, worth nothing when joined
     "choices[].delta.reasoning_details": Rule.KEYED,
     f"{_DETAIL}.text": Rule.ADD,
     f"{_DETAIL}.summary": Rule.ADD,
@@ -89,10 +95,14 @@ RULES: Mapping[str, Rule] = {
     "choices[].delta.audio.data": Rule.ADD_BASE64,
     "choices[].delta.audio.transcript": Rule.ADD,
     "choices[].delta.audio.expires_at": Rule.LAST,
+    # Gemini seals what it thought, for the next turn: verbatim or not at all.
+    "choices[].delta.extra_content.google.thought_signature": Rule.LAST,
+    "choices[].delta.extra_content.vertex.thought_signature": Rule.LAST,
+    f"{_TOOL}.extra_content.google.thought_signature": Rule.LAST,
+    f"{_TOOL}.extra_content.vertex.thought_signature": Rule.LAST,
     "choices[].delta.function_call.name": Rule.FIRST,
     "choices[].delta.function_call.arguments": Rule.ADD,
-    f"{_TOOL}.function.arguments": Rule.ADD,
-    f"{_TOOL}.custom.input": Rule.ADD,
+    f"{_TOOL}.function.arguments": Rule.ADD,  # and a custom tool's input
 }
 """The rule of every field that has one of its own."""
 
@@ -109,7 +119,7 @@ def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
         return rule
     if isinstance(value, dict):
         return Rule.MERGE
-    if path.startswith("choices[].delta."):
+    if path.startswith(DELTA):
         if isinstance(value, str):
             return Rule.SAME_OR_ADD
         if isinstance(value, list):

@@ -29,6 +29,7 @@ def salvage(data: bytes, ignored: tuple[bytes, ...] = ()) -> tuple[list[Any], li
     codes: list[str] = []
     for document in _documents(data, codes):
         values.append(document)
+    torn = not values and bool(data.strip())  # `data: {"id":"c1","cho` LF `{"error":…}`: a relay that gives up
     for line in ignored:
         if line.lstrip()[:1] == b"{":
             try:
@@ -37,7 +38,7 @@ def salvage(data: bytes, ignored: tuple[bytes, ...] = ()) -> tuple[list[Any], li
                 continue
             values.append(value)
             codes += ["unframed_json", *repairs]
-    return values, codes
+    return values, ["event_in_event", *codes] if torn and values else codes
 
 
 def _documents(data: bytes, codes: list[str]) -> list[Any]:
@@ -85,10 +86,13 @@ def _in_a_row(data: bytes, codes: list[str]) -> list[Any]:
     values, at = [], 0
     while at < len(text) and text[at] == "{":
         try:
-            value, at = _DECODER.raw_decode(text, at)
+            _, end = _DECODER.raw_decode(text, at)
+            value, repairs = decode(text[at:end].encode())  # with its limit on nesting, and its repairs
         except (ValueError, RecursionError):
             break
         values.append(value)
+        codes += repairs
+        at = end
         while at < len(text) and text[at] in " \t\r\n":
             at += 1
     if not values:

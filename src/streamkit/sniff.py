@@ -7,17 +7,19 @@ whole (up to a limit) for the end. Whitespace and a byte order mark before the f
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from .errors import LimitError, RemoteError
+from .errors import FormatError, LimitError, RemoteError, SenderError, excerpt
 from .jsontext import decode
 from .remote import find_error
 
-__all__ = ("Sniffer", "read_body")
+__all__ = ("Sniffer", "begins_with_document", "read_body", "refusal")
 
 _BOM = b"\xef\xbb\xbf"
-_SPACE = frozenset(b" \t\r\n")
+_SPACE = b" \t\r\n"
 _BODY = frozenset(b"{[<")
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
 class Sniffer:
@@ -41,18 +43,20 @@ class Sniffer:
         """Take the next bytes; once it is clear that they are an event stream, return all of them."""
         held = self._held
         held += block
-        if len(held) > self._maximum and (self.body or self._undecided()):
+        if not self.decided and not self._undecided():
+            self.decided = True
+            self.body = held[self._looked] in _BODY
+        # What is measured is the body, or the whitespace before the first byte: the same however the blocks are cut.
+        if (len(held) if self.body else self._looked) > self._maximum:
+            self.decided = self.body = True
             del held[self._maximum :]
             raise LimitError(
                 f"more than {self._maximum} bytes before any event", limit="max_event_bytes", maximum=self._maximum
             )
-        if not self.decided and not self._undecided():
-            self.decided = True
-            self.body = held[self._looked] in _BODY
-            if not self.body:
-                whole = bytes(held)
-                held.clear()
-                return whole
+        if self.decided and not self.body:
+            whole = bytes(held)
+            held.clear()
+            return whole
         return b""
 
     def _undecided(self) -> bool:
@@ -62,8 +66,7 @@ class Sniffer:
                 self._looked = len(_BOM)
             elif _BOM.startswith(held):
                 return True
-        while self._looked < len(held) and held[self._looked] in _SPACE:
-            self._looked += 1
+        self._looked = len(held) - len(held[self._looked :].lstrip(_SPACE))
         return self._looked == len(held)
 
 
@@ -81,12 +84,45 @@ def read_body(data: bytes) -> RemoteError | dict[str, Any] | None:
     error = find_error(value, "body")
     if error is not None and not value.get("choices"):
         return error
-    if not isinstance(value.get("choices"), list):
+    choices = value.get("choices")
+    if not isinstance(choices, list) or any(isinstance(choice, dict) and "delta" in choice for choice in choices):
         return None
-    choices = [
-        {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
-        if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
-        else choice
-        for choice in value["choices"]
-    ]
-    return {**value, "choices": choices}
+    return {**value, "choices": [_as_delta(choice) for choice in value["choices"]]}
+
+
+def _as_delta(choice: Any) -> Any:
+    """A choice of a full response as one of a chunk that says it all; its tool calls are numbered, as fragments are."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return choice
+    delta = choice["message"]
+    if isinstance(delta.get("tool_calls"), list):
+        calls = enumerate(delta["tool_calls"])
+        delta = {**delta, "tool_calls": [{"index": i, **one} if isinstance(one, dict) else one for i, one in calls]}
+    return {**{name: item for name, item in choice.items() if name != "message"}, "delta": delta}
+
+
+def begins_with_document(data: bytes) -> bool:
+    """Whether these are events without `data:`: the first line is an object, and there are more lines, or it is a chunk.
+    So are chunks one a line, and `{"error":…}` with `data: [DONE]` behind it."""
+    first, _, rest = data.strip().partition(b"\n")
+    try:
+        value = decode(first)[0]
+    except ValueError:
+        return False
+    return isinstance(value, dict) and (bool(rest) or isinstance(value.get("choices"), list))
+
+
+def refusal(data: bytes) -> SenderError:
+    """The error for a body that says nothing which can be told: a web page, other JSON, or bytes of no kind."""
+    text = data.decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        title = _TITLE.search(text)
+        said = " ".join(title[1].split()) if title else ""
+        return RemoteError(said or "the sender answered with a web page", body=text, excerpt=excerpt(text))
+    try:
+        value = decode(data)[0]
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
+    return FormatError("the bytes are no event stream", excerpt=excerpt(data))

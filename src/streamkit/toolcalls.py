@@ -185,6 +185,8 @@ class CallTable:
                 )
                 moved = bool(name and index is not None and known.index is not None and index != known.index)
                 if not renamed and not moved:
+                    if index is not None and known.index is not None and index != known.index:
+                        self._note("tool_index_changed", index, id)
                     return known, "rule 1: known id"
                 self._note("tool_id_reused", index, id)
                 return self._open(index), "rule 1: known id with another name or at another index opens a call"
@@ -221,10 +223,10 @@ class CallTable:
         return call
 
     def _identify(self, call: Call, id: str) -> None:
-        if call.synthetic_id or (id != call.id and not call.has_arguments):
-            call.id, call.synthetic_id = scrub(id), False
-        elif id != call.id:
+        if id != call.id and not call.synthetic_id:
             self._note("tool_id_changed", call.index, id)
+        if call.synthetic_id or not call.has_arguments:
+            call.id, call.synthetic_id = scrub(id), False
         self._by_id[id] = call
 
     def _name(self, call: Call, name: str) -> None:

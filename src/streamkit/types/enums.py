@@ -54,6 +54,30 @@ class FinishReason(StrEnum):
 
     __aliases__ = MappingProxyType({"eos": STOP, "": STOP})
 
+    # What senders write that speak another API inside, in lower case (Gemini writes STOP): Anthropic, TGI, Mistral, Zhipu.
+    __meanings__ = MappingProxyType(
+        {
+            "eos": STOP,
+            "eos_token": STOP,
+            "end_turn": STOP,
+            "stop_sequence": STOP,
+            "max_tokens": LENGTH,
+            "model_length": LENGTH,
+            "tool_use": TOOL_CALLS,
+            "safety": CONTENT_FILTER,
+            "sensitive": CONTENT_FILTER,
+        }
+    )
+
+    @classmethod
+    def meant_by(cls, word: str | None) -> "FinishReason | None":
+        """What a sender means by `word`, one of its own words included; None where that cannot be told."""
+        lower = (word or "").lower()
+        return _FINISHES.get(cls.__meanings__.get(lower, lower))
+
+
+_FINISHES = {reason.value: reason for reason in FinishReason}
+
 
 class CompletionFinishReason(StrEnum):
     """Why a legacy text completion ended."""

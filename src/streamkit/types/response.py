@@ -66,8 +66,9 @@ class ChatCompletionResponseMessage(Wire):
 
     @property
     def reasoning(self) -> str | None:
-        """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`."""
-        for name in ("reasoning_content", "reasoning"):
+        """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`, else
+        `reasoning_text` (Copilot)."""
+        for name in ("reasoning_content", "reasoning", "reasoning_text"):
             text = self.extra.get(name)
             if isinstance(text, str):
                 return text
@@ -108,6 +109,21 @@ class ChatChoice(Wire):
     """Why it stopped; a plain string where the word is not known, None where it was not said."""
     logprobs: ChatChoiceLogprobs | None = None
     """How likely each token was, where the request asked for it."""
+
+    @property
+    def effective_finish_reason(self) -> FinishReason | str | None:
+        """Why it stopped, in the words of the format and true to what is there. Not on the wire.
+
+        Senders write `stop` behind tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` where there
+        are none (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools goes by this one. What
+        cannot be told is the sender's own word; None where it gave none. `finish_reason` stays as the sender wrote it.
+        """
+        reason = FinishReason.meant_by(self.finish_reason)
+        if reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS):
+            return reason or self.finish_reason
+        if self.message.tool_calls:
+            return FinishReason.TOOL_CALLS
+        return FinishReason.STOP if self.message.function_call is None else FinishReason.FUNCTION_CALL
 
 
 @attrs.frozen(weakref_slot=False, repr=False)

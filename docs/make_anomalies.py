@@ -1,0 +1,122 @@
+"""Writes docs/anomalies.md out of the tables in the code: `python docs/make_anomalies.py`.
+
+In: the codes (`streamkit.CODES`), the traits, what is known of clients, and for each code the plainest stream that shows
+it, from the tests that read just that stream. Out: the page. A test holds that the page is what this writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from streamkit import CODES  # noqa: E402
+from streamkit.clients import clients_of  # noqa: E402
+from streamkit.outcome import REASONS  # noqa: E402
+from streamkit.traits import TRAITS  # noqa: E402
+from test_anomalies import SEEN_IN as ANOMALIES_SEEN_IN  # noqa: E402
+from test_traits import SEEN_IN as TRAITS_SEEN_IN  # noqa: E402
+
+PAGE = ROOT / "docs" / "anomalies.md"
+ENVELOPE = '"id":"c1","object":"chat.completion.chunk","created":7,"model":"m",'  # in nearly every chunk of the tests
+LINE = 200  # bytes of a line that are shown
+
+HEAD = """\
+# What senders do that the format does not say
+
+<!-- Written by docs/make_anomalies.py out of the tables in the code; change those. -->
+
+`Accumulator.anomalies`, `ChatStream.anomalies` and `streamkit check` speak in the codes on this page. An anomaly has a
+severity:
+
+| severity | means | `strict=True` | `streamkit check` |
+|---|---|---|---|
+| `note` | harmless: the response is what it would be without it | passes | exits 0, under `--strict` 1 |
+| `repaired` | the meaning is certain and was restored | raises | exits 1 |
+| `lost` | something could not be used and is not in the response | raises | exits 1 |
+
+`streamkit check` also tells of traits, which hinder no reading at all: as `note` where the format says otherwise, as
+`info` where the format allows it and clients are known to break on it all the same. `info` is never a fault.
+
+**Who breaks on it.** A library named without a link was run on such a stream, in the version that is given where one
+is, and did what is said. A link is a public thread: somebody met the shape there. It may be mended since. Where nobody is
+named, nothing is known.
+
+In the examples `…` at the start of a chunk stands for its usual fields: `id`, `object`, `created`, `model`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    traits = {code: row for code, row in TRAITS.items() if code not in CODES}
+    lines = [
+        HEAD,
+        "## Anomalies\n",
+        *_overview(CODES),
+        *(line for code, row in CODES.items() for line in _section(code, *row, ANOMALIES_SEEN_IN.get(code))),
+        "## Traits\n",
+        *_overview(traits),
+        *(line for code, row in traits.items() for line in _section(code, *row, TRAITS_SEEN_IN.get(code))),
+        "## Endings\n",
+        "Streams that are not complete, by `outcome.reason`. Only those are listed that clients are known to misread.\n",
+        *(line for reason, row in REASONS.items() if row[0] != "complete" for line in _ending(reason, *row)),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _overview(table: Mapping[str, tuple[str, str, str]]) -> Iterator[str]:
+    yield "| code | severity | what the sender does |"
+    yield "|---|---|---|"
+    for code, (severity, message, _) in table.items():
+        yield f"| [`{code}`](#{code}) | {severity} | {message} |"
+    yield ""
+
+
+def _section(code: str, severity: str, message: str, action: str, example: bytes | None) -> Iterator[str]:
+    yield f"### {code}\n"
+    yield f"*{severity}.* {message} {action}\n"
+    if example is not None:
+        yield f"```text\n{_shown(example)}\n```\n"
+    yield from _clients(code)
+
+
+def _ending(reason: str, name: str, sentence: str) -> Iterator[str]:
+    if clients_of(reason):
+        yield f"### {reason}\n"
+        yield f"*{name}.* {sentence[:1].upper()}{sentence[1:]}.\n"
+        yield from _clients(reason)
+
+
+def _clients(code: str) -> Iterator[str]:
+    """Who breaks on it: those who do the same on one line."""
+    together: dict[str, dict[str, list[str]]] = {}
+    for client in clients_of(code):
+        sources = together.setdefault(client.effect, {}).setdefault(f"{client.name} {client.version}".strip(), [])
+        sources += [client.source] if client.source is not None else []
+    if not together:
+        return
+    yield "Who breaks on it:\n"
+    for effect, clients in together.items():
+        names = (
+            name + "".join(f" [#{source.rpartition('/')[2]}]({source})" for source in sources)
+            for name, sources in clients.items()
+        )
+        yield f"- {effect}: {', '.join(names)}"
+    yield ""
+
+
+def _shown(stream: bytes) -> str:
+    """The bytes of a stream as text: what is no printable character as an escape, but for line feeds."""
+    lines = stream.decode("utf-8", "backslashreplace").replace(ENVELOPE, "…,").rstrip("\n").split("\n")
+    return "\n".join(_escaped(line if len(line) <= LINE else f"{line[: LINE - 1]}…") for line in lines)
+
+
+def _escaped(line: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,260 @@
+"""Habits that cannot be told from honest streams with certainty: opt-ins, off by default, as one `Dialect` value.
+
+`Interpreter` applies a Dialect to chunks between `dialect.py` and the reducer; `suggest` looks at the chunks of a
+recorded stream and says which Dialect would read it best. Each habit has a shape of its own:
+
+    token_index          the choice index counts tokens (TGI wrote 0, 1, 2 ... for the tokens of its only choice)
+    cumulative_text      every delta repeats all text so far (DashScope, Apple's models, some Gemini relays)
+    cumulative_logprobs  every chunk repeats the log probabilities so far (SGLang, for a while)
+    choice_text          text stands on the choice, where the old completions API has it (bridges from there)
+    think_tags           reasoning stands in the content, between `<think>` and `</think>`
+
+Cost: O(what the chunk carries) a chunk; nothing where the Dialect says nothing, for then no Interpreter is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import attrs
+
+from .types import (
+    ChatChoiceStream,
+    ChatCompletionStreamResponseDelta,
+    ChatCompletionTokenLogprob,
+    CreateChatCompletionStreamResponse,
+)
+
+__all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
+
+_OPEN, _CLOSE = "<think>", "</think>"
+_TEXTS = ("reasoning_content", "reasoning")
+_ENOUGH = 4  # deltas that must agree before a habit is suggested
+_LONG = 16  # characters of cumulative text before it counts: "ha", "haha" is a laugh
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """What a sender is known to do that its bytes alone cannot prove. All off by default."""
+
+    token_index: bool = False
+    """The index of a choice counts tokens; everything belongs to choice 0."""
+    cumulative_text: bool = False
+    """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds."""
+    cumulative_logprobs: bool = False
+    """Log probabilities repeat those so far and add to them; only what is new is taken."""
+    choice_text: bool = False
+    """`text` on a choice is its content, where the delta has none. (Together repeats the content of the delta there.)"""
+    think_tags: bool = False
+    """`<think>`…`</think>` at the start of the content is reasoning, and goes to `reasoning_content`."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in attrs.fields(Dialect))
+
+
+DEFAULT_DIALECT = Dialect()
+
+
+class Interpreter:
+    """Rewrites the chunks of one stream as a `Dialect` says."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._so_far: dict[tuple[int, str], _SoFar] = {}
+        self._tokens: dict[tuple[int, str], list[ChatCompletionTokenLogprob]] = {}
+        self._tags: dict[int, _ThinkTags] = {}
+
+    def read(self, chunk: CreateChatCompletionStreamResponse) -> CreateChatCompletionStreamResponse:
+        """The chunk as it was meant."""
+        choices = [self._choice(choice) for choice in chunk.choices]
+        return attrs.evolve(chunk, choices=choices)
+
+    def end(self) -> list[ChatChoiceStream]:
+        """Nothing more will come: choices with the text that was held back for a tag that did not come."""
+        held = []
+        for index, tags in self._tags.items():
+            content, reasoning = tags.end()
+            if content or reasoning:
+                held.append(ChatChoiceStream(index, _delta(content, reasoning)))
+        return held
+
+    def _choice(self, choice: ChatChoiceStream) -> ChatChoiceStream:
+        if self._dialect.token_index:
+            choice = attrs.evolve(choice, index=0)
+        delta = choice.delta
+        text = choice.extra.get("text")
+        if self._dialect.choice_text and isinstance(text, str) and not delta.content:
+            delta = attrs.evolve(delta, content=text)
+            choice = attrs.evolve(choice, extra={name: value for name, value in choice.extra.items() if name != "text"})
+        logprobs = choice.logprobs
+        if self._dialect.cumulative_logprobs and logprobs is not None:
+            choice = attrs.evolve(
+                choice,
+                logprobs=attrs.evolve(
+                    logprobs,
+                    content=self._new_tokens(choice.index, "content", logprobs.content),
+                    refusal=self._new_tokens(choice.index, "refusal", logprobs.refusal),
+                ),
+            )
+        if self._dialect.cumulative_text:
+            content = self._new_text(choice.index, "content", delta.content)
+            extra = {
+                name: self._new_text(choice.index, name, value) if name in _TEXTS else value
+                for name, value in delta.extra.items()
+            }
+            delta = attrs.evolve(delta, content=content, extra=extra)
+        if self._dialect.think_tags and (delta.content or choice.finish_reason is not None):
+            tags = self._tags.setdefault(choice.index, _ThinkTags())
+            content, reasoning = tags.split(delta.content or "")
+            if choice.finish_reason is not None:
+                more = tags.end()
+                content, reasoning = content + more[0], reasoning + more[1]
+            extra = dict(delta.extra)
+            if reasoning and not any(extra.get(name) for name in _TEXTS):
+                extra["reasoning_content"] = reasoning
+            delta = attrs.evolve(delta, content=content if delta.content is not None or content else None, extra=extra)
+        return attrs.evolve(choice, delta=delta)
+
+    def _new_text(self, index: int, field: str, text: Any) -> Any:
+        """What `text` adds to the text so far; all of it where it does not repeat that text."""
+        if not text or not isinstance(text, str):
+            return text
+        return self._so_far.setdefault((index, field), _SoFar()).new_in(text)
+
+    def _new_tokens(
+        self, index: int, field: str, tokens: list[ChatCompletionTokenLogprob] | None
+    ) -> list[ChatCompletionTokenLogprob] | None:
+        """What `tokens` add to the tokens so far; all of them where they do not repeat those."""
+        if not tokens:
+            return tokens
+        so_far = self._tokens.setdefault((index, field), [])
+        if tokens[: len(so_far)] == so_far:
+            tokens = tokens[len(so_far) :]
+        so_far += tokens
+        return tokens
+
+
+def _delta(content: str, reasoning: str) -> ChatCompletionStreamResponseDelta:
+    return ChatCompletionStreamResponseDelta(
+        content or None, extra={"reasoning_content": reasoning} if reasoning else {}
+    )
+
+
+class _SoFar:
+    """The text so far, joined only where a new text begins as it does: text that repeats nothing costs its length."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+
+    def new_in(self, text: str) -> str:
+        """What `text` adds, if it is the text so far and more, or else a further piece."""
+        if self._pieces and self._begins(text):
+            self._pieces = ["".join(self._pieces)]
+            so_far = self._pieces[0]
+            if text.startswith(so_far):
+                text = text[len(so_far) :]
+            elif len(text) >= _LONG and so_far.startswith(text):
+                return ""  # an older state once more
+        self._pieces.append(text)
+        self._length += len(text)
+        return text
+
+    def _begins(self, text: str) -> bool:
+        """Whether it may be worth joining: `text` is as long, or long enough to be an older state, and begins alike."""
+        if len(text) < min(self._length, _LONG):
+            return False
+        return text.startswith(self._pieces[0][: len(text)])
+
+
+class _ThinkTags:
+    """Splits content that comes in pieces at `<think>` and `</think>`; a tag may be cut anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""  # what may be the beginning of a tag
+        self._tag = _OPEN  # the tag to look for; empty once reasoning is over, or cannot come any more
+        self._thinking = False
+
+    def split(self, text: str) -> tuple[str, str]:
+        """(content, reasoning) in `text` and in what was held back."""
+        text, self._held = self._held + text, ""
+        if not self._tag:
+            return text, ""
+        if not self._thinking:
+            start = text.lstrip()
+            if not start.startswith(_OPEN):
+                if _OPEN.startswith(start):
+                    self._held = text
+                    return "", ""
+                self._tag = ""  # the content began without it: a later tag is content
+                return text, ""
+            self._thinking, self._tag = True, _CLOSE
+            text = start[len(_OPEN) :]
+        at = text.find(_CLOSE)
+        if at >= 0:
+            self._thinking, self._tag = False, ""
+            return text[at + len(_CLOSE) :], text[:at]
+        keep = next((n for n in range(len(_CLOSE) - 1, 0, -1) if text.endswith(_CLOSE[:n])), 0)
+        self._held = text[len(text) - keep :]
+        return "", text[: len(text) - keep]
+
+    def end(self) -> tuple[str, str]:
+        """What was held back, as what it turned out to be."""
+        held, self._held = self._held, ""
+        return ("", held) if self._thinking else (held, "")
+
+
+def suggest(chunks: Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
+    """The Dialect that reads a recorded stream best. A suggestion: look at the stream before you use it.
+
+    It wants clear evidence: several deltas in a row of the habit's shape, and none against it.
+    """
+    indices: list[int] = []
+    texts: dict[int, list[str]] = {}
+    aside = 0  # choices with text beside a delta without any
+    tokens: dict[int, list[list[Any]]] = {}
+    single = True
+    for chunk in chunks:
+        single = single and len(chunk.choices) <= 1
+        for choice in chunk.choices:
+            indices.append(choice.index)
+            if choice.delta.content:
+                texts.setdefault(choice.index, []).append(choice.delta.content)
+            elif isinstance(choice.extra.get("text"), str):
+                aside += bool(choice.extra["text"])
+            if choice.logprobs is not None and choice.logprobs.content:
+                tokens.setdefault(choice.index, []).append(choice.logprobs.content)
+    counting = single and len(indices) >= _ENOUGH and _counts(indices)
+    joined = ["".join(piece for pieces in texts.values() for piece in pieces)] if counting else []
+    return Dialect(
+        token_index=counting,
+        cumulative_text=any(_grows(pieces) for pieces in texts.values()),
+        cumulative_logprobs=any(_repeats(lists) for lists in tokens.values()),
+        choice_text=aside >= _ENOUGH and not texts,
+        think_tags=any("".join(p).lstrip().startswith(_OPEN) for p in texts.values())
+        or any(text.lstrip().startswith(_OPEN) for text in joined),
+    )
+
+
+def _counts(indices: list[int]) -> bool:
+    """Whether the indices go up by one; the last chunks of a stream may repeat one."""
+    steps = [b - a for a, b in pairwise(indices)]
+    return max(indices) >= _ENOUGH - 1 and all(step in (0, 1) for step in steps) and steps.count(0) <= 2
+
+
+def _grows(pieces: list[str]) -> bool:
+    """Whether each piece repeats the one before, and most add to it."""
+    return (
+        len(set(pieces)) >= _ENOUGH
+        and len(pieces[-1]) >= _LONG
+        and all(later.startswith(earlier) for earlier, later in pairwise(pieces))
+    )
+
+
+def _repeats(lists: list[list[Any]]) -> bool:
+    """Whether each list repeats the one before, and most add to it."""
+    return len({len(one) for one in lists}) >= _ENOUGH and all(
+        later[: len(earlier)] == earlier for earlier, later in pairwise(lists)
+    )
