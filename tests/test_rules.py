@@ -19,7 +19,6 @@ D = "choices[].delta"
         *((f"{D}.{name}", Rule.ADD) for name in ("content", "refusal", "reasoning_content", "reasoning")),
         (f"{D}.tool_calls[].function.arguments", Rule.ADD),
         (f"{D}.function_call.arguments", Rule.ADD),
-        (f"{D}.tool_calls[].custom.input", Rule.ADD),
         (f"{D}.audio.transcript", Rule.ADD),
         (f"{D}.audio.data", Rule.ADD_BASE64),
         *((f"choices[].logprobs.{name}", Rule.EXTEND) for name in ("content", "refusal")),
