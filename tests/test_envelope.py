@@ -137,6 +137,7 @@ PIECES = st.one_of(
             delta('{"content":"\\ud83d"}'),
             delta('{"content":"\\ude00"}'),
             delta('{"role":"assistant"}'),
+            delta('{"role":"assistant","content":"x"}'),
             delta('{"content":"x"}', more='"system_fingerprint":"f"'),
             delta('{"content":"x"}', more='"unknown":null'),
             delta('{"content":"x"}', more='"unknown":1'),

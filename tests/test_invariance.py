@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus import SHARED, TRACES, Reading, Recorded, each, pieces, read, shared
+from corpus import SHARED, TRACES, Reading, Recorded, chunks_of, each, pieces, read, shared
 from strategies import Stream, byte_soup, cut, examples, mutated, streams, tampered
-from streamkit import Limits
+from streamkit import Accumulator, Limits
 
 BYTE_BY_BYTE = 40_000  # bytes: longer streams are cut every 61 instead, which still hits every phase of an event
 
@@ -60,6 +60,18 @@ def test_a_trace_reads_the_same_under_any_cut(recorded: Recorded) -> None:
 @each(SHARED)
 def test_a_shared_stream_reads_the_same_under_any_cut(recorded: Recorded) -> None:
     any_cut_reads_the_same(recorded.body, 6 if len(recorded.body) < 100_000 else 2)
+
+
+@each((*TRACES, *SHARED))
+def test_chunks_that_somebody_else_decoded_make_the_same_response(recorded: Recorded) -> None:
+    fed, added = Accumulator(), Accumulator()
+    fed.absorb(recorded.body)
+    for chunk in chunks_of(recorded.body):
+        added.add(chunk)
+    fed.close()
+    added.close()
+    assert fed.snapshot() == added.snapshot()
+    assert fed.emitted == added.emitted
 
 
 def any_cut_reads_the_same(raw: bytes, count: int) -> None:
@@ -132,6 +144,8 @@ ONCE_DIFFERENT = {
     "no UTF-8 in the padding": padded(b"n", b"x") + padded(b"o", b"\xf6"),
     "the padding is an open string": padded(b"n", b"x") + padded(b"o", b"").replace(b'""}', b'"}'),
     "the padding ends with a backslash": padded(b"n", b"x") + padded(b"o", b"\\"),
+    "the first role comes behind text, and again": event(b'[{"index":0,"delta":{"content":"a"}}]')
+    + 2 * event(b'[{"index":0,"delta":{"role":"assistant","content":"b"}}]'),
     "the padding is two fields": padded(b"n", b"x") + padded(b"o", b'","model":"m","q":"'),
 }
 

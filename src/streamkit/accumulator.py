@@ -68,6 +68,9 @@ class Statistics:
     """Chunks folded into the response."""
     unknown_fields: Mapping[str, int]
     """Fields the format does not know: path (`choices[].delta.reasoning`) -> how often."""
+    models: tuple[str, ...] = ()
+    """Every model that a chunk named, in order of first sight: several where a router writes its own name first. At most
+    as many as anomalies are kept."""
 
 
 class Accumulator:
@@ -93,6 +96,7 @@ class Accumulator:
         fast: bool = True,
     ) -> None:
         self._limits = limits
+        self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self._context = Context(rules, limits, self._anomalies.note)
         self._reducer = Reducer(self._context)
@@ -206,6 +210,7 @@ class Accumulator:
             comments=self._decoder.comments,
             chunks=self._reducer.chunks,
             unknown_fields=dict(self._context.unknown),
+            models=tuple(self._reducer.models),
         )
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
@@ -220,47 +225,44 @@ class Accumulator:
     # --- blocks to events
 
     def _take(self, block: Any, out: Out) -> None:
-        if self._closed:
-            self._check_open("feed")
         if type(block) is not bytes:
             block = self._as_bytes(block)
+        at, end = 0, len(block)
+        total = self._bytes + end
+        lane = self._lane
+        if total > self._response_limit or end > self._event_limit:
+            lane = None  # a limit may be met, and the reference path knows at which event
+        if lane is not None and lane.current is not None and self._decoder.between_events:
+            at, events = lane.run(block, 0, out)
+            if events:
+                self._events += events
+                self._data_bytes += at - events * lane.overhead
+                if at == end:
+                    self._blocks += 1
+                    self._bytes = total
+                    return
+        if self._closed:
+            self._check_open("feed")
         if not block:
-            return None
+            return
         self._blocks += 1
-        self._bytes += len(block)
+        self._bytes = total
         if self._sniffer is not None:
             try:
                 block = self._sniffer.feed(block)
             except LimitError as error:
                 return self._fail(error, "limit", out)
             if not self._sniffer.decided or self._sniffer.body:
-                return None
+                return
             self._sniffer = None
-        lane = self._lane
-        # Where a limit may be met, the reference path knows at which event.
-        limits = self._limits
-        if lane is None or self._bytes > limits.max_response_bytes or len(block) > limits.max_event_bytes:
-            raised = self._read(block, out)
-        else:
-            raised = self._read_with(lane, block, out)
+        raised = self._read(block, out) if lane is None else self._read_with(lane, block, at, out)
         if raised is not None:
             raise raised
-        return None
 
-    def _read_with(self, lane: Lane, block: bytes, out: Out) -> FormatError | None:
-        """Read a block in the fast lane as far as that goes, and the events that do not fit one by one."""
-        at, end, raised = 0, len(block), None
+    def _read_with(self, lane: Lane, block: bytes, at: int, out: Out) -> FormatError | None:
+        """Read a block from the offset `at` on, in the fast lane as far as that goes, and else event by event."""
+        end, raised = len(block), None
         while at < end:
-            if lane.current is not None and self._decoder.between_events:
-                start = at
-                at, events = lane.run(block, at, out)
-                if events:
-                    self._decoder.events += events
-                    self._events += events
-                    self._anomalies.event = self._context.event = self._events
-                    self._data_bytes += at - start - events * lane.overhead
-                    if at == end:
-                        break
             # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
             skip = at + _MANY if lane.resting else at
             stop = block.find(b"\n\n", skip) + 2
@@ -268,6 +270,11 @@ class Accumulator:
                 stop = end
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
+            if lane.current is not None and at < end and self._decoder.between_events:
+                start = at
+                at, events = lane.run(block, at, out)
+                self._events += events
+                self._data_bytes += at - start - events * lane.overhead
         return raised
 
     def _read(self, block: bytes, out: Out) -> FormatError | None:
@@ -276,6 +283,7 @@ class Accumulator:
         try:
             items = self._decoder.feed_raw(block)
         except LimitError as error:
+            error.event = self._events + 1
             self._fail(error, "limit", out)
             return None
         for item in items:
@@ -477,7 +485,12 @@ class Accumulator:
         torn = False
         if self._sniffer is not None:
             return self._close_body(self._sniffer, out)
-        last = self._decoder.close()
+        self._anomalies.event = self._context.event = self._events
+        try:
+            last = self._decoder.close()
+        except LimitError as error:
+            error.event = self._events + 1
+            raise
         if last is not None and self._outcome is None:
             torn = not self._unterminated(last, out)
         if self._outcome is not None:
@@ -535,6 +548,7 @@ class Accumulator:
         """Settle the outcome. An error that came before decides it, whatever the reason would be."""
         if self._lane is not None:
             self._lane.pause()
+        self._anomalies.event = self._context.event = self._events
         error = self._error
         if error is not None:
             reason = self._reason

@@ -72,7 +72,7 @@ class ChoiceState:
         self.delta_extra = Fields(context, _DELTA)
         self.extra = Fields(context, "choices[]")
         self.has: set[str] = set()  # which of the optional fields were there at all: "" is content, null is none
-        self.bare = False  # whether content came without a role: a role after that begins the choice anew
+        self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
         self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them

@@ -28,7 +28,7 @@ from typing import Any
 
 import jiter
 
-from .cells import Text
+from .cells import MANY_PIECES, Text
 from .choice import ChoiceState, Part
 from .drafts import draft
 from .events import ContentDelta, Event, ReasoningDelta, RefusalDelta, ToolCallDelta
@@ -92,7 +92,7 @@ class _Envelope:
             ends = (suffix, len(suffix), suffix + self.head, b"", b"")
         # For one quick look. An end comes also with the head of the next event behind it: where that stands, one
         # comparison does for both.
-        self.parts = (len(self.head), *ends, cell.pieces, self.call, state.index)
+        self.parts = (len(self.head), *ends, cell, self.call, state.index)
         self.next = self  # which envelope came after this one the last time: the first to be tried
 
 
@@ -123,6 +123,7 @@ class Lane:
         envelope = self.current
         assert envelope is not None
         at, end, events = start, len(block), 0
+        sequence = self._reducer.sequence
         while at < end:
             following = envelope.next
             if following.epoch != self._epoch or not block.startswith(following.head, at):
@@ -130,89 +131,83 @@ class Lane:
                 if found is None:
                     break
                 following = found
-            at, count = self._stretch(following, block, at, out)
-            if not count:
+            length, suffix, skip, suffix_head, tail, tail_head, cell, call, choice = following.parts
+            pieces = cell.pieces
+            before, more = events, True
+            # Every step below is a search for one byte or a comparison at one place: 50 ns each, whereas a search for a
+            # suffix of 70 bytes takes 170, as the search prepares itself for its needle each time.
+            while more:
+                begin = at + length
+                stop = block.find(b'"', begin)
+                if tail:
+                    if not block.startswith(suffix, stop):
+                        stop = block.find(suffix, begin)  # there is an escaped quote in the hole
+                        if stop < 0:
+                            break
+                    ended = block.find(b'"', stop + skip)
+                    padding = block[stop + skip : ended]
+                    if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
+                        break
+                    more = ended + len(tail) < end and block.startswith(tail_head, ended)
+                    if not more and not block.startswith(tail, ended):
+                        break
+                    ended += len(tail)
+                else:
+                    more = stop + skip < end and block.startswith(suffix_head, stop)
+                    if not more and not block.startswith(suffix, stop):
+                        stop = block.find(suffix, begin)
+                        if stop < 0:
+                            break
+                        more = block.startswith(suffix_head, stop)
+                    ended = stop + skip
+                hole = block[begin:stop]
+                if _LF in hole or _CR in hole:
+                    break
+                if _BACKSLASH in hole:
+                    try:
+                        text = jiter.from_json(block[begin - 1 : stop + 1])  # with its quotes
+                    except ValueError:
+                        break
+                elif _QUOTE in hole:
+                    break
+                else:
+                    try:
+                        text = hole.decode()
+                    except UnicodeDecodeError:
+                        break
+                at = ended
+                events += 1
+                if text:
+                    pieces.append(text)
+                    if out is not None:
+                        if call is None:
+                            event = _new_delta()
+                            event.text = text
+                        else:
+                            event = _new_tool_delta()
+                            event.call = call.position
+                            event.id = call.id
+                            event.name = call.name
+                            event.arguments = text
+                        event.sequence = sequence
+                        event.choice = choice
+                        event.__class__ = following.event
+                        sequence += 1
+                        out.append(event)
+            if events == before:
                 break
+            following.hits += events - before
+            if call is not None or following.unknown:
+                self._count(following, events - before)
+            if len(pieces) >= MANY_PIECES:
+                cell.compact()
             envelope.next = following
             envelope = following
-            events += count
         if events:
             self.current = envelope
             self._reducer.chunks += events
-        return at, events
-
-    def _stretch(self, envelope: _Envelope, block: bytes, at: int, out: list[Event] | None) -> tuple[int, int]:
-        """Fold the events of `block` from the offset `at` on that fit one envelope, whose head stands there.
-
-        Every step is a search for one byte or a comparison at one place: 50 ns each, whereas a search for a suffix of 70
-        bytes takes 170, as the search prepares itself for its needle each time.
-        """
-        length, suffix, skip, suffix_head, tail, tail_head, pieces, call, choice = envelope.parts
-        end, sequence, count, more = len(block), self._reducer.sequence, 0, True
-        while more:
-            begin = at + length
-            stop = block.find(b'"', begin)
-            if tail:
-                if not block.startswith(suffix, stop):
-                    stop = block.find(suffix, begin)  # there is an escaped quote in the hole
-                    if stop < 0:
-                        break
-                begin, ended = stop + skip, block.find(b'"', stop + skip)
-                padding = block[begin:ended]
-                if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
-                    break
-                more = ended + len(tail) < end and block.startswith(tail_head, ended)
-                if not more and not block.startswith(tail, ended):
-                    break
-                ended += len(tail)
-            else:
-                more = stop + skip < end and block.startswith(suffix_head, stop)
-                if not more and not block.startswith(suffix, stop):
-                    stop = block.find(suffix, begin)
-                    if stop < 0:
-                        break
-                    more = block.startswith(suffix_head, stop)
-                ended = stop + skip
-            hole = block[at + length : stop]
-            if _LF in hole or _CR in hole:
-                break
-            if _BACKSLASH in hole:
-                try:
-                    text = jiter.from_json(b'"%b"' % hole)
-                except ValueError:
-                    break
-            elif _QUOTE in hole:
-                break
-            else:
-                try:
-                    text = hole.decode()
-                except UnicodeDecodeError:
-                    break
-            at = ended
-            count += 1
-            if text:
-                pieces.append(text)
-                if out is not None:
-                    if call is None:
-                        event = _new_delta()
-                        event.text = text
-                    else:
-                        event = _new_tool_delta()
-                        event.call = call.position
-                        event.id = call.id
-                        event.name = call.name
-                        event.arguments = text
-                    event.sequence = sequence
-                    event.choice = choice
-                    event.__class__ = envelope.event
-                    sequence += 1
-                    out.append(event)
-        if count:
-            envelope.hits += count
-            if call is not None or envelope.unknown:
-                self._count(envelope, count)
             self._reducer.sequence = sequence
-        return at, count
+        return at, events
 
     def _count(self, envelope: _Envelope, events: int) -> None:
         """What is counted for each event, for `events` in a row at once."""
@@ -290,6 +285,8 @@ class Lane:
             part = state.calls.at(index)  # None where the fragment came to its call by another rule
         cell = state.cell_of(field) if not isinstance(part, Call) else part.arguments
         if part is None or part not in state.open or not isinstance(cell, Text) or cell.held:
+            return
+        if state.bare and chunk.choices[0].delta.role:
             return
         if frame != self._frame or not self.overhead:
             self._envelopes.clear()

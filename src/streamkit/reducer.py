@@ -68,6 +68,7 @@ class Reducer:
         self._tier = new_cell(context, "service_tier", "")
         self._fingerprint = new_cell(context, "system_fingerprint", "")
         self._usage = new_cell(context, "usage", {})
+        self.models: dict[str, None] = {}  # every name that was given, in order
         self._usages = 0
         self._total: tuple[int, bool] | None = (
             None  # last usage without choices: its tokens, and whether all had finished
@@ -102,6 +103,9 @@ class Reducer:
         """What a chunk says of the response as a whole, where that is not what the last one said."""
         before = self._envelope or envelope
         self._envelope = envelope
+        model = envelope[2]
+        if model and len(self.models) < self._context.limits.max_anomalies:
+            self.models[model] = None
         for at, (cell, value) in enumerate(
             zip((self._id, self._created, self._model, self._tier, self._fingerprint), envelope, strict=True)
         ):
@@ -117,7 +121,7 @@ class Reducer:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
         if delta.role:
-            if state.bare and choice.finish_reason is None:
+            if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
             state.role.add(delta.role)
         if delta.extra:
