@@ -20,6 +20,7 @@ FACE = {
     "Accumulator": "accumulator",
     "AsyncChatStream": "stream",
     "ChatStream": "stream",
+    "Deadlines": "deadlines",
     "Dialect": "habits",
     "Report": "check",
     "check_stream": "check",
@@ -46,6 +47,10 @@ TESTS_OF_NO_MODULE = {
     "test_oracle",
     "test_readme",
     "test_shapes",
+    "test_wire",
+    "test_wire_envelope",
+    "test_wire_text",
+    "test_wire_tools",
 }
 
 FOR_TESTS = re.compile(r"^_(?!_version__$)|(^|_)(test|mock|dummy)(s|ing|_|$)", re.IGNORECASE)
