@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 
 # More arguments for pytest: make test ARGS="-k sse"
 ARGS ?=
+# The extra with the clients that are tested against: `make test VENV=.venv-niquests CLIENTS=niquests` for the one that
+# does not get along with the others.
+CLIENTS ?= clients
 # Recorded streams for `make demo`: one of text, shown as it comes; one of tool calls, as the response that it makes.
 DEMO_TEXT ?= traces/llama.cpp/plain.trace.jsonl
 DEMO ?= traces/llama.cpp/tool_parallel.trace.jsonl
@@ -19,7 +22,7 @@ BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchma
 # What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
 BASE ?=
 
-.PHONY: help demo test lint format bench bench-compare ratios clean
+.PHONY: help demo test lint format bench bench-compare ratios performance clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -30,14 +33,15 @@ help:
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
-	@echo "make ratios         one table: streamkit beside openai-python, by shape of input"
+	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
+	@echo "make performance    the same, into docs/performance.md"
 	@echo "make clean          remove what these commands made"
 
 demo: $(VENV)/.has-cli
 	$(BIN)/streamkit assemble --stream $(DEMO_TEXT)
 	$(BIN)/streamkit assemble $(DEMO)
 
-test: $(VENV)/.has-test
+test: $(VENV)/.has-test $(VENV)/.has-$(CLIENTS)
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.has-lint
@@ -58,6 +62,9 @@ bench-compare: $(VENV)/.has-bench
 
 ratios: $(VENV)/.has-bench
 	$(BIN)/python benches/ratios.py $(ARGS)
+
+performance: $(VENV)/.has-bench
+	$(BIN)/python benches/ratios.py --into docs/performance.md $(ARGS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,18 +1,38 @@
 """The same work done by others, each as a function of the same input; what is not installed raises ImportError.
 
-openai-python: `openai_decode` (bytes to typed chunks) and `openai_python` (bytes to the final completion, by the
-SDK's own accumulator). httpx-sse: `httpx_sse` (blocks to events). pydantic-ai: `pydantic_ai_parts` (deltas to parts).
-Every function gets through the whole input and returns what it made, so that a caller can see that work was done.
+Whole path, bytes to the final object: `openai_python`, by the SDK's own accumulator. Decoding: `openai_decode` to typed
+chunks, `httpx_sse` to events. From openai-python's typed chunks to state, as makers in `FOLDS`: a maker takes the
+chunks and gives the work to be timed, after it has turned them, once and outside of the time, into what its library
+takes: `pydantic_ai_parts` (its parts manager), `langchain_addition` (`full = full + chunk`), `litellm_builder`.
+
+Every function gets through the whole input and returns what it made, and `said_by` reads from that the text and the
+arguments, so that a caller sees that the work was done, and done right, before it is timed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ("httpx_sse", "openai_decode", "openai_python", "pydantic_ai_parts", "versions")
+__all__ = (
+    "FOLDS",
+    "httpx_sse",
+    "httpx_sse_data",
+    "langchain_addition",
+    "litellm_builder",
+    "openai_chunks",
+    "openai_decode",
+    "openai_python",
+    "pydantic_ai_parts",
+    "said_by",
+    "versions",
+)
+
+URL = "http://127.0.0.1:9/v1"  # nobody listens there, and nobody is called
 
 
 def versions(*names: str) -> dict[str, str]:
@@ -26,18 +46,18 @@ def versions(*names: str) -> dict[str, str]:
     return found
 
 
+# --- bytes
+
+
 @cache
 def _openai() -> tuple[Any, Callable[[bytes | Iterator[bytes]], Any]]:
-    """A client that never connects, and what makes a response of its HTTP library out of bytes."""
+    """A client that never connects, and what makes a response of its own HTTP library (httpx or httpx2) out of bytes."""
     import openai
 
-    try:
-        import httpx2 as http  # what openai speaks through from version 3
-    except ImportError:
-        import httpx as http
-
-    client = openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9/v1")
-    request = http.Request("POST", "http://127.0.0.1:9/v1/chat/completions")
+    client = openai.OpenAI(api_key="none", base_url=URL)
+    bases = [base.__module__.split(".")[0] for base in type(client._client).__mro__]
+    http = import_module(next(name for name in bases if name.startswith("httpx")))
+    request = http.Request("POST", f"{URL}/chat/completions")
 
     def response(content: bytes | Iterator[bytes]) -> Any:
         return http.Response(200, content=content, headers={"content-type": "text/event-stream"}, request=request)
@@ -70,23 +90,36 @@ def openai_python(raw: bytes | Iterable[bytes]) -> Any:
     return state.get_final_completion()
 
 
-def httpx_sse(blocks: Iterable[bytes]) -> int:
-    """Blocks to server-sent events, and their number, by `EventSource` over a response made of these blocks."""
+def _httpx_sse_events(blocks: Iterable[bytes]) -> Iterator[Any]:
     import httpx
     from httpx_sse import EventSource
 
-    request = httpx.Request("POST", "http://127.0.0.1:9/v1/chat/completions")
+    request = httpx.Request("POST", f"{URL}/chat/completions")
     headers = {"content-type": "text/event-stream"}
-    response = httpx.Response(200, content=iter(blocks), headers=headers, request=request)
-    return sum(1 for _ in EventSource(response).iter_sse())
+    return EventSource(httpx.Response(200, content=iter(blocks), headers=headers, request=request)).iter_sse()
 
 
-def pydantic_ai_parts() -> Callable[[Iterable[Any]], int]:
-    """A function that folds openai-python's chunks into the parts of a pydantic-ai response, and counts the parts."""
+def httpx_sse(blocks: Iterable[bytes]) -> int:
+    """Blocks to server-sent events, and their number, by `EventSource` over a response made of these blocks."""
+    return sum(1 for _ in _httpx_sse_events(blocks))
+
+
+def httpx_sse_data(blocks: Iterable[bytes]) -> list[str]:
+    """The data of each event: what shows that `httpx_sse` reads these blocks right."""
+    return [event.data for event in _httpx_sse_events(blocks)]
+
+
+# --- typed chunks to state
+
+Fold = Callable[[], Any]
+
+
+def pydantic_ai_parts(chunks: list[Any]) -> Fold:
+    """The parts of a pydantic-ai response."""
     from pydantic_ai._parts_manager import ModelResponsePartsManager
     from pydantic_ai.models import ModelRequestParameters
 
-    def fold(chunks: Iterable[Any]) -> int:
+    def fold() -> list[Any]:
         manager = ModelResponsePartsManager(model_request_parameters=ModelRequestParameters())
         for chunk in chunks:
             for choice in chunk.choices:
@@ -100,6 +133,59 @@ def pydantic_ai_parts() -> Callable[[Iterable[Any]], int]:
                         args=call.function and call.function.arguments,
                         tool_call_id=call.id,
                     )
-        return len(manager.get_parts())
+        return manager.get_parts()
 
     return fold
+
+
+def langchain_addition(chunks: list[Any]) -> Fold:
+    """The sum of langchain-openai's message chunks, each added to the sum so far, as its documentation shows."""
+    from langchain_core.messages import AIMessageChunk
+    from langchain_openai import ChatOpenAI
+
+    model: Any = ChatOpenAI(api_key="none", base_url=URL, model="gpt-4o-mini")
+    dumped = [chunk.model_dump() for chunk in chunks]
+    made = [model._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None) for chunk in dumped]
+    messages = [one.message for one in made if one is not None]
+
+    def fold() -> Any:
+        full = messages[0]
+        for message in messages[1:]:
+            full = full + message
+        return full
+
+    return fold
+
+
+def litellm_builder(chunks: list[Any]) -> Fold:
+    """`litellm.stream_chunk_builder` over litellm's own chunks: one pass over all of them at the end."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it asks the network for prices
+    import litellm
+
+    made = [litellm.ModelResponseStream(**chunk.model_dump()) for chunk in chunks]
+    return lambda: litellm.stream_chunk_builder(made)
+
+
+FOLDS: dict[str, tuple[str, Callable[[list[Any]], Fold]]] = {
+    "pydantic-ai, parts manager": ("pydantic_ai", pydantic_ai_parts),
+    "langchain-openai, chunk addition": ("langchain_openai", langchain_addition),
+    "litellm, stream_chunk_builder": ("litellm", litellm_builder),
+}
+"""By name: the module that must be there, and the maker."""
+
+
+# --- what came of it
+
+
+def said_by(made: Any) -> list[str]:
+    """The text of each choice, then the arguments of each call, out of whatever one of these made: see `shapes.said`."""
+    if isinstance(made, list):  # pydantic-ai's parts
+        texts = [getattr(part, "content", None) for part in made]
+        return [text for text in (*texts, *(getattr(part, "args", None) for part in made)) if text]
+    if hasattr(made, "tool_call_chunks"):  # langchain's message
+        return [text for text in (made.content, *(call["args"] for call in made.tool_call_chunks)) if text]
+    messages = [choice.message for choice in made.choices]
+    calls = [call for message in messages for call in message.tool_calls or ()]
+    return [
+        text for text in (*(message.content for message in messages), *(c.function.arguments for c in calls)) if text
+    ]

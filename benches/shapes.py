@@ -29,6 +29,7 @@ __all__ = (
     "logprobs",
     "one_huge_event",
     "reasoning",
+    "said",
     "text",
     "text_obfuscated",
     "tool_arguments",
@@ -165,6 +166,25 @@ def blocks(raw: bytes, size: int) -> list[bytes]:
 def chunks(raw: bytes) -> int:
     """How many chunks `raw` holds: its events without `[DONE]`."""
     return raw.count(b"\n\n") - raw.count(DONE)
+
+
+def said(raw: bytes) -> list[str]:
+    """What whoever reads `raw` must have in the end: the text of each choice, then the arguments of each tool call.
+
+    By a reader that knows nothing of streamkit, in order of first appearance; what stayed empty is left out.
+    """
+    found: dict[tuple[str, int, int], str] = {}
+    for event in raw.split(b"\n\n"):
+        if not event or event == b"data: [DONE]":
+            continue
+        for choice in json.loads(event.removeprefix(b"data: "))["choices"]:
+            at, delta = choice["index"], choice["delta"]
+            pieces = {("text", at, 0): delta.get("content") or ""}
+            for call in delta.get("tool_calls", ()):
+                pieces["call", at, call["index"]] = call["function"]["arguments"]
+            for key, piece in pieces.items():
+                found[key] = found.get(key, "") + piece
+    return [found[key] for kind in ("text", "call") for key in found if key[0] == kind and found[key]]
 
 
 def _word(rng: random.Random) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import pytest
 
-from streamkit import Accumulator, FormatError
+from streamkit import Accumulator, FormatError, RemoteError
 from streamkit.events import End, ErrorSeen, Event
 from streamkit.sse import EventDecoder
 from streamkit.trace import read_trace
@@ -109,11 +109,11 @@ def read(blocks: Iterable[bytes], *, absorb: bool = False, **options: Any) -> Re
                 accumulator.absorb(block)
             else:
                 told += accumulator.feed(block)
-        except FormatError as error:
+        except (FormatError, RemoteError) as error:
             raised.append(facts_of(error))
     try:
         outcome = accumulator.close()
-    except FormatError as error:
+    except (FormatError, RemoteError) as error:
         raised.append(facts_of(error))
         outcome = accumulator.close()
     told += [] if absorb else outcome.events

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import pytest
 
-from streamkit import Accumulator, FormatError, Limits, MisuseError, dumps, structure, unstructure
-from streamkit.errors import LimitError
+from streamkit import Accumulator, FormatError, Limits, MisuseError, RemoteError, dumps, structure, unstructure
+from streamkit.errors import DeadlineError, LimitError, StreamError
 from streamkit.events import End, ErrorSeen
 from streamkit.types import CreateChatCompletionStreamResponse
 from wire import DONE, calls, chunk, delta, each_byte, read, read_blocks, sse
@@ -332,13 +332,13 @@ def test_strict_raises_at_the_end_too() -> None:
     [
         (sse(delta('{"content":"a\\ud83d"}'), "keepalive"), "anomaly"),
         (sse(delta('{"content":"a\\ud83d"}'), delta(index=1)), "limit"),
-        (sse(delta('{"content":"a\\ud83d"}'), '{"error":"boom"}') + DONE, "anomaly"),
+        (sse(delta('{"content":"a\\ud83d"}'), '{"error":"boom"}') + DONE, "remote_error"),
     ],
     ids=["anomaly", "limit", "error"],
 )
 def test_half_a_pair_that_waits_while_a_strict_stream_fails_does_no_harm(wire: bytes, reason: str) -> None:
     accumulator = Accumulator(strict=True, limits=Limits(max_choices=1))
-    with nullcontext() if reason == "limit" else pytest.raises(FormatError):
+    with nullcontext() if reason == "limit" else pytest.raises((FormatError, RemoteError)):
         accumulator.feed(wire)
     assert ("failed", reason) == (accumulator.close().name, accumulator.close().reason)
     assert "a\ufffd" == accumulator.snapshot().choices[0].message.content
@@ -550,6 +550,56 @@ def test_a_call_that_is_not_there_cannot_be_explained(index: int, call: int) -> 
     assert 2 == len(accumulator.explain(0, 0))
     with pytest.raises(MisuseError):
         accumulator.explain(index, call)
+
+
+def test_something_outside_of_the_bytes_may_fail_the_stream() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta('{"content":"a"}')))
+    error = DeadlineError("too late", deadline="total", seconds=5)
+    outcome = accumulator.fail(error, "deadline_total")
+    assert ("failed", "deadline_total", error) == (outcome.name, outcome.reason, outcome.error)
+    assert ["ErrorSeen", "End"] == [type(event).__name__ for event in outcome.events]
+    assert accumulator.snapshot() == error.partial
+    assert error.emitted
+    assert outcome is accumulator.close()
+
+
+def test_a_stream_that_has_ended_cannot_be_failed_any_more() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta(finish="stop")) + DONE)
+    assert "complete" == accumulator.fail(StreamError("late"), "deadline_total").name
+
+
+def test_the_first_error_of_a_stream_decides_it_and_not_the_one_from_outside() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse('{"error":{"message":"boom"}}'))
+    outcome = accumulator.fail(StreamError("late"), "deadline_total")
+    assert ("remote_error", "boom") == (outcome.reason, outcome.error.message)
+
+
+@pytest.mark.parametrize("reason", ["done", "no_finish", "cancelled", "no such reason"])
+def test_a_stream_fails_for_a_reason_that_stands_for_a_failure(reason: str) -> None:
+    with pytest.raises(MisuseError, match="a reason out of REASONS"):
+        Accumulator().fail(StreamError("late"), reason)
+
+
+def test_a_tap_sees_every_chunk_from_there_on_and_changes_nothing() -> None:
+    stream = [sse(delta(f'{{"content":"{n}"}}')) for n in range(20)] + [sse(delta(finish="stop")), DONE]
+    plain, tapped = Accumulator(), Accumulator()
+    chunks: list[Any] = []
+    for n, block in enumerate(stream):
+        if n == 10:
+            tapped.tap(chunks.append)
+        assert plain.feed(block) == tapped.feed(block)
+    assert [*map(str, range(10, 20)), None] == [one.choices[0].delta.content for one in chunks]
+    assert (plain.snapshot(), plain.close()) == (tapped.snapshot(), tapped.close())
+
+
+def test_progress_is_events_and_chunks() -> None:
+    accumulator = Accumulator()
+    assert (0, 0) == accumulator.progress
+    accumulator.feed(b": hi\n\n" + sse(delta('{"content":"a"}'), delta('{"content":"b"}')) + DONE)
+    assert (3, 2) == accumulator.progress
 
 
 def test_two_streams_do_not_touch_each_other() -> None:

@@ -8,7 +8,7 @@ import re
 import attrs
 import pytest
 
-from streamkit import CODES, Accumulator, FormatError, Limits
+from streamkit import CODES, Accumulator, FormatError, Limits, RemoteError
 from streamkit.anomalies import Anomalies
 from streamkit.events import AnomalySeen
 from wire import DONE, calls, choice, chunk, delta, read, sse
@@ -28,6 +28,7 @@ SEEN_IN: dict[str, bytes] = {
     "null_event": sse("null", FINISH) + DONE,
     "blank_event": sse("  ", FINISH) + DONE,
     "unframed_json": b"data:\n" + FINISH.encode() + b"\n\n" + DONE,
+    "ignored_line": b"nonsense\n" + sse(FINISH) + DONE,
     "several_documents": sse(delta('{"content":"a"}') + FINISH) + DONE,
     "event_in_event": sse('{"id":"c1","choices":[{"delta":{"role":"adata: ' + FINISH) + DONE,
     "split_document": sse(FINISH[:40], FINISH[40:]) + DONE,
@@ -142,9 +143,10 @@ def test_under_strict_an_anomaly_worse_than_a_note_is_an_error_and_a_note_is_non
         accumulator.feed(SEEN_IN[code])
         assert "anomaly" != accumulator.close().reason
     else:
-        with pytest.raises(FormatError) as caught:
+        with pytest.raises(RemoteError if code == "error_event" else FormatError) as caught:
             _ = accumulator.feed(SEEN_IN[code]), accumulator.close()
-        assert CODES[caught.value.code][0] in ("repaired", "lost")
+        if code != "error_event":
+            assert CODES[caught.value.code][0] in ("repaired", "lost")
 
 
 def test_a_stream_as_openai_writes_it_has_no_anomaly() -> None:

@@ -40,6 +40,7 @@ TESTS_OF_NO_MODULE = {
     "test_corpus",
     "test_exports",
     "test_fuzz",
+    "test_gateway",
     "test_grammar",
     "test_invariance",
     "test_layers",

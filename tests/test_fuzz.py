@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import streamkit
 from corpus import SHARED, TRACES, Recorded, chunks_of, each, pieces
 from strategies import byte_soup, cut, examples, json_values, mutated, streams, tampered
-from streamkit import Accumulator, FormatError, Limits, MisuseError, Outcome, SenderError, StreamError
+from streamkit import Accumulator, FormatError, Limits, MisuseError, Outcome, RemoteError, SenderError, StreamError
 from streamkit.outcome import REASONS
 
 small = st.sampled_from([one.body for one in (*TRACES, *SHARED) if len(one.body) < 6_000])
@@ -86,17 +86,17 @@ def test_a_snapshot_can_be_taken_after_every_block(raw: bytes, data: st.DataObje
 
 @examples(200)
 @given(anything, st.data())
-def test_strict_raises_format_errors_and_nothing_else(raw: bytes, data: st.DataObject) -> None:
+def test_strict_raises_what_the_sender_did_wrong_or_reported_and_nothing_else(raw: bytes, data: st.DataObject) -> None:
     accumulator = Accumulator(strict=True)
-    raised: list[FormatError] = []
+    raised: list[FormatError | RemoteError] = []
     for block in data.draw(cut(raw)):
         try:
             accumulator.feed(block)
-        except FormatError as error:
+        except (FormatError, RemoteError) as error:
             raised.append(error)
     try:
         accumulator.close()
-    except FormatError as error:
+    except (FormatError, RemoteError) as error:
         raised.append(error)
     outcome = accumulator.close()
     ends(accumulator, outcome)

@@ -144,6 +144,11 @@ ONCE_DIFFERENT = {
     "no UTF-8 in the padding": padded(b"n", b"x") + padded(b"o", b"\xf6"),
     "the padding is an open string": padded(b"n", b"x") + padded(b"o", b"").replace(b'""}', b'"}'),
     "the padding ends with a backslash": padded(b"n", b"x") + padded(b"o", b"\\"),
+    "a field that changed its type and then stays the same": event(b"[]", b',"by":{"k":1}')
+    + 3 * event(b'[{"index":0,"delta":{"content":"x"}}]', b',"by":"k"'),
+    "a line that is no field between events of the fast lane": 2 * event(b'[{"index":0,"delta":{"content":"x"}}]')
+    + b"datum\n\n"
+    + 3 * event(b'[{"index":0,"delta":{"content":"x"}}]'),
     "the first role comes behind text, and again": event(b'[{"index":0,"delta":{"content":"a"}}]')
     + 2 * event(b'[{"index":0,"delta":{"role":"assistant","content":"b"}}]'),
     "the padding is two fields": padded(b"n", b"x") + padded(b"o", b'","model":"m","q":"'),

@@ -20,12 +20,12 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
     0: "errors",
-    1: "sse types types.* jsontext limits anomalies clients rules drafts",
+    1: "sse types types.* jsontext limits deadlines anomalies clients rules drafts",
     2: "codec codec_* dialect dialect_* habits",
-    3: "cells text choice toolcalls reducer events outcome accumulator envelope remote salvage documents sniff foreign",
-    4: "timing trace traits traits_*",
-    5: "sources stream record replay check",
-    6: "server testing pytest_plugin cli cli_* __main__ integrations integrations.*",
+    3: "cells text choice toolcalls reducer events outcome accumulator envelope remote salvage documents sniff foreign options statistics",
+    4: "timing session trace traits traits_* rewrite rewrite_*",
+    5: "sources sources_* stream stream_* record replay check tee broadcast broadcast_*",
+    6: "server testing testing_* pytest_plugin cli cli_* __main__ integrations integrations.*",
 }
 FACE = 6  # `streamkit` itself gathers names from anywhere; only the top level may use it, as any caller does
 

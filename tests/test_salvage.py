@@ -53,7 +53,7 @@ def test_a_document_inside_of_a_text_is_no_document() -> None:
     [
         ((b'{"a":1}',), [A], ["unframed_json"]),
         ((b' {"a":1}', b'{"b":2}'), [A, B], ["unframed_json", "unframed_json"]),
-        ((b"retry: soon", b'{"a":1'), [], []),
+        ((b"retry: soon", b'{"a":1'), [], ["ignored_line", "ignored_line"]),
         ((b'{"a":"\xff"}',), [{"a": "\ufffd"}], ["unframed_json", "invalid_utf8"]),
     ],
 )

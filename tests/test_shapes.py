@@ -149,3 +149,10 @@ def test_events_and_blocks_lose_nothing() -> None:
     assert raw == b"".join(shapes.events(raw)) == b"".join(shapes.blocks(raw, 7))
     assert N + EXTRA + 1 == len(shapes.events(raw))
     assert {7} == {len(block) for block in shapes.blocks(raw, 7)[:-1]}
+
+
+def test_what_a_shape_says_is_the_text_of_each_choice_and_the_arguments_of_each_call() -> None:
+    assert [joined(shapes.text(N), "content")] == shapes.said(shapes.text(N))
+    assert [1, 4, 8] == [len(shapes.said(make(N))) for make in (shapes.logprobs, shapes.tool_arguments, shapes.choices)]
+    assert all("stops" in json.loads(arguments) for arguments in shapes.said(shapes.tool_arguments(N)))
+    assert "".join(shapes.said(shapes.choices(N, 2))).count(" ") >= N

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from streamkit import FormatError, MisuseError, RemoteError, TruncatedError, reassemble
+from streamkit import FormatError, MisuseError, RemoteError, TruncatedError, loads, reassemble
 from streamkit.errors import SenderError
 from streamkit.sources import blocks_of
 from streamkit.trace import Block, Trace, write_trace
+from streamkit.types import CreateChatCompletionStreamResponse
 from wire import DONE, delta, each_byte, sse
 
 STREAM = sse(delta('{"content":"Grü"}'), delta('{"content":"ße"}', "stop")) + DONE
@@ -109,6 +111,19 @@ def test_blocks_are_taken_one_at_a_time() -> None:
     assert [] == taken
     assert STREAM[:30] == next(found)
     assert [STREAM[:30]] == taken
+
+
+@pytest.mark.parametrize("chunks", [list, iter], ids=["list", "iterator"])
+def test_chunks_that_somebody_else_decoded_are_a_source(chunks: Any) -> None:
+    documents = [delta('{"content":"Grü"}'), delta('{"content":"ße"}', "stop")]
+    assert "Grüße" == content(chunks([json.loads(one) for one in documents]))
+    ours = [loads(one, CreateChatCompletionStreamResponse) for one in documents]
+    assert "Grüße" == content(chunks(ours))
+
+
+def test_blocks_are_bytes_where_bytes_are_asked_for() -> None:
+    with pytest.raises(MisuseError, match="block 0 of the source is dict"):
+        list(blocks_of([{"choices": []}]))
 
 
 async def no_blocks() -> AsyncIterator[bytes]:

@@ -2,15 +2,17 @@
 
 Bytes of any server-sent-event stream go in; the full `CreateChatCompletionResponse` that the request would have
 returned without streaming comes out, while it runs and when it ends. `reassemble` does it all at once, `Accumulator`
-step by step and without I/O.
+step by step and without I/O, `ChatStream` and `AsyncChatStream` from a living source.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from . import errors, events, sse, types
 from .accumulator import Accumulator, Statistics
 from .anomalies import CODES, Anomaly
-from .check import Report, check_stream
-from .codec import dumps, loads, structure, unstructure
 from .errors import (
+    DeadlineError,
     FormatError,
     LimitError,
     MisuseError,
@@ -26,11 +28,22 @@ from .outcome import Outcome
 from .rules import RULES, Rule
 from .sources import reassemble
 
+if TYPE_CHECKING:
+    from .check import Report, check_stream
+    from .codec import dumps, loads, structure, unstructure
+    from .deadlines import Deadlines
+    from .stream import AsyncChatStream, ChatStream
+    from .timing import Timing
+
 __all__ = (
     "CODES",
     "RULES",
     "Accumulator",
     "Anomaly",
+    "AsyncChatStream",
+    "ChatStream",
+    "DeadlineError",
+    "Deadlines",
     "Dialect",
     "FormatError",
     "LimitError",
@@ -43,6 +56,7 @@ __all__ = (
     "SenderError",
     "Statistics",
     "StreamError",
+    "Timing",
     "TruncatedError",
     "ValidationError",
     "check_stream",
@@ -56,3 +70,30 @@ __all__ = (
     "types",
     "unstructure",
 )
+
+# Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
+_LATER = {
+    "AsyncChatStream": "stream",
+    "ChatStream": "stream",
+    "Deadlines": "deadlines",
+    "Report": "check",
+    "Timing": "timing",
+    "check_stream": "check",
+    "dumps": "codec",
+    "loads": "codec",
+    "structure": "codec",
+    "unstructure": "codec",
+}
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

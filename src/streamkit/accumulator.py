@@ -14,7 +14,7 @@ are the same. Cost: O(1) a chunk in what came before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -25,24 +25,20 @@ from .cells import Context
 from .dialect import is_chunk, read_chunk
 from .documents import DONE, DocumentReader, is_whole
 from .envelope import Lane
-from .errors import (
-    FormatError,
-    LimitError,
-    MisuseError,
-    RemoteError,
-    StreamError,
-    TruncatedError,
-)
+from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError, TruncatedError
 from .foreign import as_mapping
 from .habits import DEFAULT_DIALECT, Dialect, Interpreter
 from .jsontext import scrub
 from .limits import DEFAULT_LIMITS, Limits
+from .options import check_options
 from .outcome import REASONS, Outcome
 from .reducer import Reducer
-from .remote import find_error
+from .remote import find_error, may_report
 from .rules import RULES, Rule
+from .salvage import unframed
 from .sniff import Sniffer, begins_with_document, read_body, refusal
 from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
+from .statistics import Statistics
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("Accumulator", "Statistics")
@@ -52,35 +48,17 @@ Out = list[ev.Event] | None
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 
 
-@attrs.frozen
-class Statistics:
-    """What went through an accumulator."""
-
-    bytes: int
-    """Bytes fed, framing included."""
-    blocks: int
-    """Blocks fed that were not empty."""
-    events: int
-    """Server-sent events, `[DONE]` included."""
-    comments: int
-    """Comments: keep-alives."""
-    chunks: int
-    """Chunks folded into the response."""
-    unknown_fields: Mapping[str, int]
-    """Fields the format does not know: path (`choices[].delta.reasoning`) -> how often."""
-    models: tuple[str, ...] = ()
-    """Every model that a chunk named, in order of first sight: several where a router writes its own name first. At most
-    as many as anomalies are kept."""
-
-
 class Accumulator:
     """Reassembles one stream.
 
-    `strict`: raise a `FormatError` at the first anomaly that is worse than a note. `limits`: how large the stream may
+    `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` where the sender
+    reports an error); the events of that block are then in `outcome.events`. `limits`: how large the stream may
     grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`envelope.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
+
+    One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
 
     `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
     `strict`. What a sender does wrong is an event, an anomaly and the outcome.
@@ -95,12 +73,16 @@ class Accumulator:
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
     ) -> None:
-        self._limits = limits
+        check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self._context = Context(rules, limits, self._anomalies.note)
         self._reducer = Reducer(self._context)
-        self._lane = Lane(self._reducer, self._context.unknown) if fast and rules is RULES and not dialect else None
+        self._lane = (
+            Lane(self._reducer, self._context.unknown, self._anomalies)
+            if fast and rules is RULES and not dialect
+            else None
+        )
         self._interpreter = Interpreter(dialect) if dialect else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._documents = DocumentReader(self._anomalies)
@@ -114,6 +96,7 @@ class Accumulator:
         self._reason = ""  # the reason that goes with it
         self._outcome: Outcome | None = None
         self._closed = False
+        self._tap: Callable[[CreateChatCompletionStreamResponse], object] | None = None
 
     # --- in
 
@@ -153,24 +136,50 @@ class Accumulator:
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
             self._closed = True
             assert self._outcome is not None
-            self._outcome = attrs.evolve(self._outcome, events=tuple(out))
+            self._outcome = attrs.evolve(self._outcome, events=self._outcome.events or tuple(out))
         return self._outcome
 
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
         if not self._closed and self._outcome is None and self._error is None:
-            out: list[ev.Event] = []
-            self._end("cancelled", out)
-            self._closed = True
-            assert self._outcome is not None
-            self._outcome = attrs.evolve(self._outcome, events=tuple(out))
-            return self._outcome
+            return self._stop(self._end, "cancelled")
         return self.close()
+
+    def fail(self, error: StreamError, reason: str) -> Outcome:
+        """Something outside of the bytes ends the stream (a deadline, say): as `close`, but failed with `error`.
+
+        `reason`: a word of `REASONS` that stands for a failure. A stream that has ended already keeps its outcome; the
+        first error of a stream stays the one that decides it.
+        """
+        if REASONS.get(reason, ("",))[0] != "failed":
+            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {reason!r}")
+        if self._closed or self._outcome is not None:
+            return self.close()
+        return self._stop(self._fail, error, reason)
+
+    def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
+        out: list[ev.Event] = []
+        step(*arguments, out)
+        self._closed = True
+        assert self._outcome is not None
+        self._outcome = attrs.evolve(self._outcome, events=tuple(out))
+        return self._outcome
+
+    def tap(self, take: Callable[[CreateChatCompletionStreamResponse], object]) -> None:
+        """From here on, hand every chunk to `take` as it is folded: typed, as the sender wrote it.
+
+        Chunks have to be made for that, so no event takes the fast lane any more.
+        """
+        self._lane = None
+        self._tap = take
 
     # --- out
 
     def snapshot(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own; None before the first chunk. Costs one join of the text."""
+        """The response so far, a value of its own; None before the first chunk. Costs one join of the text.
+
+        Entries of log probabilities are frozen and shared between snapshots: copy what you want to change.
+        """
         return self._reducer.snapshot()
 
     @property
@@ -200,6 +209,11 @@ class Accumulator:
     def emitted(self) -> bool:
         """Whether any output had come: text, a tool call ... that a caller may have shown to somebody."""
         return self._reducer.emitted
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Server-sent events and chunks so far; `statistics` says more and costs more."""
+        return self._events, self._reducer.chunks
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
@@ -257,9 +271,11 @@ class Accumulator:
             self._sniffer = None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, at, out)
         if raised is not None:
+            assert self._outcome is not None
+            self._outcome = attrs.evolve(self._outcome, events=tuple(out or ()))  # feed() cannot return them
             raise raised
 
-    def _read_with(self, lane: Lane, block: bytes, at: int, out: Out) -> FormatError | None:
+    def _read_with(self, lane: Lane, block: bytes, at: int, out: Out) -> SenderError | None:
         """Read a block from the offset `at` on, in the fast lane as far as that goes, and else event by event."""
         end, raised = len(block), None
         while at < end:
@@ -277,7 +293,7 @@ class Accumulator:
                 self._data_bytes += at - start - events * lane.overhead
         return raised
 
-    def _read(self, block: bytes, out: Out) -> FormatError | None:
+    def _read(self, block: bytes, out: Out) -> SenderError | None:
         """Read a block on the reference path; return what strict=True has to raise when all of it is read."""
         raised = None
         try:
@@ -298,7 +314,7 @@ class Accumulator:
                     self._event(item, out)  # type: ignore[arg-type]
             except LimitError as error:  # what follows in this block is looked at as if it came in the next one
                 self._fail(error, "limit", out)
-            except FormatError as error:
+            except (FormatError, RemoteError) as error:
                 self._fail(error, "anomaly", out)
                 raised = error
         return raised
@@ -309,7 +325,7 @@ class Accumulator:
             step(*arguments)
         except LimitError as error:
             self._fail(error, "limit", arguments[-1])
-        except FormatError as error:
+        except (FormatError, RemoteError) as error:
             self._fail(error, "anomaly", arguments[-1])
             raise
 
@@ -318,22 +334,25 @@ class Accumulator:
         lane = self._lane
         if lane is None:
             return self._event(ServerSentEvent(data), out)
-        noted, chunks = self._anomalies.noted, self._reducer.chunks
+        trail, chunks = self._anomalies.trail, self._reducer.chunks
         self._event(ServerSentEvent(data), out)
         chunk = self._reducer.last
-        if chunk is not None and self._reducer.chunks == chunks + 1 and self._anomalies.noted == noted:
-            return lane.learn(raw, data, chunk)
+        if chunk is not None and self._reducer.chunks == chunks + 1:
+            return lane.learn(raw, data, chunk, tuple(trail))
         return lane.miss()
 
     def _discarded(self, lines: tuple[bytes, ...], out: Out) -> None:
         """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`."""
         for line in lines:
             name, _, rest = line.partition(b":")
-            text = rest.strip() if name == b"error" else line.strip()
-            if not (text.startswith(b"{") or (name == b"error" and text)):
-                continue
-            kind = "error" if name == b"error" else "message"
-            self._event(ServerSentEvent(text, kind), out, "unframed_json" if text.startswith(b"{") else None)
+            text = rest.strip() if name == b"error" else unframed(line)
+            if text:
+                kind = "error" if name == b"error" else "message"
+                self._event(ServerSentEvent(text, kind), out, "unframed_json" if text.startswith(b"{") else None)
+            elif self._outcome is None:
+                self._anomalies.event = self._events + 1
+                self._anomalies.note("ignored_line", "$", line)
+                self._report(out)  # at once: what follows may take the fast lane, which tells of no anomaly
 
     def _keep_alive(self, text: str, out: Out) -> None:
         if self._outcome is None:
@@ -344,6 +363,7 @@ class Accumulator:
             self._lane.pause()
         self._events += 1
         self._anomalies.event = self._context.event = self._events
+        self._anomalies.trail.clear()
         if self._outcome is not None:
             self._anomalies.note("after_done", "$", event.data)
             return
@@ -351,14 +371,9 @@ class Accumulator:
             self._anomalies.note(repaired, "$", event.data)
         data = event.data
         self._data_bytes += len(data)
-        if self._data_bytes > self._limits.max_response_bytes:
-            maximum = self._limits.max_response_bytes
-            raise LimitError(
-                f"more than {maximum} bytes of events in one response",
-                limit="max_response_bytes",
-                maximum=maximum,
-                event=self._events,
-            )
+        if self._data_bytes > self._response_limit:
+            text = f"more than {self._response_limit} bytes of events in one response"
+            raise LimitError(text, limit="max_response_bytes", maximum=self._response_limit, event=self._events)
         for document in self._documents.read(event):
             if self._outcome is not None:
                 self._anomalies.note("after_done", "$", event.data)
@@ -384,7 +399,7 @@ class Accumulator:
                 if error is not None and not value.get("choices"):
                     return None
             else:
-                error = find_error(value, kind) if self._suspicious(value) else None
+                error = find_error(value, kind) if may_report(value) else None
                 if error is not None:
                     self._remote_error(error, out)
             self._fold(read_chunk(value, self._anomalies.note), out)
@@ -401,26 +416,18 @@ class Accumulator:
         return None
 
     def _fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
+        if self._tap is not None:
+            self._tap(chunk)
         if self._interpreter is not None:
             chunk = self._interpreter.read(chunk)
         self._reducer.fold(chunk, out)
-
-    @staticmethod
-    def _suspicious(value: dict[str, Any]) -> bool:
-        """Whether a chunk with choices may hold an error all the same."""
-        choices = value["choices"]
-        if type(choices) is not list or "base_resp" in value or "error_type" in value:
-            return True
-        for choice in choices:  # noqa: SIM110  any() over a generator takes 0.3 us more, in every chunk
-            if type(choice) is not dict or "error" in choice:
-                return True
-        return False
 
     def _add(self, value: CreateChatCompletionStreamResponse | dict[str, Any], out: Out) -> None:
         if self._lane is not None:
             self._lane.pause()
         self._events += 1
         self._anomalies.event = self._context.event = self._events
+        self._anomalies.trail.clear()
         if isinstance(value, dict):
             try:
                 lost: list[str] = []
@@ -451,11 +458,14 @@ class Accumulator:
     def _remote_error(self, error: RemoteError | None, out: Out) -> None:
         assert error is not None
         error.event = self._events
+        strict, self._anomalies.strict = self._anomalies.strict, False
         self._anomalies.note("error_event", error.path or "$", error.message)
         if self._error is None:  # only the first takes a snapshot: a stream may be nothing but errors
             self._error, self._reason = error, "remote_error"
             error.partial, error.emitted = self.snapshot(), self.emitted
         self._reducer.emit(out, ev.ErrorSeen, error)
+        if strict:  # the sender's own error says more than that there was one
+            raise error
 
     def _fail(self, error: StreamError, reason: str, out: Out) -> None:
         """The stream is over: nothing that comes after this is looked at."""
@@ -467,7 +477,8 @@ class Accumulator:
         if self._error is None:
             self._error, self._reason = error, reason
         self._report(out)
-        self._reducer.emit(out, ev.ErrorSeen, error)
+        if not isinstance(error, RemoteError):  # which was told when it came
+            self._reducer.emit(out, ev.ErrorSeen, error)
         self._end("no_finish", out)
 
     def _done(self, out: Out) -> None:
@@ -497,9 +508,11 @@ class Accumulator:
             return None
         self._documents.give_up()
         if not self._reducer.chunks and self._error is None:
+            if torn and last is not None and last.data.lstrip().startswith(b"{"):
+                return self._end("mid_event", out)
             alive = self._pings or self._decoder.comments or self._decoder.retry is not None
             self._end("not_a_stream" if self._bytes and not alive else "empty", out)
-        elif self._reducer.finished:
+        elif self._reducer.settled:
             if self._bytes and self._error is None:
                 self._anomalies.note("missing_done")
             self._end("finish_without_done", out)

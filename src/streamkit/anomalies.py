@@ -53,11 +53,12 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
     "unframed_json": ("repaired", "JSON stands on a line without `data:`.", "It was read as data."),
+    "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
     "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
     "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
     "split_document": ("repaired", "One JSON document stands in two events.", "They were joined."),
     "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read for itself."),
-    "after_done": ("note", "An event follows `[DONE]`.", "It was left out of the response."),
+    "after_done": ("note", "Something follows the end of the stream.", "It was left out of the response."),
     "done_suffix": ("note", "Something follows `[DONE]` in the same event.", "It was left out of the response."),
     "missing_done": ("note", "The stream has finish reasons but no `[DONE]`.", "It counts as complete."),
     "missing_finish": ("note", "`[DONE]` came before every choice had a finish reason.", "It counts as complete."),
@@ -128,7 +129,7 @@ class Anomalies:
 
     def __init__(self, *, maximum: int, strict: bool = False) -> None:
         self.event = 0  # number of the event that is being read; set by the accumulator
-        self.noted = 0  # how often anything was noted
+        self.trail: list[tuple[str, str]] = []  # what was noted since the reader of this list emptied it
         self.strict = strict
         self.fresh: list[Anomaly] = []  # first sightings that no one has been told of yet
         self._maximum = maximum
@@ -137,8 +138,8 @@ class Anomalies:
 
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` stood."""
-        self.noted += 1
         key = (code, _INDEX.sub("[]", path))
+        self.trail.append(key)
         if key in self._counts:
             self._counts[key] += 1
             return
@@ -152,6 +153,11 @@ class Anomalies:
         self.fresh.append(anomaly)
         if self.strict and severity != "note":
             raise FormatError(message, code=code, event=self.event, path=path, excerpt=shown)
+
+    def repeat(self, keys: tuple[tuple[str, str], ...], times: int) -> None:
+        """Count again what was noted before, by its entries in the trail."""
+        for key in keys:
+            self._counts[key] += times
 
     def all(self) -> tuple[Anomaly, ...]:
         """Every anomaly so far, in order of first sight, each with its count."""

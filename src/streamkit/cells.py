@@ -49,13 +49,14 @@ class Cell(Protocol):
 class Context:
     """What every cell of one response shares: the rules, the limits, and where to report what is odd."""
 
-    __slots__ = ("event", "limits", "note", "rules", "unknown")
+    __slots__ = ("event", "limits", "mixed", "note", "rules", "unknown")
 
     def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
         self.rules = rules
         self.limits = limits
         self.note = note
         self.event = 0  # number of the event that is being read
+        self.mixed = False  # whether a field changed its type on the way: then each of its values counts
         self.unknown: dict[str, int] = {}  # path of each unknown field -> in how many chunks it stood
 
 
@@ -406,6 +407,7 @@ class Fields:
         elif not _takes(cell, value) or (type(cell) is Last and self._outgrows(name, value)):
             self._context.note("type_changed", f"$.{self._prefix}{name}", value)
             cell = self._cells[name] = Mixed(cell.value())
+            self._context.mixed = True
         if isinstance(value, (dict, list)) and depth(value) > self._context.limits.max_nesting:
             maximum = self._context.limits.max_nesting
             raise LimitError(f"a field is nested more than {maximum} levels deep", limit="max_nesting", maximum=maximum)

@@ -52,7 +52,9 @@ class ChoiceState:
         "open",
         "reasoning",
         "refusal",
+        "reopened",
         "role",
+        "settled",
     )
 
     def __init__(self, context: Context, index: int) -> None:
@@ -76,6 +78,8 @@ class ChoiceState:
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
         self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them
+        self.reopened = False  # whether it went on after it was done
+        self.settled = False  # whether, having gone on, it has a finish reason behind all that it said
         self.done = False  # whether the choice was reported as done
 
     def cell_of(self, field: str) -> Cell | None:

@@ -286,7 +286,7 @@ def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStrea
     arguments = value.get("arguments")
     if arguments is not None and type(arguments) is not str:
         note("arguments_object", f"{path}.arguments", arguments)
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str)
     function = _new_function()
     function.name = name
     function.arguments = arguments
@@ -453,7 +453,7 @@ def _string(value: Any, path: str, note: Note) -> str | None:
     if value is None or type(value) is str:
         return value
     note("field_type", path, value)
-    return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _whole(value: Any, default: Any) -> Any:

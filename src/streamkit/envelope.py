@@ -28,13 +28,14 @@ from typing import Any
 
 import jiter
 
+from .anomalies import Anomalies
 from .cells import MANY_PIECES, Text
 from .choice import ChoiceState, Part
 from .drafts import draft
 from .events import ContentDelta, Event, ReasoningDelta, RefusalDelta, ToolCallDelta
 from .jsontext import decode
 from .reducer import REASONING, Reducer
-from .rules import RULES, Rule
+from .rules import DELTA, RULES, Rule, rule_for
 from .toolcalls import KNOWN_INDEX, Call
 from .types import CreateChatCompletionStreamResponse
 
@@ -48,6 +49,9 @@ _MARK = "streamkit"  # stands in the hole while its place is proved
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*')
 _PADDING = re.compile(rb'"(?:obfuscation|p)" ?: ?"([^"\\]*)"')
 _FRAMES = ((b"data: ", b"\n\n"), (b"data:", b"\n\n"), (b"data: ", b"\r\n\r\n"), (b"data:", b"\r\n\r\n"))
+_STEADY = frozenset({"created_form", "field_type", "finish_empty", "index_missing", "index_type", "role_unknown"})
+"""Anomalies that follow from what stands around the text, and are noted again with each event that is the same there."""
+_STANDING = frozenset({Rule.FIRST, Rule.LAST, Rule.DROP})
 _DROPPED = frozenset(path for path, rule in RULES.items() if rule is Rule.DROP)
 
 _Hole = tuple[bytes, bytes, bytes]
@@ -65,7 +69,7 @@ class _Envelope:
     """What stands around a hole, and where the text in it goes."""
 
     __slots__ = (
-        "call", "cell", "epoch", "event", "facts", "head", "hits", "hole", "index", "next", "part", "parts", "role", "state",
+        "call", "cell", "counted", "epoch", "event", "facts", "head", "hits", "hole", "index", "next", "notes", "part", "parts", "role", "state",
         "unknown",
     )  # fmt: skip
 
@@ -80,6 +84,8 @@ class _Envelope:
         self.event = _EVENTS[part] if isinstance(part, str) else ToolCallDelta
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.role = False  # whether it has a role, which is odd once content came without one
+        self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
+        self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
         self.hits = 0  # events ever
         prefix, suffix, padding = hole
@@ -99,9 +105,10 @@ class _Envelope:
 class Lane:
     """The envelopes of one stream."""
 
-    def __init__(self, reducer: Reducer, unknown: dict[str, int]) -> None:
+    def __init__(self, reducer: Reducer, unknown: dict[str, int], anomalies: Anomalies) -> None:
         self._reducer = reducer
         self._unknown = unknown
+        self._anomalies = anomalies
         self._envelopes: dict[tuple[int, Part], _Envelope] = {}
         self._frame: _Frame = _FRAMES[0]  # the same for all envelopes
         self.current: _Envelope | None = None  # the one that fitted last; None: nothing can fit now
@@ -197,7 +204,7 @@ class Lane:
             if events == before:
                 break
             following.hits += events - before
-            if call is not None or following.unknown:
+            if following.counted:
                 self._count(following, events - before)
             if len(pieces) >= MANY_PIECES:
                 cell.compact()
@@ -214,6 +221,7 @@ class Lane:
         if envelope.call is not None:
             envelope.call.explain(KNOWN_INDEX, events)
             envelope.state.calls.last = envelope.call
+        self._anomalies.repeat(envelope.notes, events)
         for path in envelope.unknown:
             self._unknown[path] = self._unknown.get(path, 0) + events
 
@@ -227,7 +235,13 @@ class Lane:
     def _holds(self, envelope: _Envelope) -> bool:
         """Rule 2: whether an event of this envelope would change nothing but its text."""
         state = envelope.state
-        if envelope.facts is not self._facts or state.done or envelope.part not in state.open or envelope.cell.held:
+        if (
+            envelope.facts is not self._facts
+            or state.done
+            or state.settled
+            or envelope.part not in state.open
+            or envelope.cell.held
+        ):
             return False
         if envelope.call is not None and state.calls.at(envelope.index) is not envelope.call:
             return False
@@ -263,12 +277,16 @@ class Lane:
         if self._misses >= _PATIENCE:
             self._rest = 1 << min(self._misses, 10)
 
-    def learn(self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse) -> None:
-        """The reference path has folded `chunk`, decoded from `data`, and noted no anomaly in it.
+    def learn(
+        self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse, notes: tuple[tuple[str, str], ...]
+    ) -> None:
+        """The reference path has folded `chunk`, decoded from `data`, and noted `notes`: code and path of anomalies.
 
         `raw`: the bytes that were read with it; an envelope is learned only where they are just this event.
         """
-        found = None if self._rest else _only_text(chunk)
+        steady = not notes or all(code in _STEADY for code, _ in notes)
+        # A field that changed its type keeps each of its values, also one that is the same again.
+        found = _only_text(chunk) if steady and not self._rest and not self._reducer.mixed else None
         frame = next((frame for frame in _FRAMES if raw == frame[0] + data + frame[1]), None) if found else None
         if found is None or frame is None:
             return self.miss()
@@ -294,7 +312,7 @@ class Lane:
         facts = _facts(chunk)
         key = (state.index, part)
         envelope = self._envelopes.get(key)
-        if envelope is None or envelope.facts != facts or not _fits(envelope, data):
+        if envelope is None or envelope.facts != facts or envelope.notes != notes or not _fits(envelope, data):
             if envelope is not None and not envelope.hits:
                 self._learned_in_vain()
             hole = _find_hole(data, field, text)
@@ -302,6 +320,8 @@ class Lane:
                 return self._learned_in_vain()
             envelope = _Envelope(hole, frame, facts, state, part, cell)
             envelope.unknown = _unknown_paths(chunk)
+            envelope.notes = notes
+            envelope.counted = bool(envelope.unknown or notes or envelope.call)
             envelope.index = index
             envelope.role = bool(chunk.choices[0].delta.role)
             self._envelopes.pop(key, None)
@@ -327,15 +347,17 @@ def _only_text(chunk: CreateChatCompletionStreamResponse) -> tuple[str, str] | N
     delta = choice.delta
     if choice.finish_reason is not None or choice.logprobs is not None or delta.function_call is not None:
         return None
-    if any(value is not None for value in choice.extra.values()):
+    if any(choice.extra.get(name) for name in ("message", "usage")) or chunk.extra.get("x_groq"):
+        return None  # of which more is made than an unknown field
+    if not all(_again(f"choices[].{name}", value) for name, value in choice.extra.items()):
         return None
-    if any(value is not None and name not in _DROPPED for name, value in chunk.extra.items()):
+    if not all(_again(name, value) for name, value in chunk.extra.items()):
         return None
     texts = [(name, text) for name, text in (("content", delta.content), ("refusal", delta.refusal)) if text]
     for name, value in delta.extra.items():
         if value and name in REASONING and isinstance(value, str):
             texts.append((name, value))
-        elif value is not None and value != "":
+        elif not _again(DELTA + name, value):
             return None
     if delta.tool_calls:
         (fragment, *more) = delta.tool_calls
@@ -348,9 +370,28 @@ def _only_text(chunk: CreateChatCompletionStreamResponse) -> tuple[str, str] | N
     return texts[0] if len(texts) == 1 else None
 
 
+def _again(path: str, value: Any) -> bool:
+    """Whether an unknown field may be folded again and again, right after itself, without a change."""
+    if value is None or value == "":
+        return True
+    rule = rule_for(RULES, path, value)
+    if rule is Rule.MERGE and isinstance(value, dict):
+        return all(_again(f"{path}.{name}", item) for name, item in value.items())
+    return rule in _STANDING
+
+
 def _facts(chunk: CreateChatCompletionStreamResponse) -> tuple[Any, ...]:
-    """What the chunk says of the response as a whole: an envelope holds only while this is what was folded last."""
-    return (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
+    """What the chunk says besides its text: an envelope holds only while this is what was folded last."""
+    (choice,) = chunk.choices
+    said = [
+        (name, repr(value))
+        for extra in (chunk.extra, choice.extra, choice.delta.extra)
+        for name, value in extra.items()
+        if value and name not in _DROPPED and name not in REASONING
+    ]
+    # Where unknown fields say something of a choice, it must be this choice of which they were folded last.
+    about = (choice.index, *said) if said else ()
+    return (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint, *about)
 
 
 def _unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:

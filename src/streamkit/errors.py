@@ -7,7 +7,8 @@
         |-- RemoteError         the sender said so: an error in the stream, an error or a web page in its place
         |-- FormatError         bytes that are not the format: text, nothing at all, any anomaly under strict=True
         |-- TruncatedError      the bytes ended before the response did
-        `-- LimitError          more than a limit allows
+        |-- LimitError          more than a limit allows
+        `-- DeadlineError       slower than a deadline allows
 
 Every error carries facts, not only a sentence: where it happened (`event`, `path`), what stood there (`excerpt`) and
 what had come until then (`partial`), so that nothing already received is lost with the exception.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .types import CreateChatCompletionResponse
 
 __all__ = (
+    "DeadlineError",
     "FormatError",
     "LimitError",
     "MisuseError",
@@ -175,3 +177,12 @@ class LimitError(SenderError):
         super().__init__(message, event=event)
         self.limit = limit
         self.maximum = maximum
+
+
+class DeadlineError(SenderError):
+    """Something came later than a deadline allows. `deadline`: its name, as in `Deadlines`; `seconds`: its value."""
+
+    def __init__(self, message: str, *, deadline: str, seconds: float, event: int | None = None) -> None:
+        super().__init__(message, event=event)
+        self.deadline = deadline
+        self.seconds = seconds

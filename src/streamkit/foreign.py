@@ -10,7 +10,10 @@ from .errors import MisuseError
 __all__ = ("as_mapping",)
 
 _DUMPS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("model_dump", {"exclude_unset": True}),  # pydantic 2: openai, and most SDKs; unset fields are not the sender's
+    (
+        "model_dump",
+        {"exclude_unset": True, "warnings": False},
+    ),  # pydantic 2: openai, and most SDKs; unset fields are not the sender's
     ("to_dict", {}),  # mistralai, groq's older models, dataclass mixins
     ("dict", {}),  # pydantic 1
 )
@@ -23,7 +26,10 @@ def as_mapping(chunk: Any) -> dict[str, Any]:
     for name, arguments in _DUMPS:
         dump = getattr(chunk, name, None)
         if callable(dump) and not isinstance(chunk, type):
-            value = dump(**arguments)
+            try:
+                value = dump(**arguments)
+            except TypeError:  # a method of that name that takes no arguments
+                value = dump()
             if isinstance(value, Mapping):
                 return dict(value)
     raise MisuseError(

@@ -6,14 +6,11 @@ opened), and in no other case.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import attrs
 
 from .errors import StreamError
-
-if TYPE_CHECKING:
-    from .events import Event
 
 __all__ = ("REASONS", "Outcome", "OutcomeName")
 
@@ -32,6 +29,10 @@ REASONS: dict[str, tuple[OutcomeName, str]] = {
     "empty": ("failed", "the stream had no chunk at all, with or without `[DONE]`"),
     "limit": ("failed", "more came than a limit allows"),
     "anomaly": ("failed", "the stream deviates from the format, and strict=True was asked for"),
+    "deadline_first_byte": ("failed", "no byte of the stream had come when the deadline passed"),
+    "deadline_first_output": ("failed", "no output had come when the deadline passed"),
+    "deadline_idle": ("failed", "the sender was silent for longer than the deadline allows"),
+    "deadline_total": ("failed", "the stream had not ended when the deadline passed"),
     "cancelled": ("cancelled", "the caller left first"),
 }
 """Every reason with the outcome it belongs to and what it means."""
@@ -47,7 +48,7 @@ class Outcome:
     """A word from `REASONS`: which case of it."""
     error: StreamError | None = attrs.field(default=None, eq=False)
     """For a truncated or failed stream the exception that says so, with `.partial`; raise it or read it."""
-    events: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)
+    events: tuple[Any, ...] = attrs.field(default=(), eq=False, repr=False)
     """The events that closing gave, the ending one last; empty where the ending event came out of `feed` before."""
 
     @property

@@ -14,7 +14,6 @@ from typing import Any
 from . import events as ev
 from .cells import Base64, Cell, Context, Fields, Text, new_cell
 from .choice import ChoiceState, Part
-from .codec import unstructure
 from .dialect import moved_usages, read_delta, read_usage
 from .errors import LimitError
 from .jsontext import scrub
@@ -30,6 +29,7 @@ from .types import (
     FinishReason,
     FunctionCallStream,
 )
+from .types.writing import written
 
 __all__ = ("Reducer",)
 
@@ -76,6 +76,11 @@ class Reducer:
         self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._extra = Fields(context)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether a field changed its type on the way."""
+        return self._context.mixed
+
     # --- in
 
     def fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
@@ -120,6 +125,8 @@ class Reducer:
         if state is None:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
+        if state.settled and (delta.content or delta.refusal or delta.tool_calls or any(delta.extra.values())):
+            state.settled = False
         if delta.role:
             if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
@@ -168,7 +175,7 @@ class Reducer:
         self.emitted = True
         if state.done:
             self._context.note("after_finish", f"$.choices[{state.index}]")
-            state.done = False
+            state.done, state.reopened = False, True
             self.emit(out, ev.ChoiceStarted, state.index, True)
         reopened = part in state.ended
         state.open[part] = None
@@ -339,7 +346,7 @@ class Reducer:
             return None
         if "message" in state.has:
             return whole
-        self._differs(state, path, "tool_calls", [unstructure(one) for one in whole])
+        self._differs(state, path, "tool_calls", [written(one) for one in whole])
         return None
 
     def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
@@ -357,7 +364,11 @@ class Reducer:
                 self.emit(out, ev.ChoiceStarted, state.index, True)
         if before != reason:
             self.emit(out, ev.Finish, state.index, reason)
-        if not state.done:
+        if state.reopened:
+            # A sender that goes on behind a finish reason, perhaps with one in every chunk: only the end of the stream can
+            # say that this is over, and each Done carries all text.
+            state.settled = True
+        elif not state.done:
             self._end_choice(state, out)
 
     def _end_choice(self, state: ChoiceState, out: Out) -> None:
@@ -367,7 +378,7 @@ class Reducer:
         for part in list(state.open):
             if isinstance(part, Call):
                 cut_off = (FinishReason.meant_by(reason) or reason) in _CUT_OFF
-                part.close(cut_off=cut_off and part is state.calls.calls[-1])
+                part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 if part.synthetic_id:
@@ -419,7 +430,7 @@ class Reducer:
         self._usages += 1
         if self._usages == 2:
             self._context.note("usage_repeated", "$.usage")
-        for name in self._usage.add(unstructure(usage)) or ():
+        for name in self._usage.add(written(usage)) or ():
             self.usage_source[name] = (place, self._context.event)
         current = self._read_usage()
         if current is not None:
@@ -445,6 +456,11 @@ class Reducer:
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
         return bool(self.choices) and all(state.finish.value() for state in self.choices.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether, besides, no choice went on behind its finish reason: without `[DONE]` that is no end."""
+        return self.finished and all(state.done or state.settled for state in self.choices.values())
 
     def end(self, completed: bool, out: Out) -> None:
         """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import RemoteError, excerpt
 
-__all__ = ("find_error",)
+__all__ = ("find_error", "may_report")
 
 
 def find_error(value: dict[str, Any], kind: str = "message") -> RemoteError | None:
@@ -43,6 +43,17 @@ def find_error(value: dict[str, Any], kind: str = "message") -> RemoteError | No
             if value.get(name):
                 return _error({"message": value[name]}, value, f"$.{name}")
     return None
+
+
+def may_report(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk with choices may hold an error all the same: a quick look, for every chunk."""
+    choices = chunk["choices"]
+    if type(choices) is not list or "base_resp" in chunk or "error_type" in chunk:
+        return True
+    for choice in choices:  # noqa: SIM110  any() over a generator takes 0.3 us more
+        if type(choice) is not dict or "error" in choice:
+            return True
+    return False
 
 
 def _error(error: Any, body: Any, path: str) -> RemoteError:

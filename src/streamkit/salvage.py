@@ -13,9 +13,10 @@ from typing import Any
 
 from .jsontext import decode
 
-__all__ = ("salvage",)
+__all__ = ("DONE", "salvage", "unframed")
 
 _DECODER = json.JSONDecoder()
+_NEARLY = re.compile(rb"[\s\0]*(?:\xef\xbb\xbf)?[\s\0]*(?:data\s*:?\s*)?(?=[\[{])", re.IGNORECASE)
 _EMBEDDED = re.compile(rb"data: ?(?=\{|\[DONE\])")
 DONE = b"[DONE]"
 
@@ -31,14 +32,21 @@ def salvage(data: bytes, ignored: tuple[bytes, ...] = ()) -> tuple[list[Any], li
         values.append(document)
     torn = not values and bool(data.strip())  # `data: {"id":"c1","cho` LF `{"error":…}`: a relay that gives up
     for line in ignored:
-        if line.lstrip()[:1] == b"{":
-            try:
-                value, repairs = decode(line)
-            except ValueError:
-                continue
-            values.append(value)
-            codes += ["unframed_json", *repairs]
+        text = unframed(line)
+        try:
+            value, repairs = decode(text)
+        except ValueError:
+            codes.append("ignored_line")
+            continue
+        values.append(value)
+        codes += ["unframed_json", *repairs]
     return values, ["event_in_event", *codes] if torn and values else codes
+
+
+def unframed(line: bytes) -> bytes:
+    """The JSON of a line that is no field by the standard, or nothing: without `data:`, or with something that is nearly it
+    (` data:`, `Data:`, `data {`, a byte order mark before it)."""
+    return _NEARLY.sub(b"", line).strip() if (match := _NEARLY.match(line)) and match.end() < len(line) else b""
 
 
 def _documents(data: bytes, codes: list[str]) -> list[Any]:

@@ -1,40 +1,52 @@
-"""Blocks out of whatever holds a stream: bytes, a path, an open file, an iterable of blocks.
+"""Blocks out of whatever holds a stream, and the response out of them, all at once.
 
-Paths ending in `.jsonl` are read as trace files, any other as the bytes of a response body. Files are read as far as
-they have come, never up to a size, so that a pipe gives its blocks as they arrive.
+In: any source, recognised by its shape; no client is imported. Out: `Blocks`, or `AsyncBlocks`: blocks (or chunks) as
+they arrive, nothing held back; or the response.
+
+    both            bytes; lists of blocks or chunks; responses that were read; iterables of blocks, or of chunks: ours,
+                    mappings, objects of an SDK
+    `blocks`        responses of httpx, httpx2, requests, urllib3, niquests, urllib.request, http.client; the openai SDK's
+                    Stream, its raw and streaming responses and its stream helper; paths (`.jsonl`: a trace), files,
+                    pipes, the stdout of a subprocess
+    `async_blocks`  responses of httpx, httpx2, aiohttp, niquests and their like in the openai SDK; asyncio.StreamReader;
+                    byte streams of anyio and trio; async files; bodies of ASGI requests and responses
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .accumulator import Accumulator
 from .errors import MisuseError
-from .trace import read_trace
+from .sources_async import async_blocks
+from .sources_blocks import AsyncBlocks, Blocks
+from .sources_sync import blocks
 from .types import CreateChatCompletionResponse
 
-__all__ = ("Source", "blocks_of", "reassemble")
+__all__ = ("AsyncBlocks", "Blocks", "Source", "async_blocks", "blocks", "blocks_of", "reassemble")
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Iterable[bytes]
 """What `reassemble` takes: bytes, a path, an open binary file, an iterable of blocks."""
-
-_READ = 65536  # bytes: what a read may give at most; a pipe gives what is there
 
 
 def reassemble(source: Any) -> CreateChatCompletionResponse:
     """The full response out of a stream.
 
     `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
-    opened in binary mode, or an iterable of blocks.
+    opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
 
     Raises `TruncatedError`, `RemoteError`, `FormatError` or `LimitError` where the stream is not complete, with what
     had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read.
     """
     accumulator = Accumulator()
-    for block in blocks_of(source):
-        accumulator.absorb(block)
+    found = blocks(source)
+    for item in found:
+        if found.chunks:
+            accumulator.add(item)
+        else:
+            accumulator.absorb(item)
     outcome = accumulator.close()
     if outcome.error is not None:
         raise outcome.error
@@ -44,46 +56,13 @@ def reassemble(source: Any) -> CreateChatCompletionResponse:
 
 
 def blocks_of(source: Any) -> Iterator[bytes]:
-    """The blocks of `source`, as they come."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return iter((bytes(source),))
-    if isinstance(source, (str, os.PathLike)):
-        return _path_blocks(os.fspath(source))
-    if callable(getattr(source, "read", None)):
-        return _file_blocks(source)
-    if isinstance(source, Iterable) and not isinstance(source, Mapping):
-        return _checked(source)
-    hint = ": iterate it and feed an Accumulator" if hasattr(source, "__aiter__") else ""
-    raise MisuseError(
-        "a source is bytes, a path, a file opened in binary mode, or an iterable of blocks,"
-        f" not {type(source).__name__}{hint}"
-    )
+    """The blocks of `source`, as they come; `MisuseError` where it gives chunks."""
+    found = blocks(source)
 
+    def each() -> Iterator[bytes]:
+        for number, item in enumerate(found):
+            if found.chunks:
+                raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes")
+            yield item
 
-def _path_blocks(path: str | bytes) -> Iterator[bytes]:
-    name = os.fsdecode(path)
-    if "\n" in name or name.startswith(("data:", "{")):
-        raise MisuseError(f"a str is taken as a path, and {name[:40]!r}… is none: pass the bytes of the body instead")
-    if name.endswith(".jsonl"):
-        for block in read_trace(name).blocks:
-            yield block.data
-        return
-    with open(name, "rb") as file:
-        yield from _file_blocks(file)
-
-
-def _file_blocks(file: Any) -> Iterator[bytes]:
-    read = getattr(file, "read1", None) or file.read
-    while block := read(_READ):
-        if isinstance(block, str):
-            raise MisuseError("the file is opened as text: open it in binary mode, open(path, 'rb')")
-        if not isinstance(block, (bytes, bytearray, memoryview)):
-            raise MisuseError(f"read() gave {type(block).__name__}, not bytes")
-        yield bytes(block)
-
-
-def _checked(blocks: Iterable[Any]) -> Iterator[bytes]:
-    for number, block in enumerate(blocks):
-        if not isinstance(block, (bytes, bytearray, memoryview)):
-            raise MisuseError(f"block {number} of the source is {type(block).__name__}, not bytes")
-        yield bytes(block)
+    return each()

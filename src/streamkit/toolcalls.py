@@ -82,15 +82,17 @@ class Call:
         else:
             self.reasons.append((reason, count))
 
-    def close(self, cut_off: bool) -> None:
-        """The choice is over. `cut_off`: by a limit on tokens or by a filter, in the middle of this call.
+    def close(self, *, finished: bool, cut_off: bool) -> None:
+        """The choice is over. `finished`: with a finish reason. `cut_off`: by a limit on tokens or by a filter, in the
+        middle of this call.
 
-        A call is complete only if its arguments are a JSON document, or nothing at all (senders write `""` for a tool
-        without parameters), or a custom tool's free text. They are parsed here, once. A call cut off is never complete:
-        vLLM writes `{}` where it had not yet begun.
+        A call is complete only if it has a name, and its arguments are a JSON document, or a custom tool's free text, or,
+        where the choice was finished, nothing at all (senders write `""` for a tool without parameters). They are parsed
+        here, once. A call cut off is never complete: vLLM writes `{}` where it had not yet begun.
         """
         text = self.arguments.value() or ""
-        self.complete = not cut_off and (self.custom or not text.strip() or _is_json(text))
+        whole = (finished and (self.custom or not text.strip())) or _is_json(text)
+        self.complete = bool(self.name) and whole and not cut_off
 
     def value(self) -> ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall:
         """The call as the response lists it."""
@@ -239,9 +241,14 @@ class CallTable:
         self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
 
 
+def _refuse(word: str) -> None:
+    """NaN and the infinities are none of JSON's."""
+    raise ValueError(word)
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
     return True
@@ -249,4 +256,6 @@ def _is_json(text: str) -> bool:
 
 def _text(value: Any) -> str:
     """Arguments as the string they should have been."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    )

@@ -5,6 +5,9 @@ Constructors take what is at hand (a plain string for content, a word for an enu
 JSON. Fields that the format does not know are kept in `extra` and written back. Unions are type aliases.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .chunk import (
     AsyncChatCompletionResponseStream,
     ChatChoiceStream,
@@ -30,11 +33,6 @@ from .enums import (
     WebSearchContextSize,
     WebSearchUserLocationType,
 )
-from .legacy import (
-    Choice,
-    Logprobs,
-    Prompt,
-)
 from .logprobs import (
     ChatChoiceLogprobs,
     ChatCompletionTokenLogprob,
@@ -55,21 +53,6 @@ from .messages import (
     ChatCompletionRequestUserMessage,
     ChatCompletionRequestUserMessageContent,
 )
-from .options import (
-    ChatCompletionAudio,
-    ChatCompletionStreamOptions,
-    PredictionContent,
-    PredictionContentContent,
-    ResponseFormat,
-    ResponseFormatJsonObject,
-    ResponseFormatJsonSchema,
-    ResponseFormatSchema,
-    ResponseFormatText,
-    Stop,
-    WebSearchLocation,
-    WebSearchOptions,
-    WebSearchUserLocation,
-)
 from .parts import (
     ChatCompletionRequestAssistantMessageContentPart,
     ChatCompletionRequestMessageContentPartAudio,
@@ -81,9 +64,6 @@ from .parts import (
     ChatCompletionRequestUserMessageContentPart,
     ImageUrl,
     InputAudio,
-)
-from .request import (
-    CreateChatCompletionRequest,
 )
 from .response import (
     ChatChoice,
@@ -100,21 +80,46 @@ from .toolcalls import (
     FunctionCall,
     FunctionCallStream,
 )
-from .tools import (
-    ChatCompletionFunctionCall,
-    ChatCompletionFunctionCallOption,
-    ChatCompletionFunctions,
-    ChatCompletionNamedToolChoice,
-    ChatCompletionTool,
-    ChatCompletionToolChoiceOption,
-    FunctionName,
-    FunctionObject,
-)
 from .usage import (
     CompletionTokensDetails,
     CompletionUsage,
     PromptTokensDetails,
 )
+
+if TYPE_CHECKING:
+    from .legacy import (
+        Choice,
+        Logprobs,
+        Prompt,
+    )
+    from .options import (
+        ChatCompletionAudio,
+        ChatCompletionStreamOptions,
+        PredictionContent,
+        PredictionContentContent,
+        ResponseFormat,
+        ResponseFormatJsonObject,
+        ResponseFormatJsonSchema,
+        ResponseFormatSchema,
+        ResponseFormatText,
+        Stop,
+        WebSearchLocation,
+        WebSearchOptions,
+        WebSearchUserLocation,
+    )
+    from .request import (
+        CreateChatCompletionRequest,
+    )
+    from .tools import (
+        ChatCompletionFunctionCall,
+        ChatCompletionFunctionCallOption,
+        ChatCompletionFunctions,
+        ChatCompletionNamedToolChoice,
+        ChatCompletionTool,
+        ChatCompletionToolChoiceOption,
+        FunctionName,
+        FunctionObject,
+    )
 
 __all__ = (
     "AsyncChatCompletionResponseStream",
@@ -204,3 +209,22 @@ __all__ = (
     "WebSearchUserLocation",
     "WebSearchUserLocationType",
 )
+
+# The request's side is loaded when it is asked for: whoever reads streams alone shall not wait for it.
+_LATER = ("request", "options", "tools", "legacy")
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            for room in _LATER:
+                found = vars(import_module(f".{room}", __name__)).get(name)
+                if found is not None:
+                    globals()[name] = found
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

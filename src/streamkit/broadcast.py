@@ -1,0 +1,211 @@
+"""One source, many subscribers, each in a thread of its own.
+
+    broadcast = Broadcast(upstream)
+    for client in clients:
+        Thread(target=serve, args=(client, broadcast.subscribe(slow="coalesce"))).start()
+    outcome = broadcast.run()                 # reads the source to its end, in this thread
+
+In: any source that `blocks` takes. Out, for each subscriber: the events of one accumulator, `End` last and always. Who
+joins late, or was too slow, gets a `Snapshot` and goes on from there; see `broadcast_mailbox.py` for the rules.
+Cost: one accumulator, one lock; for each subscriber O(1) an event and at most `buffer` events that wait.
+"""
+
+from __future__ import annotations
+
+from threading import Condition
+from types import TracebackType
+from typing import Any, Self
+
+from .accumulator import Accumulator
+from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
+from .errors import MisuseError
+from .events import End, Event
+from .outcome import Outcome
+from .sources import blocks
+from .types import CreateChatCompletionResponse
+
+__all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
+
+BUFFER = 256  # events: some seconds of a fast model, and little memory
+
+
+class Broadcast:
+    """Reads a source once for all its subscribers.
+
+    `accumulator`: who reads the blocks; a new one by default. `buffer`: how many events may wait for a subscriber.
+    """
+
+    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._blocks = blocks(source)
+        self._accumulator = Accumulator() if accumulator is None else accumulator
+        self._buffer = buffer
+        self._changed = Condition()
+        self._subscriptions: list[Subscription] = []
+        self._next = 0  # number of the next event
+        self._last: Event | None = None  # the ending event, for those who join after it
+        self._begun = False
+        self._left = False  # whether close() was called
+        self.error: Exception | None = None
+        """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
+        """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
+
+        `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
+        (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
+        """
+        with self._changed:
+            box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
+            box.join()
+            if self._last is not None:
+                box.put(self._last)
+            made = Subscription(self, box)
+            self._subscriptions.append(made)
+        return made
+
+    def run(self) -> Outcome:
+        """Read the source to the end of the stream and hand its events out, in the thread that calls; then close it.
+
+        Raises what the source raised, when every subscriber has been given the end. Another thread may call `close`.
+        """
+        with self._changed:
+            if self._begun:
+                raise MisuseError("run() a second time: a Broadcast reads one source, once")
+            self._begun = True
+        try:
+            for item in self._blocks:
+                self._hand_out(self._feed(item))
+                if self._left or self._accumulator.done:
+                    break
+        except Exception as error:
+            self.error = error
+        except BaseException:  # whoever runs this leaves
+            self._left = True
+            raise
+        finally:
+            self._end()
+            self._blocks.close()
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    def close(self) -> None:
+        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, as soon as
+        the block that it waits for has come."""
+        with self._changed:
+            self._left = True
+            self._changed.notify_all()
+            begun, self._begun = self._begun, True
+        if not begun:
+            self._end()
+            self._blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._accumulator.outcome
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the blocks. While `run` goes on in another thread, `response` is the safe way to look."""
+        return self._accumulator
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own."""
+        with self._changed:
+            return self._accumulator.snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._next, self._accumulator.snapshot())
+
+    def _feed(self, item: Any) -> list[Event]:
+        with self._changed:
+            accumulator = self._accumulator
+            events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
+            if events:
+                self._next = after(events)
+            return events
+
+    def _end(self) -> None:
+        with self._changed:
+            if self._accumulator.outcome is None:
+                try:
+                    if self._left:
+                        self._accumulator.cancel()
+                    else:
+                        self._accumulator.close()
+                except Exception as error:  # strict=True; the outcome says so
+                    self.error = self.error or error
+            outcome = self._accumulator.outcome
+            events = ending(outcome, self._next) if outcome is not None and self._last is None else []
+            if events:
+                self._next = after(events)
+        self._hand_out(events)
+        with self._changed:
+            self._left = True  # nobody is waited for any more
+            self._changed.notify_all()
+
+    def _hand_out(self, events: list[Event]) -> None:
+        for event in events:
+            with self._changed:
+                if isinstance(event, End):
+                    self._last = event
+                waited_for = [one for one in self._subscriptions if not one._box.put(event)]
+                self._changed.notify_all()
+                for one in waited_for:
+                    while not one._box.put(event, anyway=self._left):
+                        self._changed.wait()
+                    self._changed.notify_all()
+
+
+class Subscription:
+    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+
+    Leaving the loop early: `close()`, or a `with` block, so that nobody waits for it.
+    """
+
+    def __init__(self, broadcast: Broadcast, box: Mailbox) -> None:
+        self._broadcast = broadcast
+        self._box = box
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        changed = self._broadcast._changed
+        with changed:
+            while not self._box.ready:
+                if self._box.over:
+                    raise StopIteration
+                changed.wait()
+            item = self._box.take()
+            changed.notify_all()
+            return item
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave: nothing more is kept for this subscriber, and nobody waits for it."""
+        changed = self._broadcast._changed
+        with changed:
+            self._box.close()
+            if self in self._broadcast._subscriptions:
+                self._broadcast._subscriptions.remove(self)
+            changed.notify_all()
+
+    @property
+    def dropped(self) -> int:
+        """How many events gave way to a snapshot."""
+        return self._box.dropped

@@ -1,0 +1,247 @@
+"""One source, many subscribers, each in a task of its own: the async sibling of `broadcast.py`, on asyncio and trio.
+
+    broadcast = AsyncBroadcast(upstream)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(broadcast.run)
+        async for item in broadcast.subscribe(slow="coalesce"): ...
+
+The same rules and the same costs; no lock, as nothing here is called from two threads. Nothing holds a cancel scope
+while a subscriber has the turn.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .accumulator import Accumulator
+from .broadcast import BUFFER
+from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
+from .errors import MisuseError
+from .events import End, Event
+from .outcome import Outcome
+from .sources import async_blocks
+from .types import CreateChatCompletionResponse
+
+if TYPE_CHECKING:
+    import anyio
+
+__all__ = ("AsyncBroadcast", "AsyncSubscription")
+
+
+class _Bell:
+    """Wakes whoever waits for a change."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        import anyio
+
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+
+class AsyncBroadcast:
+    """Reads an async source once for all its subscribers.
+
+    `accumulator`: who reads the blocks; a new one by default. `buffer`: how many events may wait for a subscriber.
+    """
+
+    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._blocks = async_blocks(source)
+        self._accumulator = Accumulator() if accumulator is None else accumulator
+        self._buffer = buffer
+        self._room = _Bell()  # rings when a subscriber has taken something, or left
+        self._subscriptions: list[AsyncSubscription] = []
+        self._next = 0  # number of the next event
+        self._last: Event | None = None  # the ending event, for those who join after it
+        self._begun = False
+        self._left = False  # whether nobody is waited for any more
+        self.error: Exception | None = None
+        """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
+        """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
+
+        `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
+        (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
+        """
+        box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
+        box.join()
+        if self._last is not None:
+            box.put(self._last)
+        made = AsyncSubscription(self, box)
+        self._subscriptions.append(made)
+        return made
+
+    async def run(self) -> Outcome:
+        """Read the source to the end of the stream and hand its events out; then close it.
+
+        Raises what the source raised, when every subscriber has been given the end. Cancelled, it ends as cancelled.
+        """
+        import anyio
+
+        if self._begun:
+            raise MisuseError("run() a second time: a Broadcast reads one source, once")
+        self._begun = True
+        try:
+            async for item in self._blocks:
+                await self._hand_out(self._feed(item))
+                if self._left or self._accumulator.done:
+                    break
+        except Exception as error:
+            self.error = error
+        except BaseException:  # cancelled: whoever runs this leaves
+            self._left = True
+            raise
+        finally:
+            self._end()
+            with anyio.CancelScope(shield=True):
+                await self._blocks.aclose()
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    async def aclose(self) -> None:
+        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, as soon as
+        the block that it waits for has come. To leave at once, cancel the task of `run`."""
+        self._left = True
+        self._room.ring()
+        if not self._begun:
+            self._begun = True
+            self._end()
+            await self._blocks.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._accumulator.outcome
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the blocks."""
+        return self._accumulator
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own."""
+        return self._accumulator.snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._next, self._accumulator.snapshot())
+
+    def _feed(self, item: Any) -> list[Event]:
+        accumulator = self._accumulator
+        events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
+        if events:
+            self._next = after(events)
+        return events
+
+    async def _hand_out(self, events: list[Event]) -> None:
+        for at, event in enumerate(events):
+            if isinstance(event, End):
+                self._last = event
+            waited_for = self._give(self._subscriptions, event, anyway=self._left)
+            while waited_for:
+                try:
+                    await self._room.wait()
+                except BaseException:  # cancelled: nobody is waited for any more, but nobody loses what was read
+                    self._give(waited_for, event, anyway=True)
+                    for later in events[at + 1 :]:
+                        self._give(self._subscriptions, later, anyway=True)
+                    raise
+                waited_for = self._give(waited_for, event, anyway=self._left)
+
+    def _give(
+        self, subscriptions: list[AsyncSubscription], event: Event, anyway: bool = False
+    ) -> list[AsyncSubscription]:
+        """Put `event` into the mailbox of each; those that had no room for it."""
+        full = [one for one in subscriptions if not one._box.put(event, anyway)]
+        for one in subscriptions:
+            one._bell.ring()
+        return full
+
+    def _end(self) -> None:
+        self._left = self._left or self.error is not None
+        if self._accumulator.outcome is None:
+            try:
+                if self._left and self.error is None:
+                    self._accumulator.cancel()
+                else:
+                    self._accumulator.close()
+            except Exception as error:  # strict=True; the outcome says so
+                self.error = self.error or error
+        outcome = self._accumulator.outcome
+        events = ending(outcome, self._next) if outcome is not None and self._last is None else []
+        if events:
+            self._next = after(events)
+            self._last = events[-1]
+        for event in events:
+            self._give(self._subscriptions, event, anyway=True)
+        self._left = True
+
+
+class AsyncSubscription:
+    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+
+    Leaving the loop early: `aclose()`, or an `async with` block, so that nobody waits for it.
+    """
+
+    def __init__(self, broadcast: AsyncBroadcast, box: Mailbox) -> None:
+        self._broadcast = broadcast
+        self._box = box
+        self._bell = _Bell()  # rings when something has come
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        from anyio.lowlevel import checkpoint
+
+        await checkpoint()  # or a subscriber for whom much waits would keep the others from their turn
+        while not self._box.ready:
+            if self._box.over:
+                raise StopAsyncIteration
+            await self._bell.wait()
+        item = self._box.take()
+        self._broadcast._room.ring()
+        return item
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leave: nothing more is kept for this subscriber, and nobody waits for it."""
+        self._box.close()
+        if self in self._broadcast._subscriptions:
+            self._broadcast._subscriptions.remove(self)
+        self._bell.ring()
+        self._broadcast._room.ring()
+
+    @property
+    def dropped(self) -> int:
+        """How many events gave way to a snapshot."""
+        return self._box.dropped

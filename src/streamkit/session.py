@@ -1,0 +1,241 @@
+"""One stream being read, whoever reads it: what `ChatStream` and `AsyncChatStream` have in common. No I/O.
+
+In: what each read of a source came to, told by one of five verbs: `take` (an item), `end` (no more), `broke` (an
+exception), `passed` (a deadline), `leave` (the reader went). Out: pieces, one by one: events, or chunks, or what is picked
+out of the events. Cost: that of the accumulator, and a stamp a block.
+
+Rule 1  One cursor. What one way of iterating has passed over is gone for the others.
+Rule 2  A source that breaks off has ended: the bytes that came decide how (complete, where every choice had finished),
+        and the exception is the `__cause__` of the outcome's error. Where a client raises what the sender wrote (an
+        exception with a `body`, as the openai SDK does for an error in the stream), the sender has reported an error.
+Rule 3  A late block is read all the same, since it is there: a stream that it completes is complete.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+from .accumulator import Accumulator
+from .deadlines import Deadlines, Watch
+from .errors import FormatError, MisuseError, RemoteError, StreamError
+from .events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
+from .habits import Dialect
+from .limits import Limits
+from .outcome import Outcome
+from .rules import Rule
+from .timing import Stopwatch
+from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types.toolcalls import ChatCompletionMessageToolCallUnion
+
+__all__ = ("Options", "Session")
+
+Piece = TypeVar("Piece")
+
+
+class Options(TypedDict, total=False):
+    """What a stream passes on to its `Accumulator`."""
+
+    strict: bool
+    limits: Limits
+    rules: Mapping[str, Rule]
+    dialect: Dialect
+    fast: bool
+
+
+class Session:
+    """The state of one stream. `status`: of the HTTP response, whose head has come then; None where it is none."""
+
+    def __init__(
+        self,
+        *,
+        deadlines: Deadlines,
+        clock: Callable[[], float],
+        sent: float | None,
+        status: int | None,
+        options: Options,
+    ) -> None:
+        now = clock()
+        self.accumulator = Accumulator(**options)
+        self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now)
+        self.status = status
+        self.source_error: BaseException | None = None
+        self.error: StreamError | None = None  # what the reader has still to be told by an exception
+        self.over = False  # nothing more will be read
+        self._clock = clock
+        self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
+        self._line = b""  # the first byte of the line that the last block left open
+        self._events: deque[Event] = deque()
+        self._chunks: deque[CreateChatCompletionStreamResponse] | None = None
+
+    # --- what a read came to
+
+    def left(self) -> float | None:
+        """A read begins: how many seconds it may take; None for any number."""
+        nearest = None if self._watch is None else self._watch.left(self._clock())
+        return None if nearest is None else max(nearest[1], 0.0)
+
+    def take(self, item: Any, *, is_chunk: bool) -> None:
+        """The source gave a block or a chunk. Raises `MisuseError` for what is no chunk, `FormatError` under strict."""
+        now = self._clock()
+        accumulator = self.accumulator
+        late = None if self._watch is None else self._watch.late(now)
+        try:
+            events = accumulator.add(item) if is_chunk else accumulator.feed(item)
+        except StreamError as error:
+            if accumulator.done:
+                self._close(self._settled(), now)
+            self.leave()
+            self.error = None
+            raise error
+        self.stopwatch.block(now, events, accumulator.progress)
+        self._events.extend(events)
+        if accumulator.done:
+            self._close(self._settled(), now)
+        elif late is not None:
+            self.passed(late)
+        elif self._watch is not None:
+            data = is_chunk or self._has_data(item, events)
+            self._watch.came(now, data=data, output=accumulator.emitted)
+
+    def end(self) -> None:
+        """The source has no more."""
+        self._close(self._settled(), self._clock())
+
+    def broke(self, error: Exception) -> None:
+        """The source raised `error` while it was read."""
+        self.source_error = error
+        remote = error if isinstance(error, RemoteError) else _told_by_client(error)
+        outcome = self._settled() if remote is None else self.accumulator.fail(remote, "remote_error")
+        if outcome.error is not None and outcome.error is not error:
+            outcome.error.__cause__ = error
+        self._close(outcome, self._clock())
+        self.error = outcome.error
+
+    def passed(self, name: str | None = None) -> None:
+        """A deadline passed: the one of that `name`, or the nearest."""
+        assert self._watch is not None
+        now = self._clock()
+        if name is None:
+            nearest = self._watch.nearest(now)
+            assert nearest is not None
+            name = nearest[0]
+        outcome = self.accumulator.fail(self._watch.error(name), f"deadline_{name}")
+        self._close(outcome, now)
+        self.error = outcome.error
+
+    def leave(self) -> None:
+        """The reader goes, and wants nothing more."""
+        if not self.over:
+            self._close(self._settled(self.accumulator.cancel), self._clock())
+        self.forget()
+
+    def _settled(self, close: Callable[[], Outcome] | None = None) -> Outcome:
+        close = close or self.accumulator.close
+        try:
+            return close()
+        except FormatError as error:  # strict=True: the outcome says so too, and the reader is told when he comes there
+            self.error = error
+            return self.accumulator.close()
+
+    def _close(self, outcome: Outcome, now: float) -> None:
+        self.over = True
+        if outcome.error is not None and self.status is not None and self.status >= 400:
+            outcome.error.add_note(f"The response had the HTTP status {self.status}.")
+        self.stopwatch.end(now, outcome.events, self.accumulator.progress)
+        self._events.extend(outcome.events)
+
+    def _has_data(self, block: bytes, events: list[Event]) -> bool:
+        """Whether a block is more than keep-alives. A comment is one, and an event that gave nothing but a `KeepAlive`."""
+        # Not by its events alone: a large event comes in many blocks, and gives none before the last.
+        lines = (self._line + block).replace(b"\r", b"\n").split(b"\n")
+        self._line = lines[-1][:1]
+        if all(line.startswith(b":") or not line for line in lines):
+            return False
+        kinds = {type(event) for event in events}
+        return KeepAlive not in kinds or not kinds <= {KeepAlive, AnomalySeen}
+
+    # --- pieces
+
+    def forget(self) -> None:
+        """Throw away what was not asked for."""
+        self._events.clear()
+        if self._chunks is not None:
+            self._chunks.clear()
+
+    def event(self) -> Event | None:
+        """The next event; None where more has to be read first."""
+        if self._chunks:
+            self._chunks.clear()
+        return self._events.popleft() if self._events else None
+
+    def picked(self, pick: Callable[[Event], Piece | None]) -> Callable[[], Piece | None]:
+        """What gives the next piece that `pick` finds in the events."""
+
+        def next_piece() -> Piece | None:
+            while (event := self.event()) is not None:
+                piece = pick(event)
+                if piece is not None:
+                    return piece
+            return None
+
+        return next_piece
+
+    def text(self, choice: int) -> Callable[[], str | None]:
+        """What gives the next piece of a choice's content."""
+
+        def pick(event: Event) -> str | None:
+            return event.text if isinstance(event, ContentDelta) and event.choice == choice else None
+
+        return self.picked(pick)
+
+    def tool_calls(self, choice: int) -> Callable[[], ChatCompletionMessageToolCallUnion | None]:
+        """What gives the next tool call of a choice that is over and complete."""
+
+        def pick(event: Event) -> ChatCompletionMessageToolCallUnion | None:
+            ours = isinstance(event, ToolCallDone) and event.choice == choice and event.tool_call.complete
+            return event.tool_call if ours and isinstance(event, ToolCallDone) else None
+
+        return self.picked(pick)
+
+    def chunks(self) -> Callable[[], CreateChatCompletionStreamResponse | None]:
+        """What gives the next chunk, from here on."""
+        if self._chunks is None:
+            self._chunks = deque()
+            self.accumulator.tap(self._chunks.append)
+        waiting = self._chunks
+
+        def next_chunk() -> CreateChatCompletionStreamResponse | None:
+            self._events.clear()
+            return waiting.popleft() if waiting else None
+
+        return next_chunk
+
+    # --- the end
+
+    def raised(self) -> StreamError | None:
+        """The exception that ends the iteration, once; None where it ends by itself."""
+        error, self.error = self.error, None
+        return error
+
+    def response(self) -> CreateChatCompletionResponse:
+        """The full response of a stream that is over."""
+        outcome = self.accumulator.outcome
+        assert outcome is not None
+        if outcome.error is not None:
+            raise outcome.error
+        response = self.accumulator.snapshot()
+        if outcome.name == "cancelled" or response is None:
+            message = "the stream was left before its end: there is no full response, snapshot() has what had come"
+            raise MisuseError(message, partial=response, emitted=self.accumulator.emitted)
+        return response
+
+
+def _told_by_client(error: Exception) -> RemoteError | None:
+    """The sender's error, where a client read it and raised it in its own words."""
+    body = getattr(error, "body", None)
+    if body is None:
+        return None
+    facts = {name: getattr(error, name, None) for name in ("code", "type", "param")}
+    return RemoteError(str(getattr(error, "message", error)), **facts, body=body)

@@ -1,0 +1,247 @@
+"""Reading a stream from an async source, under asyncio and trio. The rules are at the head of `stream.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack
+
+import anyio
+
+from .accumulator import Statistics
+from .anomalies import Anomaly
+from .deadlines import Deadlines
+from .errors import MisuseError
+from .events import Event
+from .outcome import Outcome
+from .session import Options, Session
+from .sources import async_blocks
+from .timing import Timing
+from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types.toolcalls import ChatCompletionMessageToolCallUnion
+
+__all__ = ("AsyncChatStream", "AsyncPieces")
+
+Piece = TypeVar("Piece")
+
+_GRACE = 5.0  # seconds for closing a source that was cancelled: a TLS goodbye takes two round trips
+_LATE: Any = object()  # what a read gives that a deadline broke off
+_NO_DEADLINES = Deadlines()
+
+
+class AsyncChatStream:
+    """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
+
+    One task reads it at a time.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        deadlines: Deadlines = _NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._blocks = async_blocks(source)
+        status = self._blocks.status
+        self._session = Session(deadlines=deadlines, clock=clock, sent=sent, status=status, options=options)
+        self._closed = False
+        self._reading = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # --- iterating
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        session = self._session
+        while (event := session.event()) is None:
+            if session.over:
+                error = session.raised()
+                if error is not None:
+                    raise error
+                raise StopAsyncIteration
+            await self._read()
+        return event
+
+    def text(self, choice: int = 0) -> AsyncPieces[str]:
+        """The pieces of a choice's content, as they come."""
+        return AsyncPieces(self, self._session.text(choice))
+
+    def chunks(self) -> AsyncPieces[CreateChatCompletionStreamResponse]:
+        """Every chunk from here on, typed, as the sender wrote it. Call it before anything is read to have them all."""
+        return AsyncPieces(self, self._session.chunks())
+
+    def tool_calls(self, choice: int = 0) -> AsyncPieces[ChatCompletionMessageToolCallUnion]:
+        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that."""
+        return AsyncPieces(self, self._session.tool_calls(choice))
+
+    async def until_done(self) -> Outcome:
+        """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
+        while not self._session.over:
+            self._session.forget()
+            await self._read()
+        self._session.forget()
+        self._session.raised()
+        return self._session.accumulator.close()
+
+    async def aclose(self) -> None:
+        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
+        self._session.leave()
+        await self._close_source()
+
+    # --- what is known
+
+    @property
+    def response(self) -> CreateChatCompletionResponse:
+        """The full response of a stream that is over: `await stream.until_done()` where the end has not come, as a
+        property cannot wait.
+
+        Raises the outcome's error where the response is not complete, `MisuseError` where the stream runs, or was left
+        before its end: `snapshot` has what had come.
+        """
+        if not self._session.over:
+            accumulator = self._session.accumulator
+            raise MisuseError(
+                "the stream is not over: await stream.until_done() first, or take snapshot()",
+                partial=accumulator.snapshot(),
+                emitted=accumulator.emitted,
+            )
+        return self._session.response()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._session.accumulator.outcome
+
+    @property
+    def timing(self) -> Timing:
+        """When what came, as far as it has."""
+        return self._session.stopwatch.timing()
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What the sender did that the format does not say, in order of first sight."""
+        return self._session.accumulator.anomalies
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, where the source is a response that has one."""
+        return self._session.status
+
+    @property
+    def source_error(self) -> BaseException | None:
+        """The exception that the source raised when it was read or closed; also where the response is complete."""
+        return self._session.source_error
+
+    def snapshot(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own; None before the first chunk."""
+        return self._session.accumulator.snapshot()
+
+    def statistics(self) -> Statistics:
+        """What went through, in numbers."""
+        return self._session.accumulator.statistics()
+
+    # --- reading
+
+    async def _next(self, waiting: Callable[[], Piece | None]) -> Piece | None:
+        while (piece := waiting()) is None and not self._session.over:
+            await self._read()
+        return piece
+
+    async def _read(self) -> None:
+        if self._reading:
+            raise MisuseError("another task is reading this stream: one at a time, and share what it gives")
+        self._reading = True
+        try:
+            await self._read_one()
+        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
+            self._session.leave()
+            raise
+        except BaseException:
+            await self.aclose()
+            raise
+        finally:
+            self._reading = False
+        if self._session.over:
+            await self._close_source()
+
+    async def _read_one(self) -> None:
+        session = self._session
+        seconds = session.left()
+        item, scope = _LATE, None
+        try:
+            if seconds is None:
+                item = await self._blocks.__anext__()
+            else:
+                with anyio.move_on_after(seconds) as scope:
+                    item = await self._blocks.__anext__()
+        except StopAsyncIteration:
+            if not session.over:  # somebody else may have closed it meanwhile
+                session.end()
+        except MisuseError:
+            raise
+        except Exception as error:
+            if session.over:
+                return
+            if scope is not None and scope.cancel_called:  # a client's own words for being cancelled
+                session.passed()
+            else:
+                session.broke(error)
+        else:
+            if session.over:
+                return
+            if item is _LATE:
+                session.passed()
+            else:
+                session.take(item, is_chunk=self._blocks.chunks)
+
+    async def _close_source(self) -> None:
+        if not self._closed:
+            self._closed = True
+            with anyio.move_on_after(_GRACE, shield=True):
+                try:
+                    await self._blocks.aclose()
+                except Exception as error:  # the response is not worse for it
+                    self._session.source_error = self._session.source_error or error
+
+
+class AsyncPieces(Generic[Piece]):
+    """One kind of piece out of an `AsyncChatStream`. Several over one stream share its cursor."""
+
+    def __init__(self, stream: AsyncChatStream, waiting: Callable[[], Piece | None]) -> None:
+        self._stream = stream
+        self._waiting = waiting
+        self._over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Piece:
+        if not self._over:
+            self._over = True  # unless there is a piece
+            piece = await self._stream._next(self._waiting)
+            if piece is not None:
+                self._over = False
+                return piece
+            outcome = self._stream.outcome
+            self._stream._session.raised()
+            if outcome is not None and outcome.error is not None:
+                raise outcome.error
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Leave the stream that it comes from."""
+        self._over = True
+        await self._stream.aclose()

@@ -1,0 +1,215 @@
+"""Reading a stream from a sync source. The rules are at the head of `stream.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack
+
+from .accumulator import Statistics
+from .anomalies import Anomaly
+from .deadlines import Deadlines
+from .errors import MisuseError
+from .events import Event
+from .outcome import Outcome
+from .session import Options, Session
+from .sources import blocks
+from .timing import Timing
+from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types.toolcalls import ChatCompletionMessageToolCallUnion
+
+__all__ = ("ChatStream", "Pieces")
+
+Piece = TypeVar("Piece")
+
+_NO_DEADLINES = Deadlines()
+
+
+class ChatStream:
+    """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
+
+    `deadlines`: how long it may keep its reader waiting. `clock`: gives the time in seconds, for them and for `timing`.
+    `sent`: when the request was sent, by that clock. Everything else goes to the `Accumulator`.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        deadlines: Deadlines = _NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._blocks = blocks(source)
+        status = self._blocks.status
+        self._session = Session(deadlines=deadlines, clock=clock, sent=sent, status=status, options=options)
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- iterating
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        session = self._session
+        while (event := session.event()) is None:
+            if session.over:
+                error = session.raised()
+                if error is not None:
+                    raise error
+                raise StopIteration
+            self._read()
+        return event
+
+    def text(self, choice: int = 0) -> Pieces[str]:
+        """The pieces of a choice's content, as they come."""
+        return Pieces(self, self._session.text(choice))
+
+    def chunks(self) -> Pieces[CreateChatCompletionStreamResponse]:
+        """Every chunk from here on, typed, as the sender wrote it. Call it before anything is read to have them all."""
+        return Pieces(self, self._session.chunks())
+
+    def tool_calls(self, choice: int = 0) -> Pieces[ChatCompletionMessageToolCallUnion]:
+        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that."""
+        return Pieces(self, self._session.tool_calls(choice))
+
+    def until_done(self) -> Outcome:
+        """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
+        while not self._session.over:
+            self._session.forget()
+            self._read()
+        self._session.forget()
+        self._session.raised()
+        return self._session.accumulator.close()
+
+    def close(self) -> None:
+        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
+        self._session.leave()
+        self._close_source()
+
+    # --- what is known
+
+    @property
+    def response(self) -> CreateChatCompletionResponse:
+        """The full response. Reads to the end where that has not come; the events on the way are thrown away.
+
+        Raises the outcome's error where the response is not complete, `MisuseError` where the stream was left before
+        its end: `snapshot` has what had come.
+        """
+        if not self._session.over:
+            self.until_done()
+        return self._session.response()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._session.accumulator.outcome
+
+    @property
+    def timing(self) -> Timing:
+        """When what came, as far as it has."""
+        return self._session.stopwatch.timing()
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What the sender did that the format does not say, in order of first sight."""
+        return self._session.accumulator.anomalies
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, where the source is a response that has one."""
+        return self._session.status
+
+    @property
+    def source_error(self) -> BaseException | None:
+        """The exception that the source raised when it was read or closed; also where the response is complete."""
+        return self._session.source_error
+
+    def snapshot(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own; None before the first chunk."""
+        return self._session.accumulator.snapshot()
+
+    def statistics(self) -> Statistics:
+        """What went through, in numbers."""
+        return self._session.accumulator.statistics()
+
+    # --- reading
+
+    def _next(self, waiting: Callable[[], Piece | None]) -> Piece | None:
+        while (piece := waiting()) is None and not self._session.over:
+            self._read()
+        return piece
+
+    def _read(self) -> None:
+        session = self._session
+        try:
+            if session.left() == 0:  # a read might block for ever
+                session.passed()
+            else:
+                self._read_one()
+        except BaseException:
+            self.close()
+            raise
+        if session.over:
+            self._close_source()
+
+    def _read_one(self) -> None:
+        session = self._session
+        try:
+            item = next(self._blocks)
+        except StopIteration:
+            session.end()
+        except MisuseError:
+            raise
+        except Exception as error:
+            session.broke(error)
+        else:
+            session.take(item, is_chunk=self._blocks.chunks)
+
+    def _close_source(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                self._blocks.close()
+            except Exception as error:  # the response is not worse for it
+                self._session.source_error = self._session.source_error or error
+
+
+class Pieces(Generic[Piece]):
+    """One kind of piece out of a `ChatStream`. Several over one stream share its cursor."""
+
+    def __init__(self, stream: ChatStream, waiting: Callable[[], Piece | None]) -> None:
+        self._stream = stream
+        self._waiting = waiting
+        self._over = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Piece:
+        if not self._over:
+            self._over = True  # unless there is a piece
+            piece = self._stream._next(self._waiting)
+            if piece is not None:
+                self._over = False
+                return piece
+            outcome = self._stream.outcome
+            self._stream._session.raised()
+            if outcome is not None and outcome.error is not None:
+                raise outcome.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Leave the stream that it comes from."""
+        self._over = True
+        self._stream.close()

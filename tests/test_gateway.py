@@ -1,0 +1,188 @@
+"""The example gateway between a real client and a real upstream, on loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
+from typing import Any
+
+import anyio
+import pytest
+
+from streamkit import reassemble
+from streamkit.testing import stream_bytes
+
+httpx = pytest.importorskip("httpx")
+uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+
+WIRE = stream_bytes("Hel", "lo", usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
+LONG = 10  # seconds: longer than anything here takes
+PATH = "/v1/chat/completions"
+
+
+def gateway() -> Any:
+    path = Path(__file__).parents[1] / "examples" / "gateway.py"
+    spec = importlib.util.spec_from_file_location("example_gateway", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def served(app: Any, lifespan: str) -> Iterator[str]:
+    """Serve `app` on a free port; it takes connections before its loop runs, so nobody has to wait for that."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(app, lifespan=lifespan, ws="none", log_config=None, timeout_graceful_shutdown=LONG)
+        server = uvicorn.Server(config)
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(LONG)
+            assert not thread.is_alive()
+
+
+class Upstream:
+    """An upstream that sends `blocks`, with a wait for the test between the first and the others, if told to."""
+
+    def __init__(self, blocks: list[bytes], status: int = 200, kind: bytes = b"text/event-stream") -> None:
+        self.blocks = blocks
+        self.status = status
+        self.kind = kind
+        self.requests: Queue[tuple[dict[bytes, bytes], bytes]] = Queue()
+        self.go_on = Event()
+        self.go_on.set()
+        self.left = Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message.get("more_body", False)
+        self.requests.put((dict(scope["headers"]), body))
+        headers = [(b"content-type", self.kind), (b"x-request-id", b"r1")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        for number, block in enumerate(self.blocks):
+            if number == 1 and not self.go_on.is_set():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self.notice, receive, tasks.cancel_scope)
+                    await anyio.to_thread.run_sync(self.go_on.wait, LONG, abandon_on_cancel=True)
+                    tasks.cancel_scope.cancel()
+                if self.left.is_set():
+                    return
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def notice(self, receive: Any, scope: anyio.CancelScope) -> None:
+        if (await receive())["type"] == "http.disconnect":
+            self.left.set()
+            scope.cancel()
+
+
+class Setup:
+    """A client of a gateway to an upstream, and what the gateway says of each request."""
+
+    def __init__(self, upstream: Upstream, client: Any, over: Queue[Any]) -> None:
+        self.upstream = upstream
+        self.client = client
+        self._over = over
+
+    def over(self) -> Any:
+        return self._over.get(timeout=LONG)
+
+
+@pytest.fixture
+def setup() -> Iterator[Callable[..., Setup]]:
+    with ExitStack() as stack:
+
+        def make(upstream: Upstream) -> Setup:
+            over: Queue[Any] = Queue()
+            base = stack.enter_context(served(upstream, "off"))
+            front = stack.enter_context(served(gateway().create_app(base, over.put), "on"))
+            client = stack.enter_context(httpx.Client(base_url=front, timeout=LONG, trust_env=False))
+            return Setup(upstream, client, over)
+
+        yield make
+
+
+def test_the_bytes_are_equal_and_the_usage_is_seen(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([WIRE[:7], WIRE[7:200], WIRE[200:]]))
+    with made.client.stream("POST", PATH, content=b'{"stream":true}', headers={"authorization": "Bearer k"}) as answer:
+        assert WIRE == b"".join(answer.iter_raw())
+    assert (200, "text/event-stream", "r1") == (
+        answer.status_code,
+        answer.headers["content-type"],
+        answer.headers["x-request-id"],
+    )
+    headers, body = made.upstream.requests.get(timeout=LONG)
+    assert (b'{"stream":true}', b"Bearer k") == (body, headers[b"authorization"])
+    watched = made.over()
+    assert reassemble(WIRE) == watched.response
+    assert 5 == watched.response.usage.total_tokens
+    assert "done" == watched.outcome.reason
+    assert watched.error is None
+
+
+def test_a_block_is_forwarded_before_the_next_one_is_there(setup: Callable[..., Setup]) -> None:
+    upstream = Upstream([WIRE[:200], WIRE[200:]])
+    upstream.go_on.clear()
+    made = setup(upstream)
+    with made.client.stream("POST", PATH) as answer:
+        blocks = answer.iter_raw()
+        first = next(blocks)
+        upstream.go_on.set()
+        assert WIRE == first + b"".join(blocks)
+
+
+def test_a_client_that_leaves_early_closes_the_upstream(setup: Callable[..., Setup]) -> None:
+    upstream = Upstream([WIRE[:300], WIRE[300:]])
+    upstream.go_on.clear()
+    made = setup(upstream)
+    with made.client.stream("POST", PATH) as answer:
+        next(answer.iter_raw())
+    assert upstream.left.wait(LONG)
+    assert "cancelled" == made.over().outcome.name
+
+
+def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) -> None:
+    body = b'{"error":{"message":"no such model","code":404}}'
+    made = setup(Upstream([body], 404, b"application/json"))
+    answer = made.client.post(PATH, content=b"{}")
+    assert (404, body) == (answer.status_code, answer.content)
+    assert ("failed", "error_body") == ((outcome := made.over().outcome).name, outcome.reason)
+
+
+def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with served(gateway().create_app(nobody), "on") as front, httpx.Client(base_url=front, trust_env=False) as client:
+        assert 502 == client.post(PATH).status_code
+
+
+def test_what_is_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    example = gateway()
+
+    async def main() -> None:
+        async with example.async_tee([WIRE]) as watched:
+            async for _ in watched:
+                pass
+        example.report(watched)
+
+    with caplog.at_level("INFO"):
+        anyio.run(main)
+    assert ["model=a-model outcome=complete reason=done prompt_tokens=3 completion_tokens=2"] == caplog.messages
+
+
+def test_the_example_is_short() -> None:
+    path = Path(__file__).parents[1] / "examples" / "gateway.py"
+    assert len(path.read_text("utf-8").splitlines()) < 120

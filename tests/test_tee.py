@@ -1,0 +1,266 @@
+"""Bytes go on untouched while an accumulator watches, whatever becomes of either."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from corpus import TRACES, Recorded, each
+from streamkit import Accumulator, FormatError, MisuseError, reassemble
+from streamkit.sources import Blocks
+from streamkit.tee import async_tee, tee
+from streamkit.testing import (
+    AsyncFakeSource,
+    FakeSource,
+    check_async_source,
+    check_source,
+    chunk,
+    each_byte,
+    event,
+    stream_bytes,
+)
+
+WIRE = stream_bytes("Hel", "lo", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
+BLOCKS = [WIRE[:5], b"", WIRE[5:100], WIRE[100:]]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def run(backend: str, function: Any) -> Any:
+    return anyio.run(function, backend=backend)
+
+
+@each(TRACES)
+def test_the_bytes_and_their_boundaries_are_those_of_the_source(recorded: Recorded) -> None:
+    watched = tee(recorded.blocks)
+    assert list(recorded.blocks) == list(watched)
+    alone = Accumulator()
+    alone.absorb(recorded.body)
+    assert alone.close() == watched.outcome
+    assert alone.snapshot() == watched.response
+    assert watched.error is None
+
+
+def test_every_block_goes_on_and_the_response_is_there_at_the_end() -> None:
+    watched = tee(FakeSource(BLOCKS))
+    assert BLOCKS == list(watched)
+    assert watched.outcome is not None
+    assert "done" == watched.outcome.reason
+    assert reassemble(WIRE) == watched.response == watched.accumulator.snapshot()
+    assert [] == list(watched)
+
+
+def test_the_async_sibling_gives_the_same(backend: str) -> None:
+    async def main() -> None:
+        async with async_tee(AsyncFakeSource(BLOCKS)) as watched:
+            assert BLOCKS == [block async for block in watched]
+            assert [] == [block async for block in watched]
+        assert watched.outcome is not None
+        assert "done" == watched.outcome.reason
+        assert reassemble(WIRE) == watched.response
+        assert watched.error is None
+
+    run(backend, main)
+
+
+def test_a_block_goes_on_before_it_is_watched() -> None:
+    accumulator = Accumulator()
+    watched = tee([WIRE], accumulator)
+    next(watched)
+    assert 0 == accumulator.statistics().bytes
+    assert reassemble(WIRE) == watched.response
+    assert len(WIRE) == accumulator.statistics().bytes
+
+
+def test_a_tee_is_a_source_as_good_as_the_one_it_watches() -> None:
+    check_source(lambda given: tee(FakeSource(given)))
+
+
+def test_an_async_tee_is_a_source_as_good_as_the_one_it_watches(backend: str) -> None:
+    async def main() -> None:
+        await check_async_source(lambda given: async_tee(AsyncFakeSource(given)))
+
+    run(backend, main)
+
+
+class Broken(Accumulator):
+    """An accumulator with a bug."""
+
+    def absorb(self, block: Any) -> None:
+        raise ZeroDivisionError
+
+    def close(self) -> Any:
+        raise ZeroDivisionError
+
+    def cancel(self) -> Any:
+        raise ZeroDivisionError
+
+    def snapshot(self) -> Any:
+        raise ZeroDivisionError
+
+
+def test_what_the_watcher_fails_with_is_kept_and_the_bytes_go_on(backend: str) -> None:
+    watched = tee(BLOCKS, Broken())
+    assert BLOCKS == list(watched)
+    assert isinstance(watched.error, ZeroDivisionError)
+    assert watched.response is None
+    watched.close()
+
+    async def main() -> None:
+        watched = async_tee(BLOCKS, Broken())
+        assert BLOCKS == [block async for block in watched]
+        assert isinstance(watched.error, ZeroDivisionError)
+        await watched.aclose()
+
+    run(backend, main)
+
+
+def test_a_strict_watcher_stops_at_the_first_anomaly_and_the_bytes_go_on() -> None:
+    bad = event('{"choices":{"delta":{"content":"a"}}}') + WIRE
+    watched = tee(each_byte(bad), Accumulator(strict=True))
+    assert bad == b"".join(watched)
+    assert isinstance(watched.error, FormatError)
+    assert watched.outcome is not None
+    assert "anomaly" == watched.outcome.reason
+
+
+def test_an_accumulator_that_was_closed_by_somebody_else_is_a_failure_of_the_watcher() -> None:
+    accumulator = Accumulator()
+    accumulator.close()
+    watched = tee(BLOCKS, accumulator)
+    assert BLOCKS == list(watched)
+    assert isinstance(watched.error, MisuseError)
+
+
+def test_what_the_source_raises_is_raised_and_the_stream_has_broken_off(backend: str) -> None:
+    lost = ConnectionResetError("gone")
+    watched = tee(FakeSource([WIRE[:300]], fail=lost))
+    with pytest.raises(ConnectionResetError) as caught:
+        list(watched)
+    assert lost is caught.value
+    assert watched.outcome is not None
+    assert "truncated" == watched.outcome.name
+    assert watched.error is None
+
+    async def main() -> None:
+        watched = async_tee(AsyncFakeSource([WIRE[:300]], fail=lost))
+        with pytest.raises(ConnectionResetError):
+            [block async for block in watched]
+        assert watched.outcome is not None
+        assert "truncated" == watched.outcome.name
+
+    run(backend, main)
+
+
+def test_leaving_early_closes_the_source_and_ends_as_cancelled(backend: str) -> None:
+    source = FakeSource(each_byte(WIRE))
+    with tee(source) as watched:
+        for _, _ in zip(range(400), watched, strict=False):
+            pass
+    taken = source.taken
+    assert 1 == source.closed
+    assert watched.outcome is not None
+    assert "cancelled" == watched.outcome.name
+    assert watched.response is not None
+    assert [] == list(watched)
+    assert taken == source.taken
+
+    async def main() -> None:
+        source = AsyncFakeSource(each_byte(WIRE))
+        async with async_tee(source) as watched:
+            async for _ in watched:
+                if source.taken == 400:
+                    break
+        assert (1, 400) == (source.closed, source.taken)
+        assert watched.outcome is not None
+        assert "cancelled" == watched.outcome.name
+
+    run(backend, main)
+
+
+def test_the_last_block_before_leaving_is_watched_too() -> None:
+    with tee([WIRE, b": more\n\n"]) as watched:
+        next(watched)
+    assert watched.outcome is not None
+    assert "done" == watched.outcome.reason, "the stream had said its end"
+
+
+def test_an_async_tee_that_is_cancelled_closes_its_source_and_ends_as_cancelled(backend: str) -> None:
+    async def main() -> None:
+        source = AsyncFakeSource(each_byte(WIRE))
+        watched = async_tee(source)
+        with anyio.CancelScope() as scope:
+            async with watched:
+                async for _ in watched:
+                    if source.taken == 400:
+                        scope.cancel()
+        assert scope.cancelled_caught
+        assert (1, 400) == (source.closed, source.taken)
+        assert watched.outcome is not None
+        assert "cancelled" == watched.outcome.name
+
+    run(backend, main)
+
+
+def test_wherever_an_async_tee_is_cancelled_what_had_gone_on_was_watched(backend: str) -> None:
+    blocks = [one + b"\n\n" for one in WIRE.split(b"\n\n")[:-1]]
+
+    async def main() -> None:
+        for place in range(len(blocks) + 1):
+            source = AsyncFakeSource(blocks)
+            came = b""
+            with anyio.CancelScope() as scope:
+                async with async_tee(source) as watched:
+                    if place == 0:
+                        scope.cancel()
+                    async for block in watched:
+                        came += block
+                        if source.taken == place:
+                            scope.cancel()
+            alone = Accumulator()
+            alone.absorb(came)
+            assert alone.cancel() == watched.outcome
+            assert alone.snapshot() == watched.response
+            assert (1, place) == (source.closed, source.taken)
+
+    run(backend, main)
+
+
+def test_a_source_of_chunks_has_no_bytes_to_pass_on(backend: str) -> None:
+    with pytest.raises(MisuseError):
+        next(tee([chunk("a")]))
+
+    async def main() -> None:
+        with pytest.raises(MisuseError):
+            await anext(async_tee([chunk("a")]))
+
+    run(backend, main)
+
+
+def test_closing_closes_the_source_even_where_that_fails() -> None:
+    class Stuck(FakeSource):
+        def close(self) -> None:
+            raise OSError("stuck")
+
+    watched = tee(Stuck(BLOCKS))
+    next(watched)
+    with pytest.raises(OSError, match="stuck"):
+        watched.close()
+    assert watched.outcome is not None
+    assert "cancelled" == watched.outcome.name
+
+
+def test_what_the_source_says_of_its_response_is_said_by_the_tee(backend: str) -> None:
+    watched = tee(Blocks(iter(BLOCKS), status=200, content_type="text/event-stream"))
+    assert (200, "text/event-stream") == (watched.status, watched.content_type)
+
+    async def main() -> None:
+        watched = async_tee(AsyncFakeSource(BLOCKS))
+        assert (None, None) == (watched.status, watched.content_type)
+
+    run(backend, main)

@@ -1,0 +1,258 @@
+"""What is given to those who test: streams that are streams, cuts that lose nothing, checks that see what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from streamkit import Accumulator, TruncatedError, check_stream, reassemble
+from streamkit.testing import (
+    DONE,
+    AsyncFakeSource,
+    FakeClock,
+    FakeSource,
+    check_async_source,
+    check_source,
+    chunk,
+    each_byte,
+    event,
+    every_cut,
+    fragment,
+    random_cuts,
+    response,
+    stream_bytes,
+)
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_a_stream_of_text_is_a_whole_stream() -> None:
+    wire = stream_bytes("Hel", "lo", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
+    made = reassemble(wire)
+    assert "Hello" == made.choices[0].message.content
+    assert "stop" == made.choices[0].finish_reason
+    assert made.usage is not None
+    assert 3 == made.usage.total_tokens
+    accumulator = Accumulator(strict=True)
+    accumulator.absorb(wire)
+    assert "done" == accumulator.close().reason
+    assert () == accumulator.anomalies
+    assert check_stream(wire) is not None
+
+
+def test_a_stream_of_fragments_is_a_call() -> None:
+    wire = stream_bytes(
+        chunk(delta=fragment("", id="a", name="f")),
+        chunk(delta=fragment('{"k"')),
+        chunk(delta=fragment(":1}")),
+        chunk(finish="tool_calls"),
+    )
+    (call,) = reassemble(wire).choices[0].message.tool_calls or ()
+    assert ("a", '{"k":1}', True) == (call.id, call.function.arguments, call.complete)  # type: ignore[union-attr]
+
+
+def test_a_stream_may_break_off() -> None:
+    with pytest.raises(TruncatedError):
+        reassemble(stream_bytes("a", finish=None, done=False))
+    assert stream_bytes("a").endswith(DONE)
+    assert b"ab" == stream_bytes(b"a", b"b", finish=None, done=False)
+
+
+def test_a_response_is_what_its_stream_gives() -> None:
+    assert reassemble(stream_bytes("Hello")) == response("Hello")
+    assert "hm" == response(reasoning="hm").choices[0].message.reasoning
+
+
+@pytest.mark.parametrize(
+    "wire, args",
+    [
+        (b"data: a\n\n", {"data": "a"}),
+        (b'data: {"k":1}\n\n', {"data": {"k": 1}}),
+        (b"data: a\ndata: b\n\n", {"data": b"a\nb"}),
+        (b"event: error\ndata: a\n\n", {"data": "a", "type": "error"}),
+    ],
+)
+def test_an_event_is_framed_as_the_standard_says(wire: bytes, args: dict[str, Any]) -> None:
+    assert wire == event(**args)
+
+
+def test_every_cut_is_every_cut() -> None:
+    assert [[b"abc"], [b"a", b"bc"], [b"ab", b"c"], [b"a", b"b", b"c"]] == list(every_cut(b"abc"))
+    assert [[b""]] == list(every_cut(b""))
+    assert [b"a", b"b"] == each_byte(b"ab")
+
+
+@pytest.mark.parametrize("wire", [b"", b"a", b"ab", stream_bytes("Hello")])
+def test_random_cuts_lose_nothing_and_come_again(wire: bytes) -> None:
+    cuts = list(random_cuts(wire, 5, 20))
+    assert 20 == len(cuts)
+    assert {wire} == {b"".join(one) for one in cuts}
+    assert cuts == list(random_cuts(wire, 5, 20))
+    assert all(all(one) for one in cuts) or not wire
+
+
+def test_the_clock_goes_on_when_it_is_told_to(backend: str) -> None:
+    clock = FakeClock(5.0)
+    assert (5.0, 5.0) == (clock(), clock())
+    assert 7.5 == clock.advance(2.5) == clock()
+    assert [(b"a", 8.0), (b"b", 8.5)] == [(block, clock()) for block in clock.timed([b"a", b"b"], 0.5)]
+    with pytest.raises(ValueError, match="back"):
+        clock.advance(-1)
+
+    async def main() -> None:
+        assert [(b"a", 9.0)] == [(block, clock()) async for block in clock.timed_async([b"a"], 0.5)]
+
+    anyio.run(main, backend=backend)
+
+
+def test_the_fakes_are_sources_as_they_should_be(backend: str) -> None:
+    check_source(FakeSource)
+    check_source(lambda given: (block for block in given))
+
+    async def main() -> None:
+        await check_async_source(AsyncFakeSource)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_fake_counts_what_is_asked_of_it() -> None:
+    source = FakeSource([b"a", b"b"], fail=OSError("gone"))
+    assert b"a" == next(source)
+    assert (1, 0) == (source.taken, source.closed)
+    assert b"b" == next(source)
+    with pytest.raises(OSError, match="gone"):
+        next(source)
+    source.close()
+    assert 1 == source.closed
+    assert [] == list(source)
+
+
+def joining(given: Iterable[bytes]) -> Iterator[bytes]:
+    yield b"".join(given)
+
+
+def behind(given: Iterable[bytes]) -> Iterator[bytes]:
+    last = None
+    for block in given:
+        if last is not None:
+            yield last
+        last = block
+    if last is not None:
+        yield last
+
+
+def losing(given: Iterable[bytes]) -> Iterator[bytes]:
+    for block in given:
+        yield block.strip()
+
+
+def quiet(given: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from given
+    except Exception:
+        return
+
+
+def in_strings(given: Iterable[bytes]) -> Iterator[Any]:
+    for block in given:
+        yield bytearray(block) if block.startswith(b"d") else b""
+
+
+class Again:
+    """A source that begins anew when it is asked after its end."""
+
+    def __init__(self, given: Iterable[bytes]) -> None:
+        self._given = given
+        self._at = iter(given)
+
+    def __iter__(self) -> Again:
+        return self
+
+    def __next__(self) -> bytes:
+        for block in self._at:
+            return block
+        self._at = iter(self._given)
+        raise StopIteration
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (joining, "nothing is held back"),
+        (behind, "nothing is held back"),
+        (losing, "in order and unchanged"),
+        (quiet, "an error, not an end"),
+        (in_strings, "in order and unchanged"),
+        (Again, "stays ended"),
+        (lambda given: iter(()), "first block comes"),
+    ],
+)
+def test_a_source_that_does_wrong_is_told_what(backend: str, make: Any, sentence: str) -> None:
+    with pytest.raises(AssertionError, match=sentence):
+        check_source(make)
+
+    class Wrapped:
+        def __init__(self, given: Iterable[bytes]) -> None:
+            self._source = iter(make(given))
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            for block in self._source:
+                return block
+            raise StopAsyncIteration
+
+    async def main() -> None:
+        with pytest.raises(AssertionError, match=sentence):
+            await check_async_source(Wrapped)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_source_that_drains_when_it_is_closed_is_told_so(backend: str) -> None:
+    class Draining(FakeSource):
+        def close(self) -> None:
+            list(self)
+            super().close()
+
+    with pytest.raises(AssertionError, match="drains nothing"):
+        check_source(Draining)
+
+    class AsyncDraining(AsyncFakeSource):
+        async def aclose(self) -> None:
+            [block async for block in self]
+            await super().aclose()
+
+    async def main() -> None:
+        with pytest.raises(AssertionError, match="drains nothing"):
+            await check_async_source(AsyncDraining)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_source_may_cut_anew_if_that_is_said() -> None:
+    check_source(joining_what_comes, boundaries=False)
+
+
+def joining_what_comes(given: Iterable[bytes]) -> Iterator[bytes]:
+    """Two blocks as one, and what had come before a failure."""
+    waiting = b""
+    try:
+        for block in given:
+            waiting += block
+            if len(waiting) > 10:
+                yield waiting
+                waiting = b""
+    except Exception:
+        if waiting:
+            yield waiting
+        raise
+    if waiting:
+        yield waiting
