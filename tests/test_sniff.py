@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
 
+from streamkit import FormatError, reassemble
 from streamkit.errors import LimitError, RemoteError
 from streamkit.sniff import Sniffer, read_body
 from wire import each_byte
@@ -123,3 +125,8 @@ def test_a_body_may_be_a_full_response_which_is_the_chunk_that_says_it_all() -> 
 )
 def test_other_bodies_say_nothing(body: bytes) -> None:
     assert None is read_body(body)
+
+
+def test_a_compressed_body_says_so() -> None:
+    with pytest.raises(FormatError, match="gzip"):
+        reassemble(gzip.compress(b"data: [DONE]\n\n"))

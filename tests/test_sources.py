@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +186,28 @@ def test_an_error_of_the_source_itself_comes_through() -> None:
 
     with pytest.raises(ConnectionResetError):
         reassemble(broken())
+
+
+def test_what_had_come_is_not_lost_when_the_source_breaks() -> None:
+    def broken() -> Iterator[bytes]:
+        yield sse(delta('{"content":"Hel"}'))
+        raise ConnectionResetError("by peer")
+
+    with pytest.raises(TruncatedError) as caught:
+        reassemble(broken())
+    assert "Hel" == caught.value.partial.choices[0].message.content
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+def test_what_the_source_raises_before_anything_came_is_raised_as_it_is() -> None:
+    def refused() -> Iterator[bytes]:
+        raise ConnectionRefusedError
+        yield b""
+
+    with pytest.raises(ConnectionRefusedError):
+        reassemble(refused())
+
+
+def test_the_options_of_an_accumulator_are_passed_on() -> None:
+    with pytest.raises(FormatError, match="not JSON"):
+        reassemble(sse("nonsense", delta('{"content":"a"}', "stop")), strict=True)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from .errors import MisuseError
 from .habits import Dialect
 from .limits import Limits
 from .rules import Rule
 
-__all__ = ("check_options",)
+__all__ = ("Options", "check_options")
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of an `Accumulator`, for whoever passes them on."""
+
+    strict: bool
+    limits: Limits
+    rules: Mapping[str, Rule]
+    dialect: Dialect
+    fast: bool
 
 
 def check_options(limits: object, rules: object, dialect: object) -> None:

@@ -14,17 +14,15 @@ Rule 3  A late block is read all the same, since it is there: a stream that it c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from .accumulator import Accumulator
 from .deadlines import Deadlines, Watch
 from .errors import FormatError, MisuseError, RemoteError, StreamError
 from .events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
-from .habits import Dialect
-from .limits import Limits
+from .options import Options
 from .outcome import Outcome
-from .rules import Rule
 from .timing import Stopwatch
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types.toolcalls import ChatCompletionMessageToolCallUnion
@@ -32,16 +30,6 @@ from .types.toolcalls import ChatCompletionMessageToolCallUnion
 __all__ = ("Options", "Session")
 
 Piece = TypeVar("Piece")
-
-
-class Options(TypedDict, total=False):
-    """What a stream passes on to its `Accumulator`."""
-
-    strict: bool
-    limits: Limits
-    rules: Mapping[str, Rule]
-    dialect: Dialect
-    fast: bool
 
 
 class Session:

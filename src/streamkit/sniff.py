@@ -18,7 +18,7 @@ __all__ = ("Sniffer", "begins_with_document", "read_body", "refusal")
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_BODY = frozenset(b"{[<")
+_BODY = frozenset(b"{[<\x1f")  # the last: gzip
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
@@ -125,4 +125,6 @@ def refusal(data: bytes) -> SenderError:
         value = None
     if isinstance(value, dict):
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
+    if data.startswith(b"\x1f\x8b"):
+        return FormatError("the bytes are no event stream but gzip: decode them first", excerpt=excerpt(data))
     return FormatError("the bytes are no event stream", excerpt=excerpt(data))

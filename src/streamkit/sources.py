@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from .accumulator import Accumulator
-from .errors import MisuseError
+from .errors import MisuseError, StreamError
+from .options import Options
 from .sources_async import async_blocks
 from .sources_blocks import AsyncBlocks, Blocks
 from .sources_sync import blocks
@@ -31,25 +32,35 @@ Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Iterable[byte
 """What `reassemble` takes: bytes, a path, an open binary file, an iterable of blocks."""
 
 
-def reassemble(source: Any) -> CreateChatCompletionResponse:
+def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionResponse:
     """The full response out of a stream.
 
     `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
     opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
+    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`).
 
     Raises `TruncatedError`, `RemoteError`, `FormatError` or `LimitError` where the stream is not complete, with what
-    had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read.
+    had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read. What the
+    source itself raises in mid-stream (a connection that was reset) is the `__cause__` of such an error.
     """
-    accumulator = Accumulator()
+    accumulator = Accumulator(**options)
     found = blocks(source)
-    for item in found:
-        if found.chunks:
-            accumulator.add(item)
-        else:
-            accumulator.absorb(item)
+    broken: Exception | None = None
+    try:
+        for item in found:
+            if found.chunks:
+                accumulator.add(item)
+            else:
+                accumulator.absorb(item)
+    except StreamError:
+        raise
+    except Exception as error:
+        if accumulator.progress == (0, 0):
+            raise  # nothing came that could be lost
+        broken = error
     outcome = accumulator.close()
     if outcome.error is not None:
-        raise outcome.error
+        raise outcome.error from broken
     response = accumulator.snapshot()
     assert response is not None
     return response
