@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from streamkit.sources import AsyncBlocks
-from streamkit.tee import AsyncTee, async_tee
+from streamkit.tees import AsyncTee, async_tee
 
 log = logging.getLogger("gateway")
 

@@ -24,7 +24,7 @@ LEVELS: dict[int, str] = {
     2: "codec codec_* dialect dialect_* habits",
     3: "cells text choice toolcalls reducer events outcome accumulator envelope remote salvage documents sniff foreign options statistics",
     4: "timing session trace traits traits_* rewrite rewrite_*",
-    5: "sources sources_* stream stream_* record replay check tee broadcast broadcast_*",
+    5: "sources sources_* stream stream_* record replay check tees broadcast broadcast_*",
     6: "server testing testing_* pytest_plugin cli cli_* __main__ integrations integrations.*",
 }
 FACE = 6  # `streamkit` itself gathers names from anywhere; only the top level may use it, as any caller does

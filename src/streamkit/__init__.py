@@ -29,10 +29,14 @@ from .rules import RULES, Rule
 from .sources import reassemble
 
 if TYPE_CHECKING:
+    from .broadcast import Broadcast, Snapshot, Subscription
+    from .broadcast_async import AsyncBroadcast, AsyncSubscription
     from .check import Report, check_stream
     from .codec import dumps, loads, structure, unstructure
     from .deadlines import Deadlines
+    from .rewrite import to_chunks, to_events
     from .stream import AsyncChatStream, ChatStream
+    from .tees import AsyncTee, Tee, async_tee, tee
     from .timing import Timing
 
 __all__ = (
@@ -40,7 +44,11 @@ __all__ = (
     "RULES",
     "Accumulator",
     "Anomaly",
+    "AsyncBroadcast",
     "AsyncChatStream",
+    "AsyncSubscription",
+    "AsyncTee",
+    "Broadcast",
     "ChatStream",
     "DeadlineError",
     "Deadlines",
@@ -54,11 +62,15 @@ __all__ = (
     "Report",
     "Rule",
     "SenderError",
+    "Snapshot",
     "Statistics",
     "StreamError",
+    "Subscription",
+    "Tee",
     "Timing",
     "TruncatedError",
     "ValidationError",
+    "async_tee",
     "check_stream",
     "dumps",
     "errors",
@@ -67,21 +79,35 @@ __all__ = (
     "reassemble",
     "sse",
     "structure",
+    "tee",
+    "to_chunks",
+    "to_events",
     "types",
     "unstructure",
 )
 
 # Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
 _LATER = {
+    "AsyncBroadcast": "broadcast_async",
     "AsyncChatStream": "stream",
+    "AsyncSubscription": "broadcast_async",
+    "AsyncTee": "tees",
+    "Broadcast": "broadcast",
     "ChatStream": "stream",
     "Deadlines": "deadlines",
     "Report": "check",
+    "Snapshot": "broadcast",
+    "Subscription": "broadcast",
+    "Tee": "tees",
     "Timing": "timing",
+    "async_tee": "tees",
     "check_stream": "check",
     "dumps": "codec",
     "loads": "codec",
     "structure": "codec",
+    "tee": "tees",
+    "to_chunks": "rewrite",
+    "to_events": "rewrite",
     "unstructure": "codec",
 }
 

@@ -10,7 +10,7 @@ import pytest
 from corpus import TRACES, Recorded, each
 from streamkit import Accumulator, FormatError, MisuseError, reassemble
 from streamkit.sources import Blocks
-from streamkit.tee import async_tee, tee
+from streamkit.tees import async_tee, tee
 from streamkit.testing import (
     AsyncFakeSource,
     FakeSource,
