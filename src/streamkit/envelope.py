@@ -45,6 +45,7 @@ _MOST = 32  # envelopes kept, one a choice and part; the least recently learned 
 _PATIENCE = 4  # envelopes learned in a row that no event ever fitted, before learning becomes rarer
 _LENIENCE = 32  # events in a row that no envelope can be learned from (a stream begins with some), before the same
 _QUOTE, _BACKSLASH, _LF, _CR = 34, 92, 10, 13  # as numbers: `34 in hole` takes 14 ns where `b'"' in hole` takes 92
+_PROBE = 4  # bytes of a suffix to look for: its quote alone would be found at every escaped quote
 _MARK = "streamkit"  # stands in the hole while its place is proved
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*')
 _PADDING = re.compile(rb'"(?:obfuscation|p)" ?: ?"([^"\\]*)"')
@@ -98,7 +99,7 @@ class _Envelope:
             ends = (suffix, len(suffix), suffix + self.head, b"", b"")
         # For one quick look. An end comes also with the head of the next event behind it: where that stands, one
         # comparison does for both.
-        self.parts = (len(self.head), *ends, cell, self.call, state.index)
+        self.parts = (len(self.head), suffix[:_PROBE], *ends, cell, self.call, state.index)
         self.next = self  # which envelope came after this one the last time: the first to be tried
 
 
@@ -138,17 +139,19 @@ class Lane:
                 if found is None:
                     break
                 following = found
-            length, suffix, skip, suffix_head, tail, tail_head, cell, call, choice = following.parts
+            length, probe, suffix, skip, suffix_head, tail, tail_head, cell, call, choice = following.parts
             pieces = cell.pieces
             before, more = events, True
-            # Every step below is a search for one byte or a comparison at one place: 50 ns each, whereas a search for a
+            # Every step below is a search for a few bytes or a comparison at one place: 55 ns each, whereas a search for a
             # suffix of 70 bytes takes 170, as the search prepares itself for its needle each time.
             while more:
                 begin = at + length
-                stop = block.find(b'"', begin)
+                stop = block.find(probe, begin)
                 if tail:
                     if not block.startswith(suffix, stop):
-                        stop = block.find(suffix, begin)  # there is an escaped quote in the hole
+                        stop = block.find(
+                            suffix, begin
+                        )  # the hole has the probe in it: an escaped quote and what follows
                         if stop < 0:
                             break
                     ended = block.find(b'"', stop + skip)
