@@ -7,8 +7,8 @@ Rule 1: all contestants of a figure are measured in one run, by turns: a slow mo
 Rule 2: the garbage collector is handled the same for all: emptied before each measurement and off while it lasts, or,
         with `--gc`, left on as programs have it.
 Rule 3: what is timed has run before: once ahead of all rounds, so that imports and the specialising interpreter are
-        warm; and in each round as often in a row as fills `FILL`, of which the mean counts. Else a contestant that takes
-        a millisecond would pay mostly for the caches of the processor that one of 200 ms has left behind.
+        warm; and in each round as often in a row as fills `FILL`, of which the mean counts. Else a contestant of a
+        millisecond would pay mostly for the caches of the processor that one of 200 ms has left behind.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ def beside_openai(bench: Bench) -> Iterator[Figure]:
 
 # --- floors
 
-# µs a chunk on the machine where the goals were set: the same fold in Rust with serde_json, and the floor of text, which
-# jiter, Rust as well, sets there. By the floor here Rust's figures are scaled to this machine.
+# µs a chunk on the machine where the goals were set: the same fold in Rust with serde_json, and the floor of text,
+# which jiter, Rust as well, sets there. By the floor here Rust's figures are scaled to this machine.
 RUST = {"text": 1.4, "tool_arguments": 1.9, "logprobs": 4.7}
 FLOOR_THEN = 0.4 + 1.5
 

@@ -20,7 +20,7 @@ import peers
 import shapes
 import streamkit
 from figures import Figure, at_most
-from workloads import TITLES, Bench
+from workloads import TITLES, Bench, cuts
 
 __all__ = ("imports", "memory")
 
@@ -103,15 +103,14 @@ def memory(bench: Bench) -> Iterator[Figure]:
     for shape in ("text", "tool_arguments", "choices"):
         raw = shapes.SHAPES[shape](bench.chunks)
         text = sum(len(one.encode()) for one in shapes.said(raw))
-        for cut, blocks in (("large blocks", shapes.blocks(raw, LARGE)), ("one event a block", shapes.events(raw))):
+        for cut, blocks in cuts(raw).items():
             held(blocks)  # what is made once for all streams
             size, goal = held(blocks), 2 * text + CONSTANT
             note = f"text {text / 1000:.1f} kB, twice, and {CONSTANT / 1000:.0f}"
             name = f"state of {bench.chunks:,} chunks, {TITLES[shape]}, {cut}"
             yield at_most(name, size / 1000, goal / 1000, " kB", note)
     raw = shapes.text(bench.chunks)
-    ends = {"large blocks": shapes.blocks(raw, LARGE), "one event a block": shapes.events(raw)}
-    ends |= {"100-byte blocks": shapes.blocks(raw, 100)}
+    ends = {**cuts(raw), "100-byte blocks": shapes.blocks(raw, 100)}
     for cut, blocks in ends.items():
         count = kept(blocks, events=False) + kept(blocks, events=True)
         yield at_most(f"blocks still referred to, {cut}", count, 0, note=f"of {len(blocks):,}, absorb and feed")

@@ -59,7 +59,7 @@ def ratio_on(bench: Bench, body: bytes) -> float | None:
 
 
 def recorded(bench: Bench) -> Iterator[Figure]:
-    """Every recorded stream as one block: how fast, and how many times as long openai-python takes where it completes"""
+    """Every recorded stream as one block: how fast, and how often that goes into what openai-python takes"""
     warnings.filterwarnings("ignore", message="Pydantic serializer")  # openai-python on what it did not expect
     all_ratios: list[float] = []
     all_streams: list[Recording] = []

@@ -11,7 +11,7 @@ import bench_sse
 import shapes
 import streamkit
 from figures import Figure, at_most, ratio, us
-from workloads import TITLES, Bench, Blocks, absorb, feed, reference
+from workloads import TITLES, Bench, Blocks, absorb, cuts, feed, reference
 
 __all__ = ("growth", "interleaved", "snapshots", "ways")
 
@@ -24,11 +24,9 @@ def growth(bench: Bench) -> Iterator[Figure]:
     """The cost of a chunk in a long stream, and of a byte in a long event, against a short one"""
     for shape in ("text", "tool_arguments", "logprobs"):
         raws = {n: shapes.SHAPES[shape](n) for n in (SHORT, LONG)}
-        for cut, make in (
-            ("large blocks", lambda raw: shapes.blocks(raw, LARGE)),
-            ("one event a block", shapes.events),
-        ):
-            blocks = {n: make(raw) for n, raw in raws.items()}
+        by_length = {n: cuts(raw) for n, raw in raws.items()}
+        for cut in by_length[SHORT]:
+            blocks = {n: found[cut] for n, found in by_length.items()}
             took = bench.medians({str(n): lambda n=n, b=blocks: absorb(b[n]) for n in blocks}, rounds=5)
             short, long = (took[str(n)] / shapes.chunks(raws[n]) * 1e6 for n in (SHORT, LONG))
             note = f"{long:.2f} µs a chunk at {LONG:,} against {short:.2f} at {SHORT:,}"
@@ -110,11 +108,14 @@ def interleaved(bench: Bench) -> Iterator[Figure]:
 
 
 def ways(bench: Bench) -> Iterator[Figure]:
-    """Events wanted (feed) and not wanted (absorb); and the fast lane turned off"""
+    """Events wanted (feed) and not wanted (absorb), by cut; and the fast lane turned off"""
     for shape in ("text", "tool_arguments", "choices"):
         raw = shapes.SHAPES[shape](bench.chunks)
         n = shapes.chunks(raw)
-        for cut, blocks in (("large blocks", shapes.blocks(raw, LARGE)), ("one event a block", shapes.events(raw))):
+        by_cut = cuts(raw)
+        if shape == "text":  # what a network gives: segments, and less than an event
+            by_cut |= {f"{size:,}-byte blocks": shapes.blocks(raw, size) for size in (1400, 100)}
+        for cut, blocks in by_cut.items():
             took = bench.medians(
                 {
                     "feed": lambda blocks=blocks: feed(blocks),

@@ -51,7 +51,7 @@ def versions(*names: str) -> dict[str, str]:
 
 @cache
 def _openai() -> tuple[Any, Callable[[bytes | Iterator[bytes]], Any]]:
-    """A client that never connects, and what makes a response of its own HTTP library (httpx or httpx2) out of bytes."""
+    """A client that never connects, and what makes a response of its HTTP library (httpx or httpx2) out of bytes."""
     import openai
 
     client = openai.OpenAI(api_key="none", base_url=URL)
@@ -178,7 +178,7 @@ FOLDS: dict[str, tuple[str, Callable[[list[Any]], Fold]]] = {
 
 
 def said_by(made: Any) -> list[str]:
-    """The text of each choice, then the arguments of each call, out of whatever one of these made: see `shapes.said`."""
+    """The text of each choice, then the arguments of each call, out of what one of these made: see `shapes.said`."""
     if isinstance(made, list):  # pydantic-ai's parts
         texts = [getattr(part, "content", None) for part in made]
         return [text for text in (*texts, *(getattr(part, "args", None) for part in made)) if text]

@@ -4,9 +4,8 @@
 
 Without a section, all of them. Every time is the median of its rounds, measured by turns with what it is compared with
 (figures.py says how); what is not installed is left out, and the line says so. `--markdown` writes tables for a page;
-`--into` puts them into that page, between its two markers. Sections:
-
-{sections}
+`--into` puts them into that page, between its two markers. `--help` names the sections; each is a function from a
+`Bench` to its figures, and its docstring is the heading.
 """
 
 from __future__ import annotations
@@ -88,6 +87,8 @@ def arguments() -> argparse.Namespace:
         parser.error(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
     if options.into:
         options.markdown = True
+        if options.sections:
+            parser.error("--into writes all of a page's figures: it takes no section")
         if not (BEGIN in (page := options.into.read_text(encoding="utf-8")) and END in page):
             parser.error(f"{options.into} lacks the markers {BEGIN} and {END}")
     return options

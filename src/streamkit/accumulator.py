@@ -78,11 +78,8 @@ class Accumulator:
         self._anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self._context = Context(rules, limits, self._anomalies.note)
         self._reducer = Reducer(self._context)
-        self._lane = (
-            Lane(self._reducer, self._context.unknown, self._anomalies)
-            if fast and rules is RULES and not dialect
-            else None
-        )
+        plain = fast and rules is RULES and not dialect
+        self._lane = Lane(self._reducer, self._context.unknown, self._anomalies) if plain else None
         self._interpreter = Interpreter(dialect) if dialect else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._documents = DocumentReader(self._anomalies)
@@ -232,9 +229,8 @@ class Accumulator:
         try:
             return self._reducer.explain(choice, call)
         except LookupError:
-            raise self._misuse(
-                f"explain() takes the index of a choice and of a call in it, not {choice} and {call}"
-            ) from None
+            text = f"explain() takes the index of a choice and of a call in it, not {choice} and {call}"
+            raise self._misuse(text) from None
 
     # --- blocks to events
 
@@ -334,6 +330,13 @@ class Accumulator:
         lane = self._lane
         if lane is None:
             return self._event(ServerSentEvent(data), out)
+        if len(raw) < len(data) and lane.current is not None and self._data_bytes + len(data) <= self._response_limit:
+            # An event that was cut in two by the network, which the lane has not seen as a whole.
+            _, events = lane.run(lane.framed(data), 0, out)
+            if events:
+                self._events += 1
+                self._data_bytes += len(data)
+                return None
         trail, chunks = self._anomalies.trail, self._reducer.chunks
         self._event(ServerSentEvent(data), out)
         chunk = self._reducer.last
@@ -398,10 +401,8 @@ class Accumulator:
                     return self._keep_alive(str(value.get("type", kind)), out)
                 if error is not None and not value.get("choices"):
                     return None
-            else:
-                error = find_error(value, kind) if may_report(value) else None
-                if error is not None:
-                    self._remote_error(error, out)
+            elif may_report(value) and (error := find_error(value, kind)) is not None:
+                self._remote_error(error, out)
             self._fold(read_chunk(value, self._anomalies.note), out)
         elif value is None:
             self._anomalies.note("null_event")

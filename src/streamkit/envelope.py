@@ -253,6 +253,10 @@ class Lane:
         envelope.epoch = self._epoch
         return True
 
+    def framed(self, data: bytes) -> bytes:
+        """`data` as an event of this stream stands in a block."""
+        return self._frame[0] + data + self._frame[1]
+
     # --- learning
 
     @property
@@ -285,12 +289,12 @@ class Lane:
     ) -> None:
         """The reference path has folded `chunk`, decoded from `data`, and noted `notes`: code and path of anomalies.
 
-        `raw`: the bytes that were read with it; an envelope is learned only where they are just this event.
+        `raw`: the bytes that were read with it; an envelope is learned only where they are just this event, or its end.
         """
         steady = not notes or all(code in _STEADY for code, _ in notes)
         # A field that changed its type keeps each of its values, also one that is the same again.
         found = _only_text(chunk) if steady and not self._rest and not self._reducer.mixed else None
-        frame = next((frame for frame in _FRAMES if raw == frame[0] + data + frame[1]), None) if found else None
+        frame = _frame_of(raw, data) if found else None
         if found is None or frame is None:
             return self.miss()
         self.pause()
@@ -340,6 +344,13 @@ class Lane:
         self._facts = envelope.facts
         envelope.epoch = self._epoch
         self.current = envelope
+
+
+def _frame_of(raw: bytes, data: bytes) -> _Frame | None:
+    """What stands around `data` in `raw`; where the network cut the event in two, as far as its end tells."""
+    if len(raw) < len(data):
+        return _FRAMES[2 if raw.endswith(b"\r\n\r\n") else 0]
+    return next((frame for frame in _FRAMES if raw == frame[0] + data + frame[1]), None)
 
 
 def _only_text(chunk: CreateChatCompletionStreamResponse) -> tuple[str, str] | None:

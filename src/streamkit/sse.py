@@ -268,7 +268,8 @@ class EventDecoder:
             if not line:
                 self.last_event_id = self._id  # step 1, data or not
                 if self._data:  # step 2: an empty data buffer is no event. One `data:` leaves "\n", which is one
-                    out.append(self._event())  # steps 3 to 6
+                    plain = want == RAW and len(self._data) == 1 and not (self._type or self._ignored)
+                    out.append(self._data[0] if plain else self._event())  # steps 3 to 6
                     self.events += 1
                 elif want == RAW and self._ignored:
                     out.append(Discarded(tuple(self._ignored)))
