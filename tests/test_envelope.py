@@ -169,8 +169,8 @@ def test_any_mixture_of_events_is_the_same_either_way(pieces: list[tuple[str, in
     assert_same_either_way(stream, ends)
 
 
-def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes) -> int:
-    """How many events of a stream took the fast lane."""
+def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20) -> int:
+    """How many events of a stream took the fast lane, in blocks of `size` bytes."""
     taken = 0
     run = Lane.run
 
@@ -181,7 +181,9 @@ def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes) -> int:
         return at, events
 
     monkeypatch.setattr(Lane, "run", counting)
-    Accumulator().feed(stream)
+    accumulator = Accumulator()
+    for start in range(0, len(stream), size):
+        accumulator.feed(stream[start : start + size])
     return taken
 
 
@@ -212,6 +214,11 @@ def test_interleaved_choices_take_the_fast_lane_once_each_is_known(monkeypatch: 
 def test_padding_of_any_length_does_not_leave_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [delta(f'{{"content":"{i}"}}', more=f'"obfuscation":"{"x" * (i % 7)}"') for i in range(100)]
     assert 99 == lanes_taken(monkeypatch, sse(*pieces))
+
+
+@pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
+def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    assert 98 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
 
 
 def test_rules_of_the_callers_own_never_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
