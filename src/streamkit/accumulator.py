@@ -330,10 +330,10 @@ class Accumulator:
         lane = self._lane
         if lane is None:
             return self._event(ServerSentEvent(data), out)
-        if len(raw) < len(data) and lane.current is not None and self._data_bytes + len(data) <= self._response_limit:
+        room = self._response_limit - self._data_bytes
+        if len(raw) < len(data) + lane.overhead and lane.current is not None and len(data) <= room:
             # An event that was cut in two by the network, which the lane has not seen as a whole.
-            _, events = lane.run(lane.framed(data), 0, out)
-            if events:
+            if lane.run(lane.framed(data), 0, out)[1]:
                 self._events += 1
                 self._data_bytes += len(data)
                 return None

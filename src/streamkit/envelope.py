@@ -50,6 +50,7 @@ _MARK = "streamkit"  # stands in the hole while its place is proved
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*')
 _PADDING = re.compile(rb'"(?:obfuscation|p)" ?: ?"([^"\\]*)"')
 _FRAMES = ((b"data: ", b"\n\n"), (b"data:", b"\n\n"), (b"data: ", b"\r\n\r\n"), (b"data:", b"\r\n\r\n"))
+_LEAST_FRAME = min(len(lead) + len(trail) for lead, trail in _FRAMES)
 _STEADY = frozenset({"created_form", "field_type", "finish_empty", "index_missing", "index_type", "role_unknown"})
 """Anomalies that follow from what stands around the text, and are noted again with each event that is the same there."""
 _STANDING = frozenset({Rule.FIRST, Rule.LAST, Rule.DROP})
@@ -348,7 +349,7 @@ class Lane:
 
 def _frame_of(raw: bytes, data: bytes) -> _Frame | None:
     """What stands around `data` in `raw`; where the network cut the event in two, as far as its end tells."""
-    if len(raw) < len(data):
+    if len(raw) < len(data) + _LEAST_FRAME:
         return _FRAMES[2 if raw.endswith(b"\r\n\r\n") else 0]
     return next((frame for frame in _FRAMES if raw == frame[0] + data + frame[1]), None)
 
