@@ -54,31 +54,40 @@ def report(watched: AsyncTee) -> None:
 class Forwarded(Response):
     """The upstream's answer, block by block."""
 
-    def __init__(self, upstream: httpx.Response, over: Callable[[AsyncTee], None]) -> None:
-        self.upstream = upstream
+    def __init__(self, client: httpx.AsyncClient, request: httpx.Request, over: Callable[[AsyncTee], None]) -> None:
+        self.client = client
+        self.request = request
         self.over = over
-        self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upstream = self.upstream
-        # Raw, so that an encoded body goes on as it is (then only the client can read it; the request asks for none).
-        watched = async_tee(AsyncBlocks(upstream.aiter_raw(), close=upstream.aclose))
-        headers = [(name, value) for name, value in upstream.headers.raw if kept(name)]
+        watched: AsyncTee | None = None
         try:
             async with anyio.create_task_group() as tasks:
+                # From the start: a model may think for minutes before its first byte, and the client may not wait.
                 tasks.start_soon(self.until_left, receive, tasks.cancel_scope)
-                await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
-                async for block in watched:
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
+                try:
+                    upstream = await self.client.send(self.request, stream=True)
+                except httpx.TransportError as error:
+                    answer = PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
+                    await answer(scope, receive, send)
+                else:
+                    # Raw, so that an encoded body goes on as it is (only the client can read it; the request asks for none).
+                    watched = async_tee(AsyncBlocks(upstream.aiter_raw(), close=upstream.aclose))
+                    headers = [(name, value) for name, value in upstream.headers.raw if kept(name)]
+                    await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
+                    async for block in watched:
+                        await send({"type": "http.response.body", "body": block, "more_body": True})
+                    await send({"type": "http.response.body", "body": b""})
                 tasks.cancel_scope.cancel()
         finally:
-            with anyio.CancelScope(shield=True):
-                await watched.aclose()
-            self.over(watched)
+            if watched is None:
+                log.info("nothing was forwarded: the client left, or the upstream was not to be had")
+            else:
+                with anyio.CancelScope(shield=True):
+                    await watched.aclose()
+                self.over(watched)
 
-    @staticmethod
-    async def until_left(receive: Receive, scope: anyio.CancelScope) -> None:
+    async def until_left(self, receive: Receive, scope: anyio.CancelScope) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         scope.cancel()
@@ -94,7 +103,6 @@ def create_app(upstream: str | None = None, over: Callable[[AsyncTee], None] = r
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        # A model may think for minutes before its first byte; who does not want to wait leaves.
         async with httpx.AsyncClient(base_url=base, timeout=httpx.Timeout(10, read=None), trust_env=False) as client:
             yield {"client": client}
 
@@ -106,9 +114,6 @@ def create_app(upstream: str | None = None, over: Callable[[AsyncTee], None] = r
         sent = client.build_request(
             "POST", request.url.path, params=request.query_params, content=body, headers=headers
         )
-        try:
-            return Forwarded(await client.send(sent, stream=True), over)
-        except httpx.TransportError as error:
-            return PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
+        return Forwarded(client, sent, over)
 
     return Starlette(routes=[Route("/v1/chat/completions", forward, methods=["POST"])], lifespan=lifespan)

@@ -229,3 +229,25 @@ async def test_a_client_that_wraps_its_cancellation_has_run_into_the_deadline_al
 
     stream = AsyncChatStream(client(), deadlines=Deadlines(idle=SOON))
     assert "deadline_idle" == (await stream.until_done()).reason
+
+
+def test_a_deadline_that_passed_is_the_reason_also_where_the_client_timed_out_first() -> None:
+    clock = Clock()
+
+    def silent() -> Any:
+        yield ROLE + TEXT
+        clock.now += 5
+        raise TimeoutError("read timed out")
+
+    stream = ChatStream(silent(), deadlines=Deadlines(idle=3), clock=clock)
+    outcome = stream.until_done()
+    assert ("failed", "deadline_idle") == (outcome.name, outcome.reason)
+    assert isinstance(outcome.error, DeadlineError)
+    assert isinstance(outcome.error.__cause__, TimeoutError)
+
+
+def test_what_is_no_deadlines_or_no_time_is_told_at_once() -> None:
+    with pytest.raises(MisuseError, match="takes a Deadlines, not int"):
+        ChatStream([TEXT], deadlines=30)  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="sent= takes a time by the stream's clock"):
+        ChatStream([TEXT], clock=Clock(), sent=1e9)

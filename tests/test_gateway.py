@@ -154,6 +154,21 @@ def test_a_client_that_leaves_early_closes_the_upstream(setup: Callable[..., Set
     assert "cancelled" == made.over().outcome.name
 
 
+def test_a_client_that_leaves_before_any_answer_closes_the_upstream_too() -> None:
+    left = Event()
+
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    with served(silent, "off") as base, served(gateway().create_app(base), "on") as front:
+        client = httpx.Client(base_url=front, timeout=0.3, trust_env=False)
+        with client, pytest.raises(httpx.ReadTimeout):
+            client.post(PATH, content=b"{}")
+        assert left.wait(LONG)
+
+
 def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) -> None:
     body = b'{"error":{"message":"no such model","code":404}}'
     made = setup(Upstream([body], 404, b"application/json"))

@@ -31,7 +31,7 @@ def test_an_example_runs(example: str, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.chdir(ROOT)
     ran: list[Any] = []
     names = {"blocks": BLOCKS, "client": Client(), "url": "http://sender", "request": {}, "run": ran.append}
-    exec(compile("import streamkit\n" + example, "README.md", "exec"), names)
+    exec(compile("import time, streamkit\n" + example, "README.md", "exec"), names)
     response = names.get("response") or names["stream"].response
     assert response.choices[0].finish_reason is not None
     assert capsys.readouterr().out

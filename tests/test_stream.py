@@ -26,6 +26,7 @@ from streamkit import (
     RemoteError,
     TruncatedError,
     events,
+    reassemble,
 )
 from streamkit.types import CreateChatCompletionStreamResponse
 from wire import DONE, calls, check_grammar, choice, chunk, delta, each_byte, sse
@@ -547,3 +548,15 @@ async def test_the_streams_are_had_from_the_face_without_loading_anything_before
     assert {"ChatStream", "AsyncChatStream", "Deadlines", "Timing"} <= set(dir(streamkit))
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         streamkit.Nothing
+
+
+def test_tool_calls_are_there_also_behind_the_text() -> None:
+    call = '{"tool_calls":[{"index":0,"id":"x","type":"function","function":{"name":"f","arguments":"{}"}}]}'
+    stream = ChatStream([sse(delta('{"content":"a"}'), delta(call), delta(finish="tool_calls")) + DONE])
+    assert "a" == "".join(stream.text())
+    assert ["x"] == [one.id for one in stream.tool_calls()]
+
+
+def test_a_stream_is_no_source() -> None:
+    with pytest.raises(MisuseError, match="is no source"):
+        reassemble(ChatStream([sse(delta('{"content":"a"}', "stop")) + DONE]))

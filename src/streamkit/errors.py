@@ -54,7 +54,10 @@ class StreamError(Exception):
     `excerpt`: the start of the bytes or value that caused it, or None.
     `partial`: the response so far, or None where no chunk had come.
     `emitted`: whether anything of the response had been handed to the caller before.
+    `status`: the HTTP status of the response, where it was 400 or more and known; else None.
     """
+
+    status: int | None = None
 
     def __init__(
         self,

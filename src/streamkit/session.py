@@ -14,7 +14,7 @@ Rule 3  A late block is read all the same, since it is there: a stream that it c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from .accumulator import Accumulator
@@ -45,6 +45,10 @@ class Session:
         options: Options,
     ) -> None:
         now = clock()
+        if not isinstance(deadlines, Deadlines):
+            raise MisuseError(f"deadlines= takes a Deadlines, not {type(deadlines).__name__}")
+        if sent is not None and not (isinstance(sent, (int, float)) and sent <= now):
+            raise MisuseError(f"sent= takes a time by the stream's clock, which says {now} now, not {sent!r}")
         self.accumulator = Accumulator(**options)
         self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now)
         self.status = status
@@ -55,6 +59,9 @@ class Session:
         self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
         self._line = b""  # the first byte of the line that the last block left open
         self._events: deque[Event] = deque()
+        self._calls: list[
+            ToolCallDone
+        ] = []  # kept, since a reader may well take the text first and the calls afterwards
         self._chunks: deque[CreateChatCompletionStreamResponse] | None = None
 
     # --- what a read came to
@@ -78,7 +85,7 @@ class Session:
             self.error = None
             raise error
         self.stopwatch.block(now, events, accumulator.progress)
-        self._events.extend(events)
+        self._came(events)
         if accumulator.done:
             self._close(self._settled(), now)
         elif late is not None:
@@ -95,7 +102,15 @@ class Session:
         """The source raised `error` while it was read."""
         self.source_error = error
         remote = error if isinstance(error, RemoteError) else _told_by_client(error)
-        outcome = self._settled() if remote is None else self.accumulator.fail(remote, "remote_error")
+        late = None if self._watch is None else self._watch.late(self._clock())
+        if remote is not None:
+            outcome = self.accumulator.fail(remote, "remote_error")
+        elif (
+            late is not None and self._watch is not None
+        ):  # the client's own timeout, or it broke while all was waiting
+            outcome = self.accumulator.fail(self._watch.error(late), f"deadline_{late}")
+        else:
+            outcome = self._settled()
         if outcome.error is not None and outcome.error is not error:
             outcome.error.__cause__ = error
         self._close(outcome, self._clock())
@@ -131,8 +146,13 @@ class Session:
         self.over = True
         if outcome.error is not None and self.status is not None and self.status >= 400:
             outcome.error.add_note(f"The response had the HTTP status {self.status}.")
+            outcome.error.status = self.status
         self.stopwatch.end(now, outcome.events, self.accumulator.progress)
-        self._events.extend(outcome.events)
+        self._came(outcome.events)
+
+    def _came(self, events: Sequence[Event]) -> None:
+        self._events.extend(events)
+        self._calls += [event for event in events if type(event) is ToolCallDone]
 
     def _has_data(self, block: bytes, events: list[Event]) -> bool:
         """Whether a block is more than keep-alives. A comment is one, and an event that gave nothing but a `KeepAlive`."""
@@ -179,13 +199,20 @@ class Session:
         return self.picked(pick)
 
     def tool_calls(self, choice: int) -> Callable[[], ChatCompletionMessageToolCallUnion | None]:
-        """What gives the next tool call of a choice that is over and complete."""
+        """What gives the next tool call of a choice that is over and complete, from the first one on."""
+        at = 0
 
-        def pick(event: Event) -> ChatCompletionMessageToolCallUnion | None:
-            ours = isinstance(event, ToolCallDone) and event.choice == choice and event.tool_call.complete
-            return event.tool_call if ours and isinstance(event, ToolCallDone) else None
+        def next_call() -> ChatCompletionMessageToolCallUnion | None:
+            nonlocal at
+            self._events.clear()
+            while at < len(self._calls):
+                call = self._calls[at]
+                at += 1
+                if call.choice == choice and call.tool_call.complete:
+                    return call.tool_call
+            return None
 
-        return self.picked(pick)
+        return next_call
 
     def chunks(self) -> Callable[[], CreateChatCompletionStreamResponse | None]:
         """What gives the next chunk, from here on."""
@@ -212,7 +239,7 @@ class Session:
         outcome = self.accumulator.outcome
         assert outcome is not None
         if outcome.error is not None:
-            raise outcome.error
+            raise outcome.error.with_traceback(None)  # it may be raised again and again
         response = self.accumulator.snapshot()
         if outcome.name == "cancelled" or response is None:
             message = "the stream was left before its end: there is no full response, snapshot() has what had come"

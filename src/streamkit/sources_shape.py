@@ -55,6 +55,8 @@ def response_of(source: Any) -> Any:
         return source
     if isinstance(source, Mapping):
         return None
+    if inspect.getattr_static(source, "source_error", None) is not None:  # reading `response` would read it all
+        raise MisuseError("a ChatStream is no source: pass what it was made of, or its .chunks()")
     for name in ("http_response", "response"):
         if inspect.getattr_static(source, name, None) is None:
             continue

@@ -72,7 +72,8 @@ class ChatStream:
         return event
 
     def text(self, choice: int = 0) -> Pieces[str]:
-        """The pieces of a choice's content, as they come."""
+        """The pieces of a choice's content, as they come. All that iterates a stream shares its one place in it: what was
+        given as one thing is not given as another any more. Only tool calls are kept."""
         return Pieces(self, self._session.text(choice))
 
     def chunks(self) -> Pieces[CreateChatCompletionStreamResponse]:
@@ -80,7 +81,9 @@ class ChatStream:
         return Pieces(self, self._session.chunks())
 
     def tool_calls(self, choice: int = 0) -> Pieces[ChatCompletionMessageToolCallUnion]:
-        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that."""
+        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
+
+        From the first one on, also those that came while text or events were read."""
         return Pieces(self, self._session.tool_calls(choice))
 
     def until_done(self) -> Outcome:
@@ -206,7 +209,7 @@ class Pieces(Generic[Piece]):
             outcome = self._stream.outcome
             self._stream._session.raised()
             if outcome is not None and outcome.error is not None:
-                raise outcome.error
+                raise outcome.error.with_traceback(None)
         raise StopIteration
 
     def close(self) -> None:
