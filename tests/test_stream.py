@@ -560,3 +560,20 @@ def test_tool_calls_are_there_also_behind_the_text() -> None:
 def test_a_stream_is_no_source() -> None:
     with pytest.raises(MisuseError, match="is no source"):
         reassemble(ChatStream([sse(delta('{"content":"a"}', "stop")) + DONE]))
+
+
+def test_who_reads_while_another_reads_is_told_and_does_the_other_no_harm() -> None:
+    refused: list[str] = []
+
+    def source() -> Any:
+        try:
+            next(stream)
+        except MisuseError as error:
+            refused.append(str(error))
+        yield sse(delta('{"content":"a"}', "stop")) + DONE
+
+    stream = ChatStream(source())
+    assert ("a", ["another thread is reading this stream: one at a time, and share what it gives"]) == (
+        "".join(stream.text()),
+        refused,
+    )

@@ -26,7 +26,6 @@ from .habits import Dialect
 from .limits import Limits
 from .outcome import Outcome
 from .rules import RULES, Rule
-from .sources import reassemble
 
 if TYPE_CHECKING:
     from .broadcast import Broadcast, Snapshot, Subscription
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .codec import dumps, loads, structure, unstructure
     from .deadlines import Deadlines
     from .rewrite import to_chunks, to_events
+    from .sources import reassemble
     from .stream import AsyncChatStream, ChatStream
     from .tees import AsyncTee, Tee, async_tee, tee
     from .timing import Timing
@@ -104,6 +104,7 @@ _LATER = {
     "check_stream": "check",
     "dumps": "codec",
     "loads": "codec",
+    "reassemble": "sources",
     "structure": "codec",
     "tee": "tees",
     "to_chunks": "rewrite",

@@ -30,7 +30,7 @@ class ChatStream:
     """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
 
     `deadlines`: how long it may keep its reader waiting. `clock`: gives the time in seconds, for them and for `timing`.
-    `sent`: when the request was sent, by that clock. Everything else goes to the `Accumulator`.
+    `sent`: when the request was sent, by that clock. Everything else goes to the `Accumulator`. One thread at a time reads.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class ChatStream:
         status = self._blocks.status
         self._session = Session(deadlines=deadlines, clock=clock, sent=sent, status=status, options=options)
         self._closed = False
+        self._reading = False
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +155,10 @@ class ChatStream:
         return piece
 
     def _read(self) -> None:
+        if self._reading:
+            raise MisuseError("another thread is reading this stream: one at a time, and share what it gives")
         session = self._session
+        self._reading = True
         try:
             if session.left() == 0:  # a read might block for ever
                 session.passed()
@@ -163,6 +167,8 @@ class ChatStream:
         except BaseException:
             self.close()
             raise
+        finally:
+            self._reading = False
         if session.over:
             self._close_source()
 
