@@ -47,7 +47,7 @@ test: $(VENV)/.has-test $(VENV)/.has-$(CLIENTS)
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict src
+	$(BIN)/mypy --strict src typing_tests
 	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi
 
 format: $(VENV)/.has-lint

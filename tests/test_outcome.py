@@ -234,3 +234,13 @@ def test_every_reason_is_a_word_with_an_explanation(word: str) -> None:
     name, sentence = REASONS[word]
     assert name in ("complete", "truncated", "failed", "cancelled")
     assert sentence
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ['{"content":"c"}', '{"refusal":"c"}', '{"function_call":{"arguments":"{"}}', '{"reasoning":"c"}'],
+)
+def test_a_choice_that_goes_on_behind_its_second_finish_reason_is_unfinished_again(piece: str) -> None:
+    again = [delta('{"content":"a"}', "stop"), delta('{"content":"b"}', "stop")]
+    assert ("complete", "finish_without_done") == read(*again, done=False).ending
+    assert ("truncated", "no_finish") == read(*again, delta(piece), done=False).ending

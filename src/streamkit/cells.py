@@ -1,7 +1,8 @@
 """Cells: the state of one field while its stream runs, one class for each rule of `rules.py`.
 
 `add(value)` takes the next value (never None) and returns what is new in it; `value()` gives what stands now, never
-an alias of live state. Text is kept in a list and joined when read, so that n pieces cost O(n), not O(n^2).
+an alias of live state (frozen objects, such as the entries of log probabilities, are values and are shared). Text is
+kept in pieces and joined when read, so that n pieces cost O(n), not O(n^2).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Context:
         self.note = note
         self.event = 0  # number of the event that is being read
         self.mixed = False  # whether a field changed its type on the way: then each of its values counts
-        self.unknown: dict[str, int] = {}  # path of each unknown field -> in how many chunks it stood
+        self.unknown: dict[str, int] = {}  # path of each unknown field -> how often it stood there
 
 
 class First:

@@ -149,10 +149,8 @@ class Lane:
                 begin = at + length
                 stop = block.find(probe, begin)
                 if tail:
-                    if not block.startswith(suffix, stop):
-                        stop = block.find(
-                            suffix, begin
-                        )  # the hole has the probe in it: an escaped quote and what follows
+                    if not block.startswith(suffix, stop):  # the probe stands in the hole, behind a backslash
+                        stop = block.find(suffix, begin)
                         if stop < 0:
                             break
                     ended = block.find(b'"', stop + skip)

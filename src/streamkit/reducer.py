@@ -70,9 +70,8 @@ class Reducer:
         self._usage = new_cell(context, "usage", {})
         self.models: dict[str, None] = {}  # every name that was given, in order
         self._usages = 0
-        self._total: tuple[int, bool] | None = (
-            None  # last usage without choices: its tokens, and whether all had finished
-        )
+        # Of the last usage without choices: its tokens, and whether all choices had finished.
+        self._total: tuple[int, bool] | None = None
         self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._extra = Fields(context)
 
@@ -125,8 +124,9 @@ class Reducer:
         if state is None:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
-        if state.settled and (delta.content or delta.refusal or delta.tool_calls or any(delta.extra.values())):
-            state.settled = False
+        if state.settled:  # it goes on once more, unless there is nothing in this
+            said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
+            state.settled = not (said or any(delta.extra.values()))
         if delta.role:
             if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)

@@ -1,8 +1,8 @@
 """What kind of body this is, by its first byte: an event stream, or JSON, or a web page. Never by its header.
 
 Gateways label streams `application/json` and answer a streaming request with an error body under HTTP 200 and
-`text/event-stream`. No line of an event stream that says anything begins with `{`, `[` or `<`; a body that does is held
-whole (up to a limit) for the end. Whitespace and a byte order mark before the first byte do not count.
+`text/event-stream`. No line of an event stream that says anything begins with `{`, `[` or `<`, or as gzip does; a body that
+does is held whole (up to a limit) for the end. Whitespace and a byte order mark before the first byte do not count.
 """
 
 from __future__ import annotations
