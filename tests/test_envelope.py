@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from corpus import SHARED, TRACES, Recorded, each, shared
 from streamkit import Accumulator
-from streamkit.envelope import Lane
+from streamkit.assembly import Assembly
 from streamkit.events import End, ErrorSeen
+from streamkit.lane import Lane
 from wire import DONE, choice, chunk, delta, sse
 
 
@@ -171,20 +172,20 @@ def test_any_mixture_of_events_is_the_same_either_way(pieces: list[tuple[str, in
 
 def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20) -> int:
     """How many events of a stream took the fast lane, in blocks of `size` bytes."""
-    taken = 0
-    run = Lane.run
+    slow = 0
+    event = Assembly.event
 
-    def counting(self: Lane, block: bytes, start: int, out: Any) -> tuple[int, int]:
-        nonlocal taken
-        at, events = run(self, block, start, out)
-        taken += events
-        return at, events
+    def counting(self: Assembly, *arguments: Any) -> None:
+        nonlocal slow
+        slow += 1
+        event(self, *arguments)
 
-    monkeypatch.setattr(Lane, "run", counting)
+    monkeypatch.setattr(Assembly, "event", counting)
     accumulator = Accumulator()
     for start in range(0, len(stream), size):
         accumulator.feed(stream[start : start + size])
-    return taken
+    monkeypatch.undo()
+    return accumulator.statistics().events - slow
 
 
 @pytest.mark.parametrize(
@@ -224,11 +225,9 @@ def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: 
 def test_rules_of_the_callers_own_never_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     from streamkit import RULES
 
-    run = Lane.run
-    monkeypatch.setattr(Lane, "run", lambda self, block, start, out: pytest.fail("took the fast lane"))
+    monkeypatch.setattr(Lane, "__init__", lambda *_: pytest.fail("has a fast lane"))
     accumulator = Accumulator(rules=dict(RULES))
     accumulator.feed(sse(*(delta(f'{{"content":"{i}"}}') for i in range(10))))
-    monkeypatch.setattr(Lane, "run", run)
     response = accumulator.snapshot()
     assert response is not None
     assert "0123456789" == response.choices[0].message.content

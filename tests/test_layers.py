@@ -22,9 +22,9 @@ LEVELS: dict[int, str] = {
     0: "errors",
     1: "sse types types.* jsontext limits deadlines anomalies clients rules drafts",
     2: "codec codec_* dialect dialect_* habits",
-    3: "cells text choice toolcalls reducer events outcome accumulator envelope remote salvage documents sniff foreign options statistics",
-    4: "timing session trace traits traits_* rewrite rewrite_*",
-    5: "sources sources_* stream stream_* record replay check tees broadcast broadcast_*",
+    3: "cells text choice toolcalls reducer events outcome accumulator assembly envelope lane remote salvage documents sniff foreign options statistics",
+    4: "timing session trace traits traits_* rewrite_cut rewrite_documents rewrite_live cleaner",
+    5: "sources sources_* rewrite rewrite_async stream stream_* record replay check tees broadcast broadcast_*",
     6: "server testing testing_* pytest_plugin cli cli_* __main__ integrations integrations.*",
 }
 FACE = 6  # `streamkit` itself gathers names from anywhere; only the top level may use it, as any caller does

@@ -315,23 +315,27 @@ class Keyed:
         self._context = context
         self._path = path + "[]"
         self._entries: list[Any] = []  # Fields, or items that are no objects, as they came
-        self._last: dict[tuple[Any, Any], Fields] = {}
+        self._last: dict[tuple[str, str], Fields] = {}
 
     def add(self, value: list[Any]) -> list[Any]:
         for item in value:
             if not isinstance(item, dict):
                 self._entries.append(item)
                 continue
-            key = (str(item.get("type")), str(item.get("index")))
-            entry = self._last.get(key)
-            if item.get("index") is None and self._entries and entry is not self._entries[-1]:
-                entry = None  # text, thinking, text: the second text does not go on the first
-            known = entry.get("id") if entry is not None else None
-            if entry is None or (known and item.get("id") and known != item["id"]):
-                entry = self._last[key] = Fields(self._context, self._path)
+            entry = self.entry_of(item)
+            if entry is None:
+                entry = self._last[_key(item)] = Fields(self._context, self._path)
                 self._entries.append(entry)
             entry.add(item)
         return value
+
+    def entry_of(self, item: Mapping[str, Any]) -> Fields | None:
+        """The entry that `item` goes on, or None where it begins another."""
+        entry = self._last.get(_key(item))
+        if entry is None or (item.get("index") is None and entry is not self._entries[-1]):
+            return None  # text, thinking, text: the second text does not go on the first
+        known = entry.get("id")
+        return None if known and item.get("id") and known != item["id"] else entry
 
     def flush(self) -> str:
         """As `Text.flush`, for every text in here."""
@@ -339,6 +343,10 @@ class Keyed:
 
     def value(self) -> list[Any]:
         return [item.value() if isinstance(item, Fields) else _copy(item) for item in self._entries]
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item.get("type")), str(item.get("index"))
 
 
 class Ledger:

@@ -34,7 +34,7 @@ from .types import (
     TopLogprobs,
 )
 
-__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
+__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_tokens", "read_usage")
 
 Note = Callable[..., None]
 
@@ -317,10 +317,15 @@ def _tokens(
         return None
     path = f"{path}.{name}"
     if isinstance(items, list) and all(type(item) is dict for item in items):
-        return [_token(item, path, note) for item in items]
+        return read_tokens(items, path, note)
     note("bad_field", path, items)
     extra[name] = items
     return None
+
+
+def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:
+    """The entries of log probabilities that `items` mean."""
+    return [_token(item, path, note) for item in items]
 
 
 def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
