@@ -40,6 +40,7 @@ __all__ = ("Accumulator", "Statistics")
 Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
+_TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
 
 class Accumulator:
@@ -75,6 +76,7 @@ class Accumulator:
         self._lane = Lane(self._reducer, assembly.context.unknown, assembly.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
+        self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
         self._closed = False
@@ -255,28 +257,11 @@ class Accumulator:
         self._settle()
         if type(block) is not bytes:
             block = self._as_bytes(block)
-        at, end = 0, len(block)
-        total = self._bytes + end
-        lane = self._lane
-        if lane is not None:
-            lane.disarm()
-        if total > self._response_limit or end > self._event_limit:
-            lane = None  # a limit may be met, and the reference path knows at which event
-        if lane is not None and lane.current is not None and self._decoder.between_events:
-            at, events = lane.run(block, 0, out)
-            if events:
-                self._assembly.events += events
-                self._assembly.data_bytes += at - events * lane.overhead
-                if at == end:
-                    self._blocks += 1
-                    self._bytes = total
-                    return self._arm()
-        if self._closed:
-            self._check_open("feed")
+        self._check_open("feed")
         if not block:
-            return self._arm()
+            return None
         self._blocks += 1
-        self._bytes = total
+        self._bytes += len(block)
         if self._sniffer is not None:
             try:
                 block = self._sniffer.feed(block)
@@ -285,33 +270,44 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        raised = self._read(block, out) if lane is None else self._read_with(lane, block, at, out)
+        if self._tail:
+            block, self._tail = self._tail + block, b""
+        lane = self._lane
+        if lane is not None:
+            lane.disarm()
+            if self._bytes > self._response_limit or len(block) > self._event_limit:
+                lane = None  # a limit may be met, and the reference path knows at which event
+        raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
             raise raised
-        return self._arm()
+        if lane is not None and not self._tail and self._decoder.between_events:
+            lane.arm(min(self._response_limit - self._bytes, self._event_limit))
+        return None
 
-    def _arm(self) -> None:
-        """Let the fast lane take the next block by itself, where nothing but its events is to be looked after."""
-        if self._lane is not None and self._decoder.between_events:
-            self._lane.arm(min(self._response_limit - self._bytes, self._event_limit))
-
-    def _read_with(self, lane: Lane, block: bytes, at: int, out: Out) -> SenderError | None:
-        """Read a block from the offset `at` on, in the fast lane as far as that goes, and else event by event."""
-        end, raised = len(block), None
+    def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
+        """Read a block in the fast lane as far as that goes, and else event by event."""
+        at, end, raised = 0, len(block), None
         while at < end:
+            ready = lane.current is not None and self._decoder.between_events
+            if ready:
+                start = at
+                at, events = lane.run(block, at, out)
+                if events:
+                    self._assembly.events += events
+                    self._assembly.data_bytes += at - start - events * lane.overhead
+                    if at == end:
+                        break
             # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
             skip = at + _MANY if lane.resting else at
             stop = block.find(b"\n\n", skip) + 2
             if stop < 2 and (stop := block.find(b"\r\n\r\n", skip) + 4) < 4:
                 stop = end
+                if ready and end - at < _TAIL and _begins_data(block, at, end):
+                    self._tail = block[at:]
+                    break
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
-            if lane.current is not None and at < end and self._decoder.between_events:
-                start = at
-                at, events = lane.run(block, at, out)
-                self._assembly.events += events
-                self._assembly.data_bytes += at - start - events * lane.overhead
         return raised
 
     def _read(self, block: bytes, out: Out) -> SenderError | None:
@@ -357,13 +353,6 @@ class Accumulator:
         lane = self._lane
         if lane is None:
             return self._assembly.event(ServerSentEvent(data), out)
-        room = self._response_limit - self._assembly.data_bytes
-        if len(raw) < len(data) + lane.overhead and lane.current is not None and len(data) <= room:
-            # An event that was cut in two by the network, which the lane has not seen as a whole.
-            if lane.one(data, out):
-                self._assembly.events += 1
-                self._assembly.data_bytes += len(data)
-                return None
         lane.pause()
         trail, chunks = self._assembly.anomalies.trail, self._reducer.chunks
         self._assembly.event(ServerSentEvent(data), out)
@@ -378,6 +367,8 @@ class Accumulator:
         if self._sniffer is not None:
             return self._close_body(self._sniffer, out)
         try:
+            if self._tail:
+                self._decoder.feed_raw(self._tail)
             last = self._decoder.close()
         except LimitError as error:
             error.event = self._assembly.events + 1
@@ -414,3 +405,8 @@ class Accumulator:
 
     def _misuse(self, message: str) -> MisuseError:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
+
+
+def _begins_data(block: bytes, at: int, end: int) -> bool:
+    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
+    return b"data:".startswith(block[at : at + 5]) and block.find(b"\n", at, end - 1) < 0

@@ -32,6 +32,7 @@ class ChoiceState:
     """Everything known of one choice."""
 
     __slots__ = (
+        "_context",
         "audio",
         "bare",
         "calls",
@@ -58,42 +59,54 @@ class ChoiceState:
     )
 
     def __init__(self, context: Context, index: int) -> None:
+        self._context = context
         self.index = index
         self.role = new_cell(context, f"{_DELTA}.role", "")
         self.content = new_cell(context, f"{_DELTA}.content", "")
-        self.refusal = new_cell(context, f"{_DELTA}.refusal", "")
-        self.function_name = new_cell(context, f"{_DELTA}.function_call.name", "")
-        self.function_arguments = new_cell(context, f"{_DELTA}.function_call.arguments", "")
-        self.function_extra = Fields(context, f"{_DELTA}.function_call")
-        self.audio = Fields(context, f"{_DELTA}.audio")
         self.calls = CallTable(context, index)
-        self.logprobs_content = new_cell(context, "choices[].logprobs.content", [])
-        self.logprobs_refusal = new_cell(context, "choices[].logprobs.refusal", [])
-        self.logprobs_extra = Fields(context, "choices[].logprobs")
         self.finish = new_cell(context, "choices[].finish_reason", "")
         self.delta_extra = Fields(context, _DELTA)
-        self.extra = Fields(context, "choices[]")
+        # What most choices never have: None until it is needed.
+        self.refusal: Any = None
+        self.function_name: Any = None
+        self.function_arguments: Any = None
+        self.function_extra: Any = None
+        self.audio: Any = None
+        self.logprobs_content: Any = None
+        self.logprobs_refusal: Any = None
+        self.logprobs_extra: Any = None
+        self.extra: Any = None
         self.has: set[str] = set()  # which of the optional fields were there at all: "" is content, null is none
         self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
-        self.ended: set[Part] = set()  # parts that were done before: a further piece reopens them
+        self.ended: tuple[Part, ...] = ()  # parts that were done before: a further piece reopens them
         self.reopened = False  # whether it went on after it was done
         self.settled = False  # whether, having gone on, it has a finish reason behind all that it said
         self.done = False  # whether the choice was reported as done
+
+    def need(self, name: str) -> Any:
+        """The cell or fields of this name, made where they are not there yet."""
+        found = getattr(self, name)
+        if found is None:
+            path, empty = _LATER[name]
+            found = Fields(self._context, path) if empty is None else new_cell(self._context, path, empty)
+            setattr(self, name, found)
+        return found
 
     def cell_of(self, field: str) -> Cell | None:
         """The cell of a text in the delta: `content`, `refusal`, or an unknown field."""
         if field == "content":
             return self.content
-        return self.refusal if field == "refusal" else self.delta_extra.cell(field)
+        found: Cell | None = self.refusal if field == "refusal" else self.delta_extra.cell(field)
+        return found
 
     def text_of(self, part: str) -> str:
         """All text of the part `content`, `refusal` or `reasoning`."""
         if part == "content":
             return self.content.value() or ""
         if part == "refusal":
-            return self.refusal.value() or ""
+            return _value(self.refusal) or ""
         found = self.delta_extra.get(self.reasoning) or ""
         if isinstance(found, list):  # a field that changed its type on the way
             return "".join(piece for piece in found if isinstance(piece, str))
@@ -104,9 +117,9 @@ class ChoiceState:
         if "function_call" not in self.has:
             return None
         return FunctionCall(
-            name=self.function_name.value() or "",
-            arguments=self.function_arguments.value() or "",
-            extra=self.function_extra.value(),
+            name=_value(self.function_name) or "",
+            arguments=_value(self.function_arguments) or "",
+            extra=_value(self.function_extra) or {},
         )
 
     def audio_value(self) -> ChatCompletionResponseMessageAudio | None:
@@ -127,9 +140,9 @@ class ChoiceState:
         if "logprobs" not in self.has:
             return None
         return ChatChoiceLogprobs(
-            content=self.logprobs_content.value() if "logprobs.content" in self.has else None,
-            refusal=self.logprobs_refusal.value() if "logprobs.refusal" in self.has else None,
-            extra=self.logprobs_extra.value(),
+            content=_value(self.logprobs_content),
+            refusal=_value(self.logprobs_refusal),
+            extra=_value(self.logprobs_extra) or {},
         )
 
     def value(self) -> ChatChoice:
@@ -139,7 +152,7 @@ class ChoiceState:
             index=self.index,
             message=ChatCompletionResponseMessage(
                 content=(self.content.value() or "") if "content" in self.has else None,
-                refusal=(self.refusal.value() or "") if "refusal" in self.has else None,
+                refusal=None if self.refusal is None else self.refusal.value() or "",
                 tool_calls=calls or None,
                 role=self.role.value() or Role.ASSISTANT,
                 function_call=self.function_call(),
@@ -148,8 +161,27 @@ class ChoiceState:
             ),
             finish_reason=self.finish.value() or None,
             logprobs=self.logprobs(),
-            extra=self.extra.value(),
+            extra=_value(self.extra) or {},
         )
+
+
+_LATER: dict[str, tuple[str, Any]] = {
+    "refusal": (f"{_DELTA}.refusal", ""),
+    "function_name": (f"{_DELTA}.function_call.name", ""),
+    "function_arguments": (f"{_DELTA}.function_call.arguments", ""),
+    "function_extra": (f"{_DELTA}.function_call", None),
+    "audio": (f"{_DELTA}.audio", None),
+    "logprobs_content": ("choices[].logprobs.content", []),
+    "logprobs_refusal": ("choices[].logprobs.refusal", []),
+    "logprobs_extra": ("choices[].logprobs", None),
+    "extra": ("choices[]", None),
+}
+"""What is made when it is needed: its path, and the empty value of a cell, or None for fields."""
+
+
+def _value(cell: Any) -> Any:
+    """What stands in a cell now, None where there is none."""
+    return None if cell is None else cell.value()
 
 
 def _words(value: Any) -> str:

@@ -93,7 +93,7 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
             read.append(_choice(choice, position, note))
         else:
             note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
-    extra = {} if value.keys() <= _CHUNK else {key: item for key, item in value.items() if key not in _CHUNK}
+    extra = _beside(value, _CHUNK)
     get = value.get
     chunk = _new_chunk()
     chunk.id = id if type(id := get("id")) is str else _string(id, "$.id", note) or ""
@@ -130,7 +130,7 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
         index = position if type(index) is int else _whole(index, position)
     path = f"$.choices[{index}]"
-    extra = {} if value.keys() <= _CHOICE else {key: item for key, item in value.items() if key not in _CHOICE}
+    extra = _beside(value, _CHOICE)
     delta = value.get("delta")
     message = value.get("message")
     if type(delta) is not dict:
@@ -174,7 +174,7 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
 def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
     """The delta that `value` means; `path` is that of its choice."""
     path += ".delta"
-    extra = {} if value.keys() <= _DELTA else {key: item for key, item in value.items() if key not in _DELTA}
+    extra = _beside(value, _DELTA)
     content = value.get("content")
     if content is not None and type(content) is not str:
         content = _content(content, path, note, extra)
@@ -246,7 +246,7 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
     if not isinstance(value, dict):
         note("null_item" if value is None else "bad_tool_call", path, value)
         return None
-    extra = {} if value.keys() <= _TOOL_CALL else {key: item for key, item in value.items() if key not in _TOOL_CALL}
+    extra = _beside(value, _TOOL_CALL)
     index = value.get("index")
     if index is not None and type(index) is not int:
         note("index_type", f"{path}.index", index)
@@ -279,7 +279,7 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
 
 
 def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
-    extra = {} if value.keys() <= _FUNCTION else {key: item for key, item in value.items() if key not in _FUNCTION}
+    extra = _beside(value, _FUNCTION)
     name = value.get("name")
     if name is not None and type(name) is not str:
         name = _string(name, f"{path}.name", note)
@@ -300,7 +300,7 @@ def _logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatC
         note("bad_field", path, value)
         extra["logprobs"] = value
         return None
-    rest = {} if value.keys() <= _LOGPROBS else {key: item for key, item in value.items() if key not in _LOGPROBS}
+    rest = _beside(value, _LOGPROBS)
     logprobs = _new_logprobs()
     logprobs.content = _tokens(value, "content", path, note, rest)
     logprobs.refusal = _tokens(value, "refusal", path, note, rest)
@@ -331,17 +331,20 @@ def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[Chat
 def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
     tops: list[TopLogprobs] = []
     top_logprobs = value.get("top_logprobs")
-    extra = {} if value.keys() <= _TOKEN else {key: item for key, item in value.items() if key not in _TOKEN}
+    extra = _beside(value, _TOKEN)
     if type(top_logprobs) is list:
         for top in top_logprobs:
-            # A token as the format says, five or twenty for each one chosen: 0.3 us here, 0.6 by the way below.
+            # A token as the format says, five or twenty for each one chosen: 0.25 us here, 0.6 by the way below.
+            try:
+                text, number, raw = top["token"], top["logprob"], top["bytes"]
+            except (KeyError, TypeError):
+                text = number = raw = None
             if (
-                type(top) is dict
-                and len(top) == 3
-                and type(text := top.get("token")) is str
-                and type(number := top.get("logprob")) is float
+                type(text) is str
+                and type(number) is float
                 and -inf < number < inf
-                and (type(raw := top.get("bytes", 0)) is list or raw is None)
+                and (type(raw) is list or raw is None)
+                and len(top) == 3
             ):
                 made = _new_top()
                 made.token = text
@@ -357,7 +360,7 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
                 break
             made = _new_top()
             _fill_token(made, top, path, note)
-            made.extra = {} if top.keys() <= _TOP else {key: item for key, item in top.items() if key not in _TOP}
+            made.extra = _beside(top, _TOP)
             made.__class__ = TopLogprobs
             tops.append(made)
     elif top_logprobs is not None:
@@ -409,7 +412,7 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
     """The usage that `value` means; a count that is absent is 0."""
-    extra = {key: item for key, item in value.items() if key not in _USAGE}
+    extra = _beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
         prompt = _misplaced("prompt_tokens_details", prompt, path, note, extra)
@@ -424,7 +427,7 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
         else PromptTokensDetails(
             _count(prompt, "audio_tokens", path, note),
             _count(prompt, "cached_tokens", path, note),
-            extra={key: item for key, item in prompt.items() if key not in _PROMPT},
+            extra=_beside(prompt, _PROMPT),
         ),
         None
         if completion is None
@@ -433,7 +436,7 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
             _count(completion, "audio_tokens", path, note),
             _count(completion, "reasoning_tokens", path, note),
             _count(completion, "rejected_prediction_tokens", path, note),
-            extra={key: item for key, item in completion.items() if key not in _COMPLETION},
+            extra=_beside(completion, _COMPLETION),
         ),
         extra=extra,
     )
@@ -445,6 +448,11 @@ def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | Non
         note("field_type", f"{path}.{name}", count)
         count = _whole(count, None)
     return None if count is None else int(count)
+
+
+def _beside(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The fields of `value` that are not `known`."""
+    return {} if value.keys() <= known else {key: item for key, item in value.items() if key not in known}
 
 
 def _misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:

@@ -86,9 +86,9 @@ class Envelope:
     """What stands around the holes of an event, and where the values in them go."""
 
     __slots__ = (
-        "between", "betweens", "call", "cells", "counted", "epoch", "event", "facts", "head", "hits", "index", "joint",
-        "kinds", "next", "notes", "part", "pieces", "prefix", "role", "said", "simple", "start", "state", "stop", "suffix",
-        "tail", "text_at", "unknown",
+        "between", "call", "cells", "counted", "epoch", "event", "facts", "head", "hits", "holes", "index",
+        "joint", "next", "notes", "part", "pieces", "prefix", "role", "said", "simple", "start", "state", "stop", "suffix",
+        "tail", "unknown",
     )  # fmt: skip
 
     def __init__(
@@ -106,13 +106,14 @@ class Envelope:
         self.call = part if isinstance(part, Call) else None
         self.event = _EVENTS[part] if isinstance(part, str) else ToolCallDelta
         self.index = said.index
-        self.prefix, *self.betweens, self.suffix = consts  # before, between and behind the holes
-        self.kinds = kinds
-        self.text_at = kinds.index("text")
+        self.prefix, *betweens, self.suffix = consts  # before, between and behind the holes
+        self.holes = tuple(
+            zip(kinds, [*betweens, b""], strict=True)
+        )  # the kind of each, and what stands before the next
         self.joint = self.suffix + b"\n" + self.prefix  # to compare many events at once
         # For one event in a block of its own, where nothing or just padding stands behind the text.
         self.simple = kinds in (["text"], ["text", "padding"])
-        self.between = self.betweens[0] if self.betweens else b""
+        self.between = betweens[0] if betweens else b""
         self.head, self.tail = frame[0] + self.prefix, self.suffix + frame[1]
         self.start, self.stop = len(self.head), -len(self.tail)
         self.cells: tuple[Text, ...] = ()  # that the text is added to
@@ -135,6 +136,10 @@ class Envelope:
         self.pieces = self.cells[0].pieces
         return True
 
+    def frames(self, data: bytes) -> bool:
+        """Whether `data` begins and ends as this envelope does."""
+        return data.startswith(self.prefix) and data.endswith(self.suffix)
+
     def find_cells(self) -> tuple[Cell | None, ...]:
         """The cells that the text goes to, as the reference path finds them."""
         return tuple(_cells(self.said, self.state, self.call))
@@ -151,7 +156,7 @@ def _cells(said: Said, state: ChoiceState, call: Call | None) -> Iterator[Cell |
             yield entry.cell(hole.name) if entry is not None else None
         else:
             fields = state.delta_extra if hole.path[2] == "delta" else state.extra
-            yield fields.cell(hole.name)
+            yield fields.cell(hole.name) if fields is not None else None
 
 
 # --- what a chunk says

@@ -19,7 +19,7 @@ Cost: 0.3 us an event that fits in a large block, 0.6 in a block of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any
 
 import jiter
@@ -52,7 +52,7 @@ _Frame = tuple[bytes, bytes]
 """What stands before the data of an event, and behind it."""
 
 _Tokens = list[ChatCompletionTokenLogprob]
-_Found = tuple[list[str], list[_Tokens] | None]
+_Found = tuple[list[str], Sequence[_Tokens | None] | None]
 """Of each event its text, and its log probabilities where the envelope has them."""
 
 _new_delta = draft(ContentDelta)
@@ -113,17 +113,21 @@ class Lane:
             return False
         envelope = last.next
         if envelope.epoch != self._epoch or not block.startswith(envelope.head):
-            found = self._find(block[len(self._frame[0]) :])
-            if found is None or not block.startswith(found.head):
+            other = self._find(block[len(self._frame[0]) :])
+            if other is None or not block.startswith(other.head):
                 return False
-            last.next = envelope = found
+            last.next = envelope = other
         room = self._room - len(block)
         if room < 0 or not block.endswith(envelope.tail):
             return False
         if not envelope.simple:
-            data = block[len(self._frame[0]) : -len(self._frame[1])]
-            if not self._fold_all([data], envelope, out):
+            found = _read_one(envelope, block[len(self._frame[0]) : -len(self._frame[1])])
+            if found is None:
                 return False
+            text, tokens = found
+            _add(envelope, text, tokens)
+            if out is not None:
+                self._tell(envelope, (text,), (tokens,), out)
         else:
             stop = envelope.stop
             if between := envelope.between:  # padding, which has no quotes in it, behind the text
@@ -179,48 +183,44 @@ class Lane:
         self._reducer.chunks += events
         return at, events
 
-    def one(self, data: bytes, out: list[Event] | None) -> bool:
-        """Fold the event whose data is `data`, if it fits; whether it did."""
-        if not self._fold([data], out):
-            return False
-        self._reducer.chunks += 1
-        return True
-
     def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
         """Fold the events with these data; how many did fit before one that does not."""
-        if len(self._ready) == 1:
-            assert self.current is not None
-            if self._fold_all(parts, self.current, out):
-                self._count(self.current, len(parts))
-                return len(parts)
-        elif self._fold_mixed(parts, out):
-            return len(parts)
-        half = len(parts) // 2
-        if half == 0:
-            envelope = self._find(parts[0])
-            if envelope is None or not self._fold_all(parts, envelope, out):
+        envelope = self.current
+        assert envelope is not None
+        if len(self._ready) == 1 and not envelope.frames(parts[0]):
+            found = self._find(parts[0])  # another choice or part may begin
+            if found is None or found is envelope:
                 return 0
-            self._count(envelope, 1)
-            self.current = envelope
-            return 1
-        fitted = self._fold(parts[:half], out)
-        return fitted if fitted < half else half + self._fold(parts[half:], out)
+        if len(self._ready) == 1:
+            if self._fold_all(parts, envelope, out):
+                self._count(envelope, len(parts))
+                return len(parts)
+            fitting = next((at for at, part in enumerate(parts) if not envelope.frames(part)), len(parts))
+        else:
+            order = self._envelopes_of(parts)
+            if len(order) == len(parts) and self._fold_mixed(parts, order, out):
+                return len(parts)
+            fitting = len(order)
+        if fitting == len(parts):  # it is in the holes that one does not fit
+            fitting //= 2
+        if not fitting:
+            return 0
+        folded = self._fold(parts[:fitting], out)
+        return folded if folded < fitting else fitting + self._fold(parts[fitting:], out)
 
     def _fold_all(self, parts: list[bytes], envelope: Envelope, out: list[Event] | None) -> bool:
         """Fold all of these, if they all fit this envelope; whether they did."""
         found = _read(envelope, parts)
         if found is None:
             return False
-        _add(envelope, *found)
+        texts, tokens = found
+        _add(envelope, "".join(texts), _all(tokens))
         if out is not None:
-            self._tell(envelope, *found, out)
+            self._tell(envelope, texts, tokens, out)
         return True
 
-    def _fold_mixed(self, parts: list[bytes], out: list[Event] | None) -> bool:
-        """Fold all of these, if each fits one of many envelopes: choices or calls by turns."""
-        order = self._envelopes_of(parts)
-        if order is None:
-            return False
+    def _fold_mixed(self, parts: list[bytes], order: list[Envelope], out: list[Event] | None) -> bool:
+        """Fold all of these, if each fits its envelope in `order`: choices or calls by turns."""
         sorted_parts: dict[Envelope, list[bytes]] = {}
         for part, envelope in zip(parts, order, strict=True):
             sorted_parts.setdefault(envelope, []).append(part)
@@ -233,27 +233,31 @@ class Lane:
             if found is None:
                 return False
             read[envelope] = found
-        for envelope, found in read.items():
-            _add(envelope, *found)
+        for envelope, (texts, tokens) in read.items():
+            _add(envelope, "".join(texts), _all(tokens))
         for envelope in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
             self._count(envelope, len(sorted_parts[envelope]))
         self.current = order[-1]
         if out is not None:
             said = {
-                envelope: zip(texts, tokens or repeat(()), strict=False) for envelope, (texts, tokens) in read.items()
+                envelope: zip(texts, tokens or repeat(None), strict=False) for envelope, (texts, tokens) in read.items()
             }
             for envelope in order:
                 text, logprobs = next(said[envelope])
                 self._tell(envelope, (text,), (logprobs,), out)
         return True
 
-    def _envelopes_of(self, parts: list[bytes]) -> list[Envelope] | None:
-        """Which envelope each of these begins as, or None where one begins as none does."""
+    def _envelopes_of(self, parts: list[bytes]) -> list[Envelope]:
+        """Which envelope each of these begins as, up to one that begins as none does."""
         width = self._width
         order = [self._ready.get(part[:width]) for part in parts]
-        if None in order:
-            order = [found or self._find(part) for part, found in zip(parts, order, strict=True)]
-        return None if None in order else order  # type: ignore[return-value]
+        while None in order:
+            at = order.index(None)
+            found = self._find(parts[at])
+            if found is None:
+                return order[:at]  # type: ignore[return-value]
+            order[at] = found
+        return order  # type: ignore[return-value]
 
     def _find(self, data: bytes) -> Envelope | None:
         """The envelope that begins as `data` does and holds in this epoch, or None."""
@@ -299,7 +303,7 @@ class Lane:
         self,
         envelope: Envelope,
         texts: Iterable[str],
-        tokens: Sequence[Sequence[ChatCompletionTokenLogprob]] | None,
+        tokens: Sequence[_Tokens | None] | None,
         out: list[Event],
     ) -> None:
         """Append to `out` what these events mean."""
@@ -320,8 +324,8 @@ class Lane:
                 event.__class__ = kind
                 sequence += 1
                 out.append(event)
-            if tokens is not None and tokens[number]:
-                out.append(LogprobsDelta(sequence, choice, list(tokens[number]), []))
+            if tokens is not None and (some := tokens[number]):
+                out.append(LogprobsDelta(sequence, choice, list(some), []))
                 sequence += 1
         self._reducer.sequence = sequence
 
@@ -417,39 +421,58 @@ class Lane:
 
 def _read(envelope: Envelope, parts: list[bytes]) -> _Found | None:
     """What the holes of events with these data say, or None where one of them does not fit."""
-    prefix, suffix, count = envelope.prefix, envelope.suffix, len(parts)
+    if not envelope.simple:
+        found = [_read_one(envelope, part) for part in parts]
+        if None in found:
+            return None
+        return [text for text, _ in found], [tokens for _, tokens in found]  # type: ignore[misc]
+    prefix, suffix = envelope.prefix, envelope.suffix
     begin, end = len(prefix), -len(suffix)
-    insides = [part[begin:end] for part in parts]
+    texts = [part[begin:end] for part in parts]
     # One comparison for all. A part that is shorter than both makes what is compared longer than it is.
-    if b"\n".join(parts) != prefix + envelope.joint.join(insides) + suffix:
+    if b"\n".join(parts) != prefix + envelope.joint.join(texts) + suffix:
         return None
-    columns = []
-    for between in envelope.betweens:
-        cut = [inside.partition(between) for inside in insides]
-        insides = [behind for _, _, behind in cut]
+    if between := envelope.between:
+        cut = [text.partition(between) for text in texts]
         if b"" in [found for _, found, _ in cut]:
             return None
-        columns.append([before for before, _, _ in cut])
-    columns.append(insides)
-    strings = columns[envelope.text_at]
-    tokens = None
-    try:
-        texts = _from_json(b'["' + b'",\n"'.join(strings) + b'"]')
-        if len(texts) != count:
+        texts = [text for text, _, _ in cut]
+        padding = b"".join([behind for _, _, behind in cut])
+        if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
             return None
-        for kind, column in zip(envelope.kinds, columns, strict=True):
-            if kind == "same":
-                if column != strings:
-                    return None
-            elif kind == "padding":
-                padding = b"".join(column)
-                if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
-                    return None
-            elif kind == "tokens":
-                tokens = [_read_tokens(array) for array in column]
+    try:
+        said = _from_json(b'["' + b'",\n"'.join(texts) + b'"]')
     except ValueError:
         return None
-    return texts, tokens
+    return (said, None) if len(said) == len(parts) else None
+
+
+def _read_one(envelope: Envelope, data: bytes) -> tuple[str, _Tokens | None] | None:
+    """What the holes of one event say, or None where it does not fit."""
+    if not envelope.frames(data):
+        return None
+    rest = data[len(envelope.prefix) : -len(envelope.suffix)]
+    said = tokens = None
+    try:
+        for kind, between in envelope.holes:
+            value = rest
+            if between:
+                value, found, rest = rest.partition(between)
+                if not found:
+                    return None
+            if kind == "tokens":
+                tokens = _read_tokens(value)
+            elif kind == "padding":
+                if value and not value.isalnum():
+                    return None
+            elif said is None:
+                said = value
+            elif value != said:
+                return None
+        assert said is not None
+        return _from_json(b'"%b"' % said), tokens
+    except ValueError:
+        return None
 
 
 def _read_tokens(array: bytes) -> _Tokens:
@@ -466,16 +489,19 @@ def _refuse(code: str, *_: object) -> None:
     raise ValueError(code)
 
 
-def _add(envelope: Envelope, texts: list[str], tokens: list[_Tokens] | None) -> None:
+def _add(envelope: Envelope, text: str, tokens: _Tokens | None) -> None:
     """Add what was read to where it goes."""
-    text = "".join(texts)
     if text:
         for cell in envelope.cells:
             cell.pieces.append(text)
             if len(cell.pieces) >= MANY_PIECES:
                 cell.compact()
-    if tokens is not None:
-        envelope.state.logprobs_content.add(list(chain.from_iterable(tokens)))
+    if tokens:
+        envelope.state.need("logprobs_content").add(tokens)
+
+
+def _all(tokens: Sequence[_Tokens | None] | None) -> _Tokens:
+    return [token for some in tokens for token in some or ()] if tokens else []
 
 
 def _frame_of(raw: bytes, data: bytes) -> _Frame | None:

@@ -139,9 +139,9 @@ class Reducer:
                 state.bare = not delta.role or state.bare
                 self._text(state, "content", state.content, delta.content, out)
         if delta.refusal is not None:
-            state.has.add("refusal")
+            cell = state.need("refusal")
             if delta.refusal:
-                self._text(state, "refusal", state.refusal, delta.refusal, out)
+                self._text(state, "refusal", cell, delta.refusal, out)
         if delta.function_call is not None:
             self._function_call(state, delta.function_call, out)
         if delta.tool_calls:
@@ -183,7 +183,7 @@ class Reducer:
             part.complete = False
             self.emit(out, ev.ToolCallStarted, state.index, part.position, part.id, part.name, reopened)
         elif part == "function_call":
-            self.emit(out, ev.FunctionCallStarted, state.index, state.function_name.value() or "", reopened)
+            self.emit(out, ev.FunctionCallStarted, state.index, state.need("function_name").value() or "", reopened)
         else:
             self.emit(out, _STARTED[part], state.index, reopened)
 
@@ -198,17 +198,18 @@ class Reducer:
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
         state.has.add("function_call")
         if function.name:
-            state.function_name.add(function.name)
+            state.need("function_name").add(function.name)
         if function.extra:
-            state.function_extra.count(function.extra)
-            state.function_extra.add(function.extra)
+            fields = state.need("function_extra")
+            fields.count(function.extra)
+            fields.add(function.extra)
         if "function_call" not in state.open and (function.name or function.arguments):
             if function.arguments or "function_call" not in state.ended:  # a name repeated at the end is no piece
                 self._start(state, "function_call", out)
         if function.arguments:
-            shown = state.function_arguments.add(function.arguments)
+            shown = state.need("function_arguments").add(function.arguments)
             if shown:
-                self.emit(out, ev.FunctionCallDelta, state.index, state.function_name.value() or "", shown)
+                self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", shown)
 
     def _tool_call(self, state: ChoiceState, fragment: ChatCompletionMessageToolCallChunk, out: Out) -> None:
         call, shown = state.calls.add(fragment)
@@ -221,16 +222,14 @@ class Reducer:
 
     def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
         state.has.add("logprobs")
-        for name, cell, items in (
-            ("logprobs.content", state.logprobs_content, logprobs.content),
-            ("logprobs.refusal", state.logprobs_refusal, logprobs.refusal),
-        ):
-            if items is not None:
-                state.has.add(name)
-                cell.add(items)
+        if logprobs.content is not None:
+            state.need("logprobs_content").add(logprobs.content)
+        if logprobs.refusal is not None:
+            state.need("logprobs_refusal").add(logprobs.refusal)
         if logprobs.extra:
-            state.logprobs_extra.count(logprobs.extra)
-            state.logprobs_extra.add(logprobs.extra)
+            fields = state.need("logprobs_extra")
+            fields.count(logprobs.extra)
+            fields.add(logprobs.extra)
         if logprobs.content or logprobs.refusal:
             if "logprobs" not in state.open:
                 self._start(state, "logprobs", out)
@@ -263,8 +262,9 @@ class Reducer:
 
     def _audio(self, state: ChoiceState, audio: dict[str, Any], out: Out) -> None:
         data, transcript = b"", ""
+        fields = state.need("audio")
         for name, value in audio.items():
-            shown = state.audio.put(name, value)
+            shown = fields.put(name, value)
             if name == "data" and isinstance(shown, bytes):
                 data = shown
             elif name == "transcript" and isinstance(shown, str):
@@ -275,12 +275,13 @@ class Reducer:
             self.emit(out, ev.AudioDelta, state.index, data, transcript)
 
     def _choice_extra(self, state: ChoiceState, choice: ChatChoiceStream, out: Out) -> None:
-        state.extra.count(choice.extra)
+        fields = state.need("extra")
+        fields.count(choice.extra)
         for name, value in choice.extra.items():
             if name == "message" and isinstance(value, dict):
                 self._message(state, value, choice, out)
             else:
-                state.extra.put(name, value)
+                fields.put(name, value)
 
     def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
         """A message where a delta should be, or beside one.
@@ -352,7 +353,7 @@ class Reducer:
     def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
         """The deltas stand; what the message says is kept beside them, off the wire."""
         self._context.note("message_differs", path, whole)
-        state.extra.put("message", {field: whole})
+        state.need("extra").put("message", {field: whole})
 
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
@@ -399,7 +400,7 @@ class Reducer:
                 self.emit(out, ev.AnnotationsDone, state.index, state.delta_extra.get("annotations"))
             else:
                 self.emit(out, ev.LogprobsDone, state.index, state.logprobs())
-            state.ended.add(part)
+        state.ended += tuple(part for part in state.open if part not in state.ended)
         state.open.clear()
         state.done = True
         self.emit(out, ev.ChoiceDone, state.index, reason)
@@ -407,24 +408,25 @@ class Reducer:
     def _flush(self, state: ChoiceState, out: Out) -> None:
         """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow."""
         reasoning = state.delta_extra.cell(state.reasoning)
-        for part, cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
-            if (
-                isinstance(cell, Text) and (text := cell.flush()) and part in state.open
-            ):  # a limit may have come between
+        for part, text_cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
+            # A limit may have come between a piece and its part.
+            if isinstance(text_cell, Text) and (text := text_cell.flush()) and part in state.open:
                 self.emit(out, _TEXT_EVENTS[part][1], state.index, text)
         if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
-            self.emit(out, ev.FunctionCallDelta, state.index, state.function_name.value() or "", text)
+            self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
         for call in state.calls.calls:
             if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
                 self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
             call.extra.flush()
             call.function_extra.flush()
-        cell = state.audio.cell("data")
-        data, text = cell.flush() if isinstance(cell, Base64) else b"", state.audio.flush()
-        if (data or text) and "audio" in state.open:
-            self.emit(out, ev.AudioDelta, state.index, data, text)
+        if state.audio is not None:
+            cell = state.audio.cell("data")
+            data, text = cell.flush() if isinstance(cell, Base64) else b"", state.audio.flush()
+            if (data or text) and "audio" in state.open:
+                self.emit(out, ev.AudioDelta, state.index, data, text)
         for fields in (state.delta_extra, state.function_extra, state.extra):
-            fields.flush()
+            if fields:
+                fields.flush()
 
     def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
         self._usages += 1
@@ -432,8 +434,7 @@ class Reducer:
             self._context.note("usage_repeated", "$.usage")
         for name in self._usage.add(written(usage)) or ():
             self.usage_source[name] = (place, self._context.event)
-        current = self._read_usage()
-        if current is not None:
+        if out is not None and (current := self._read_usage()) is not None:
             self.emit(out, ev.UsageSeen, current)
 
     def _take_total(self, usage: CompletionUsage) -> None:
@@ -490,7 +491,7 @@ class Reducer:
             system_fingerprint=self._fingerprint.value(),
             object="chat.completion",
             usage=self._read_usage(),
-            extra=scrub(self._extra.value()),
+            extra=scrub(self._extra.value()) if self._extra else {},
         )
 
 

@@ -19,6 +19,7 @@ __all__ = ("Sniffer", "begins_with_document", "read_body", "refusal")
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BODY = frozenset(b"{[<\x1f")  # the last: gzip
+_UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
@@ -42,6 +43,9 @@ class Sniffer:
     def feed(self, block: bytes) -> bytes:
         """Take the next bytes; once it is clear that they are an event stream, return all of them."""
         held = self._held
+        if block and not held and block[0] not in _UNSURE:  # as nearly every stream begins: no copy of a large block
+            self.decided = True
+            return block
         held += block
         if not self.decided and not self._undecided():
             self.decided = True

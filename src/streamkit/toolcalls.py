@@ -23,6 +23,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jiter
+
 from .cells import Context, Fields, new_cell
 from .errors import LimitError
 from .jsontext import scrub
@@ -247,6 +249,12 @@ def _refuse(word: str) -> None:
 
 
 def _is_json(text: str) -> bool:
+    try:
+        jiter.from_json(text.encode("utf-8"), allow_inf_nan=False, cache_mode="none")
+    except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
+        pass
+    else:
+        return True
     try:
         json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
