@@ -33,7 +33,7 @@ __all__ = (
 )
 
 
-MANY_PIECES = 64
+MANY_PIECES = 32
 """Pieces of text to be joined for good: enough that joining costs 15 ns a piece, few enough to be no memory."""
 
 

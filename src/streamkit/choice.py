@@ -45,7 +45,10 @@ class ChoiceState:
         "function_arguments",
         "function_extra",
         "function_name",
-        "has",
+        "has_content",
+        "has_function_call",
+        "has_logprobs",
+        "has_message",
         "index",
         "logprobs_content",
         "logprobs_extra",
@@ -76,7 +79,8 @@ class ChoiceState:
         self.logprobs_refusal: Any = None
         self.logprobs_extra: Any = None
         self.extra: Any = None
-        self.has: set[str] = set()  # which of the optional fields were there at all: "" is content, null is none
+        # Which of the optional fields were there at all: "" is content, null is none.
+        self.has_content = self.has_function_call = self.has_logprobs = self.has_message = False
         self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
@@ -114,7 +118,7 @@ class ChoiceState:
 
     def function_call(self) -> FunctionCall | None:
         """The legacy function call, or None."""
-        if "function_call" not in self.has:
+        if not self.has_function_call:
             return None
         return FunctionCall(
             name=_value(self.function_name) or "",
@@ -137,7 +141,7 @@ class ChoiceState:
 
     def logprobs(self) -> ChatChoiceLogprobs | None:
         """The log probabilities, or None."""
-        if "logprobs" not in self.has:
+        if not self.has_logprobs:
             return None
         return ChatChoiceLogprobs(
             content=_value(self.logprobs_content),
@@ -151,7 +155,7 @@ class ChoiceState:
         return ChatChoice(
             index=self.index,
             message=ChatCompletionResponseMessage(
-                content=(self.content.value() or "") if "content" in self.has else None,
+                content=(self.content.value() or "") if self.has_content else None,
                 refusal=None if self.refusal is None else self.refusal.value() or "",
                 tool_calls=calls or None,
                 role=self.role.value() or Role.ASSISTANT,

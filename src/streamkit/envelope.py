@@ -87,7 +87,7 @@ class Envelope:
 
     __slots__ = (
         "between", "call", "cells", "counted", "epoch", "event", "facts", "head", "hits", "holes", "index",
-        "joint", "next", "notes", "part", "pieces", "prefix", "role", "said", "simple", "start", "state", "stop", "suffix",
+        "next", "notes", "part", "pieces", "prefix", "role", "said", "simple", "start", "state", "stop", "suffix",
         "tail", "unknown",
     )  # fmt: skip
 
@@ -110,7 +110,6 @@ class Envelope:
         self.holes = tuple(
             zip(kinds, [*betweens, b""], strict=True)
         )  # the kind of each, and what stands before the next
-        self.joint = self.suffix + b"\n" + self.prefix  # to compare many events at once
         # For one event in a block of its own, where nothing or just padding stands behind the text.
         self.simple = kinds in (["text"], ["text", "padding"])
         self.between = betweens[0] if betweens else b""

@@ -430,7 +430,7 @@ def _read(envelope: Envelope, parts: list[bytes]) -> _Found | None:
     begin, end = len(prefix), -len(suffix)
     texts = [part[begin:end] for part in parts]
     # One comparison for all. A part that is shorter than both makes what is compared longer than it is.
-    if b"\n".join(parts) != prefix + envelope.joint.join(texts) + suffix:
+    if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(texts) + suffix:
         return None
     if between := envelope.between:
         cut = [text.partition(between) for text in texts]

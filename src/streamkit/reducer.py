@@ -134,7 +134,7 @@ class Reducer:
         if delta.extra:
             self._delta_extra(state, delta.extra, out)
         if delta.content is not None:
-            state.has.add("content")
+            state.has_content = True
             if delta.content:
                 state.bare = not delta.role or state.bare
                 self._text(state, "content", state.content, delta.content, out)
@@ -196,7 +196,7 @@ class Reducer:
             self.sequence += 1
 
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
-        state.has.add("function_call")
+        state.has_function_call = True
         if function.name:
             state.need("function_name").add(function.name)
         if function.extra:
@@ -221,7 +221,7 @@ class Reducer:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
 
     def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
-        state.has.add("logprobs")
+        state.has_logprobs = True
         if logprobs.content is not None:
             state.need("logprobs_content").add(logprobs.content)
         if logprobs.refusal is not None:
@@ -294,7 +294,7 @@ class Reducer:
         beside = bool(delta.content or delta.tool_calls or delta.extra)
         if choice.finish_reason is None:
             if not beside and not (delta.content == "" and delta.role):
-                state.has.add("message")
+                state.has_message = True
                 self.fold_choice(
                     ChatChoiceStream(
                         choice.index, read_delta(message, f"$.choices[{choice.index}]", self._context.note)
@@ -313,7 +313,7 @@ class Reducer:
             calls = self._missing_calls(state, calls)
         missing = ChatCompletionStreamResponseDelta(
             content,
-            None if "function_call" in state.has else whole.function_call,
+            None if state.has_function_call else whole.function_call,
             calls,
             None if state.role.value() else whole.role,
             refusal,
@@ -330,7 +330,7 @@ class Reducer:
             if so_far:
                 self._context.note("message_repeated", path)
             return whole[len(so_far) :] or None
-        if len(whole) < len(so_far) or "message" in state.has:
+        if len(whole) < len(so_far) or state.has_message:
             return whole
         self._differs(state, path, part, whole)
         return None
@@ -345,7 +345,7 @@ class Reducer:
         if [(one.name or "", one.arguments or "") for one in functions] == before:
             self._context.note("message_repeated", path)
             return None
-        if "message" in state.has:
+        if state.has_message:
             return whole
         self._differs(state, path, "tool_calls", [written(one) for one in whole])
         return None

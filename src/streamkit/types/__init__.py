@@ -38,33 +38,6 @@ from .logprobs import (
     ChatCompletionTokenLogprob,
     TopLogprobs,
 )
-from .messages import (
-    ChatCompletionRequestAssistantMessage,
-    ChatCompletionRequestAssistantMessageAudio,
-    ChatCompletionRequestAssistantMessageContent,
-    ChatCompletionRequestDeveloperMessage,
-    ChatCompletionRequestDeveloperMessageContent,
-    ChatCompletionRequestFunctionMessage,
-    ChatCompletionRequestMessage,
-    ChatCompletionRequestSystemMessage,
-    ChatCompletionRequestSystemMessageContent,
-    ChatCompletionRequestToolMessage,
-    ChatCompletionRequestToolMessageContent,
-    ChatCompletionRequestUserMessage,
-    ChatCompletionRequestUserMessageContent,
-)
-from .parts import (
-    ChatCompletionRequestAssistantMessageContentPart,
-    ChatCompletionRequestMessageContentPartAudio,
-    ChatCompletionRequestMessageContentPartImage,
-    ChatCompletionRequestMessageContentPartRefusal,
-    ChatCompletionRequestMessageContentPartText,
-    ChatCompletionRequestSystemMessageContentPart,
-    ChatCompletionRequestToolMessageContentPart,
-    ChatCompletionRequestUserMessageContentPart,
-    ImageUrl,
-    InputAudio,
-)
 from .response import (
     ChatChoice,
     ChatCompletionResponseMessage,
@@ -92,6 +65,21 @@ if TYPE_CHECKING:
         Logprobs,
         Prompt,
     )
+    from .messages import (
+        ChatCompletionRequestAssistantMessage,
+        ChatCompletionRequestAssistantMessageAudio,
+        ChatCompletionRequestAssistantMessageContent,
+        ChatCompletionRequestDeveloperMessage,
+        ChatCompletionRequestDeveloperMessageContent,
+        ChatCompletionRequestFunctionMessage,
+        ChatCompletionRequestMessage,
+        ChatCompletionRequestSystemMessage,
+        ChatCompletionRequestSystemMessageContent,
+        ChatCompletionRequestToolMessage,
+        ChatCompletionRequestToolMessageContent,
+        ChatCompletionRequestUserMessage,
+        ChatCompletionRequestUserMessageContent,
+    )
     from .options import (
         ChatCompletionAudio,
         ChatCompletionStreamOptions,
@@ -106,6 +94,18 @@ if TYPE_CHECKING:
         WebSearchLocation,
         WebSearchOptions,
         WebSearchUserLocation,
+    )
+    from .parts import (
+        ChatCompletionRequestAssistantMessageContentPart,
+        ChatCompletionRequestMessageContentPartAudio,
+        ChatCompletionRequestMessageContentPartImage,
+        ChatCompletionRequestMessageContentPartRefusal,
+        ChatCompletionRequestMessageContentPartText,
+        ChatCompletionRequestSystemMessageContentPart,
+        ChatCompletionRequestToolMessageContentPart,
+        ChatCompletionRequestUserMessageContentPart,
+        ImageUrl,
+        InputAudio,
     )
     from .request import (
         CreateChatCompletionRequest,
@@ -211,7 +211,7 @@ __all__ = (
 )
 
 # The request's side is loaded when it is asked for: whoever reads streams alone shall not wait for it.
-_LATER = ("request", "options", "tools", "legacy")
+_LATER = ("messages", "parts", "request", "options", "tools", "legacy")
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours

@@ -4,16 +4,18 @@ Fields that are None are left out on writing, except `object` and `usage`, which
 """
 
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from .base import NULL, U32, Wire
 from .enums import FinishReason, Role, ServiceTierResponse
 from .logprobs import ChatChoiceLogprobs
-from .messages import ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageAudio
 from .toolcalls import ChatCompletionMessageToolCallUnion, FunctionCall
 from .usage import CompletionUsage
+
+if TYPE_CHECKING:
+    from .messages import ChatCompletionRequestAssistantMessage
 
 __all__ = (
     "ChatChoice",
@@ -80,13 +82,16 @@ class ChatCompletionResponseMessage(Wire):
         found = self.extra.get("annotations")
         return list(found) if isinstance(found, list) else []
 
-    def to_request(self) -> ChatCompletionRequestAssistantMessage:
+    def to_request(self) -> "ChatCompletionRequestAssistantMessage":
         """This message as the assistant's message of the next turn.
 
         Everything its sender may want to see again is kept as it was written: the `extra` of the message and of its
         calls (reasoning details, thought signatures) too. Audio becomes its id, an empty list of calls becomes none,
         and no call carries an index. Nothing is shared with this message that could change.
         """
+        # Here, so that whoever only reads streams does not wait for the request's side.
+        from .messages import ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageAudio
+
         return ChatCompletionRequestAssistantMessage(
             content=self.content,
             refusal=self.refusal,
