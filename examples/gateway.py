@@ -3,15 +3,16 @@
     UPSTREAM=http://127.0.0.1:8080 uvicorn --factory gateway:create_app --app-dir examples
 
 Needs starlette, httpx and uvicorn. Whatever the upstream answers goes to the client as it comes, be it a stream, a whole
-response or an error; what was used and how it ended is logged when it is over. A client that leaves takes the request
-to the upstream with it, so that nobody pays for text that nobody reads.
+response or an error; a stream asked for with `?clean` is written as OpenAI would write it. What was used and how it
+ended is logged when it is over. A client that leaves takes the request to the upstream with it, so that nobody pays for
+text that nobody reads; a client whose upstream breaks off sees its own connection break off, and no ending.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,10 +24,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from streamkit import AsyncTee, async_tee, async_to_events
 from streamkit.sources import AsyncBlocks
-from streamkit.tees import AsyncTee, async_tee
 
 log = logging.getLogger("gateway")
+Over = Callable[[AsyncTee], None]
 
 # Of one connection, not of the message (RFC 9110, Section 7.6.1), or written anew for the next one.
 OF_THE_CONNECTION = frozenset(
@@ -39,25 +41,17 @@ def report(watched: AsyncTee) -> None:
     """Log one request that is over."""
     outcome, response = watched.outcome, watched.response
     usage = response.usage if response is not None else None
-    log.info(
-        "model=%s outcome=%s reason=%s prompt_tokens=%s completion_tokens=%s",
-        response.model if response is not None else None,
-        outcome.name if outcome is not None else None,
-        outcome.reason if outcome is not None else None,
-        usage.prompt_tokens if usage is not None else None,
-        usage.completion_tokens if usage is not None else None,
-    )
-    if watched.error is not None:
-        log.error("the watcher failed; the bytes went on", exc_info=watched.error)
+    ended = (outcome.name, outcome.reason) if outcome is not None else (None, None)
+    tokens = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (None, None)
+    facts = (response.model if response is not None else None, *ended, *tokens)
+    log.info("model=%s outcome=%s reason=%s prompt_tokens=%s completion_tokens=%s", *facts, exc_info=watched.error)
 
 
 class Forwarded(Response):
     """The upstream's answer, block by block."""
 
-    def __init__(self, client: httpx.AsyncClient, request: httpx.Request, over: Callable[[AsyncTee], None]) -> None:
-        self.client = client
-        self.request = request
-        self.over = over
+    def __init__(self, client: httpx.AsyncClient, request: httpx.Request, over: Over, clean: bool) -> None:
+        self.client, self.request, self.over, self.clean = client, request, over, clean
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         watched: AsyncTee | None = None
@@ -67,17 +61,15 @@ class Forwarded(Response):
                 tasks.start_soon(self.until_left, receive, tasks.cancel_scope)
                 try:
                     upstream = await self.client.send(self.request, stream=True)
-                except httpx.TransportError as error:
-                    answer = PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
-                    await answer(scope, receive, send)
-                else:
                     # Raw, so that an encoded body goes on as it is (only the client can read it; the request asks for none).
                     watched = async_tee(AsyncBlocks(upstream.aiter_raw(), close=upstream.aclose))
-                    headers = [(name, value) for name, value in upstream.headers.raw if kept(name)]
-                    await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
-                    async for block in watched:
-                        await send({"type": "http.response.body", "body": block, "more_body": True})
-                    await send({"type": "http.response.body", "body": b""})
+                    await self.forward(upstream, watched, send)
+                except httpx.TransportError as error:
+                    if watched is None:
+                        answer = PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
+                        await answer(scope, receive, send)
+                    else:  # no last block: the server closes the connection, and the client can tell
+                        log.warning("the upstream broke off: %s: %s", type(error).__name__, error)
                 tasks.cancel_scope.cancel()
         finally:
             if watched is None:
@@ -87,17 +79,26 @@ class Forwarded(Response):
                     await watched.aclose()
                 self.over(watched)
 
+    async def forward(self, upstream: httpx.Response, watched: AsyncTee, send: Send) -> None:
+        is_stream = upstream.headers.get("content-type", "").startswith("text/event-stream")
+        clean = self.clean and is_stream
+        headers = [one for one in upstream.headers.raw if kept(one[0], (b"content-length",) if clean else ())]
+        await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
+        async for block in async_to_events(watched) if clean else watched:
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
     async def until_left(self, receive: Receive, scope: anyio.CancelScope) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         scope.cancel()
 
 
-def kept(name: bytes) -> bool:
-    return name.lower().decode("latin-1") not in OF_THE_CONNECTION
+def kept(name: bytes, others: Sequence[bytes] = ()) -> bool:
+    return name.lower().decode("latin-1") not in OF_THE_CONNECTION and name.lower() not in others
 
 
-def create_app(upstream: str | None = None, over: Callable[[AsyncTee], None] = report) -> Starlette:
+def create_app(upstream: str | None = None, over: Over = report) -> Starlette:
     """The gateway to `upstream` (by default the environment's UPSTREAM). `over` is told of each request that is over."""
     base = upstream or os.environ.get("UPSTREAM", "http://127.0.0.1:8080")
 
@@ -108,12 +109,11 @@ def create_app(upstream: str | None = None, over: Callable[[AsyncTee], None] = r
 
     async def forward(request: Request) -> Response:
         client: httpx.AsyncClient = request.state.client
-        headers = [(name, value) for name, value in request.headers.raw if kept(name) and name != b"accept-encoding"]
+        headers = [one for one in request.headers.raw if kept(one[0], (b"accept-encoding",))]
         headers.append((b"accept-encoding", b"identity"))
+        params = tuple((name, value) for name, value in request.query_params.multi_items() if name != "clean")
         body = await request.body()
-        sent = client.build_request(
-            "POST", request.url.path, params=request.query_params, content=body, headers=headers
-        )
-        return Forwarded(client, sent, over)
+        sent = client.build_request("POST", request.url.path, params=params, content=body, headers=headers)
+        return Forwarded(client, sent, over, "clean" in request.query_params)
 
     return Starlette(routes=[Route("/v1/chat/completions", forward, methods=["POST"])], lifespan=lifespan)

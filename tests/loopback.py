@@ -99,18 +99,9 @@ class Loopback:
                 self.left.set()
 
     def _answer(self, connection: socket.socket) -> None:
-        _read_request(connection)
+        read_request(connection)
         packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16) if self.encoding == "gzip" else None
-        head = [f"HTTP/1.1 {self.status}", f"Content-Type: {self.content_type}"]
-        if self.framing == "chunked":
-            head.append("Transfer-Encoding: chunked")
-        elif self.framing == "length":
-            head.append(f"Content-Length: {sum(map(len, EVENTS if self.end != 'whole' else self.events))}")
-        else:
-            head.append("Connection: close")
-        if packer is not None:
-            head.append(f"Content-Encoding: {self.encoding}")
-        connection.sendall("\r\n".join([*head, "", ""]).encode())
+        connection.sendall(self._head())
         for number, event in enumerate(self.events):
             if number and not self._wait(connection):
                 return
@@ -120,12 +111,24 @@ class Loopback:
         if self.end != "whole":
             self._wait(connection)  # what was sent shall arrive: a reset throws away what still waits
             if self.end == "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset(connection)
             return
         if packer is not None:
             connection.sendall(self._frame(packer.flush()))
         if self.framing == "chunked":
             connection.sendall(b"0\r\n\r\n")
+
+    def _head(self) -> bytes:
+        head = [f"HTTP/1.1 {self.status}", f"Content-Type: {self.content_type}"]
+        if self.framing == "chunked":
+            head.append("Transfer-Encoding: chunked")
+        elif self.framing == "length":
+            head.append(f"Content-Length: {sum(map(len, EVENTS if self.end != 'whole' else self.events))}")
+        else:
+            head.append("Connection: close")
+        if self.encoding is not None:
+            head.append(f"Content-Encoding: {self.encoding}")
+        return "\r\n".join([*head, "", ""]).encode()
 
     def _frame(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self.framing == "chunked" and data else data
@@ -141,7 +144,12 @@ class Loopback:
         return False
 
 
-def _read_request(connection: socket.socket) -> None:
+def reset(connection: socket.socket) -> None:
+    """Closing it from now on is a TCP reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def read_request(connection: socket.socket) -> None:
     """Read the head of a request, and a body of the length that it says."""
     with connection.makefile("rb") as file:
         length = 0

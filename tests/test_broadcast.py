@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from functools import partial
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import anyio
@@ -212,6 +213,95 @@ def test_whoever_leaves_is_not_waited_for() -> None:
     assert broadcast.outcome is not None
     assert broadcast.outcome.ok
     assert [] == list(one) == list(other)
+
+
+def test_whoever_dies_without_a_word_is_not_waited_for() -> None:
+    broadcast = Broadcast(one_each(WIRE))
+    waiting = Event()
+
+    def die(one: Iterator[Any]) -> None:
+        next(one)
+        waiting.wait(10)  # its thread ends here, with all that it had
+
+    other = broadcast.subscribe("wait", buffer=100)
+    deaf = in_thread(partial(die, broadcast.subscribe("wait", buffer=1)))
+    thread = in_thread(broadcast.run)
+    first = next(other)
+    waiting.set()
+    deaf.join(10)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert alone(WIRE) == [first, *other]
+
+
+def test_a_subscriber_that_is_collected_as_garbage_is_not_waited_for() -> None:
+    class Cycle:
+        def __init__(self, one: Any) -> None:
+            self.one = one
+            self.itself = self
+
+    broadcast = Broadcast(one_each(WIRE))
+    cycle = Cycle(broadcast.subscribe("wait", buffer=1))
+    kept = broadcast.subscribe("wait", buffer=100)
+    thread = in_thread(broadcast.run)
+    heard = [next(kept), next(kept)]
+    del cycle
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert alone(WIRE) == [*heard, *kept]
+
+
+def test_nothing_is_kept_for_those_that_left() -> None:
+    broadcast = Broadcast(one_each(WIRE))
+    for _ in range(100):
+        broadcast.subscribe()
+        broadcast.subscribe().close()
+    broadcast.run()
+    assert [] == broadcast._boxes
+
+
+def test_an_async_subscriber_that_dies_without_a_word_is_not_waited_for(backend: str) -> None:
+    async def main() -> None:
+        broadcast = AsyncBroadcast(AsyncFakeSource(one_each(WIRE)))
+        heard: list[Any] = []
+
+        async def die(one: Any) -> None:
+            await anext(one)
+            await anext(one)
+
+        async def listen(one: Any) -> None:
+            heard.extend([item async for item in one])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(die, broadcast.subscribe("wait", buffer=1))
+            tasks.start_soon(listen, broadcast.subscribe("wait", buffer=1))
+            tasks.start_soon(broadcast.run)
+        assert alone(WIRE) == heard
+
+    with_deadline(main, backend)
+
+
+def test_an_async_subscriber_that_another_thread_collects_is_not_waited_for(backend: str) -> None:
+    async def main() -> None:
+        broadcast = AsyncBroadcast(AsyncFakeSource(one_each(WIRE)))
+        held = [broadcast.subscribe("wait", buffer=1)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broadcast.run)
+            await anext(held[0])
+            await anyio.to_thread.run_sync(held.clear)
+        assert broadcast.outcome is not None
+        assert broadcast.outcome.ok
+
+    with_deadline(main, backend)
+
+
+def with_deadline(main: Any, backend: str) -> None:
+    async def within() -> None:
+        with anyio.fail_after(10):
+            await main()
+
+    anyio.run(within, backend=backend)
 
 
 def test_leaving_before_it_runs_closes_the_source_and_ends_as_cancelled() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from living import FOREVER, AsyncSource, Clock, Source
 from streamkit import AsyncChatStream, ChatStream, DeadlineError, Deadlines, MisuseError
 from streamkit.deadlines import Watch
+from streamkit.testing import FOREVER, AsyncFakeSource, FakeClock, FakeSource
 from wire import DONE, delta, sse
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +24,8 @@ PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 def read(deadlines: Deadlines, *script: Any, sent: float | None = None) -> ChatStream:
     """A sync stream that has been read to its end; the clock starts at 100."""
-    clock = Clock()
-    stream = ChatStream(Source(script, clock).blocks(), deadlines=deadlines, clock=clock, sent=sent)
+    clock = FakeClock(100.0)
+    stream = ChatStream(FakeSource(script, clock=clock), deadlines=deadlines, clock=clock, sent=sent)
     stream.until_done()
     return stream
 
@@ -95,9 +95,9 @@ def test_idle_adds_up_over_reads_that_brought_only_keep_alives() -> None:
 def test_a_stream_that_is_late_has_failed_with_the_name_of_the_deadline(
     deadlines: Deadlines, script: list[Any], name: str
 ) -> None:
-    clock = Clock()
-    source = Source(script, clock)
-    stream = ChatStream(source.blocks(), deadlines=deadlines, clock=clock)
+    clock = FakeClock(100.0)
+    source = FakeSource(script, clock=clock)
+    stream = ChatStream(source, deadlines=deadlines, clock=clock)
     outcome = stream.until_done()
     assert ("failed", f"deadline_{name}") == (outcome.name, outcome.reason)
     assert isinstance(outcome.error, DeadlineError)
@@ -157,8 +157,8 @@ def test_a_comment_in_two_blocks_does_not_reset_idle() -> None:
 
 
 def test_a_passed_deadline_is_raised_behind_the_last_event() -> None:
-    clock = Clock()
-    stream = ChatStream(Source([TEXT, 6, TEXT], clock).blocks(), deadlines=Deadlines(idle=5), clock=clock)
+    clock = FakeClock(100.0)
+    stream = ChatStream(FakeSource([TEXT, 6, TEXT], clock=clock), deadlines=Deadlines(idle=5), clock=clock)
     told: list[Any] = []
     with pytest.raises(DeadlineError, match="no data came for 5 s") as raised:
         told.extend(stream)
@@ -169,9 +169,9 @@ def test_a_passed_deadline_is_raised_behind_the_last_event() -> None:
 
 
 def test_a_sync_stream_does_not_begin_a_read_behind_its_deadline() -> None:
-    clock = Clock()
-    source = Source([TEXT], clock)
-    stream = ChatStream(source.blocks(), deadlines=Deadlines(total=5), clock=clock)
+    clock = FakeClock(100.0)
+    source = FakeSource([TEXT], clock=clock)
+    stream = ChatStream(source, deadlines=Deadlines(total=5), clock=clock)
     clock.now += 6
     assert "deadline_total" == stream.until_done().reason
     assert (0, 1) == (source.reads, source.closed)
@@ -193,8 +193,8 @@ def test_a_sync_stream_does_not_begin_a_read_behind_its_deadline() -> None:
 async def test_an_async_read_is_broken_off_when_the_deadline_passes(
     deadlines: Deadlines, script: list[Any], name: str
 ) -> None:
-    source = AsyncSource(script)
-    stream = AsyncChatStream(source.blocks(), deadlines=deadlines)
+    source = AsyncFakeSource(script)
+    stream = AsyncChatStream(source, deadlines=deadlines)
     with pytest.raises(DeadlineError) as raised:
         async for _ in stream:
             pass
@@ -205,16 +205,16 @@ async def test_an_async_read_is_broken_off_when_the_deadline_passes(
 
 
 async def test_an_async_stream_that_is_in_time_is_complete() -> None:
-    clock = Clock()
-    source = AsyncSource([4, TEXT, 4, COMMENT, TEXT, 4, END], clock)
-    stream = AsyncChatStream(source.blocks(), deadlines=Deadlines(first_byte=5, idle=5, total=50), clock=clock)
+    clock = FakeClock(100.0)
+    source = AsyncFakeSource([4, TEXT, 4, COMMENT, TEXT, 4, END], clock=clock)
+    stream = AsyncChatStream(source, deadlines=Deadlines(first_byte=5, idle=5, total=50), clock=clock)
     assert "complete" == (await stream.until_done()).name
 
 
 async def test_a_deadline_that_had_passed_before_the_read_still_takes_what_is_there() -> None:
-    clock = Clock()
-    source = AsyncSource([TEXT], clock)
-    stream = AsyncChatStream(source.blocks(), deadlines=Deadlines(total=5), clock=clock)
+    clock = FakeClock(100.0)
+    source = AsyncFakeSource([TEXT], clock=clock)
+    stream = AsyncChatStream(source, deadlines=Deadlines(total=5), clock=clock)
     clock.now += 6
     assert "deadline_total" == (await stream.until_done()).reason
 
@@ -232,7 +232,7 @@ async def test_a_client_that_wraps_its_cancellation_has_run_into_the_deadline_al
 
 
 def test_a_deadline_that_passed_is_the_reason_also_where_the_client_timed_out_first() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
 
     def silent() -> Any:
         yield ROLE + TEXT
@@ -250,4 +250,4 @@ def test_what_is_no_deadlines_or_no_time_is_told_at_once() -> None:
     with pytest.raises(MisuseError, match="takes a Deadlines, not int"):
         ChatStream([TEXT], deadlines=30)  # type: ignore[arg-type]
     with pytest.raises(MisuseError, match="sent= takes a time by the stream's clock"):
-        ChatStream([TEXT], clock=Clock(), sent=1e9)
+        ChatStream([TEXT], clock=FakeClock(100.0), sent=1e9)

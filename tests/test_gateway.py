@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ import anyio
 import pytest
 
 from streamkit import reassemble
-from streamkit.testing import stream_bytes
+from streamkit.testing import DONE, chunk, event, stream_bytes
 
 httpx = pytest.importorskip("httpx")
 uvicorn = pytest.importorskip("uvicorn")
@@ -53,10 +54,14 @@ def served(app: Any, lifespan: str) -> Iterator[str]:
 
 
 class Upstream:
-    """An upstream that sends `blocks`, with a wait for the test between the first and the others, if told to."""
+    """An upstream that sends `blocks`, with a wait for the test between the first and the others, if told to.
 
-    def __init__(self, blocks: list[bytes], status: int = 200, kind: bytes = b"text/event-stream") -> None:
+    In place of None it breaks off.
+    """
+
+    def __init__(self, blocks: list[bytes | None], status: int = 200, kind: bytes = b"text/event-stream") -> None:
         self.blocks = blocks
+        self.query = b""
         self.status = status
         self.kind = kind
         self.requests: Queue[tuple[dict[bytes, bytes], bytes]] = Queue()
@@ -69,6 +74,7 @@ class Upstream:
         while more:
             message = await receive()
             body, more = body + message["body"], message.get("more_body", False)
+        self.query = scope["query_string"]
         self.requests.put((dict(scope["headers"]), body))
         headers = [(b"content-type", self.kind), (b"x-request-id", b"r1")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -80,6 +86,8 @@ class Upstream:
                     tasks.cancel_scope.cancel()
                 if self.left.is_set():
                     return
+            if block is None:
+                return
             await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -167,6 +175,41 @@ def test_a_client_that_leaves_before_any_answer_closes_the_upstream_too() -> Non
         with client, pytest.raises(httpx.ReadTimeout):
             client.post(PATH, content=b"{}")
         assert left.wait(LONG)
+
+
+def test_an_upstream_that_breaks_off_breaks_the_client_off_with_one_line_in_the_log(
+    setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = setup(Upstream([WIRE[:300], None]))
+    with caplog.at_level("INFO"), made.client.stream("POST", PATH) as answer:
+        came = answer.iter_raw()
+        assert WIRE[:300] == next(came)
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(came)
+        assert ("truncated", "mid_event") == ((outcome := made.over().outcome).name, outcome.reason)
+    assert [] == [record for record in caplog.records if record.exc_info]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "gateway"]
+    assert line.startswith("the upstream broke off: RemoteProtocolError")
+
+
+def test_a_dirty_upstream_is_cleaned_where_that_is_asked_for(setup: Callable[..., Setup]) -> None:
+    dirty = [event('{"choices":{"delta":{"content":"Hel"}},"model":"m"}'), event(chunk("lo", finish="stop")) + DONE]
+    upstream = Upstream(dirty)
+    upstream.go_on.clear()
+    made = setup(upstream)
+    with made.client.stream("POST", PATH + "?clean&k=1") as answer:
+        came = answer.iter_raw()
+        first = next(came)
+        while b'"Hel"' not in first:
+            first += next(came)
+        upstream.go_on.set()
+        clean = first + b"".join(came)
+    response = reassemble(clean, strict=True)
+    assert ("Hello", "m") == (response.choices[0].message.content, response.model)
+    assert {"object": "chat.completion.chunk"}.items() <= json.loads(clean.split(b"\n\n")[0][6:]).items()
+    assert b"k=1" == upstream.query
+    body = b'{"error":{"message":"no"}}'
+    assert body == setup(Upstream([body], 404, b"application/json")).client.post(PATH + "?clean").content
 
 
 def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) -> None:

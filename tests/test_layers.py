@@ -23,7 +23,7 @@ LEVELS: dict[int, str] = {
     1: "sse types types.* jsontext limits deadlines anomalies clients rules drafts",
     2: "codec codec_* dialect dialect_* habits",
     3: "cells text choice toolcalls reducer events outcome accumulator assembly envelope lane remote salvage documents sniff foreign options statistics",
-    4: "timing session trace traits traits_* rewrite_cut rewrite_documents rewrite_live cleaner",
+    4: "timing session trace traits traits_* rewrite_cut rewrite_documents rewrite_live cleaner fresh",
     5: "sources sources_* rewrite rewrite_async stream stream_* record replay check tees broadcast broadcast_*",
     6: "server testing testing_* pytest_plugin cli cli_* __main__ integrations integrations.*",
 }

@@ -135,7 +135,13 @@ def test_a_web_page_says_its_title() -> None:
 
 
 def test_there_is_an_ending_for_every_reason() -> None:
-    elsewhere = {"limit", "anomaly", "cancelled", *(reason for reason in REASONS if reason.startswith("deadline_"))}
+    elsewhere = {
+        "limit",
+        "anomaly",
+        "cancelled",
+        "source_error",
+        *(reason for reason in REASONS if reason.startswith("deadline_")),
+    }
     assert set(REASONS) - elsewhere == {reason for _, (_, reason) in ENDINGS.values()}
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,9 +15,21 @@ from hypothesis import strategies as st
 
 from corpus import SHARED, TRACES, Recorded, each, shared
 from strategies import examples, json_values, streams, tampered
-from streamkit import Accumulator, Limits, MisuseError, RemoteError, StreamError, TruncatedError, dumps, reassemble
+from streamkit import (
+    Accumulator,
+    ChatStream,
+    Limits,
+    MisuseError,
+    RemoteError,
+    StreamError,
+    TruncatedError,
+    dumps,
+    reassemble,
+    unstructure,
+)
 from streamkit.rewrite import to_chunks, to_events
 from streamkit.sse import EventDecoder
+from streamkit.testing import FakeSource
 from streamkit.types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from wire import DONE, choice, chunk, delta, sse
 
@@ -272,6 +287,117 @@ def test_a_stream_that_failed_ends_with_its_error() -> None:
     assert {"error": {"message": "m", "type": None, "param": None, "code": 500}} == written(failed)[-1]
     with pytest.raises(RemoteError):
         list(to_chunks(failed))
+    accumulator = Accumulator()
+    accumulator.absorb(b"<html>no</html>")
+    assert [] == list(to_events(accumulator))
+    accumulator.close()
+    assert "error" in written(accumulator)[-1]
+    with pytest.raises(RemoteError):
+        list(to_chunks(accumulator))
+
+
+def test_a_dirty_stream_is_cleaned_while_it_runs() -> None:
+    blocks = [sse('{"choices":{"delta":{"content":"a"}}}'), sse(delta('{"content":"b"}', "stop")), DONE]
+    source = FakeSource(blocks)
+    events = to_events(source)
+    assert 0 == source.taken, "nothing is read before it is asked for"
+    assert b'"role":"assistant"' in next(events)
+    assert b'"content":"a"' in next(events)
+    assert 1 == source.taken
+    assert DONE == list(events)[-1]
+    assert (3, 1) == (source.taken, source.closed)
+
+
+def test_chunks_of_a_dirty_stream_come_while_it_runs() -> None:
+    source = FakeSource([sse('{"choices":{"delta":{"content":"a"}}}'), sse(delta('{"content":"b"}', "stop")), DONE])
+    chunks = to_chunks(source)
+    assert ["", "a"] == [next(chunks).choices[0].delta.content for _ in range(2)]
+    assert 1 == source.taken
+    assert "stop" == list(chunks)[-1].choices[0].finish_reason
+
+
+def test_what_is_left_early_closes_its_source() -> None:
+    source = FakeSource([sse(delta('{"content":"a"}')), DONE])
+    events = to_events(source)
+    next(events)
+    events.close()
+    assert (1, 1) == (source.taken, source.closed)
+
+
+def test_a_stream_that_stays_open_behind_its_end_is_left() -> None:
+    def source() -> Iterator[bytes]:
+        yield sse(delta("{}", "stop")) + DONE
+        raise AssertionError("read on behind [DONE]")
+
+    assert DONE == list(to_events(source()))[-1]
+
+
+def test_what_a_source_raises_is_raised_behind_what_had_come() -> None:
+    source = FakeSource([sse(delta('{"content":"a"}')), b"data: {"], fail=ConnectionResetError("gone"))
+    came: list[Any] = []
+    with pytest.raises(ConnectionResetError):
+        came.extend(to_events(source))  # what was given before it raised stays
+    assert 1 == source.closed
+    finished = FakeSource([sse(delta('{"content":"a"}', "stop"))], fail=ConnectionResetError("gone"))
+    events, raised = [], None
+    try:
+        for one in to_events(finished):
+            events.append(one)
+    except ConnectionResetError as error:
+        raised = error
+    assert raised is not None
+    assert DONE == events[-1], "every choice had finished"
+
+
+def test_the_chunks_of_a_chat_stream_are_a_source() -> None:
+    failed = [sse(delta('{"content":"a"}'), '{"error":{"message":"m","code":500}}')]
+    events, raised = [], None
+    try:
+        for one in to_events(ChatStream(failed).chunks()):
+            events.append(one)
+    except RemoteError as error:
+        raised = error
+    assert raised is not None
+    assert b'{"error":{"message":"m"' in events[-1]
+
+
+def test_a_source_of_neither_blocks_nor_chunks_is_refused_and_closed() -> None:
+    source = FakeSource(["a"])  # type: ignore[list-item]
+    with pytest.raises(MisuseError):
+        list(to_events(source))
+    assert 1 == source.closed
+
+
+def test_a_path_is_read_as_it_is_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "a.sse"
+    path.write_bytes(sse(delta('{"content":"a"}', "stop")) + DONE)
+    assert DONE == list(to_events(path))[-1]
+
+
+def test_a_response_may_be_a_mapping_or_an_object_of_an_sdk() -> None:
+    response = response_of(delta('{"content":"a"}', "stop"))
+
+    class Completion:
+        def model_dump(self) -> Any:
+            return unstructure(response)
+
+    events = list(to_events(response))
+    assert events == list(to_events(unstructure(response))) == list(to_events(Completion()))
+    assert list(to_chunks(response)) == list(to_chunks(unstructure(response)))
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ({"choices": []}, "got nothing"),
+        (json.loads(delta("{}")), r"\[chunk\]"),
+        ({"error": {"message": "m"}}, "got nothing"),
+    ],
+)
+def test_a_mapping_that_is_no_response_says_what_is_taken(mapping: dict[str, Any], said: str) -> None:
+    with pytest.raises(MisuseError, match="take a response") as caught:
+        to_events(mapping)
+    assert re.search(said, str(caught.value))
 
 
 def test_done_can_be_left_to_the_caller() -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamkit import FormatError, MisuseError, RemoteError, TruncatedError, loads, reassemble
+from streamkit import ChatStream, FormatError, MisuseError, RemoteError, TruncatedError, loads, reassemble
 from streamkit.errors import SenderError
 from streamkit.sources import blocks_of
+from streamkit.testing import FakeSource
 from streamkit.trace import Block, Trace, write_trace
 from streamkit.types import CreateChatCompletionStreamResponse
 from wire import DONE, delta, each_byte, sse
@@ -80,6 +81,9 @@ def test_a_file_that_is_no_trace_says_so(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         reassemble(tmp_path / "nothing.sse")
+    with pytest.raises(FileNotFoundError, match=r"'stream\.ss'") as told:  # at once, not by the first read
+        ChatStream("stream.ss")
+    assert ["A str is taken as a path: pass bytes, if it is the body of a response."] == told.value.__notes__
 
 
 def test_a_pipe_gives_its_blocks_as_they_come() -> None:
@@ -179,33 +183,34 @@ def test_what_is_no_stream_raises(stream: Any) -> None:
     assert None is caught.value.partial
 
 
-def test_an_error_of_the_source_itself_comes_through() -> None:
-    def broken() -> Any:
-        yield STREAM[:30]
-        raise ConnectionResetError("reset")
-
+@pytest.mark.parametrize("before", [b"", b": ping\n\n", sse('{"type":"ping"}')], ids=["nothing", "comment", "ping"])
+def test_what_the_source_raises_before_any_chunk_is_raised_as_it_is(before: bytes) -> None:
     with pytest.raises(ConnectionResetError):
-        reassemble(broken())
+        reassemble(FakeSource([before, ConnectionResetError("reset")]))
+
+
+def test_what_a_client_raises_in_the_senders_words_is_the_senders_error() -> None:
+    class APIError(Exception):
+        message, body, code = "overloaded", {"message": "overloaded"}, 529
+
+    for before in ([], [sse(delta('{"content":"Hel"}'))]):
+        with pytest.raises(RemoteError, match="overloaded") as caught:
+            reassemble(FakeSource([*before, APIError()]))
+        assert isinstance(caught.value.__cause__, APIError)
+        assert (caught.value.partial is None) == (not before)
 
 
 def test_what_had_come_is_not_lost_when_the_source_breaks() -> None:
-    def broken() -> Iterator[bytes]:
-        yield sse(delta('{"content":"Hel"}'))
-        raise ConnectionResetError("by peer")
-
+    broken = ConnectionResetError("by peer")
     with pytest.raises(TruncatedError) as caught:
-        reassemble(broken())
+        reassemble(FakeSource([sse(delta('{"content":"Hel"}')), broken]))
     assert "Hel" == caught.value.partial.choices[0].message.content
-    assert isinstance(caught.value.__cause__, ConnectionResetError)
-
-
-def test_what_the_source_raises_before_anything_came_is_raised_as_it_is() -> None:
-    def refused() -> Iterator[bytes]:
-        raise ConnectionRefusedError
-        yield b""
-
-    with pytest.raises(ConnectionRefusedError):
-        reassemble(refused())
+    assert broken is caught.value.__cause__
+    with pytest.raises(TruncatedError, match="inside an event"):
+        reassemble(FakeSource([STREAM[:30], broken]))
+    with pytest.raises(RemoteError, match="boom") as told:
+        reassemble(FakeSource([b'{"error":{"message":"boom"}}', broken]))
+    assert broken is told.value.__cause__
 
 
 def test_the_options_of_an_accumulator_are_passed_on() -> None:

@@ -33,8 +33,28 @@ from loopback_async import (
     openai_client,
     run,
 )
+from loopback_flow import Served
 from streamkit import Accumulator, MisuseError, StreamError
 from streamkit.sources import async_blocks, blocks
+from streamkit.testing import check_async_source
+
+# --- all that a source has to do
+
+
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")  # of httpx on trio, see below
+@named([*HTTP, *STREAMS])
+def test_every_client_does_what_a_source_has_to(client: Opener, backend: str) -> None:
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def source(given: Any) -> Any:
+                server = stack.enter_context(Served(given, "close" if (client, backend) in STREAMS else "chunked"))
+                return await stack.enter_async_context(client(server))
+
+            await check_async_source(source)
+
+    run(main, backend)
+
 
 # --- live
 

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import attrs
 import pytest
+from anyio.lowlevel import checkpoint
 
 from streamkit import MisuseError
 from streamkit.sources_blocks import AsyncBlocks, Blocks
@@ -219,3 +220,29 @@ def test_another_task_may_close_what_one_task_waits_for() -> None:
         return got
 
     assert [b"late"] == anyio.run(main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_source_is_closed_to_the_end_by_who_is_cancelled(backend: str) -> None:
+    ended: list[str] = []
+
+    async def close() -> None:
+        await checkpoint()
+        ended.append("close")
+
+    async def source() -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+        finally:
+            await checkpoint()
+            ended.append("generator")
+
+    async def main() -> None:
+        found = AsyncBlocks(source(), close=close)
+        await anext(found)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await found.aclose()
+        assert ["generator", "close"] == ended
+
+    anyio.run(main, backend=backend)

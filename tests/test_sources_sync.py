@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from loopback import EVENTS, PATIENCE, TEXT, Loopback
+from loopback_flow import Served
 from loopback_sync import (
     CLIENTS,
     OWNERS,
@@ -31,11 +32,25 @@ from loopback_sync import (
 )
 from streamkit import Accumulator, MisuseError, StreamError, reassemble
 from streamkit.sources_sync import blocks
+from streamkit.testing import check_source
 
 
 @pytest.fixture(params=CLIENTS, ids=name_of)
 def client(request: pytest.FixtureRequest) -> Any:
     return request.param
+
+
+# --- all that a source has to do
+
+
+def test_every_client_does_what_a_source_has_to(client: Any) -> None:
+    with contextlib.ExitStack() as stack:
+
+        def source(given: Any) -> Any:
+            server = stack.enter_context(Served(given))
+            return stack.enter_context(client(server))
+
+        check_source(source)
 
 
 # --- live

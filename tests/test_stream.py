@@ -5,6 +5,7 @@ Most is told of both siblings at once: `both` reads a script with `ChatStream` a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import aclosing, closing
 from typing import Any
@@ -16,7 +17,6 @@ from anyio.lowlevel import checkpoint
 
 import streamkit
 from corpus import TRACES, Recorded
-from living import FOREVER, AsyncSource, Clock, Source
 from streamkit import (
     Accumulator,
     AsyncChatStream,
@@ -24,10 +24,13 @@ from streamkit import (
     FormatError,
     MisuseError,
     RemoteError,
+    SourceError,
     TruncatedError,
     events,
     reassemble,
 )
+from streamkit.sources import AsyncBlocks, Blocks
+from streamkit.testing import FOREVER, AsyncFakeSource, FakeClock, FakeSource
 from streamkit.types import CreateChatCompletionStreamResponse
 from wire import DONE, calls, check_grammar, choice, chunk, delta, each_byte, sse
 
@@ -72,8 +75,8 @@ class Seen:
 
 async def both(script: list[Any], ways: Callable[[Any], Any] = lambda stream: stream, **options: Any) -> Seen:
     """What a script gives when it is iterated in one of the ways; both siblings must give the same."""
-    source, stream_source = Source(script), AsyncSource(script)
-    sync = ChatStream(source.blocks(), clock=Clock(), **options)
+    source, stream_source = FakeSource(script), AsyncFakeSource(script)
+    sync = ChatStream(source, clock=FakeClock(100.0), **options)
     pieces: list[Any] = []
     raised = None
     with sync:
@@ -83,7 +86,7 @@ async def both(script: list[Any], ways: Callable[[Any], Any] = lambda stream: st
         except Exception as error:
             raised = error
     seen = Seen(pieces, raised, sync, source)
-    other = AsyncChatStream(stream_source.blocks(), clock=Clock(), **options)
+    other = AsyncChatStream(stream_source, clock=FakeClock(100.0), **options)
     others: list[Any] = []
     other_raised = None
     async with other:
@@ -123,7 +126,7 @@ async def test_the_events_that_closing_gives_are_iterated_too() -> None:
 
 
 async def test_after_the_ending_event_iteration_stops() -> None:
-    stream = ChatStream(Source(WHOLE).blocks())
+    stream = ChatStream(FakeSource(WHOLE))
     assert isinstance(list(stream)[-1], events.End)
     assert [] == list(stream)
 
@@ -151,7 +154,7 @@ async def test_tool_calls_are_given_when_they_are_over_and_complete() -> None:
 
 
 async def test_all_ways_share_one_cursor() -> None:
-    stream = ChatStream(Source(WHOLE).blocks())
+    stream = ChatStream(FakeSource(WHOLE))
     assert "Hel" == next(stream.text())
     assert "lo" == next(stream.text())
     rest = [type(event).__name__ for event in stream]
@@ -207,8 +210,8 @@ async def test_what_is_no_block_and_no_chunk_is_misuse_and_closes_the_source() -
 
 
 async def test_nothing_is_read_behind_the_end() -> None:
-    source = Source([*WHOLE, A])
-    assert "complete" == ChatStream(source.blocks()).until_done().name
+    source = FakeSource([*WHOLE, A])
+    assert "complete" == ChatStream(source).until_done().name
     assert (3, 1) == (source.reads, source.closed)
 
 
@@ -253,7 +256,7 @@ async def test_the_end_comes_before_the_exception() -> None:
 
 
 async def test_an_exception_is_raised_once() -> None:
-    stream = ChatStream(Source([A, OSError("gone")]).blocks())
+    stream = ChatStream(FakeSource([A, OSError("gone")]))
     text = stream.text()
     assert "Hel" == next(text)
     with pytest.raises(TruncatedError):
@@ -261,9 +264,38 @@ async def test_an_exception_is_raised_once() -> None:
     assert ([], []) == (list(text), list(stream))
 
 
-async def test_a_connection_that_breaks_before_the_first_byte_has_failed() -> None:
-    seen = await both([ConnectionResetError("reset")])
-    assert ("failed", "empty") == seen.ending
+KEEP_ALIVES = [b": ping\n\n", b'data: {"type":"ping"}\n\n', b"retry: 1\n: ping\n\n"]
+
+
+@pytest.mark.parametrize("before", [[], [b""], *([one] for one in KEEP_ALIVES)])
+async def test_a_connection_that_breaks_before_the_first_chunk_is_told_from_an_empty_body(before: list[Any]) -> None:
+    for way in (lambda s: s, lambda s: s.text(), lambda s: s.tool_calls()):
+        seen = await both([*before, ConnectionResetError("reset by peer")], way)
+        assert ("failed", "source_error") == seen.ending
+        assert type(seen.raised) is SourceError
+        assert "the source broke before any chunk had come: ConnectionResetError: reset by peer" in str(seen.raised)
+        assert isinstance(seen.raised.__cause__, ConnectionResetError)
+        assert seen.raised.__cause__ is seen.stream.source_error
+        assert (None, False) == (seen.raised.partial, seen.raised.emitted)
+    assert ("failed", "empty") == (await both(before)).ending
+
+
+@pytest.mark.parametrize(
+    "before, ending",
+    [
+        (A, ("truncated", "no_finish")),
+        (A[:30], ("truncated", "mid_event")),
+        (b'{"error":{"message":"boom"}}', ("failed", "error_body")),
+        (b"upstream connect error", ("failed", "not_a_stream")),
+        (ERROR, ("failed", "remote_error")),
+    ],
+    ids=["chunk", "half-a-chunk", "error-body", "text", "error"],
+)
+async def test_a_connection_that_breaks_behind_something_is_told_by_what_came(
+    before: bytes, ending: tuple[str, str]
+) -> None:
+    seen = await both([before, ConnectionResetError("reset")])
+    assert ending == seen.ending
     assert isinstance(seen.raised.__cause__, ConnectionResetError)
 
 
@@ -274,8 +306,11 @@ async def test_a_connection_that_breaks_behind_the_finish_leaves_a_complete_resp
 
 
 async def test_an_exception_of_closing_does_not_spoil_the_response() -> None:
-    source, other = Source(WHOLE, close_error=OSError("close")), AsyncSource(WHOLE, close_error=OSError("close"))
-    sync, stream = ChatStream(source.blocks()), AsyncChatStream(other.blocks())
+    source, other = (
+        FakeSource(WHOLE, close_error=OSError("close")),
+        AsyncFakeSource(WHOLE, close_error=OSError("close")),
+    )
+    sync, stream = ChatStream(source), AsyncChatStream(other)
     assert sync.until_done() == await stream.until_done()
     assert sync.response == stream.response
     assert "close" == str(sync.source_error) == str(stream.source_error)
@@ -293,24 +328,24 @@ async def test_what_a_client_raises_in_the_senders_words_is_the_senders_error() 
 
 
 async def test_an_error_of_a_response_says_its_status() -> None:
-    stream = ChatStream(Source([b"upstream connect error"]).blocks(status=503))
+    stream = ChatStream(FakeSource([b"upstream connect error"], status=503))
     assert 503 == stream.status
     assert ["The response had the HTTP status 503."] == stream.until_done().error.__notes__
-    assert AsyncChatStream(AsyncSource(WHOLE).blocks()).status is None
+    assert AsyncChatStream(AsyncFakeSource(WHOLE)).status is None
 
 
 # --- the response
 
 
 async def test_the_response_drives_a_sync_stream_to_its_end() -> None:
-    stream = ChatStream(Source(WHOLE).blocks())
+    stream = ChatStream(FakeSource(WHOLE))
     assert "Hello" == stream.response.choices[0].message.content
     assert stream.response == stream.snapshot()
     assert [] == list(stream), "the events on the way were thrown away"
 
 
 async def test_the_response_of_an_async_stream_wants_it_to_be_over() -> None:
-    stream = AsyncChatStream(AsyncSource(WHOLE).blocks())
+    stream = AsyncChatStream(AsyncFakeSource(WHOLE))
     assert "Hel" == await anext(stream.text())
     with pytest.raises(MisuseError, match=r"await stream.until_done\(\)") as raised:
         stream.response
@@ -320,7 +355,7 @@ async def test_the_response_of_an_async_stream_wants_it_to_be_over() -> None:
 
 
 async def test_the_response_of_a_stream_that_is_not_complete_raises_its_error() -> None:
-    stream = ChatStream(Source([A]).blocks())
+    stream = ChatStream(FakeSource([A]))
     with pytest.raises(TruncatedError):
         stream.response
     assert "Hel" == stream.snapshot().choices[0].message.content
@@ -328,13 +363,13 @@ async def test_the_response_of_a_stream_that_is_not_complete_raises_its_error() 
 
 async def test_until_done_raises_nothing_that_the_outcome_tells() -> None:
     script = [A, ConnectionResetError("reset")]
-    sync, stream = ChatStream(Source(script).blocks()), AsyncChatStream(AsyncSource(script).blocks())
+    sync, stream = ChatStream(FakeSource(script)), AsyncChatStream(AsyncFakeSource(script))
     assert "truncated" == sync.until_done().name == (await stream.until_done()).name
     assert sync.until_done() == await stream.until_done()
 
 
 async def test_the_outcome_is_none_while_it_runs() -> None:
-    stream = ChatStream(Source(WHOLE).blocks())
+    stream = ChatStream(FakeSource(WHOLE))
     assert (None, None) == (stream.outcome, stream.snapshot())
     next(stream)
     assert stream.outcome is None
@@ -345,36 +380,82 @@ async def test_the_outcome_is_none_while_it_runs() -> None:
 
 
 async def test_leaving_early_closes_the_source_drains_nothing_and_is_cancelled() -> None:
-    source = Source(WHOLE)
-    with ChatStream(source.blocks()) as stream:
+    source = FakeSource(WHOLE)
+    with ChatStream(source) as stream:
         for _ in stream.text():
             break
     assert (1, 1) == (source.reads, source.closed)
     assert ("cancelled", "cancelled") == (stream.outcome.name, stream.outcome.reason)
     assert "Hel" == stream.snapshot().choices[0].message.content
-    assert [] == list(stream)
-    assert [] == list(stream.text())
     with pytest.raises(MisuseError, match="was left before its end"):
         stream.response
 
 
 async def test_leaving_early_is_the_same_for_the_async_sibling() -> None:
-    source = AsyncSource(WHOLE)
-    async with AsyncChatStream(source.blocks()) as stream:
+    source = AsyncFakeSource(WHOLE)
+    async with AsyncChatStream(source) as stream:
         async for _ in stream.text():
             break
     assert (1, 1) == (source.reads, source.closed)
     assert "cancelled" == stream.outcome.name
-    assert [] == [event async for event in stream]
     with pytest.raises(MisuseError, match="was left before its end"):
         stream.response
 
 
+@pytest.mark.parametrize("script", [WHOLE, [b"".join(WHOLE)]], ids=["in-blocks", "at-once"])
+async def test_who_iterates_a_stream_that_was_left_is_told_so(script: list[Any]) -> None:
+    # `async for` behind the `async with`: httpx raises StreamClosed there. An empty iteration would look like an empty
+    # response, and with all of a short stream in one block, like a complete one.
+    for way in (lambda s: s, lambda s: s.text(), lambda s: s.chunks()):
+        sync, stream = ChatStream(FakeSource(script)), AsyncChatStream(AsyncFakeSource(script))
+        begun = sync.text()
+        with sync:
+            next(begun)
+        async with stream:
+            await anext(stream.text())
+        for _ in range(2):
+            with pytest.raises(MisuseError, match=r"was left before its end.*snapshot\(\)") as told:
+                list(way(sync))
+            with pytest.raises(MisuseError, match="was left before its end"):
+                [piece async for piece in way(stream)]
+        assert told.value.emitted
+        assert told.value.partial == sync.snapshot()
+        with pytest.raises(MisuseError, match="was left before its end"):
+            next(begun)
+        assert sync.outcome == sync.until_done() == await stream.until_done(), "which tells nothing but that"
+
+
+async def test_who_iterates_a_stream_that_he_read_to_its_end_gets_no_more() -> None:
+    with ChatStream(FakeSource(WHOLE)) as sync:
+        list(sync)
+    async with AsyncChatStream(AsyncFakeSource(WHOLE)) as stream:
+        await stream.until_done()
+    assert [[], []] == [list(sync), list(sync.text())]
+    assert [[], []] == [[piece async for piece in way] for way in (stream, stream.text())]
+
+
+async def test_tool_calls_are_kept_also_behind_the_end_of_the_context() -> None:
+    script = [A + TOOLS + sse(delta(finish="tool_calls")), DONE]
+    with ChatStream(FakeSource(script)) as sync:
+        for _ in sync.text():
+            pass
+    assert ["c0"] == [call.id for call in sync.tool_calls()]
+    with ChatStream(FakeSource(script)) as sync:
+        next(sync.text())
+    calls = sync.tool_calls()
+    assert "c0" == next(calls).id
+    with pytest.raises(MisuseError, match="was left before its end"):
+        next(calls)
+    with ChatStream(FakeSource([b"".join(script)])) as sync:
+        next(sync.text())
+    assert ["c0"] == [call.id for call in sync.tool_calls()], "all had come"
+
+
 async def test_closing_one_of_the_narrower_iterators_leaves_the_stream() -> None:
-    source, other = Source(WHOLE), AsyncSource(WHOLE)
-    with closing(ChatStream(source.blocks()).text()) as text:
+    source, other = FakeSource(WHOLE), AsyncFakeSource(WHOLE)
+    with closing(ChatStream(source).text()) as text:
         next(text)
-    async with aclosing(AsyncChatStream(other.blocks()).text()) as texts:
+    async with aclosing(AsyncChatStream(other).text()) as texts:
         await anext(texts)
     assert [1, 1] == [source.closed, other.closed]
     assert [] == list(text)
@@ -382,8 +463,8 @@ async def test_closing_one_of_the_narrower_iterators_leaves_the_stream() -> None
 
 
 async def test_an_exception_of_the_caller_leaves_the_stream_and_passes() -> None:
-    source = AsyncSource(WHOLE)
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource(WHOLE)
+    stream = AsyncChatStream(source)
 
     async def read() -> None:
         async with stream:
@@ -396,16 +477,16 @@ async def test_an_exception_of_the_caller_leaves_the_stream_and_passes() -> None
 
 
 async def test_what_interrupts_a_sync_read_leaves_the_stream_and_passes() -> None:
-    source = Source([A, KeyboardInterrupt()])
-    stream = ChatStream(source.blocks())
+    source = FakeSource([A, KeyboardInterrupt()])
+    stream = ChatStream(source)
     with pytest.raises(KeyboardInterrupt):
         list(stream)
     assert ("cancelled", 1) == (stream.outcome.name, source.closed)
 
 
 async def test_a_stream_may_be_closed_twice_and_over_is_over() -> None:
-    source = Source(WHOLE)
-    stream = ChatStream(source.blocks())
+    source = FakeSource(WHOLE)
+    stream = ChatStream(source)
     stream.until_done()
     stream.close()
     stream.close()
@@ -418,8 +499,8 @@ async def test_a_stream_may_be_closed_twice_and_over_is_over() -> None:
 @pytest.mark.parametrize("after", range(8))
 async def test_cancelled_at_any_await_the_source_is_closed_and_the_outcome_is_cancelled(after: int) -> None:
     # A scope that cancels at the given turn of the event loop hits each await in its turn.
-    source = AsyncSource([A, B, A, FOREVER])
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource([A, B, A, FOREVER])
+    stream = AsyncChatStream(source)
 
     async def read() -> None:
         async with stream:
@@ -438,8 +519,8 @@ async def test_cancelled_at_any_await_the_source_is_closed_and_the_outcome_is_ca
 async def test_a_cancelled_asyncio_task_closes_the_source() -> None:
     import asyncio
 
-    source = AsyncSource([A, FOREVER])
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource([A, FOREVER])
+    stream = AsyncChatStream(source)
     task = asyncio.create_task(stream.until_done())
     await source.waiting.wait()
     task.cancel()
@@ -454,11 +535,11 @@ async def test_a_coroutine_that_is_thrown_away_leaves_its_stream_without_awaitin
         def __await__(self) -> Any:
             yield
 
-    class Waits(AsyncSource):
+    class Waits(AsyncFakeSource):
         async def __anext__(self) -> Any:
             await Suspends()
 
-    stream = AsyncChatStream(Waits([]).blocks())
+    stream = AsyncChatStream(Waits([]))
     reading = stream.until_done()
     reading.send(None)
     reading.close()
@@ -466,8 +547,8 @@ async def test_a_coroutine_that_is_thrown_away_leaves_its_stream_without_awaitin
 
 
 async def test_a_timeout_around_one_step_leaves_the_stream_cancelled() -> None:
-    source = AsyncSource([A, FOREVER])
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource([A, FOREVER])
+    stream = AsyncChatStream(source)
     text = stream.text()
     assert "Hel" == await anext(text)
     with pytest.raises(TimeoutError):
@@ -478,8 +559,8 @@ async def test_a_timeout_around_one_step_leaves_the_stream_cancelled() -> None:
 
 async def test_no_cancel_scope_is_held_while_the_caller_runs() -> None:
     # Trio and anyio refuse to leave scopes in another order than they were entered in, and in another task.
-    source = AsyncSource(WHOLE)
-    stream = AsyncChatStream(source.blocks(), deadlines=streamkit.Deadlines(total=60, idle=60))
+    source = AsyncFakeSource(WHOLE)
+    stream = AsyncChatStream(source, deadlines=streamkit.Deadlines(total=60, idle=60))
     kinds = []
 
     async def one() -> None:
@@ -494,8 +575,8 @@ async def test_no_cancel_scope_is_held_while_the_caller_runs() -> None:
 
 
 async def test_two_tasks_do_not_read_one_stream() -> None:
-    source = AsyncSource([A, FOREVER])
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource([A, FOREVER])
+    stream = AsyncChatStream(source)
     async with anyio.create_task_group() as group:
         group.start_soon(stream.until_done)
         await source.waiting.wait()
@@ -506,8 +587,8 @@ async def test_two_tasks_do_not_read_one_stream() -> None:
 
 
 async def test_a_stream_closed_by_another_task_is_cancelled() -> None:
-    source = AsyncSource([A, FOREVER])
-    stream = AsyncChatStream(source.blocks())
+    source = AsyncFakeSource([A, FOREVER])
+    stream = AsyncChatStream(source)
     async with anyio.create_task_group() as group:
         group.start_soon(stream.until_done)
         await source.waiting.wait()
@@ -516,8 +597,64 @@ async def test_a_stream_closed_by_another_task_is_cancelled() -> None:
     assert ("cancelled", 1) == (stream.outcome.name, source.closed)
 
 
+@pytest.mark.parametrize("way", [lambda s: s, lambda s: s.text()], ids=["events", "text"])
+async def test_who_waits_while_another_task_leaves_comes_to_the_end(way: Any) -> None:
+    waits, closed = anyio.Event(), anyio.Event()
+
+    async def source() -> Any:
+        yield A
+        waits.set()
+        await closed.wait()
+        yield B
+
+    stream = AsyncChatStream(AsyncBlocks(source(), close=closed.set))
+    pieces: list[Any] = []
+
+    async def read() -> None:
+        pieces.extend([piece async for piece in way(stream)])
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await waits.wait()
+        await stream.aclose()
+    assert ["Hel"] == [getattr(piece, "text", piece) for piece in pieces][-1:]
+    assert "cancelled" == stream.outcome.name
+
+
+@pytest.mark.parametrize("late", [B, None, OSError("closed")], ids=["block", "end", "error"])
+@pytest.mark.parametrize("way", [lambda s: s, lambda s: s.text()], ids=["events", "text"])
+def test_who_waits_while_another_thread_leaves_comes_to_the_end(way: Any, late: Any) -> None:
+    waits, closed = threading.Event(), threading.Event()
+
+    class Waits:
+        given = 0
+
+        def __iter__(self) -> Any:
+            return self
+
+        def __next__(self) -> Any:
+            self.given += 1
+            if self.given == 1:
+                return A
+            waits.set()
+            assert closed.wait(20)
+            if isinstance(late, bytes):
+                return late
+            raise late or StopIteration
+
+    stream = ChatStream(Blocks(Waits(), close=closed.set))
+    pieces: list[Any] = []
+    reader = threading.Thread(target=lambda: pieces.extend(way(stream)))
+    reader.start()
+    assert waits.wait(20)
+    stream.close()
+    reader.join(20)
+    assert ["Hel"] == [getattr(piece, "text", piece) for piece in pieces][-1:]
+    assert ("cancelled", None) == (stream.outcome.name, stream.source_error)
+
+
 async def test_one_process_reads_many_streams_at_once() -> None:
-    streams = [AsyncChatStream(AsyncSource(WHOLE).blocks()) for _ in range(200)]
+    streams = [AsyncChatStream(AsyncFakeSource(WHOLE)) for _ in range(200)]
     async with anyio.create_task_group() as group:
         for stream in streams:
             group.start_soon(stream.until_done)
@@ -528,9 +665,9 @@ async def test_one_process_reads_many_streams_at_once() -> None:
 
 
 async def test_a_stream_is_timed_by_the_clock_it_was_given() -> None:
-    clock = Clock()
-    source = Source([2, A, 1, B, 1, FINISH + DONE], clock)
-    stream = ChatStream(source.blocks(status=200), clock=clock, sent=99.0)
+    clock = FakeClock(100.0)
+    source = FakeSource([2, A, 1, B, 1, FINISH + DONE], clock=clock, status=200)
+    stream = ChatStream(source, clock=clock, sent=99.0)
     stream.until_done()
     timing = stream.timing
     assert (99, 100, 100, 102, 103) == (

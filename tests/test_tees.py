@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from itertools import count
 from typing import Any
 
 import anyio
 import pytest
 
 from corpus import TRACES, Recorded, each
-from streamkit import Accumulator, FormatError, MisuseError, reassemble
+from stepping import cancelled_at
+from streamkit import Accumulator, AsyncBroadcast, Broadcast, FormatError, MisuseError, reassemble
+from streamkit.rewrite_async import async_to_events
 from streamkit.sources import Blocks
 from streamkit.tees import async_tee, tee
 from streamkit.testing import (
+    DONE,
     AsyncFakeSource,
     FakeSource,
     check_async_source,
@@ -23,6 +29,8 @@ from streamkit.testing import (
 )
 
 WIRE = stream_bytes("Hel", "lo", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
+EVENTS = [one + b"\n\n" for one in WIRE.split(b"\n\n")[:-1]]
+LONG = [*[event(chunk("some words of a text "))] * 100, event(chunk(finish="stop")), DONE]
 BLOCKS = [WIRE[:5], b"", WIRE[5:100], WIRE[100:]]
 
 
@@ -131,10 +139,35 @@ def test_a_strict_watcher_stops_at_the_first_anomaly_and_the_bytes_go_on() -> No
 
 def test_an_accumulator_that_was_closed_by_somebody_else_is_a_failure_of_the_watcher() -> None:
     accumulator = Accumulator()
-    accumulator.close()
     watched = tee(BLOCKS, accumulator)
+    accumulator.close()
     assert BLOCKS == list(watched)
     assert isinstance(watched.error, MisuseError)
+
+
+def used(how: Any) -> Accumulator:
+    accumulator = Accumulator()
+    how(accumulator)
+    return accumulator
+
+
+NO_WATCHERS: list[Any] = [
+    "x",
+    Accumulator,
+    used(lambda one: one.close()),
+    used(lambda one: one.cancel()),
+    used(lambda one: one.feed(b"d")),
+    used(lambda one: one.add(chunk("a"))),
+]
+
+
+@pytest.mark.parametrize("accumulator", NO_WATCHERS)
+@pytest.mark.parametrize("maker", [tee, async_tee, Broadcast, AsyncBroadcast])
+def test_an_accumulator_that_cannot_watch_it_all_is_refused_at_once(maker: Any, accumulator: Any) -> None:
+    source = FakeSource(BLOCKS)
+    with pytest.raises(MisuseError, match="Accumulator"):
+        maker(source, accumulator)
+    assert 0 == source.taken
 
 
 def test_what_the_source_raises_is_raised_and_the_stream_has_broken_off(backend: str) -> None:
@@ -264,3 +297,119 @@ def test_what_the_source_says_of_its_response_is_said_by_the_tee(backend: str) -
         assert (None, None) == (watched.status, watched.content_type)
 
     run(backend, main)
+
+
+# --- whoever is slow, and whoever leaves
+
+
+def test_nothing_is_read_before_it_is_asked_for_and_the_watcher_is_one_block_behind() -> None:
+    source, accumulator = FakeSource(EVENTS), Accumulator()
+    watched = tee(source, accumulator)
+    assert 0 == source.taken
+    for number, block in enumerate(watched, 1):
+        assert (number, EVENTS[number - 1]) == (source.taken, block)
+        assert number - 1 == accumulator.progress[0], "it looks at a block when the next one is asked for"
+
+
+def test_a_consumer_that_stops_keeps_nobody_else_from_going_on(backend: str) -> None:
+    async def main() -> None:
+        stopped = AsyncFakeSource(EVENTS)
+        idle = async_tee(stopped)
+        await anext(idle)
+        others = [async_tee(AsyncFakeSource(EVENTS)) for _ in range(10)]
+        async with anyio.create_task_group() as tasks:
+            for one in others:
+                tasks.start_soon(drain, one)
+        assert all(one.outcome is not None and one.outcome.ok for one in others)
+        assert (1, None) == (stopped.taken, idle.outcome)
+        await idle.aclose()
+        assert (1, 1) == (stopped.taken, stopped.closed)
+
+    run(backend, main)
+
+
+async def drain(watched: Any) -> None:
+    async for _ in watched:
+        await anyio.lowlevel.checkpoint()
+
+
+class Careful(AsyncFakeSource):
+    """A source that takes its time to close, and counts how often it is asked to."""
+
+    asked = 0
+
+    async def aclose(self) -> None:
+        self.asked += 1
+        await anyio.lowlevel.checkpoint()
+        await super().aclose()
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("maker", [async_tee, async_to_events])
+def test_at_whatever_await_it_is_cancelled_the_source_is_closed_once(backend: str, maker: Any, native: bool) -> None:
+    if native and backend == "trio":
+        pytest.skip("a way to cancel that asyncio has")
+
+    async def main() -> None:
+        for place in count():
+            source, watched, came = Careful(EVENTS), None, []
+
+            async def consume() -> None:
+                nonlocal watched
+                async with maker(source) as watched:  # noqa: B023  it is awaited here
+                    async for block in watched:
+                        came.append(block)  # noqa: B023
+                        await anyio.lowlevel.checkpoint()
+
+            met = await cancelled_at(place, consume, native=native)
+            if not met.reached:
+                assert place > 2 * len(EVENTS), "it was cancelled in reads, between them, and while it closed"
+                break
+            if watched is None:
+                continue
+            assert 1 == source.asked
+            assert native or 1 == source.closed, "asyncio can break off the closing itself"
+            if maker is async_tee:
+                alone = Accumulator()
+                alone.absorb(b"".join(came))
+                assert alone.snapshot() == watched.response
+                assert watched.outcome is not None
+
+    run(backend, main)
+
+
+def test_a_tee_among_many_costs_what_a_tee_costs_and_leaves_nothing() -> None:
+    async def held_by(number: int) -> float:
+        """Bytes that each of so many holds when half of its blocks have gone on."""
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        all_of_them = [async_tee(AsyncFakeSource(LONG)) for _ in range(number)]
+        for _ in range(len(LONG) // 2):
+            for one in all_of_them:
+                await anext(one)
+        gc.collect()
+        now, _ = tracemalloc.get_traced_memory()
+        for one in all_of_them:
+            async for _ in one:
+                pass
+            assert one.outcome is not None
+            assert one.outcome.ok
+        return (now - before) / number
+
+    async def main() -> None:
+        await held_by(5)  # what is loaded and cached by the first
+        few, many = await held_by(20), await held_by(100)
+        gc.collect()
+        left, _ = tracemalloc.get_traced_memory()
+        again = await held_by(100)
+        gc.collect()
+        assert many < 1.1 * few
+        assert again < 1.1 * many
+        assert many < 64 * 1024
+        assert tracemalloc.get_traced_memory()[0] - left < 100 * 64, "under 64 bytes a tee: nothing of them"
+
+    tracemalloc.start()
+    try:
+        anyio.run(main)
+    finally:
+        tracemalloc.stop()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
@@ -9,8 +12,10 @@ import anyio
 import pytest
 
 from streamkit import Accumulator, TruncatedError, check_stream, reassemble
+from streamkit.sources import async_blocks, blocks
 from streamkit.testing import (
     DONE,
+    FOREVER,
     AsyncFakeSource,
     FakeClock,
     FakeSource,
@@ -133,6 +138,37 @@ def test_a_fake_counts_what_is_asked_of_it() -> None:
     assert [] == list(source)
 
 
+def test_a_fake_plays_its_script(backend: str) -> None:
+    clock, gone, stuck = FakeClock(), OSError("gone"), OSError("stuck")
+
+    source = FakeSource([b"a", 2, 0.5, b"b", gone, b"c"], clock=clock, close_error=stuck, status=503)
+    assert (b"a", 0.0) == (next(source), clock())
+    assert (b"b", 2.5) == (next(source), clock())
+    with pytest.raises(OSError, match="gone"):
+        next(source)
+    assert (b"c", 4, 3) == (next(source), source.reads, source.taken)
+    with pytest.raises(OSError, match="stuck"):
+        source.close()
+    assert (1, 503) == (source.closed, blocks(source).status)
+    with pytest.raises(TypeError, match="needs a clock"):
+        next(FakeSource([1, b"a"]))
+
+    async def main() -> None:
+        other = AsyncFakeSource([b"a", 1, b"b", FOREVER], clock=clock, close_error=stuck, status=503)
+        assert [b"a", b"b"] == [await anext(other), await anext(other)]
+        assert (3.5, False, 503) == (clock(), other.waiting.is_set(), async_blocks(other).status)
+        async with anyio.create_task_group() as group:
+            group.start_soon(anext, other)
+            await other.waiting.wait()
+            group.cancel_scope.cancel()
+        assert (3, 2) == (other.reads, other.taken)
+        with pytest.raises(OSError, match="stuck"):
+            await other.aclose()
+        assert 1 == other.closed
+
+    anyio.run(main, backend=backend)
+
+
 def joining(given: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(given)
 
@@ -235,6 +271,59 @@ def test_a_source_that_drains_when_it_is_closed_is_told_so(backend: str) -> None
             await check_async_source(AsyncDraining)
 
     anyio.run(main, backend=backend)
+
+
+def from_a_thread(given: Iterable[bytes]) -> Iterator[bytes]:
+    """What another thread iterates, as a server does, over something that joins no threads: a failure in words of its own."""
+    sent: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def send() -> None:
+        with contextlib.suppress(Exception):
+            for block in given:
+                sent.put(block)
+            sent.put(b"")
+        sent.put(None)
+
+    threading.Thread(target=send, daemon=True).start()
+    while block := sent.get():
+        yield block
+    if block is None:
+        raise OSError("reset by peer")
+
+
+def test_a_source_may_be_fed_by_another_thread(backend: str) -> None:
+    check_source(from_a_thread)
+
+    async def main() -> None:
+        async def source(given: Iterable[bytes]) -> Any:
+            made = from_a_thread(given)
+
+            async def each() -> AsyncIterator[bytes]:
+                while block := await anyio.to_thread.run_sync(next, made, b""):
+                    yield block
+
+            return each()
+
+        await check_async_source(source)
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (joining, "nothing is held back"),
+        (behind, "nothing is held back"),
+        (losing, "in order and unchanged"),
+        (quiet, "an error, not an end"),
+    ],
+)
+def test_a_source_that_is_fed_by_another_thread_and_does_wrong_is_told_what(
+    make: Any, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamkit.testing_checks._PATIENCE", 0.05)
+    with pytest.raises(AssertionError, match=sentence):
+        check_source(lambda given: make(from_a_thread(given)))
 
 
 def test_a_source_may_cut_anew_if_that_is_said() -> None:

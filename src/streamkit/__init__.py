@@ -18,6 +18,7 @@ from .errors import (
     MisuseError,
     RemoteError,
     SenderError,
+    SourceError,
     StreamError,
     TruncatedError,
     ValidationError,
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from .broadcast import Broadcast, Snapshot, Subscription
     from .broadcast_async import AsyncBroadcast, AsyncSubscription
     from .check import Report, check_stream
+    from .cleaner import Cleaner
     from .codec import dumps, loads, structure, unstructure
     from .deadlines import Deadlines
     from .rewrite import to_chunks, to_events
+    from .rewrite_async import AsyncWritten, async_to_chunks, async_to_events
     from .sources import reassemble
     from .stream import AsyncChatStream, ChatStream
     from .tees import AsyncTee, Tee, async_tee, tee
@@ -48,8 +51,10 @@ __all__ = (
     "AsyncChatStream",
     "AsyncSubscription",
     "AsyncTee",
+    "AsyncWritten",
     "Broadcast",
     "ChatStream",
+    "Cleaner",
     "DeadlineError",
     "Deadlines",
     "Dialect",
@@ -63,6 +68,7 @@ __all__ = (
     "Rule",
     "SenderError",
     "Snapshot",
+    "SourceError",
     "Statistics",
     "StreamError",
     "Subscription",
@@ -71,6 +77,8 @@ __all__ = (
     "TruncatedError",
     "ValidationError",
     "async_tee",
+    "async_to_chunks",
+    "async_to_events",
     "check_stream",
     "dumps",
     "errors",
@@ -92,8 +100,10 @@ _LATER = {
     "AsyncChatStream": "stream",
     "AsyncSubscription": "broadcast_async",
     "AsyncTee": "tees",
+    "AsyncWritten": "rewrite_async",
     "Broadcast": "broadcast",
     "ChatStream": "stream",
+    "Cleaner": "cleaner",
     "Deadlines": "deadlines",
     "Report": "check",
     "Snapshot": "broadcast",
@@ -101,6 +111,8 @@ _LATER = {
     "Tee": "tees",
     "Timing": "timing",
     "async_tee": "tees",
+    "async_to_chunks": "rewrite_async",
+    "async_to_events": "rewrite_async",
     "check_stream": "check",
     "dumps": "codec",
     "loads": "codec",

@@ -8,10 +8,14 @@
 In: any source that `blocks` takes. Out, for each subscriber: the events of one accumulator, `End` last and always. Who
 joins late, or was too slow, gets a `Snapshot` and goes on from there; see `broadcast_mailbox.py` for the rules.
 Cost: one accumulator, one lock; for each subscriber O(1) an event and at most `buffer` events that wait.
+
+A subscriber is there as long as somebody holds it: the broadcast knows its mailbox only. One that is lost without
+`close()` (its thread died, its caller forgot it) is not waited for any more, and nothing is kept for it.
 """
 
 from __future__ import annotations
 
+from queue import SimpleQueue
 from threading import Condition
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +24,7 @@ from .accumulator import Accumulator
 from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
 from .errors import MisuseError
 from .events import End, Event
+from .fresh import fresh
 from .outcome import Outcome
 from .sources import blocks
 from .types import CreateChatCompletionResponse
@@ -32,15 +37,19 @@ BUFFER = 256  # events: some seconds of a fast model, and little memory
 class Broadcast:
     """Reads a source once for all its subscribers.
 
-    `accumulator`: who reads the blocks; a new one by default. `buffer`: how many events may wait for a subscriber.
+    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
     """
 
     def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._accumulator = fresh(accumulator)
         self._blocks = blocks(source)
-        self._accumulator = Accumulator() if accumulator is None else accumulator
         self._buffer = buffer
-        self._changed = Condition()
-        self._subscriptions: list[Subscription] = []
+        self._changed = Condition()  # for subscribers: there is something to take
+        # For whoever reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any
+        # moment, in the middle of `notify` too; `put` of a SimpleQueue may be called even then.
+        self._room: SimpleQueue[None] = SimpleQueue()
+        self._waiting = False  # whether somebody waits for room
+        self._boxes: list[Mailbox] = []
         self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._begun = False
@@ -57,11 +66,11 @@ class Broadcast:
         with self._changed:
             box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
             box.join()
-            if self._last is not None:
+            if self._last is None:
+                self._boxes.append(box)
+            else:
                 box.put(self._last)
-            made = Subscription(self, box)
-            self._subscriptions.append(made)
-        return made
+        return Subscription(self, box)
 
     def run(self) -> Outcome:
         """Read the source to the end of the stream and hand its events out, in the thread that calls; then close it.
@@ -96,6 +105,7 @@ class Broadcast:
         with self._changed:
             self._left = True
             self._changed.notify_all()
+            self._made_room()
             begun, self._begun = self._begun, True
         if not begun:
             self._end()
@@ -158,12 +168,21 @@ class Broadcast:
             with self._changed:
                 if isinstance(event, End):
                     self._last = event
-                waited_for = [one for one in self._subscriptions if not one._box.put(event)]
+                self._boxes = [one for one in self._boxes if not one.closed]
+                full = [one for one in self._boxes if not one.put(event)]
                 self._changed.notify_all()
-                for one in waited_for:
-                    while not one._box.put(event, anyway=self._left):
-                        self._changed.wait()
+                self._waiting = bool(full)
+            while full:
+                self._room.get()
+                with self._changed:
+                    full = [one for one in full if not one.put(event, anyway=self._left)]
                     self._changed.notify_all()
+                    self._waiting = bool(full)
+
+    def _made_room(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._room.put(None)
 
 
 class Subscription:
@@ -187,7 +206,7 @@ class Subscription:
                     raise StopIteration
                 changed.wait()
             item = self._box.take()
-            changed.notify_all()
+            self._broadcast._made_room()
             return item
 
     def __enter__(self) -> Self:
@@ -201,9 +220,13 @@ class Subscription:
         changed = self._broadcast._changed
         with changed:
             self._box.close()
-            if self in self._broadcast._subscriptions:
-                self._broadcast._subscriptions.remove(self)
             changed.notify_all()
+            self._broadcast._made_room()
+
+    def __del__(self) -> None:
+        # No lock: this may run in any thread, at any moment, that of a thread which has the lock too.
+        self._box.closed = True
+        self._broadcast._room.put(None)
 
     @property
     def dropped(self) -> int:

@@ -6,11 +6,12 @@
         async for item in broadcast.subscribe(slow="coalesce"): ...
 
 The same rules and the same costs; no lock, as nothing here is called from two threads. Nothing holds a cancel scope
-while a subscriber has the turn.
+while a subscriber has the turn. A subscriber that is lost without `aclose()` is not waited for any more.
 """
 
 from __future__ import annotations
 
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,7 @@ from .broadcast import BUFFER
 from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
 from .errors import MisuseError
 from .events import End, Event
+from .fresh import fresh
 from .outcome import Outcome
 from .sources import async_blocks
 from .types import CreateChatCompletionResponse
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     import anyio
 
 __all__ = ("AsyncBroadcast", "AsyncSubscription")
+
+_LOOK = (
+    0.5  # seconds between two looks for a subscriber that another thread found to be garbage, and could not ring for
+)
 
 
 class _Bell:
@@ -50,18 +56,29 @@ class _Bell:
         await self._event.wait()
 
 
+class _Seat:
+    """What the broadcast knows of a subscriber: its mailbox, and how to wake it. Not the subscriber, who may be lost."""
+
+    __slots__ = ("bell", "box")
+
+    def __init__(self, box: Mailbox) -> None:
+        self.box = box
+        self.bell = _Bell()  # rings when something has come
+
+
 class AsyncBroadcast:
     """Reads an async source once for all its subscribers.
 
-    `accumulator`: who reads the blocks; a new one by default. `buffer`: how many events may wait for a subscriber.
+    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
     """
 
     def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._accumulator = fresh(accumulator)
         self._blocks = async_blocks(source)
-        self._accumulator = Accumulator() if accumulator is None else accumulator
         self._buffer = buffer
         self._room = _Bell()  # rings when a subscriber has taken something, or left
-        self._subscriptions: list[AsyncSubscription] = []
+        self._seats: list[_Seat] = []
+        self._thread = 0  # the one in which it runs
         self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._begun = False
@@ -77,11 +94,12 @@ class AsyncBroadcast:
         """
         box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
         box.join()
-        if self._last is not None:
+        seat = _Seat(box)
+        if self._last is None:
+            self._seats.append(seat)
+        else:
             box.put(self._last)
-        made = AsyncSubscription(self, box)
-        self._subscriptions.append(made)
-        return made
+        return AsyncSubscription(self, seat)
 
     async def run(self) -> Outcome:
         """Read the source to the end of the stream and hand its events out; then close it.
@@ -93,6 +111,7 @@ class AsyncBroadcast:
         if self._begun:
             raise MisuseError("run() a second time: a Broadcast reads one source, once")
         self._begun = True
+        self._thread = get_ident()
         try:
             async for item in self._blocks:
                 await self._hand_out(self._feed(item))
@@ -156,27 +175,32 @@ class AsyncBroadcast:
         return events
 
     async def _hand_out(self, events: list[Event]) -> None:
+        import anyio
+
         for at, event in enumerate(events):
             if isinstance(event, End):
                 self._last = event
-            waited_for = self._give(self._subscriptions, event, anyway=self._left)
-            while waited_for:
+            full = self._give(self._everyone(), event, anyway=self._left)
+            while full:
                 try:
-                    await self._room.wait()
+                    with anyio.move_on_after(_LOOK):
+                        await self._room.wait()
                 except BaseException:  # cancelled: nobody is waited for any more, but nobody loses what was read
-                    self._give(waited_for, event, anyway=True)
+                    self._give(full, event, anyway=True)
                     for later in events[at + 1 :]:
-                        self._give(self._subscriptions, later, anyway=True)
+                        self._give(self._everyone(), later, anyway=True)
                     raise
-                waited_for = self._give(waited_for, event, anyway=self._left)
+                full = self._give(full, event, anyway=self._left)
 
-    def _give(
-        self, subscriptions: list[AsyncSubscription], event: Event, anyway: bool = False
-    ) -> list[AsyncSubscription]:
+    def _everyone(self) -> list[_Seat]:
+        self._seats = [one for one in self._seats if not one.box.closed]
+        return self._seats
+
+    def _give(self, seats: list[_Seat], event: Event, anyway: bool = False) -> list[_Seat]:
         """Put `event` into the mailbox of each; those that had no room for it."""
-        full = [one for one in subscriptions if not one._box.put(event, anyway)]
-        for one in subscriptions:
-            one._bell.ring()
+        full = [one for one in seats if not one.box.put(event, anyway)]
+        for one in seats:
+            one.bell.ring()
         return full
 
     def _end(self) -> None:
@@ -195,7 +219,7 @@ class AsyncBroadcast:
             self._next = after(events)
             self._last = events[-1]
         for event in events:
-            self._give(self._subscriptions, event, anyway=True)
+            self._give(self._everyone(), event, anyway=True)
         self._left = True
 
 
@@ -205,10 +229,10 @@ class AsyncSubscription:
     Leaving the loop early: `aclose()`, or an `async with` block, so that nobody waits for it.
     """
 
-    def __init__(self, broadcast: AsyncBroadcast, box: Mailbox) -> None:
+    def __init__(self, broadcast: AsyncBroadcast, seat: _Seat) -> None:
         self._broadcast = broadcast
-        self._box = box
-        self._bell = _Bell()  # rings when something has come
+        self._box = seat.box
+        self._bell = seat.bell
 
     def __aiter__(self) -> Self:
         return self
@@ -236,10 +260,13 @@ class AsyncSubscription:
     async def aclose(self) -> None:
         """Leave: nothing more is kept for this subscriber, and nobody waits for it."""
         self._box.close()
-        if self in self._broadcast._subscriptions:
-            self._broadcast._subscriptions.remove(self)
         self._bell.ring()
         self._broadcast._room.ring()
+
+    def __del__(self) -> None:
+        self._box.closed = True
+        if self._broadcast._thread == get_ident():  # no event of asyncio or trio may be set from any other
+            self._broadcast._room.ring()
 
     @property
     def dropped(self) -> int:

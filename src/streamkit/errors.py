@@ -7,6 +7,7 @@
         |-- RemoteError         the sender said so: an error in the stream, an error or a web page in its place
         |-- FormatError         bytes that are not the format: text, nothing at all, any anomaly under strict=True
         |-- TruncatedError      the bytes ended before the response did
+        |-- SourceError         the source broke before the response began: no connection, one that was reset
         |-- LimitError          more than a limit allows
         `-- DeadlineError       slower than a deadline allows
 
@@ -31,6 +32,7 @@ __all__ = (
     "Problem",
     "RemoteError",
     "SenderError",
+    "SourceError",
     "StreamError",
     "TruncatedError",
     "ValidationError",
@@ -171,6 +173,10 @@ class FormatError(SenderError):
 
 class TruncatedError(SenderError):
     """The bytes ended with neither `[DONE]` nor a finish reason for every choice."""
+
+
+class SourceError(SenderError):
+    """The source raised an exception before any chunk had come; it is the `__cause__`. Nothing is lost by asking again."""
 
 
 class LimitError(SenderError):

@@ -1,7 +1,8 @@
 """Back to bytes: a response, or a dirty stream, written as the clean stream that OpenAI would have sent.
 
-In: a response, an accumulator, or blocks. Out: the chunks, or the bytes of each event. Cost: linear; a response is
-written twice, once to see that it can be said, and that before anything of it goes out.
+In: a response, an accumulator, or the source of a dirty stream. Out: the chunks, or the bytes of each event: those of a
+stream as it runs (`cleaner.py`). Cost: linear; a response is written twice, once to see that it can be said, and that
+before anything of it goes out.
 
 Rule 1  What is read from the events is what was written: `reassemble(b"".join(to_events(r))) == r` for every response
         that `reassemble` gives. What is not compared there is not kept either: which ids were made up.
@@ -11,125 +12,243 @@ Rule 3  What cannot be said in a stream is a `MisuseError` before the first chun
         for a call, a field that changed its type on the way (its values are then listed, one level deeper than they
         came) and was nested as deep as a reader allows already. These are read back as something else, and lost then:
         an empty list of calls is none, choices come by index, a number that is not finite is null (as `dumps` has it).
+Rule 4  What a source raises is raised here, unchanged, behind the events that what had come still gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 import attrs
 import jiter
 
 from .accumulator import Accumulator
-from .codec import dumps
+from .cleaner import DONE, Cleaner, event_of
+from .codec import dumps, structure
 from .dialect import read_chunk
 from .errors import MisuseError, RemoteError, StreamError, ValidationError
-from .limits import Limits
-from .rewrite_documents import Cut, Spread, documents
+from .foreign import as_mapping
+from .habits import DEFAULT_DIALECT, Dialect
+from .limits import DEFAULT_LIMITS, Limits
+from .outcome import Outcome
+from .rewrite_cut import TextCut, cut_of
+from .rewrite_documents import Document, Spread, documents
+from .rewrite_live import LiveDocuments, failure
+from .sources import Blocks, blocks
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
-__all__ = ("TextCut", "to_chunks", "to_events")
+__all__ = ("TextCut", "Writer", "to_chunks", "to_events")
 
-TextCut: TypeAlias = int | Callable[[str], Iterable[str]] | None
-"""How text is cut: pieces of so many characters; a function to the pieces, which add up to the text; or not at all."""
+Made = TypeVar("Made")
 
 _LARGEST = 1024 * 1024  # characters in an event at most: readers' limits begin there (httpx2; ours is 16 MiB)
 _UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
 
 
 def to_events(
-    source: CreateChatCompletionResponse | Accumulator | bytes | Iterable[bytes],
+    source: Any,
     *,
     text: TextCut = None,
     logprobs: Spread = "spread",
     done: bool = True,
-) -> Iterator[bytes]:
-    """A response as the bytes of a clean stream, one event after the other: `data: {…}`, blank line.
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> Generator[bytes, None, None]:
+    """A response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
+    blank line.
 
-    `source`: a response; or a stream, as an accumulator, its bytes, or an iterable of its blocks (read to the end
-    first). `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function,
-    or None for one piece (one a token, where log probabilities say how). `logprobs`: each `"spread"` to the piece that
-    has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands behind a complete stream.
+    `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
+    a stream, whatever `blocks` takes, whose events come as its blocks do. Close the generator to leave it early.
+    `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
+    a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
+    `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
+    behind a complete stream. `limits`, `dialect`: how a stream is read, see `Cleaner`.
 
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
-    `MisuseError` at the first event for a response that no stream can say, and where `text` loses some of a text.
+    `MisuseError` at the first event for a response that no stream can say, and where `text` loses some of a text. What
+    the source of a stream raises is raised here, behind the events that what had come still gives.
     """
-    response, error, ended = _read(source)
-    if response is not None:
-        for document in _documents(response, text, logprobs):
-            yield _event(document)
-    if isinstance(error, RemoteError):
-        facts = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-        yield _event({"error": facts})
-    if done and ended:
-        yield b"data: [DONE]\n\n"
+    settled = settle(source)
+    if settled is not None:
+        return _events(*settled, text, logprobs, done)
+    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+    return _live(blocks(source), cleaner)
 
 
 def to_chunks(
-    source: CreateChatCompletionResponse | Accumulator | bytes | Iterable[bytes],
+    source: Any,
     *,
     text: TextCut = None,
     logprobs: Spread = "spread",
-) -> Iterator[CreateChatCompletionStreamResponse]:
-    """A response as clean chunks; arguments and errors as those of `to_events`.
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> Generator[CreateChatCompletionStreamResponse, None, None]:
+    """A response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
-    response, error, _ = _read(source)
-    if response is not None:
-        for document in _documents(response, text, logprobs):
-            yield read_chunk(jiter.from_json(dumps(document)), _ignore)
-    if error is not None:
+    settled = settle(source)
+    if settled is not None:
+        return _chunks(*settled, text, logprobs)
+    return _live(blocks(source), ChunkWriter(text, logprobs, limits, dialect))
+
+
+def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
+    """The response that is there already, how its stream ended, and whether it is complete; None for a stream."""
+    if isinstance(source, CreateChatCompletionResponse):
+        return source, None, True
+    if isinstance(source, Accumulator):
+        outcome = source.outcome
+        return source.snapshot(), outcome, outcome is not None and outcome.ok
+    if isinstance(source, Mapping) or _is_object_of_an_sdk(source):
+        return _read(source), None, True
+    if isinstance(source, str):
+        raise MisuseError(f"{_TAKEN}, not str; a path is a pathlib.Path")
+    return None
+
+
+_TAKEN = "to_events and to_chunks take a response, an Accumulator, or the source of a stream"
+
+
+def _is_object_of_an_sdk(source: Any) -> bool:
+    return callable(getattr(source, "model_dump", None)) and not hasattr(source, "__next__")
+
+
+def _read(source: Any) -> CreateChatCompletionResponse:
+    mapping = source if isinstance(source, Mapping) else as_mapping(source)
+    if mapping.get("object") == "chat.completion.chunk":
+        raise MisuseError(f"{_TAKEN}; for one chunk pass a list, [chunk]")
+    try:
+        return structure(mapping, CreateChatCompletionResponse)
+    except ValidationError as error:
+        raise MisuseError(f"{_TAKEN}, and this {type(source).__name__} is {error}") from error
+
+
+# --- a stream
+
+
+class Writer(Protocol[Made]):
+    """What writes a stream: a `Cleaner`, or its sibling for chunks."""
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads it."""
+
+    def feed(self, block: bytes) -> list[Made]:
+        """What a block says."""
+
+    def add(self, chunk: Any) -> list[Made]:
+        """What a chunk says."""
+
+    def close(self) -> list[Made]:
+        """What is said at the end."""
+
+
+class ChunkWriter:
+    """A `Cleaner` that gives chunks."""
+
+    def __init__(self, text: TextCut, logprobs: Spread, limits: Limits, dialect: Dialect) -> None:
+        self._documents = LiveDocuments(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        self.accumulator = self._documents.accumulator
+
+    def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
+        """What a block says."""
+        return _as_chunks(self._documents.feed(block))
+
+    def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
+        """What a chunk says."""
+        return _as_chunks(self._documents.add(chunk))
+
+    def close(self) -> list[CreateChatCompletionStreamResponse]:
+        """What is said at the end."""
+        return _as_chunks(self._documents.close())
+
+
+def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
+    try:
+        over, raised = False, None
+        while not over:
+            made, over, raised = _step(found, writer)
+            yield from made
+    finally:
+        found.close()
+    if (error := raised or ended_with(writer)) is not None:
         raise error
 
 
-def _read(source: Any) -> tuple[CreateChatCompletionResponse | None, StreamError | None, bool]:
-    """The response, what its stream failed with, and whether it ended as it should."""
-    if isinstance(source, CreateChatCompletionResponse):
-        return _checked(source), None, True
-    if isinstance(source, Accumulator):
-        accumulator = source
-    else:
-        accumulator = Accumulator()
-        if not isinstance(source, Iterable) or isinstance(source, str):
-            raise MisuseError(
-                f"to_events takes a response, an Accumulator, or blocks of bytes, not {type(source).__name__}"
-            )
-        for block in [source] if isinstance(source, (bytes, bytearray, memoryview)) else source:
-            accumulator.absorb(block)
-        accumulator.close()
-    outcome = accumulator.outcome
-    if outcome is None:
-        return accumulator.snapshot(), None, False
-    return accumulator.snapshot(), outcome.error, outcome.ok
+def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Exception | None]:
+    """Read once: what that gives, whether it was the last time, and what the source raised."""
+    try:
+        item = next(found)
+    except StopIteration:
+        return writer.close(), True, None
+    except MisuseError:
+        raise
+    except Exception as error:
+        return broken(writer, error), True, error
+    made = writer.add(item) if found.chunks else writer.feed(item)
+    return made, writer.accumulator.done, None
 
 
-def _documents(response: CreateChatCompletionResponse, text: TextCut, logprobs: Spread) -> Iterator[dict[str, Any]]:
-    if logprobs not in ("spread", "whole"):
-        raise MisuseError(f'logprobs is "spread" or "whole", not {logprobs!r}')
-    return documents(response, _cut(text), logprobs, text if isinstance(text, int) and text >= 4 else _LARGEST)
+def broken(writer: Writer[Made], error: Exception) -> list[Made]:
+    """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
+    if isinstance(error, RemoteError) and not writer.accumulator.done:
+        writer.accumulator.fail(error, "remote_error")
+    return writer.close()
 
 
-def _cut(text: TextCut) -> Cut | None:
-    if text is None:
-        return None
-    if callable(text):
-        return lambda whole: _asked(whole, text)
-    if isinstance(text, bool) or not isinstance(text, int) or text < 1:
-        raise MisuseError(f"text is a number of characters from 1, a function, or None, not {text!r}")
-    return lambda whole: [whole[at : at + text] for at in range(0, len(whole), text)]
+def ended_with(writer: Writer[Made]) -> StreamError | None:
+    """What a stream of chunks raises behind the last one; events say it themselves."""
+    outcome = writer.accumulator.outcome
+    return outcome.error if isinstance(writer, ChunkWriter) and outcome is not None else None
 
 
-def _asked(whole: str, cut: Callable[[str], Iterable[str]]) -> list[str]:
-    pieces = [piece for piece in cut(whole) if piece]
-    if "".join(pieces) != whole:
-        raise MisuseError("the pieces that text=… gives do not add up to the text", excerpt=whole[:120])
-    return pieces
+# --- a response
 
 
-def _event(document: dict[str, Any]) -> bytes:
-    return b"data: " + dumps(document) + b"\n\n"
+def _events(
+    response: CreateChatCompletionResponse | None,
+    outcome: Outcome | None,
+    complete: bool,
+    text: TextCut,
+    logprobs: Spread,
+    done: bool,
+) -> Generator[bytes, None, None]:
+    for document in _documents(response, complete and outcome is None, text, logprobs):
+        yield event_of(document)
+    if outcome is not None and outcome.name == "failed":
+        yield event_of(failure(outcome))
+    if done and complete:
+        yield DONE
+
+
+def _chunks(
+    response: CreateChatCompletionResponse | None,
+    outcome: Outcome | None,
+    complete: bool,
+    text: TextCut,
+    logprobs: Spread,
+) -> Generator[CreateChatCompletionStreamResponse, None, None]:
+    for document in _documents(response, complete and outcome is None, text, logprobs):
+        yield from _as_chunks([document])
+    if outcome is not None and outcome.error is not None:
+        raise outcome.error
+
+
+def _as_chunks(some: Iterable[Document]) -> list[CreateChatCompletionStreamResponse]:
+    return [read_chunk(jiter.from_json(dumps(one)), _ignore) for one in some if "choices" in one]
+
+
+def _documents(
+    response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread
+) -> Iterator[Document]:
+    """`given`: whether a caller gave the response, who may have made it as he liked; what a stream says can be said."""
+    cut = cut_of(text, logprobs)
+    if response is None:
+        return iter(())
+    size = text if isinstance(text, int) and text >= 4 else _LARGEST
+    return documents(_checked(response) if given else response, cut, logprobs, size)
 
 
 # --- whether it can be said
@@ -145,10 +264,10 @@ def _checked(response: CreateChatCompletionResponse) -> CreateChatCompletionResp
     accumulator = Accumulator(limits=_UNLIMITED)
     try:
         for document in documents(meant, None, "whole", _LARGEST):
-            accumulator.absorb(_event(document))
+            accumulator.absorb(event_of(document))
     except ValidationError as error:
         raise MisuseError(f"no stream can say this response: {error}") from None
-    accumulator.absorb(b"data: [DONE]\n\n")
+    accumulator.absorb(DONE)
     outcome, found = accumulator.close(), accumulator.snapshot()
     if outcome.error is not None:
         raise MisuseError(f"no stream can say this response: it would be read as failed, {outcome.error}")

@@ -30,7 +30,20 @@ from .types import (
 )
 from .types import ChatCompletionResponseMessageAudio as Audio
 
-__all__ = ("Cut", "Spread", "documents")
+__all__ = (
+    "OF_CHOICE",
+    "OF_CHUNK",
+    "OF_DELTA",
+    "OF_LOGPROBS",
+    "REASONING",
+    "Cut",
+    "Document",
+    "Spread",
+    "documents",
+    "fragments",
+    "reasoning",
+    "with_tokens",
+)
 
 Cut: TypeAlias = Callable[[str], list[str]]
 """A text to its pieces, none of them empty."""
@@ -41,10 +54,10 @@ Spread: TypeAlias = Literal["spread", "whole"]
 Document: TypeAlias = dict[str, Any]
 
 REASONING = ("reasoning_content", "reasoning", "reasoning_text")
-_OF_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
-_OF_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
-_OF_DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "audio"})
-_OF_LOGPROBS = frozenset({"content", "refusal"})
+OF_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
+OF_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
+OF_DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "audio"})
+OF_LOGPROBS = frozenset({"content", "refusal"})
 _AUDIO_GROUP = 4  # characters of base64 that stand for whole bytes
 
 
@@ -58,7 +71,7 @@ def documents(
             head[name] = unstructure(value)
     extra = unstructure(response.extra)
     last = {name: extra.pop(name) for name in ("x_groq",) if name in extra and response.usage is not None}
-    odd = {name: extra.pop(name) for name in list(extra) if name in _OF_CHUNK}
+    odd = {name: extra.pop(name) for name in list(extra) if name in OF_CHUNK}
     turns = zip_longest(*(_choice(one, cut, logprobs, audio_size) for one in response.choices))
     said = False
     for choice in chain.from_iterable(turns):
@@ -82,19 +95,19 @@ def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: i
         first["refusal"] = ""
     said = choice.logprobs
     yield _said(choice, first, None if said is None else _first_logprobs(said))
-    for name in [one for one in _OF_LOGPROBS if said is not None and one in said.extra]:
+    for name in [one for one in OF_LOGPROBS if said is not None and one in said.extra]:
         yield _said(choice, {}, {name: unstructure(said.extra[name]) if said else None})
-    for delta in _reasoning(rest, cut):
+    for delta in reasoning(rest, cut):
         yield _said(choice, delta)
     for name in ("content", "refusal"):
         text = getattr(message, name) or ""
         tokens = (getattr(said, name) or []) if said is not None else []
-        for piece, some in _with_tokens(text, tokens, cut, logprobs):
+        for piece, some in with_tokens(text, tokens, cut, logprobs):
             part = {name: [_token(one) for one in some]} if some else None
             yield _said(choice, {name: piece} if piece else {}, part)
     for delta in chain(_calls(message, cut), _function_call(message, cut), _audio(message.audio, cut, audio_size)):
         yield _said(choice, delta)
-    odd = {name: rest.pop(name) for name in list(rest) if name in _OF_DELTA}
+    odd = {name: rest.pop(name) for name in list(rest) if name in OF_DELTA}
     if rest:
         yield _said(choice, rest)
     for name, value in odd.items():
@@ -109,7 +122,7 @@ def _said(choice: ChatChoice, delta: Document, logprobs: Document | None = None)
 def _end(choice: ChatChoice) -> Iterator[Document]:
     """The finish reason and what stood beside it."""
     extra = unstructure(choice.extra)
-    for name in [one for one in extra if one in _OF_CHOICE]:
+    for name in [one for one in extra if one in OF_CHOICE]:
         yield {**_said(choice, {}), name: extra.pop(name)}
     if choice.finish_reason is not None or extra:
         yield {**_said(choice, {}), "finish_reason": unstructure(choice.finish_reason), **extra}
@@ -118,7 +131,7 @@ def _end(choice: ChatChoice) -> Iterator[Document]:
 def _first_logprobs(said: ChatChoiceLogprobs) -> Document:
     """That there are log probabilities at all, and what its sender says of all of them."""
     known: Document = {"content": None if said.content is None else [], "refusal": None if said.refusal is None else []}
-    return {**known, **{name: unstructure(one) for name, one in said.extra.items() if name not in _OF_LOGPROBS}}
+    return {**known, **{name: unstructure(one) for name, one in said.extra.items() if name not in OF_LOGPROBS}}
 
 
 def _token(token: ChatCompletionTokenLogprob) -> Document:
@@ -128,7 +141,7 @@ def _token(token: ChatCompletionTokenLogprob) -> Document:
     return written
 
 
-def _with_tokens(
+def with_tokens(
     text: str, tokens: list[ChatCompletionTokenLogprob], cut: Cut | None, logprobs: Spread
 ) -> Iterator[tuple[str, list[ChatCompletionTokenLogprob]]]:
     """The pieces of a text, each with the log probabilities of its tokens."""
@@ -159,7 +172,7 @@ def _with_tokens(
         yield "", tokens
 
 
-def _reasoning(rest: Document, cut: Cut | None) -> Iterator[Document]:
+def reasoning(rest: Document, cut: Cut | None) -> Iterator[Document]:
     """What was thought, taken out of `rest`; a sender's two fields of the same text stay side by side."""
     texts: dict[str, list[str]] = {}
     for name in REASONING:
@@ -173,11 +186,11 @@ def _reasoning(rest: Document, cut: Cut | None) -> Iterator[Document]:
 
 def _calls(message: ChatCompletionResponseMessage, cut: Cut | None) -> Iterator[Document]:
     for index, call in enumerate(message.tool_calls or ()):
-        for fragment in _fragments(call, cut):
+        for fragment in fragments(call, cut):
             yield {"tool_calls": [{"index": index, **fragment}]}
 
 
-def _fragments(
+def fragments(
     call: ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall, cut: Cut | None
 ) -> Iterator[Document]:
     """A header, then the arguments piece by piece."""

@@ -6,8 +6,9 @@ out of the events. Cost: that of the accumulator, and a stamp a block.
 
 Rule 1  One cursor. What one way of iterating has passed over is gone for the others.
 Rule 2  A source that breaks off has ended: the bytes that came decide how (complete, where every choice had finished),
-        and the exception is the `__cause__` of the outcome's error. Where a client raises what the sender wrote (an
-        exception with a `body`, as the openai SDK does for an error in the stream), the sender has reported an error.
+        and the exception is the `__cause__` of the outcome's error; where no chunk had come, that is a `SourceError`.
+        Where a client raises what the sender wrote (an exception with a `body`, as the openai SDK does for an error in
+        the stream), the sender has reported an error.
 Rule 3  A late block is read all the same, since it is there: a stream that it completes is complete.
 """
 
@@ -19,15 +20,15 @@ from typing import Any, TypeVar
 
 from .accumulator import Accumulator
 from .deadlines import Deadlines, Watch
-from .errors import FormatError, MisuseError, RemoteError, StreamError
+from .errors import FormatError, MisuseError, RemoteError, SourceError, StreamError, excerpt
 from .events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
 from .options import Options
-from .outcome import Outcome
+from .outcome import REASONS, Outcome
 from .timing import Stopwatch
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types.toolcalls import ChatCompletionMessageToolCallUnion
 
-__all__ = ("Options", "Session")
+__all__ = ("Options", "Session", "nothing_came", "told_by_client")
 
 Piece = TypeVar("Piece")
 
@@ -55,6 +56,7 @@ class Session:
         self.source_error: BaseException | None = None
         self.error: StreamError | None = None  # what the reader has still to be told by an exception
         self.over = False  # nothing more will be read
+        self._left = False  # before all was given
         self._clock = clock
         self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
         self._line = b""  # the first byte of the line that the last block left open
@@ -81,6 +83,7 @@ class Session:
         except StreamError as error:
             if accumulator.done:
                 self._close(self._settled(), now)
+                self.forget()
             self.leave()
             self.error = None
             raise error
@@ -101,7 +104,7 @@ class Session:
     def broke(self, error: Exception) -> None:
         """The source raised `error` while it was read."""
         self.source_error = error
-        remote = error if isinstance(error, RemoteError) else _told_by_client(error)
+        remote = told_by_client(error)
         late = None if self._watch is None else self._watch.late(self._clock())
         if remote is not None:
             outcome = self.accumulator.fail(remote, "remote_error")
@@ -109,6 +112,9 @@ class Session:
             late is not None and self._watch is not None
         ):  # the client's own timeout, or it broke while all was waiting
             outcome = self.accumulator.fail(self._watch.error(late), f"deadline_{late}")
+        elif nothing_came(self.accumulator):
+            told = SourceError(f"{REASONS['source_error'][1]}: {type(error).__name__}: {excerpt(error)}")
+            outcome = self.accumulator.fail(told, "source_error")
         else:
             outcome = self._settled()
         if outcome.error is not None and outcome.error is not error:
@@ -130,6 +136,7 @@ class Session:
 
     def leave(self) -> None:
         """The reader goes, and wants nothing more."""
+        self._left = self._left or not self.over or bool(self._events)
         if not self.over:
             self._close(self._settled(self.accumulator.cancel), self._clock())
         self.forget()
@@ -234,6 +241,16 @@ class Session:
         error, self.error = self.error, None
         return error
 
+    def gone(self, *, kept: bool = False) -> MisuseError | None:
+        """The exception for who asks for more of a stream that was left before all of it was given. `kept`: he asks for
+        what is kept; then only what never came is missing."""
+        outcome = self.accumulator.outcome
+        if not self._left or outcome is None or (kept and outcome.name != "cancelled"):
+            return None
+        message = "the stream was left before its end, and gives nothing more: iterate inside of its `with` block"
+        message += " and before close(); snapshot() has what had come"
+        return MisuseError(message, partial=self.accumulator.snapshot(), emitted=self.accumulator.emitted)
+
     def response(self) -> CreateChatCompletionResponse:
         """The full response of a stream that is over."""
         outcome = self.accumulator.outcome
@@ -247,8 +264,16 @@ class Session:
         return response
 
 
-def _told_by_client(error: Exception) -> RemoteError | None:
+def nothing_came(accumulator: Accumulator) -> bool:
+    """Whether a source that breaks now has given no chunk, and nothing that might be another body: keep-alives at most."""
+    numbers = accumulator.statistics()
+    return not numbers.chunks and not (numbers.bytes and not numbers.events and not numbers.comments)
+
+
+def told_by_client(error: Exception) -> RemoteError | None:
     """The sender's error, where a client read it and raised it in its own words."""
+    if isinstance(error, RemoteError):
+        return error
     body = getattr(error, "body", None)
     if body is None:
         return None

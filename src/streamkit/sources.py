@@ -19,8 +19,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
 from .accumulator import Accumulator
-from .errors import MisuseError, StreamError
+from .errors import MisuseError, RemoteError, StreamError
 from .options import Options
+from .session import nothing_came, told_by_client
 from .sources_async import async_blocks
 from .sources_blocks import AsyncBlocks, Blocks
 from .sources_sync import blocks
@@ -41,11 +42,13 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
 
     Raises `TruncatedError`, `RemoteError`, `FormatError` or `LimitError` where the stream is not complete, with what
     had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read. What the
-    source itself raises in mid-stream (a connection that was reset) is the `__cause__` of such an error.
+    source itself raises is the `__cause__` of such an error in mid-stream (a connection that was reset), and raised as it
+    is where no chunk had come.
     """
     accumulator = Accumulator(**options)
     found = blocks(source)
     broken: Exception | None = None
+    remote: RemoteError | None = None
     try:
         for item in found:
             if found.chunks:
@@ -55,10 +58,11 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
     except StreamError:
         raise
     except Exception as error:
-        if accumulator.progress == (0, 0):
-            raise  # nothing came that could be lost
+        remote = told_by_client(error)
+        if remote is None and nothing_came(accumulator):
+            raise
         broken = error
-    outcome = accumulator.close()
+    outcome = accumulator.close() if remote is None else accumulator.fail(remote, "remote_error")
     if outcome.error is not None:
         raise outcome.error from broken
     response = accumulator.snapshot()

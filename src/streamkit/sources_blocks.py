@@ -5,7 +5,9 @@ In: an iterator that is live already, and how to close what stands behind it. Ou
 
 Rule 1  An item is asked for when it is wanted, never before, and handed on as it came: no joining, no cutting.
 Rule 2  The exceptions of the source pass through unchanged. What is no block and no chunk is a `MisuseError`.
-Rule 3  Closing drains nothing and may be done twice; the source has ended then, for whoever still iterates.
+Rule 3  Closing drains nothing and may be done twice; the source has ended then, for whoever still iterates. Async, it is
+        shielded: who is cancelled closes all the same, for at most 5 seconds. (`asyncio.Task.cancel` knows no shield: where
+        it meets the closing itself, that is broken off.)
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from .errors import MisuseError
 from .types import CreateChatCompletionStreamResponse
 
 __all__ = ("AsyncBlocks", "Blocks")
+
+_GRACE = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
 
 
 class _Items:
@@ -108,6 +112,8 @@ class Blocks:
             if self._closed:  # meanwhile, by another thread: what the source says to that is no news
                 raise StopIteration from None
             raise
+        if self._closed:
+            self._close_items()
         return self._kind.check(item)
 
     def close(self) -> None:
@@ -116,12 +122,15 @@ class Blocks:
             return
         self._closed = True
         try:
-            # A generator that runs, in another thread, cannot be closed; it meets the end of its source instead.
-            if isinstance(self._items, Generator) and not getattr(self._items, "gi_running", False):
-                self._items.close()
+            self._close_items()
         finally:
             if self._close is not None:
                 self._close()
+
+    def _close_items(self) -> None:
+        # A generator that runs, in another thread, cannot be closed: that is done when it has given what it waits for.
+        if isinstance(self._items, Generator) and not getattr(self._items, "gi_running", False):
+            self._items.close()
 
 
 class AsyncBlocks:
@@ -163,6 +172,8 @@ class AsyncBlocks:
             if self._closed:  # meanwhile, by another task: what the source says to that is no news
                 raise StopAsyncIteration from None
             raise
+        if self._closed:
+            await self._close_items()
         return self._kind.check(item)
 
     async def aclose(self) -> None:
@@ -170,12 +181,18 @@ class AsyncBlocks:
         if self._closed:
             return
         self._closed = True
-        try:
-            # A generator that runs, in another task, cannot be closed; it meets the end of its source instead.
-            if isinstance(self._items, AsyncGenerator) and not getattr(self._items, "ag_running", False):
-                await self._items.aclose()
-        finally:
-            if self._close is not None:
-                done = self._close()
-                if isinstance(done, Awaitable):
-                    await done
+        import anyio  # not above: who reads from sync sources shall not wait for it
+
+        with anyio.move_on_after(_GRACE, shield=True):
+            try:
+                await self._close_items()
+            finally:
+                if self._close is not None:
+                    done = self._close()
+                    if isinstance(done, Awaitable):
+                        await done
+
+    async def _close_items(self) -> None:
+        # A generator that runs, in another task, cannot be closed: that is done when it has given what it waits for.
+        if isinstance(self._items, AsyncGenerator) and not getattr(self._items, "ag_running", False):
+            await self._items.aclose()

@@ -51,7 +51,7 @@ def blocks(source: Any) -> Blocks:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Blocks(iter((bytes(source),)), chunks=False)
     if isinstance(source, (str, os.PathLike)):
-        return Blocks(_path_blocks(os.fspath(source)), chunks=False)
+        return Blocks(_path_blocks(_existing(source)), chunks=False)
     if isinstance(source, (Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=False)
     if (response := response_of(source)) is not None:
@@ -179,10 +179,21 @@ def _decoded(read: Callable[[], Any], encoding: str) -> Callable[[], Any]:
     return inflated
 
 
-def _path_blocks(path: str | bytes) -> Iterator[bytes]:
+def _existing(path: str | os.PathLike[str]) -> str:
+    """The path, which names something; told at once, and not by the first read."""
     name = os.fsdecode(path)
-    if "\n" in name or name.startswith(("data:", "{")):
+    if "\n" in name or "\0" in name or name.startswith(("data:", "{")):
         raise MisuseError(f"a str is taken as a path, and {name[:40]!r}… is none: pass the bytes of the body instead")
+    try:
+        os.stat(name)
+    except OSError as error:
+        if isinstance(path, str):
+            error.add_note("A str is taken as a path: pass bytes, if it is the body of a response.")
+        raise
+    return name
+
+
+def _path_blocks(name: str) -> Iterator[bytes]:
     if name.endswith(".jsonl"):
         for block in read_trace(name).blocks:
             yield block.data

@@ -25,7 +25,6 @@ __all__ = ("AsyncChatStream", "AsyncPieces")
 
 Piece = TypeVar("Piece")
 
-_GRACE = 5.0  # seconds for closing a source that was cancelled: a TLS goodbye takes two round trips
 _LATE: Any = object()  # what a read gives that a deadline broke off
 _NO_DEADLINES = Deadlines()
 
@@ -65,14 +64,15 @@ class AsyncChatStream:
         return self
 
     async def __anext__(self) -> Event:
-        session = self._session
+        session, waited = self._session, False
         while (event := session.event()) is None:
             if session.over:
-                error = session.raised()
+                error = session.raised() or (None if waited else session.gone())
                 if error is not None:
                     raise error
                 raise StopAsyncIteration
             await self._read()
+            waited = True
         return event
 
     def text(self, choice: int = 0) -> AsyncPieces[str]:
@@ -88,7 +88,7 @@ class AsyncChatStream:
         """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
 
         From the first one on, also those that came while text or events were read."""
-        return AsyncPieces(self, self._session.tool_calls(choice))
+        return AsyncPieces(self, self._session.tool_calls(choice), kept=True)
 
     async def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
@@ -158,9 +158,13 @@ class AsyncChatStream:
 
     # --- reading
 
-    async def _next(self, waiting: Callable[[], Piece | None]) -> Piece | None:
+    async def _next(self, waiting: Callable[[], Piece | None], kept: bool) -> Piece | None:
+        waited = False
         while (piece := waiting()) is None and not self._session.over:
             await self._read()
+            waited = True
+        if piece is None and not waited and (gone := self._session.gone(kept=kept)) is not None:
+            raise gone
         return piece
 
     async def _read(self) -> None:
@@ -213,19 +217,19 @@ class AsyncChatStream:
     async def _close_source(self) -> None:
         if not self._closed:
             self._closed = True
-            with anyio.move_on_after(_GRACE, shield=True):
-                try:
-                    await self._blocks.aclose()
-                except Exception as error:  # the response is not worse for it
-                    self._session.source_error = self._session.source_error or error
+            try:
+                await self._blocks.aclose()
+            except Exception as error:  # the response is not worse for it
+                self._session.source_error = self._session.source_error or error
 
 
 class AsyncPieces(Generic[Piece]):
     """One kind of piece out of an `AsyncChatStream`. Several over one stream share its cursor."""
 
-    def __init__(self, stream: AsyncChatStream, waiting: Callable[[], Piece | None]) -> None:
+    def __init__(self, stream: AsyncChatStream, waiting: Callable[[], Piece | None], *, kept: bool = False) -> None:
         self._stream = stream
         self._waiting = waiting
+        self._kept = kept
         self._over = False
 
     def __aiter__(self) -> Self:
@@ -234,7 +238,7 @@ class AsyncPieces(Generic[Piece]):
     async def __anext__(self) -> Piece:
         if not self._over:
             self._over = True  # unless there is a piece
-            piece = await self._stream._next(self._waiting)
+            piece = await self._stream._next(self._waiting, self._kept)
             if piece is not None:
                 self._over = False
                 return piece

@@ -62,14 +62,15 @@ class ChatStream:
         return self
 
     def __next__(self) -> Event:
-        session = self._session
+        session, waited = self._session, False
         while (event := session.event()) is None:
             if session.over:
-                error = session.raised()
+                error = session.raised() or (None if waited else session.gone())
                 if error is not None:
                     raise error
                 raise StopIteration
             self._read()
+            waited = True
         return event
 
     def text(self, choice: int = 0) -> Pieces[str]:
@@ -85,7 +86,7 @@ class ChatStream:
         """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
 
         From the first one on, also those that came while text or events were read."""
-        return Pieces(self, self._session.tool_calls(choice))
+        return Pieces(self, self._session.tool_calls(choice), kept=True)
 
     def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
@@ -149,9 +150,13 @@ class ChatStream:
 
     # --- reading
 
-    def _next(self, waiting: Callable[[], Piece | None]) -> Piece | None:
+    def _next(self, waiting: Callable[[], Piece | None], kept: bool) -> Piece | None:
+        waited = False
         while (piece := waiting()) is None and not self._session.over:
             self._read()
+            waited = True
+        if piece is None and not waited and (gone := self._session.gone(kept=kept)) is not None:
+            raise gone
         return piece
 
     def _read(self) -> None:
@@ -177,13 +182,16 @@ class ChatStream:
         try:
             item = next(self._blocks)
         except StopIteration:
-            session.end()
+            if not session.over:  # another thread may have closed it meanwhile
+                session.end()
         except MisuseError:
             raise
         except Exception as error:
-            session.broke(error)
+            if not session.over:
+                session.broke(error)
         else:
-            session.take(item, is_chunk=self._blocks.chunks)
+            if not session.over:
+                session.take(item, is_chunk=self._blocks.chunks)
 
     def _close_source(self) -> None:
         if not self._closed:
@@ -197,9 +205,10 @@ class ChatStream:
 class Pieces(Generic[Piece]):
     """One kind of piece out of a `ChatStream`. Several over one stream share its cursor."""
 
-    def __init__(self, stream: ChatStream, waiting: Callable[[], Piece | None]) -> None:
+    def __init__(self, stream: ChatStream, waiting: Callable[[], Piece | None], *, kept: bool = False) -> None:
         self._stream = stream
         self._waiting = waiting
+        self._kept = kept
         self._over = False
 
     def __iter__(self) -> Self:
@@ -208,7 +217,7 @@ class Pieces(Generic[Piece]):
     def __next__(self) -> Piece:
         if not self._over:
             self._over = True  # unless there is a piece
-            piece = self._stream._next(self._waiting)
+            piece = self._stream._next(self._waiting, self._kept)
             if piece is not None:
                 self._over = False
                 return piece

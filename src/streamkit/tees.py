@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from .accumulator import Accumulator
 from .errors import MisuseError
+from .fresh import fresh
 from .outcome import Outcome
 from .sources import async_blocks, blocks
 from .types import CreateChatCompletionResponse
@@ -35,7 +36,7 @@ class _Watcher:
     __slots__ = ("accumulator", "error", "held")
 
     def __init__(self, accumulator: Accumulator | None) -> None:
-        self.accumulator = Accumulator() if accumulator is None else accumulator
+        self.accumulator = fresh(accumulator)
         self.held = b""
         self.error: Exception | None = None
 
@@ -79,8 +80,8 @@ class Tee:
     """The blocks of a source, watched. Iterate it, or use it in a `with` block; what it watches is in `accumulator`."""
 
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
-        self._blocks = blocks(source)
         self._watcher = _Watcher(accumulator)
+        self._blocks = blocks(source)
         self._ended = False
 
     def __iter__(self) -> Self:
@@ -156,8 +157,8 @@ class AsyncTee:
     """
 
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
-        self._blocks = async_blocks(source)
         self._watcher = _Watcher(accumulator)
+        self._blocks = async_blocks(source)
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -229,7 +230,8 @@ class AsyncTee:
 def tee(source: Any, accumulator: Accumulator | None = None) -> Tee:
     """The blocks of `source`, as they come, while `accumulator` (a new one by default) watches.
 
-    `source`: whatever `blocks` takes. `MisuseError` where it gives chunks, or cannot be a source.
+    `source`: whatever `blocks` takes. `MisuseError` where it gives chunks, or cannot be a source, and for an accumulator
+    that was used or closed before.
     """
     return Tee(source, accumulator)
 

@@ -15,11 +15,13 @@ from random import Random
 from typing import Any
 
 from .codec import dumps, structure
-from .testing_sources import AsyncFakeSource, FakeSource, check_async_source, check_source
+from .testing_checks import check_async_source, check_source
+from .testing_sources import FOREVER, AsyncFakeSource, FakeSource
 from .types import CreateChatCompletionResponse
 
 __all__ = (
     "DONE",
+    "FOREVER",
     "AsyncFakeSource",
     "FakeClock",
     "FakeSource",
