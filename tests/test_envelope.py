@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import SHARED, TRACES, Recorded, each, shared
+from strategies import examples
 from streamkit import Accumulator
 from streamkit.assembly import Assembly
 from streamkit.events import End, ErrorSeen
@@ -158,6 +159,7 @@ PIECES = st.one_of(
 )
 
 
+@examples(100)
 @given(st.lists(st.tuples(PIECES, st.integers(1, 4)), max_size=25), st.integers(0, 1000), st.booleans())
 def test_any_mixture_of_events_is_the_same_either_way(pieces: list[tuple[str, int]], seed: int, done: bool) -> None:
     documents = [document for document, times in pieces for _ in range(times)]
@@ -168,6 +170,163 @@ def test_any_mixture_of_events_is_the_same_either_way(pieces: list[tuple[str, in
         at += len(sse(document))
         ends.append(at)
     assert_same_either_way(stream, ends)
+
+
+ENTRY = {"logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -1.5, "bytes": None}]}
+ODDITIES = st.one_of(
+    st.tuples(st.just("other"), st.sampled_from([None, "", "odd", 'x"y', "é\n", 1, []])),
+    st.tuples(st.just("number"), st.sampled_from([None, "", "odd", -1, 1.5, True, 10**30, []])),
+    st.tuples(
+        st.just("tokens"),
+        st.sampled_from(
+            [None, [], "odd", [None], [{}], [{**ENTRY, "token": 1}], [{"token": "a", "logprob": float("-inf")}],
+             [{"token": "a", **ENTRY, "x": 1}, {"token": "b", **ENTRY}]]
+        ),
+    ),
+)  # fmt: skip
+
+
+def together(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text twice, and a number that the next chunk replaces."""
+    said = {"token_id": number, "role": "assistant", "content": text}
+    return chunk(json.dumps({"index": 0, "text": other, "seed": None, "delta": said, "finish_reason": None}))
+
+
+def openrouter(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text once more inside a list of objects."""
+    detail = {"type": "reasoning.text", "text": other, "index": 0, "format": "f" if number == 1 else None}
+    return delta(json.dumps({"role": "assistant", "content": "", "reasoning": text, "reasoning_details": [detail]}))
+
+
+def vllm(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text under both names of reasoning."""
+    return delta(json.dumps({"reasoning": text, "reasoning_content": other}))
+
+
+def with_logprobs(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """Log probabilities behind the text, and padding behind those."""
+    logprobs = {"content": tokens, "refusal": None}
+    one = {"index": number, "delta": {"content": text}, "logprobs": logprobs, "finish_reason": None}
+    return chunk(json.dumps(one), f'"obfuscation":{json.dumps(other)}')
+
+
+def before_text(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """Log probabilities and a number before the text."""
+    one = {"finish_reason": None, "n": number, "logprobs": {"content": tokens}, "index": 0, "delta": {"content": text}}
+    return chunk(json.dumps(one))
+
+
+def by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """A field that only every other chunk has."""
+    said = {"reasoning_content": text}
+    return delta(json.dumps(said if number else {"content": "", **said}))
+
+
+def behind_by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The same, behind the text: an event of one form begins and ends as one of the other does."""
+    said = {"reasoning_content": text}
+    return delta(json.dumps(said if number else {**said, "content": ""}))
+
+
+FORMS = [together, openrouter, vllm, with_logprobs, before_text, by_turns, behind_by_turns]
+
+
+@examples(150)
+@given(
+    st.lists(st.sampled_from(FORMS), min_size=1, max_size=2),
+    st.lists(st.tuples(st.sampled_from(TEXTS), st.one_of(st.none(), ODDITIES)), min_size=4, max_size=20),
+    st.integers(0, 1000),
+)
+def test_events_with_several_holes_are_the_same_either_way(forms: list[Any], said: list[Any], seed: int) -> None:
+    documents = []
+    for place, (text, odd) in enumerate(said):
+        form = forms[place % len(forms)]
+        facts = {
+            "other": text,
+            "number": 0 if form is with_logprobs else place % 2,
+            "tokens": [{"token": text, **ENTRY}],
+        }
+        if odd is not None:
+            facts[odd[0]] = odd[1]
+        documents.append(form(text, **facts))
+    stream = sse(*documents)
+    assert_same_either_way(stream, some_cuts(stream, seed, 20))
+    ends = [len(sse(*documents[: at + 1])) for at in range(len(documents))]
+    assert_same_either_way(stream, ends)
+
+
+LOGPROBS = '{"index":0,"delta":{"content":"%s"},"logprobs":{"content":%s},"finish_reason":null}'
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        pytest.param(
+            [delta('{"content":"a"}'), delta('{"content":"a","b"}'), delta('{"content":"a"}')],
+            id="two strings in one hole",
+        ),
+        pytest.param(
+            [delta('{"content":"a\\"}'), delta('{"content":"b","c"}')], id="one string over two holes, and two in one"
+        ),
+        pytest.param([delta('{"content":"a"}')] * 2 + [delta('{"content":"a\nb"}')], id="a line end in a text"),
+        pytest.param(
+            [
+                delta('{"content":"a"}', more=f'"flag":{empty}') if empty else delta('{"content":"a"}')
+                for empty in ("false", "false", "true", "", "", "false", "false", '""', '""', "1", "", "", '""', '""')
+            ],
+            id="nothing takes the place of something",
+        ),
+        pytest.param(
+            [chunk(LOGPROBS % ("a", "[]"))] * 2 + [chunk(LOGPROBS % ("a", '[\n{"token":"a","logprob":-1.5}]'))],
+            id="a line end in a list",
+        ),
+        pytest.param([chunk(LOGPROBS % ("a", '[],"x":[]'))] * 3, id="two lists in one hole"),
+        pytest.param(
+            [
+                *(with_logprobs(text, "x", 0, [{"token": text, **ENTRY}]) for text in "ab"),
+                chunk(LOGPROBS % ("a", json.dumps([{"token": "a", **ENTRY}])), '"obfuscation":"x","model":"y"'),
+            ],
+            id="a field in the padding",
+        ),
+        pytest.param(
+            [
+                *(delta(f'{{"content":"{text}"}}', index=i) for text in "abc" for i in (0, 1)),
+                delta('{"content":"\\ud83d"}'),
+                *(delta('{"content":"x"}', index=1) for _ in range(3)),
+                delta('{"content":"y"}'),
+            ],
+            id="half a character waits in one choice while others go on",
+        ),
+        pytest.param(
+            [
+                *(openrouter("a", "a", 0, None) for _ in range(3)),
+                openrouter("b", "b", 1, None),
+                delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"id":"other"}]}'),
+                delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"id":"third"}]}'),
+                *(openrouter("c", "c", 0, None) for _ in range(3)),
+            ],
+            id="another detail begins",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1, 6])
+def test_what_only_looks_alike_is_the_same_either_way(documents: list[str], before: int) -> None:
+    stream = sse(*([delta('{"role":"assistant"}')] + documents[:1] * before + documents * 2))
+    assert_same_either_way(stream, [])
+    ends = [at + 2 for at in range(len(stream)) if stream.startswith(b"\n\n", at)]
+    assert_same_either_way(stream, ends)
+
+
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_events_with_several_holes_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch, form: Any) -> None:
+    documents = []
+    for i in range(100):
+        text, number = f"{i} ", i % 2
+        if form in (openrouter, with_logprobs):  # in which a number says what kind of chunk this is
+            number = 0
+        other = "x" * (i % 7) if form is with_logprobs else text
+        documents.append(form(text, other, number, [{"token": text, **ENTRY}]))
+    assert 95 <= lanes_taken(monkeypatch, sse(*documents))
 
 
 def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20) -> int:

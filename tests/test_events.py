@@ -176,7 +176,7 @@ def test_reasoning_that_is_no_text_at_first_is_told_as_the_text_it_is_later() ->
 
 def test_a_limit_in_the_middle_of_a_chunk_leaves_no_piece_without_its_start() -> None:
     reading = read(delta('{"reasoning":"\\ud83d","odd":[[1]]}'), limits=Limits(max_nesting=1))
-    assert kinds("ChoiceStarted ErrorSeen End") == reading.kinds
+    assert kinds("ChoiceStarted ReasoningStarted ErrorSeen ReasoningDelta End") == reading.kinds
 
 
 def test_audio_comes_as_bytes_and_transcript() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from streamkit import Limits
+from streamkit import Accumulator, Limits
 from streamkit.errors import LimitError, MisuseError
+from streamkit.events import AudioDelta, ReasoningDelta
 from streamkit.limits import DEFAULT_LIMITS
 from wire import Reading, choice, chunk, delta, read, sse
 
@@ -178,3 +181,18 @@ def test_anomalies_over_their_limit_are_counted_and_not_described() -> None:
     assert "complete" == reading.outcome.name
     assert ["field_type", "usage_repeated", "more_anomalies"] == reading.codes
     assert reading.anomalies[-1].count > 1
+
+
+@pytest.mark.parametrize(
+    ("first", "kind", "told"),
+    [
+        ('"reasoning":"a"', ReasoningDelta, "a"),
+        ('"audio":{"transcript":"a","x":[[]]}', AudioDelta, "a"),
+    ],
+)
+def test_what_stands_before_a_field_that_breaks_a_limit_is_told(first: str, kind: Any, told: str) -> None:
+    accumulator = Accumulator(limits=Limits(max_nesting=1))
+    events = accumulator.feed(sse(delta(f'{{{first},"x":[[]]}}')))
+    assert [told] == [getattr(event, "text", None) or event.transcript for event in events if isinstance(event, kind)]
+    assert accumulator.outcome is not None
+    assert "limit" == accumulator.outcome.reason

@@ -2,7 +2,8 @@
 
 Consecutive events of a choice are byte for byte alike but for a few values: the text or the arguments; the same text
 once more under another name (OpenRouter writes each piece of reasoning twice); padding that means nothing
-(`obfuscation`); the log probabilities of the token. Each such value is a hole. An envelope is what stands around the
+(`obfuscation`); a number of which the last one stands (`token_id`); the log probabilities of the token. Each such value
+is a hole. An envelope is what stands around the
 holes, and what becomes of each.
 
 An envelope is learned only from an event that the reference path has decoded and whose chunk, folded again with other
@@ -19,11 +20,12 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice, product
+from operator import is_
 from typing import Any, Literal
 
 import attrs
 
-from .cells import Cell, Keyed, Text
+from .cells import Cell, Keyed, Last, Text
 from .choice import ChoiceState, Part
 from .events import ContentDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
 from .jsontext import decode
@@ -34,13 +36,16 @@ from .types import CreateChatCompletionStreamResponse
 
 __all__ = ("Envelope", "Said", "facts_of", "find_holes", "only_text", "unknown_paths")
 
-Kind = Literal["text", "same", "padding", "tokens"]
+Kind = Literal["text", "same", "number", "padding", "tokens"]
 Path = tuple[str | int, ...]
 
 _STANDING = frozenset({Rule.FIRST, Rule.LAST, Rule.DROP})
 _DROPPED = frozenset(path for path, rule in RULES.items() if rule is Rule.DROP)
 _CHOICE: Path = ("choices", 0)
-_MARK = "streamkit"  # stands in the holes while their places are proved, with a number behind it
+_MARK, _MARK_NUMBER = (
+    "streamkit",
+    1970010100,
+)  # stand in the holes while their places are proved, each with its own number
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*')
 _EVENTS: dict[str, Any] = {"content": ContentDelta, "refusal": RefusalDelta, "reasoning": ReasoningDelta}
@@ -55,7 +60,7 @@ class Hole:
     path: Path
     """Where it stands in the document."""
     name: str = ""
-    """Of `same`: the field of the extra fields that it is folded into."""
+    """Of `same` and `number`: the unknown field that it is folded into."""
     item: dict[str, Any] | None = None
     """Of `same` inside a list of keyed objects (`reasoning_details`): the object that it stands in."""
 
@@ -86,36 +91,31 @@ class Envelope:
     """What stands around the holes of an event, and where the values in them go."""
 
     __slots__ = (
-        "between", "call", "cells", "counted", "epoch", "event", "facts", "head", "hits", "holes", "index",
-        "next", "notes", "part", "pieces", "prefix", "role", "said", "simple", "start", "state", "stop", "suffix",
-        "tail", "unknown",
+        "between", "call", "cells", "counted", "counters", "epoch", "event", "facts", "found", "head", "hits", "holes",
+        "index", "next", "notes", "part", "pieces", "prefix", "role", "simple", "start", "state", "steps", "stop",
+        "suffix", "tail", "unknown",
     )  # fmt: skip
 
     def __init__(
-        self,
-        said: Said,
-        consts: list[bytes],
-        kinds: list[Kind],
-        frame: tuple[bytes, bytes],
-        state: ChoiceState,
-        part: Part,
+        self, consts: list[bytes], holes: list[Hole], frame: tuple[bytes, bytes], state: ChoiceState, part: Part
     ) -> None:
-        self.said = said
         self.state = state
         self.part = part
         self.call = part if isinstance(part, Call) else None
         self.event = _EVENTS[part] if isinstance(part, str) else ToolCallDelta
-        self.index = said.index
+        self.index: int | None = None  # of the tool call, as the sender writes it
         self.prefix, *betweens, self.suffix = consts  # before, between and behind the holes
-        self.holes = tuple(
-            zip(kinds, [*betweens, b""], strict=True)
-        )  # the kind of each, and what stands before the next
+        self.holes = tuple(holes)
+        kinds = [hole.kind for hole in holes]
+        self.steps = tuple(zip(kinds, [*betweens, b""], strict=True))  # of each its kind, and what stands behind it
         # For one event in a block of its own, where nothing or just padding stands behind the text.
         self.simple = kinds in (["text"], ["text", "padding"])
         self.between = betweens[0] if betweens else b""
         self.head, self.tail = frame[0] + self.prefix, self.suffix + frame[1]
         self.start, self.stop = len(self.head), -len(self.tail)
-        self.cells: tuple[Text, ...] = ()  # that the text is added to
+        self.found: tuple[Text | Last | None, ...] = ()  # the cells that values of the holes go to
+        self.cells: tuple[Text, ...] = ()  # those of them that the text is added to
+        self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in the order in which they stand
         self.pieces: list[str] = []  # of the first of them
         self.facts: Any = None
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
@@ -127,35 +127,43 @@ class Envelope:
         self.next = self  # which envelope came after this one the last time: the first to be tried
 
     def bind(self) -> bool:
-        """Look up the cells that the text goes to; whether all of them take text, and at once."""
-        cells = self.find_cells()
-        if not all(isinstance(cell, Text) and not cell.held for cell in cells):
+        """Look up the cells that values of the holes go to; whether all of them take what comes, and at once."""
+        self.found = tuple(self._find_cells())
+        self.cells = tuple(cell for cell in self.found if isinstance(cell, Text))
+        self.counters = tuple(cell for cell in self.found if isinstance(cell, Last))
+        if None in self.found or any(cell.held for cell in self.cells):
             return False
-        self.cells = cells  # type: ignore[assignment]
         self.pieces = self.cells[0].pieces
         return True
+
+    def bound(self) -> bool:
+        """Whether values would still go to the cells that were looked up."""
+        return all(map(is_, self._find_cells(), self.found)) and not any(cell.held for cell in self.cells)
+
+    def _find_cells(self) -> Iterator[Text | Last | None]:
+        """The cell of each hole that has one, as the reference path finds it; None where that is not of its kind."""
+        state = self.state
+        for hole in self.holes:
+            cell: Cell | None = None
+            if hole.kind == "text":
+                cell = self.call.arguments if self.call is not None else state.cell_of(str(hole.path[-1]))
+            elif not hole.name:
+                continue
+            elif hole.item is not None:
+                keyed = state.delta_extra.cell(str(hole.path[3]))
+                entry = keyed.entry_of(hole.item) if isinstance(keyed, Keyed) else None
+                cell = entry.cell(hole.name) if entry is not None else None
+            else:
+                fields = state.delta_extra if hole.path[2] == "delta" else state.extra
+                cell = fields.cell(hole.name) if fields is not None else None
+            if hole.kind == "number":
+                yield cell if isinstance(cell, Last) else None
+            else:
+                yield cell if isinstance(cell, Text) else None
 
     def frames(self, data: bytes) -> bool:
         """Whether `data` begins and ends as this envelope does."""
         return data.startswith(self.prefix) and data.endswith(self.suffix)
-
-    def find_cells(self) -> tuple[Cell | None, ...]:
-        """The cells that the text goes to, as the reference path finds them."""
-        return tuple(_cells(self.said, self.state, self.call))
-
-
-def _cells(said: Said, state: ChoiceState, call: Call | None) -> Iterator[Cell | None]:
-    yield call.arguments if call is not None else state.cell_of(said.field)
-    for hole in said.holes[1:]:
-        if hole.kind != "same" or not hole.name:
-            continue
-        if hole.item is not None:
-            keyed = state.delta_extra.cell(str(hole.path[3]))
-            entry = keyed.entry_of(hole.item) if isinstance(keyed, Keyed) else None
-            yield entry.cell(hole.name) if entry is not None else None
-        else:
-            fields = state.delta_extra if hole.path[2] == "delta" else state.extra
-            yield fields.cell(hole.name) if fields is not None else None
 
 
 # --- what a chunk says
@@ -235,6 +243,9 @@ def _folds(path: str, place: Path, value: Any, text: str, holes: list[Hole]) -> 
             elif not _again(f"{path}[].{name}", inner):
                 return False
         return True
+    if rule is Rule.LAST and type(value) is int and value >= 0 and len(place) > 2:
+        holes.append(Hole("number", place, str(place[-1])))
+        return True
     return _again(path, value)
 
 
@@ -251,18 +262,20 @@ def _again(path: str, value: Any) -> bool:
 def facts_of(chunk: CreateChatCompletionStreamResponse, said: Said) -> tuple[Any, ...]:
     """What the chunk says besides its holes: an envelope holds only while this is what was folded last."""
     (choice,) = chunk.choices
-    # Field of the choice or its delta -> the key of the text in an object there, or "" where it is the text itself.
-    same = {hole.path[3 if hole.item else -1]: hole.name if hole.item else "" for hole in said.holes if hole.name}
-    facts = []
+    # Field of the choice or its delta -> the hole that is, or lies in, its value.
+    inside = {hole.path[3 if hole.item else -1]: hole for hole in said.holes if hole.name}
+    facts: list[tuple[str, str]] = []
     for extra in (chunk.extra, choice.extra, choice.delta.extra):
         for name, value in extra.items():
-            if not value or name in _DROPPED or name in REASONING:
+            hole = inside.get(name) if extra is not chunk.extra else None
+            if hole is not None and hole.kind == "number":
+                facts.append((name, "a number"))
+            elif value is None or name in _DROPPED or name in REASONING:  # but `""`, 0 and false take another's place
                 continue
-            if name in same and extra is not chunk.extra:
-                if not (key := same[name]):
-                    continue
-                value = {other: inner for other, inner in value[0].items() if other != key}
-            facts.append((name, repr(value)))
+            elif hole is None:
+                facts.append((name, repr(value)))
+            elif hole.item is not None:
+                facts.append((name, repr({key: inner for key, inner in hole.item.items() if key != hole.name})))
     # Where unknown fields say something of a choice, it must be this choice of which they were folded last.
     about = (choice.index, *facts) if facts else ()
     return (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint, *about)
@@ -281,8 +294,8 @@ def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
 # --- where it says it
 
 
-def find_holes(data: bytes, said: Said) -> tuple[list[bytes], list[Kind]] | None:
-    """What stands around the holes in `data`, one more than there are holes, and their kinds, both in order of place.
+def find_holes(data: bytes, said: Said) -> tuple[list[bytes], list[Hole]] | None:
+    """What stands around the holes in `data`, one more than there are holes, and the holes, both in order of place.
 
     Proved by decoding the event with marks in the holes: it must be the same document, the marks apart.
     """
@@ -302,9 +315,9 @@ def find_holes(data: bytes, said: Said) -> tuple[list[bytes], list[Kind]] | None
             at = end
         else:
             consts.append(data[at:])
-            kinds = [said.holes[number].kind for number in order]
-            if _proved(value, consts, [said.holes[number] for number in order]):
-                return consts, kinds
+            holes = [said.holes[number] for number in order]
+            if _proved(value, consts, holes):
+                return consts, holes
     return None
 
 
@@ -316,6 +329,10 @@ def _places(data: bytes, hole: Hole) -> Iterator[tuple[int, int]]:
             # One character a byte: bytes above 127 stand in strings only.
             yield match.end(), _scan(data.decode("latin-1"), match.end())[1]
         return
+    if hole.kind == "number":
+        for match in re.finditer(rb'"%b" ?: ?(\d+)' % re.escape(name), data):
+            yield match.span(1)
+        return
     for match in re.finditer(rb'"%b" ?: ?"' % re.escape(name), data):
         string = _STRING.match(data, match.end())
         assert string is not None
@@ -324,9 +341,12 @@ def _places(data: bytes, hole: Hole) -> Iterator[tuple[int, int]]:
 
 def _proved(value: Any, consts: list[bytes], holes: list[Hole]) -> bool:
     """Whether the document with marks in its holes is `value`, the holes apart."""
-    marks = [f"{_MARK}{number}" for number in range(len(holes))]
-    filled = [f'["{mark}"]' if hole.kind == "tokens" else mark for mark, hole in zip(marks, holes, strict=True)]
-    marked = b"".join(part for pair in zip(consts, map(str.encode, filled), strict=False) for part in pair) + consts[-1]
+    marks: list[Any] = []
+    for number, hole in enumerate(holes):
+        mark = f"{_MARK}{number}"
+        marks.append(_MARK_NUMBER + number if hole.kind == "number" else [mark] if hole.kind == "tokens" else mark)
+    filled = [mark.encode() if isinstance(mark, str) else json.dumps(mark).encode() for mark in marks]
+    marked = b"".join(part for pair in zip(consts, filled, strict=False) for part in pair) + consts[-1]
     try:
         other = decode(marked)[0]
         for mark, hole in zip(marks, holes, strict=True):
@@ -334,7 +354,7 @@ def _proved(value: Any, consts: list[bytes], holes: list[Hole]) -> bool:
             for key in hole.path[:-1]:
                 here, there = here[key], there[key]
             last: Any = hole.path[-1]
-            if here[last] != ([mark] if hole.kind == "tokens" else mark):
+            if here[last] != mark:
                 return False
             here[last] = there[last]
     except (ValueError, LookupError, TypeError):

@@ -26,7 +26,7 @@ import jiter
 
 from .anomalies import Anomalies
 from .cells import MANY_PIECES
-from .choice import Part
+from .choice import ChoiceState, Part
 from .dialect import read_tokens
 from .drafts import draft
 from .envelope import Envelope, facts_of, find_holes, only_text, unknown_paths
@@ -52,8 +52,8 @@ _Frame = tuple[bytes, bytes]
 """What stands before the data of an event, and behind it."""
 
 _Tokens = list[ChatCompletionTokenLogprob]
-_Found = tuple[list[str], Sequence[_Tokens | None] | None]
-"""Of each event its text, and its log probabilities where the envelope has them."""
+_Found = tuple[Sequence[str], Sequence[_Tokens | None] | None, Sequence[int]]
+"""Of each event its text, and its log probabilities where the envelope has them; of the last one its numbers."""
 
 _new_delta = draft(ContentDelta)
 _new_tool_delta = draft(ToolCallDelta)
@@ -67,7 +67,7 @@ class Lane:
         self._reducer = reducer
         self._unknown = unknown
         self._anomalies = anomalies
-        self._envelopes: dict[tuple[int, Part], Envelope] = {}
+        self._envelopes: list[Envelope] = []
         self._ready: dict[bytes, Envelope] = {}  # those that hold in this epoch, by how they begin
         self._frame: _Frame = _FRAMES[0]  # the same for all envelopes
         self.current: Envelope | None = None  # the one that fitted last; None: nothing can fit now
@@ -113,7 +113,7 @@ class Lane:
             return False
         envelope = last.next
         if envelope.epoch != self._epoch or not block.startswith(envelope.head):
-            other = self._find(block[len(self._frame[0]) :])
+            other = self._find(block[len(self._frame[0]) : -len(self._frame[1])])
             if other is None or not block.startswith(other.head):
                 return False
             last.next = envelope = other
@@ -124,10 +124,9 @@ class Lane:
             found = _read_one(envelope, block[len(self._frame[0]) : -len(self._frame[1])])
             if found is None:
                 return False
-            text, tokens = found
-            _add(envelope, text, tokens)
+            _add(envelope, *found)
             if out is not None:
-                self._tell(envelope, (text,), (tokens,), out)
+                self._tell(envelope, found[0], found[1], out)
         else:
             stop = envelope.stop
             if between := envelope.between:  # padding, which has no quotes in it, behind the text
@@ -185,15 +184,14 @@ class Lane:
 
     def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
         """Fold the events with these data; how many did fit before one that does not."""
-        envelope = self.current
-        assert envelope is not None
-        if len(self._ready) == 1 and not envelope.frames(parts[0]):
-            found = self._find(parts[0])  # another choice or part may begin
-            if found is None or found is envelope:
-                return 0
+        assert self.current is not None
+        if len(self._ready) == 1 and not self.current.frames(parts[0]) and self._find(parts[0]) is None:
+            return 0  # no other choice or part begins here
         if len(self._ready) == 1:
+            (envelope,) = self._ready.values()
             if self._fold_all(parts, envelope, out):
                 self._count(envelope, len(parts))
+                self.current = envelope
                 return len(parts)
             fitting = next((at for at, part in enumerate(parts) if not envelope.frames(part)), len(parts))
         else:
@@ -213,10 +211,9 @@ class Lane:
         found = _read(envelope, parts)
         if found is None:
             return False
-        texts, tokens = found
-        _add(envelope, "".join(texts), _all(tokens))
+        _add(envelope, *found)
         if out is not None:
-            self._tell(envelope, texts, tokens, out)
+            self._tell(envelope, found[0], found[1], out)
         return True
 
     def _fold_mixed(self, parts: list[bytes], order: list[Envelope], out: list[Event] | None) -> bool:
@@ -224,27 +221,31 @@ class Lane:
         sorted_parts: dict[Envelope, list[bytes]] = {}
         for part, envelope in zip(parts, order, strict=True):
             sorted_parts.setdefault(envelope, []).append(part)
-        simple = all(envelope.simple for envelope in sorted_parts)
-        if not simple and len({envelope.state for envelope in sorted_parts}) < len(sorted_parts):
-            return False  # two of one choice may add to one field, by turns
+        # Two forms of one choice's events may add to one field, by turns: one after the other, then, and text alone.
+        apart = len({envelope.state for envelope in sorted_parts}) == len(sorted_parts)
+        if not apart and not all(envelope.simple for envelope in sorted_parts):
+            return False
         read = {}
         for envelope, group in sorted_parts.items():
             found = _read(envelope, group)
             if found is None:
                 return False
             read[envelope] = found
-        for envelope, (texts, tokens) in read.items():
-            _add(envelope, "".join(texts), _all(tokens))
+        if apart:
+            for envelope, found in read.items():
+                _add(envelope, *found)
+        else:
+            said = {envelope: iter(texts) for envelope, (texts, _, _) in read.items()}
+            for envelope in order:
+                _add(envelope, (next(said[envelope]),), None, ())
         for envelope in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
             self._count(envelope, len(sorted_parts[envelope]))
         self.current = order[-1]
         if out is not None:
-            said = {
-                envelope: zip(texts, tokens or repeat(None), strict=False) for envelope, (texts, tokens) in read.items()
-            }
+            each = {envelope: zip(found[0], found[1] or repeat(None), strict=False) for envelope, found in read.items()}
             for envelope in order:
-                text, logprobs = next(said[envelope])
-                self._tell(envelope, (text,), (logprobs,), out)
+                text, tokens = next(each[envelope])
+                self._tell(envelope, (text,), (tokens,), out)
         return True
 
     def _envelopes_of(self, parts: list[bytes]) -> list[Envelope]:
@@ -260,15 +261,15 @@ class Lane:
         return order  # type: ignore[return-value]
 
     def _find(self, data: bytes) -> Envelope | None:
-        """The envelope that begins as `data` does and holds in this epoch, or None."""
-        for envelope in self._envelopes.values():
-            if data.startswith(envelope.prefix) and (envelope.epoch == self._epoch or self._holds(envelope)):
+        """The envelope that begins and ends as `data` does and holds in this epoch, or None."""
+        for envelope in self._envelopes:
+            if envelope.frames(data) and (envelope.epoch == self._epoch or self._holds(envelope)):
                 self._make_ready(envelope)
                 return envelope
         return None
 
     def _make_ready(self, envelope: Envelope) -> None:
-        ready = {*self._ready.values(), envelope}
+        ready = [*(one for one in self._ready.values() if one is not envelope), envelope]
         self._width = min(len(one.prefix) for one in ready)
         self._ready = {one.prefix[: self._width]: one for one in ready}
 
@@ -281,8 +282,7 @@ class Lane:
             return False
         if envelope.call is not None and state.calls.at(envelope.index) is not envelope.call:
             return False
-        cells = envelope.find_cells()
-        if any(now is not then or then.held for now, then in zip(cells, envelope.cells, strict=True)):
+        if not envelope.bound():
             return False
         envelope.epoch = self._epoch
         return True
@@ -386,27 +386,22 @@ class Lane:
             self._envelopes.clear()
             self._frame, self.overhead = frame, len(frame[0]) + len(frame[1])
         facts = facts_of(chunk, said)
-        key = (state.index, part)
-        envelope = self._envelopes.get(key)
-        if envelope is None or envelope.facts != facts or envelope.notes != notes or _read(envelope, [data]) is None:
-            if envelope is not None and not envelope.hits:
-                self._learned_in_vain()
+        envelope = self._known(state, part, data, facts, notes)
+        if envelope is None:
             places = find_holes(data, said)
             if places is None:
                 return self._learned_in_vain()
-            envelope = Envelope(said, *places, frame, state, part)
+            envelope = Envelope(*places, frame, state, part)
+            envelope.index = index
             envelope.facts = facts
             envelope.unknown = unknown_paths(chunk)
             envelope.notes = notes
             envelope.counted = bool(envelope.unknown or notes or envelope.call)
             envelope.role = role
-            self._envelopes.pop(key, None)
-            self._envelopes[key] = envelope
-            if len(self._envelopes) > _MOST:
-                del self._envelopes[next(iter(self._envelopes))]
+            self._keep(envelope)
         else:
             self._misses = 0
-        for other in self._envelopes.values():  # equal facts are one object, so that they are compared by identity
+        for other in self._envelopes:  # equal facts are one object, so that they are compared by identity
             if other.facts == facts:
                 envelope.facts = other.facts
                 break
@@ -416,16 +411,49 @@ class Lane:
             self._make_ready(envelope)
             self.current = envelope
         else:
-            del self._envelopes[key]
+            self._envelopes.remove(envelope)
+
+    def _known(self, state: ChoiceState, part: Part, data: bytes, facts: Any, notes: Any) -> Envelope | None:
+        """The envelope that would have taken an event like this one, had it been ready."""
+        for one in self._envelopes:
+            if one.state is state and one.part == part and one.facts == facts and one.notes == notes:
+                if _read(one, [data]) is not None:
+                    return one
+        return None
+
+    def _keep(self, envelope: Envelope) -> None:
+        """Keep a new envelope, and let go of old ones. Of one part two are kept: some senders write an empty field into
+        every other event (Z.ai's `"content":""`)."""
+        alike = [one for one in self._envelopes if one.state is envelope.state and one.part == envelope.part]
+        if alike and not alike[-1].hits:
+            self._learned_in_vain()
+        if len(alike) > 1:
+            self._envelopes.remove(alike[0])
+        elif len(self._envelopes) >= _MOST:
+            del self._envelopes[0]
+        self._envelopes.append(envelope)
 
 
 def _read(envelope: Envelope, parts: list[bytes]) -> _Found | None:
     """What the holes of events with these data say, or None where one of them does not fit."""
-    if not envelope.simple:
-        found = [_read_one(envelope, part) for part in parts]
-        if None in found:
+    if envelope.simple:
+        said = _read_texts(envelope, parts)
+        return None if said is None else (said, None, ())
+    texts: list[str] = []
+    tokens: list[_Tokens | None] = []
+    numbers: Sequence[int] = ()
+    for part in parts:
+        found = _read_one(envelope, part)
+        if found is None:
             return None
-        return [text for text, _ in found], [tokens for _, tokens in found]  # type: ignore[misc]
+        (text,), (some,), numbers = found
+        texts.append(text)
+        tokens.append(some)
+    return texts, tokens, numbers
+
+
+def _read_texts(envelope: Envelope, parts: list[bytes]) -> list[str] | None:
+    """As `_read`, where nothing or just padding stands behind the text: the texts."""
     prefix, suffix = envelope.prefix, envelope.suffix
     begin, end = len(prefix), -len(suffix)
     texts = [part[begin:end] for part in parts]
@@ -441,27 +469,32 @@ def _read(envelope: Envelope, parts: list[bytes]) -> _Found | None:
         if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
             return None
     try:
-        said = _from_json(b'["' + b'",\n"'.join(texts) + b'"]')
+        said: list[str] = _from_json(b'["' + b'",\n"'.join(texts) + b'"]')
     except ValueError:
         return None
-    return (said, None) if len(said) == len(parts) else None
+    return said if len(said) == len(parts) else None
 
 
-def _read_one(envelope: Envelope, data: bytes) -> tuple[str, _Tokens | None] | None:
+def _read_one(envelope: Envelope, data: bytes) -> tuple[tuple[str], tuple[_Tokens | None], Sequence[int]] | None:
     """What the holes of one event say, or None where it does not fit."""
     if not envelope.frames(data):
         return None
     rest = data[len(envelope.prefix) : -len(envelope.suffix)]
     said = tokens = None
+    numbers = []
     try:
-        for kind, between in envelope.holes:
+        for kind, behind in envelope.steps:
             value = rest
-            if between:
-                value, found, rest = rest.partition(between)
+            if behind:
+                value, found, rest = rest.partition(behind)
                 if not found:
                     return None
             if kind == "tokens":
                 tokens = _read_tokens(value)
+            elif kind == "number":
+                if not value.isdigit():
+                    return None
+                numbers.append(_from_json(value))
             elif kind == "padding":
                 if value and not value.isalnum():
                     return None
@@ -470,7 +503,7 @@ def _read_one(envelope: Envelope, data: bytes) -> tuple[str, _Tokens | None] | N
             elif value != said:
                 return None
         assert said is not None
-        return _from_json(b'"%b"' % said), tokens
+        return (_from_json(b'"%b"' % said),), (tokens,), numbers
     except ValueError:
         return None
 
@@ -489,19 +522,20 @@ def _refuse(code: str, *_: object) -> None:
     raise ValueError(code)
 
 
-def _add(envelope: Envelope, text: str, tokens: _Tokens | None) -> None:
+def _add(
+    envelope: Envelope, texts: Sequence[str], tokens: Sequence[_Tokens | None] | None, numbers: Sequence[int]
+) -> None:
     """Add what was read to where it goes."""
+    text = "".join(texts)
     if text:
         for cell in envelope.cells:
             cell.pieces.append(text)
             if len(cell.pieces) >= MANY_PIECES:
                 cell.compact()
-    if tokens:
-        envelope.state.need("logprobs_content").add(tokens)
-
-
-def _all(tokens: Sequence[_Tokens | None] | None) -> _Tokens:
-    return [token for some in tokens for token in some or ()] if tokens else []
+    if tokens and (some := [token for each in tokens for token in each or ()]):
+        envelope.state.need("logprobs_content").add(some)
+    for counter, number in zip(envelope.counters, numbers, strict=True):
+        counter.add(number)
 
 
 def _frame_of(raw: bytes, data: bytes) -> _Frame | None:

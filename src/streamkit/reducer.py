@@ -237,42 +237,45 @@ class Reducer:
 
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
         state.delta_extra.count(extra)
-        reasoning = None
-        for name, value in extra.items():
-            if name == "audio" and isinstance(value, dict):
-                self._audio(state, value, out)
-                continue
-            shown = state.delta_extra.put(name, value)
-            if not value:
-                continue
-            if name in REASONING and isinstance(value, str):
-                # Some senders write the same piece in two fields: the first field that was ever seen counts.
-                state.reasoning = state.reasoning or name
-                if name == state.reasoning:
-                    reasoning = shown if isinstance(shown, str) else ""
-            elif name == "annotations" and isinstance(value, list):
-                if "annotations" not in state.open:
-                    self._start(state, "annotations", out)
-                self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
-        if reasoning is not None:
-            if "reasoning" not in state.open:
+        reasoning: list[str] = []
+        try:
+            for name, value in extra.items():
+                if name == "audio" and isinstance(value, dict):
+                    self._audio(state, value, out)
+                    continue
+                shown = state.delta_extra.put(name, value)
+                if not value:
+                    continue
+                if name in REASONING and isinstance(value, str):
+                    # Some senders write the same piece in two fields: the first field that was ever seen counts.
+                    state.reasoning = state.reasoning or name
+                    if name == state.reasoning:
+                        reasoning.append(shown if isinstance(shown, str) else "")
+                elif name == "annotations" and isinstance(value, list):
+                    if "annotations" not in state.open:
+                        self._start(state, "annotations", out)
+                    self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
+        finally:  # a field behind it may break a limit: what is in the response must have been told
+            if reasoning and "reasoning" not in state.open:
                 self._start(state, "reasoning", out)
-            if reasoning:
-                self.emit(out, ev.ReasoningDelta, state.index, reasoning)
+            if reasoning and reasoning[0]:
+                self.emit(out, ev.ReasoningDelta, state.index, reasoning[0])
 
     def _audio(self, state: ChoiceState, audio: dict[str, Any], out: Out) -> None:
         data, transcript = b"", ""
         fields = state.need("audio")
-        for name, value in audio.items():
-            shown = fields.put(name, value)
-            if name == "data" and isinstance(shown, bytes):
-                data = shown
-            elif name == "transcript" and isinstance(shown, str):
-                transcript = shown
-        if (audio.get("data") or audio.get("transcript")) and "audio" not in state.open:
-            self._start(state, "audio", out)
-        if data or transcript:
-            self.emit(out, ev.AudioDelta, state.index, data, transcript)
+        try:
+            for name, value in audio.items():
+                shown = fields.put(name, value)
+                if name == "data" and isinstance(shown, bytes):
+                    data = shown
+                elif name == "transcript" and isinstance(shown, str):
+                    transcript = shown
+        finally:  # as above
+            if (data or transcript or audio.get("data") or audio.get("transcript")) and "audio" not in state.open:
+                self._start(state, "audio", out)
+            if data or transcript:
+                self.emit(out, ev.AudioDelta, state.index, data, transcript)
 
     def _choice_extra(self, state: ChoiceState, choice: ChatChoiceStream, out: Out) -> None:
         fields = state.need("extra")
