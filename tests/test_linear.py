@@ -82,6 +82,16 @@ def events(delta: Callable[[int], dict[str, Any]], **more: Any) -> Callable[[int
     return make
 
 
+def one_block(make: Callable[[int], list[bytes]], end: bytes) -> Callable[[int], list[bytes]]:
+    """What `make` makes with these line ends, all of it as one block."""
+    return lambda n: [b"".join(make(n)).replace(b"\n", end)]
+
+
+def by_turns(i: int) -> dict[str, Any]:
+    """Deltas that the fast lane takes, and deltas that it does not, by turns."""
+    return {"content": LINE} if i % 2 else {"images": [i]}
+
+
 def drip(make: Callable[[int], bytes], size: int = 64) -> Callable[[int], list[bytes]]:
     """What `make` makes, `size` bytes a block."""
     return lambda n: shapes.blocks(make(n), size)
@@ -135,6 +145,8 @@ CASES: dict[str, tuple[Callable[[list[bytes]], None], Callable[[int], list[bytes
     "text, the long way": (fed_the_long_way, text, 4_000),
     "text, without events": (absorbed, text, 10_000),
     "text, in large blocks": (absorbed, lambda n: shapes.blocks(b"".join(text(n)), 65_536), 10_000),
+    "in and out of the fast lane, in one block": (absorbed, one_block(events(by_turns), b"\n"), 2_000),
+    "the same with CRLF": (absorbed, one_block(events(by_turns), b"\r\n"), 2_000),
     "tool arguments": (fed, arguments, 10_000),
     "tool arguments, the long way": (fed_the_long_way, arguments, 4_000),
     "reasoning": (fed, thoughts, 10_000),

@@ -14,6 +14,7 @@ before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ __all__ = ("Accumulator", "Statistics")
 Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
 
@@ -300,12 +302,14 @@ class Accumulator:
                         break
             # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
             skip = at + _MANY if lane.resting else at
-            stop = block.find(b"\n\n", skip) + 2
-            if stop < 2 and (stop := block.find(b"\r\n\r\n", skip) + 4) < 4:
+            blank = _BLANK_LINE.search(block, skip)
+            if blank is not None:
+                stop = blank.end()
+            elif ready and end - at < _TAIL and _begins_data(block, at, end):
+                self._tail = block[at:]
+                break
+            else:
                 stop = end
-                if ready and end - at < _TAIL and _begins_data(block, at, end):
-                    self._tail = block[at:]
-                    break
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
         return raised
