@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice, product
 from operator import is_
 from typing import Any, Literal
@@ -47,7 +48,6 @@ _MARK, _MARK_NUMBER = (
     1970010100,
 )  # stand in the holes while their places are proved, each with its own number
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
-_STRING = re.compile(rb'(?:[^"\\]|\\.)*')
 _EVENTS: dict[str, Any] = {"content": ContentDelta, "refusal": RefusalDelta, "reasoning": ReasoningDelta}
 _scan = json.JSONDecoder().raw_decode
 
@@ -63,6 +63,11 @@ class Hole:
     """Of `same` and `number`: the unknown field that it is folded into."""
     item: dict[str, Any] | None = None
     """Of `same` inside a list of keyed objects (`reasoning_details`): the object that it stands in."""
+
+    @property
+    def key(self) -> bytes:
+        """The name before its value."""
+        return str(self.path[-1]).encode()
 
 
 @attrs.frozen
@@ -297,13 +302,15 @@ def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
 def find_holes(data: bytes, said: Said) -> tuple[list[bytes], list[Hole]] | None:
     """What stands around the holes in `data`, one more than there are holes, and the holes, both in order of place.
 
-    Proved by decoding the event with marks in the holes: it must be the same document, the marks apart.
+    A hole is certain where its name stands between quotes once in the whole event, and no backslash outside of holes
+    could spell that name another way: a quote inside of a string has a backslash before it. All else is proved by
+    decoding the event with marks in the holes: it must be the same document, the marks apart.
     """
     try:
-        value = decode(data)[0]
         guesses = [list(islice(_places(data, hole), _MOST_GUESSES)) for hole in said.holes]
     except ValueError:
         return None
+    once = all(data.count(b'"%b"' % hole.key) == 1 for hole in said.holes)
     for places in islice(product(*guesses), _MOST_GUESSES):
         order = sorted(range(len(places)), key=places.__getitem__)
         consts, at = [], 0
@@ -316,31 +323,29 @@ def find_holes(data: bytes, said: Said) -> tuple[list[bytes], list[Hole]] | None
         else:
             consts.append(data[at:])
             holes = [said.holes[number] for number in order]
-            if _proved(value, consts, holes):
+            if (once and b"\\" not in b"".join(consts)) or _proved(data, consts, holes):
                 return consts, holes
     return None
 
 
 def _places(data: bytes, hole: Hole) -> Iterator[tuple[int, int]]:
     """Where the value of `hole` may stand: of a string, what is between its quotes."""
-    name = str(hole.path[-1]).encode()
-    if hole.kind == "tokens":
-        for match in re.finditer(rb'"%b" ?: ?(?=\[)' % re.escape(name), data):
+    for match in _pattern(hole.kind, hole.key).finditer(data):
+        if hole.kind == "tokens":
             # One character a byte: bytes above 127 stand in strings only.
-            yield match.end(), _scan(data.decode("latin-1"), match.end())[1]
-        return
-    if hole.kind == "number":
-        for match in re.finditer(rb'"%b" ?: ?(\d+)' % re.escape(name), data):
+            yield match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
+        else:
             yield match.span(1)
-        return
-    for match in re.finditer(rb'"%b" ?: ?"' % re.escape(name), data):
-        string = _STRING.match(data, match.end())
-        assert string is not None
-        yield match.end(), string.end()
 
 
-def _proved(value: Any, consts: list[bytes], holes: list[Hole]) -> bool:
-    """Whether the document with marks in its holes is `value`, the holes apart."""
+@lru_cache(maxsize=256)
+def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
+    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]|\\.)*)"')
+    return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
+
+
+def _proved(data: bytes, consts: list[bytes], holes: list[Hole]) -> bool:
+    """Whether the document with marks in its holes is that of `data`, the holes apart."""
     marks: list[Any] = []
     for number, hole in enumerate(holes):
         mark = f"{_MARK}{number}"
@@ -348,7 +353,7 @@ def _proved(value: Any, consts: list[bytes], holes: list[Hole]) -> bool:
     filled = [mark.encode() if isinstance(mark, str) else json.dumps(mark).encode() for mark in marks]
     marked = b"".join(part for pair in zip(consts, filled, strict=False) for part in pair) + consts[-1]
     try:
-        other = decode(marked)[0]
+        value, other = decode(data)[0], decode(marked)[0]
         for mark, hole in zip(marks, holes, strict=True):
             here, there = other, value
             for key in hole.path[:-1]:

@@ -11,7 +11,7 @@ It reads blocks, not events, in two ways. `take` is for a block that is one even
 of the block at its blank lines, compares all that stands around the holes of all its events in one comparison, and
 decodes all their texts as one JSON array. The separator in that array is `",\\n"`: JSON knows no line end inside a
 string, so that no text, whatever it holds, can run on into the next one or look like two. Where a stretch does not fit
-as a whole, its first half is tried.
+as a whole, as much of it is tried as seems to, and then the first half of that.
 
 Cost: 0.3 us an event that fits in a large block, 0.6 in a block of its own.
 """
@@ -184,6 +184,13 @@ class Lane:
 
     def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
         """Fold the events with these data; how many did fit before one that does not."""
+        folded = self._fold_some(parts, out)
+        while 0 < folded < len(parts) and (more := self._fold_some(parts[folded:], out)):
+            folded += more
+        return folded
+
+    def _fold_some(self, parts: list[bytes], out: list[Event] | None) -> int:
+        """Fold all of these, or else the first of them; how many, 0 where the first does not fit."""
         assert self.current is not None
         if len(self._ready) == 1 and not self.current.frames(parts[0]) and self._find(parts[0]) is None:
             return 0  # no other choice or part begins here
@@ -201,10 +208,7 @@ class Lane:
             fitting = len(order)
         if fitting == len(parts):  # it is in the holes that one does not fit
             fitting //= 2
-        if not fitting:
-            return 0
-        folded = self._fold(parts[:fitting], out)
-        return folded if folded < fitting else fitting + self._fold(parts[fitting:], out)
+        return self._fold_some(parts[:fitting], out) if fitting else 0
 
     def _fold_all(self, parts: list[bytes], envelope: Envelope, out: list[Event] | None) -> bool:
         """Fold all of these, if they all fit this envelope; whether they did."""
@@ -339,7 +343,7 @@ class Lane:
     def pause(self) -> None:
         """Something is going to happen that no envelope knows of: a new epoch begins."""
         self._epoch += 1
-        self.current = self._facts = None
+        self.current = self._hot = self._facts = None
         self._ready = {}
 
     def miss(self) -> None:

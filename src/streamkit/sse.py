@@ -137,6 +137,11 @@ class EventDecoder:
     def feed_raw(self, block: bytes | bytearray | memoryview) -> list[bytes | ServerSentEvent | Comment | Discarded]:
         """As feed_all(), for those who want little and much of it: an event that is just a data line comes as its data,
         as plain bytes (without the last event ID); ignored lines without data come as Discarded."""
+        if self._plain and self._between and type(block) is bytes and len(block) <= self._maximum:
+            end = block.find(b"\n")  # one data line and nothing else: a third of the time
+            if end >= 6 and block[end:] == b"\n\n" and block.startswith(b"data: ") and CR not in block:
+                self.events += 1
+                return [block[6:end]]
         return self._take(block, RAW)
 
     def close(self) -> ServerSentEvent | None:
