@@ -96,9 +96,9 @@ class Envelope:
     """What stands around the holes of an event, and where the values in them go."""
 
     __slots__ = (
-        "between", "call", "cells", "counted", "counters", "epoch", "event", "facts", "found", "head", "hits", "holes",
-        "index", "next", "notes", "part", "pieces", "prefix", "role", "simple", "start", "state", "steps", "stop",
-        "suffix", "tail", "unknown",
+        "_tail", "between", "call", "cells", "counted", "counters", "epoch", "event", "facts", "found", "head",
+        "hits", "holes", "index", "next", "notes", "part", "prefix", "role", "simple", "single", "state", "steps",
+        "suffix", "unknown",
     )  # fmt: skip
 
     def __init__(
@@ -116,12 +116,12 @@ class Envelope:
         # For one event in a block of its own, where nothing or just padding stands behind the text.
         self.simple = kinds in (["text"], ["text", "padding"])
         self.between = betweens[0] if betweens else b""
-        self.head, self.tail = frame[0] + self.prefix, self.suffix + frame[1]
-        self.start, self.stop = len(self.head), -len(self.tail)
+        self.head = frame[0] + self.prefix
+        self.single: tuple[Any, ...] = ()  # what is needed for one event in a block of its own, see `bind`
+        self._tail = self.suffix + frame[1]
         self.found: tuple[Text | Last | None, ...] = ()  # the cells that values of the holes go to
         self.cells: tuple[Text, ...] = ()  # those of them that the text is added to
         self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in the order in which they stand
-        self.pieces: list[str] = []  # of the first of them
         self.facts: Any = None
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
@@ -138,7 +138,10 @@ class Envelope:
         self.counters = tuple(cell for cell in self.found if isinstance(cell, Last))
         if None in self.found or any(cell.held for cell in self.cells):
             return False
-        self.pieces = self.cells[0].pieces
+        # How it begins and ends, what stands before padding, where the string of the text begins and ends with its quotes
+        # (counted from the end of the block), and where the text goes.
+        pieces = self.cells[0].pieces if self.simple else None
+        self.single = (self.head, self._tail, self.between, len(self.head) - 1, 1 - len(self._tail), pieces)
         return True
 
     def bound(self) -> bool:

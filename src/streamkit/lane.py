@@ -112,15 +112,17 @@ class Lane:
         if last is None or type(block) is not bytes:
             return False
         envelope = last.next
-        if envelope.epoch != self._epoch or not block.startswith(envelope.head):
+        head, tail, between, start, stop, pieces = envelope.single
+        if (envelope is not last and envelope.epoch != self._epoch) or not block.startswith(head):
             other = self._find(block[len(self._frame[0]) : -len(self._frame[1])])
             if other is None or not block.startswith(other.head):
                 return False
             last.next = envelope = other
+            _, tail, between, start, stop, pieces = envelope.single
         room = self._room - len(block)
-        if room < 0 or not block.endswith(envelope.tail):
+        if room < 0 or not block.endswith(tail):
             return False
-        if not envelope.simple:
+        if pieces is None:
             found = _read_one(envelope, block[len(self._frame[0]) : -len(self._frame[1])])
             if found is None:
                 return False
@@ -128,21 +130,19 @@ class Lane:
             if out is not None:
                 self._tell(envelope, found[0], found[1], out)
         else:
-            stop = envelope.stop
-            if between := envelope.between:  # padding, which has no quotes in it, behind the text
-                begin = block.rfind(b'"', 0, stop) + 1
-                padding = block[begin:stop]
+            if between:  # padding, which has no quotes in it, behind the text
+                begin = block.rfind(b'"', 0, stop - 1) + 1
+                padding = block[begin : stop - 1]
                 if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
                     return False
                 if not block.endswith(between, 0, begin):
                     return False
-                stop = begin - len(between)
+                stop = begin - len(between) + 1
             try:
-                text = _from_json(block[envelope.start - 1 : stop + 1])  # with its quotes
+                text = _from_json(block[start:stop])  # with its quotes
             except ValueError:
                 return False
             if text:
-                pieces = envelope.pieces
                 pieces.append(text)
                 if len(pieces) >= MANY_PIECES:
                     envelope.cells[0].compact()
