@@ -61,10 +61,11 @@ class Forwarded(Response):
                 tasks.start_soon(self.until_left, receive, tasks.cancel_scope)
                 try:
                     upstream = await self.client.send(self.request, stream=True)
-                    # Raw, so that an encoded body goes on as it is (only the client can read it; the request asks for none).
-                    watched = async_tee(AsyncBlocks(upstream.aiter_raw(), close=upstream.aclose))
-                    await self.forward(upstream, watched, send)
-                except httpx.TransportError as error:
+                    clean = self.clean and upstream.headers.get("content-type", "").startswith("text/event-stream")
+                    body = upstream.aiter_bytes() if clean else upstream.aiter_raw()  # encoded, it goes on as it is
+                    watched = async_tee(AsyncBlocks(body, close=upstream.aclose))
+                    await self.forward(upstream, watched, clean, send)
+                except httpx.RequestError as error:  # its DecodingError is no TransportError
                     if watched is None:
                         answer = PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
                         await answer(scope, receive, send)
@@ -79,10 +80,9 @@ class Forwarded(Response):
                     await watched.aclose()
                 self.over(watched)
 
-    async def forward(self, upstream: httpx.Response, watched: AsyncTee, send: Send) -> None:
-        is_stream = upstream.headers.get("content-type", "").startswith("text/event-stream")
-        clean = self.clean and is_stream
-        headers = [one for one in upstream.headers.raw if kept(one[0], (b"content-length",) if clean else ())]
+    async def forward(self, upstream: httpx.Response, watched: AsyncTee, clean: bool, send: Send) -> None:
+        anew = (b"content-length", b"content-encoding") if clean else ()
+        headers = [one for one in upstream.headers.raw if kept(one[0], anew)]
         await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
         async for block in async_to_events(watched) if clean else watched:
             await send({"type": "http.response.body", "body": block, "more_body": True})

@@ -11,10 +11,12 @@ from __future__ import annotations
 import select
 import socket
 import threading
+import zlib
 from collections.abc import Iterable
 
 from loopback import Loopback, read_request, reset
 
+HEAD_OF_GZIP = 10  # bytes, which unpack to nothing
 STILL = 0.05  # seconds without room after which a flood counts as stopped; the reader has stopped long before
 _SEND_BUFFER = 8192  # bytes; the kernel doubles it
 
@@ -72,8 +74,8 @@ class Flood(Loopback):
 class Served(Loopback):
     """Sends the blocks of `given`, each as one write, as soon as it has it."""
 
-    def __init__(self, given: Iterable[bytes], framing: str = "chunked") -> None:
-        super().__init__(framing)
+    def __init__(self, given: Iterable[bytes], framing: str = "chunked", encoding: str | None = None) -> None:
+        super().__init__(framing, encoding=encoding)
         self._given = given
 
     def _answer(self, connection: socket.socket) -> None:
@@ -90,3 +92,9 @@ class Served(Loopback):
             return
         if self.framing == "chunked":
             connection.sendall(b"0\r\n\r\n")
+
+
+def packed(body: bytes) -> list[bytes]:
+    """`body` as gzip, cut so that the first blocks unpack to nothing."""
+    whole = zlib.compress(body, wbits=zlib.MAX_WBITS | 16)
+    return [whole[:HEAD_OF_GZIP], whole[HEAD_OF_GZIP : HEAD_OF_GZIP + 2], whole[HEAD_OF_GZIP + 2 :]]

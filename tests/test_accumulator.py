@@ -666,3 +666,35 @@ def test_no_json_can_make_it_raise_and_the_response_can_always_be_written(docume
 )
 def test_no_bytes_can_make_it_raise(block: bytes) -> None:
     assert "failed" == read(block, done=False).outcome.name
+
+
+def test_a_tap_that_raises_loses_nothing_and_is_told_as_misuse() -> None:
+    def take(chunk: object) -> None:
+        seen.append(chunk)
+        raise ZeroDivisionError("mine")
+
+    seen: list[object] = []
+    accumulator = Accumulator()
+    accumulator.tap(take)
+    with pytest.raises(MisuseError, match="ZeroDivisionError: mine") as caught:
+        accumulator.feed(sse(delta('{"content":"a"}'), delta('{"content":"b"}')))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert 1 == len(seen)
+    accumulator.feed(sse(delta('{"content":"c"}', finish="stop")))
+    assert accumulator.close().ok
+    response = accumulator.snapshot()
+    assert response is not None
+    assert "abc" == response.choices[0].message.content
+
+
+def test_a_tap_is_a_function() -> None:
+    with pytest.raises(MisuseError, match="5"):
+        Accumulator().tap(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("choice", "call"), [(0, -1), (0, 1), (1, 0), ("0", 0), (0, "0")])
+def test_only_a_call_that_is_there_is_explained(choice: Any, call: Any) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta('{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}')))
+    with pytest.raises(MisuseError, match=f"not {choice!r} and {call!r}"):
+        accumulator.explain(choice, call)

@@ -12,7 +12,7 @@ import anyio
 import attrs
 import pytest
 
-from streamkit import Accumulator, MisuseError, events, reassemble
+from streamkit import Accumulator, MisuseError, SourceError, events, reassemble
 from streamkit.broadcast import Broadcast, Snapshot
 from streamkit.broadcast_async import AsyncBroadcast
 from streamkit.testing import DONE, AsyncFakeSource, FakeSource, chunk, event, fragment, random_cuts, stream_bytes
@@ -190,6 +190,48 @@ def test_a_source_that_fails_ends_all_and_raises() -> None:
     assert isinstance(end, events.End)
     assert "truncated" == end.outcome.name
     assert lost is broadcast.error
+    assert lost is end.outcome.error.__cause__
+
+
+@pytest.mark.parametrize("given", [[], [b": ping\n\n"]], ids=["before-any-byte", "behind-a-keep-alive"])
+def test_a_source_that_breaks_before_any_chunk_is_told_from_an_empty_body(backend: str, given: list[bytes]) -> None:
+    lost = ConnectionResetError("gone")
+
+    def check(end: Any, outcome: Any) -> None:
+        assert ("failed", "source_error") == (end.outcome.name, end.outcome.reason) == (outcome.name, outcome.reason)
+        assert isinstance(outcome.error, SourceError)
+        assert lost is outcome.error.__cause__
+
+    broadcast = Broadcast(FakeSource(given, fail=lost))
+    one = broadcast.subscribe()
+    with pytest.raises(ConnectionResetError):
+        broadcast.run()
+    check(list(one)[-1], broadcast.outcome)
+    assert "empty" == Broadcast(FakeSource(given)).run().reason
+
+    async def main() -> None:
+        broadcast = AsyncBroadcast(AsyncFakeSource(given, fail=lost))
+        one = broadcast.subscribe()
+        with pytest.raises(ConnectionResetError):
+            await broadcast.run()
+        check([item async for item in one][-1], broadcast.outcome)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_source_of_neither_bytes_nor_chunks_ends_as_cancelled(backend: str) -> None:
+    broadcast = Broadcast([*one_each(WIRE)[:1], 5j])
+    with pytest.raises(MisuseError):
+        broadcast.run()
+    assert "cancelled" == broadcast.outcome.name
+
+    async def main() -> None:
+        broadcast = AsyncBroadcast([*one_each(WIRE)[:1], 5j])
+        with pytest.raises(MisuseError):
+            await broadcast.run()
+        assert "cancelled" == broadcast.outcome.name
+
+    anyio.run(main, backend=backend)
 
 
 def test_an_accumulator_that_is_strict_ends_all_and_raises() -> None:
@@ -431,12 +473,14 @@ def test_leaving_an_async_broadcast_ends_as_cancelled(backend: str) -> None:
 
 def test_an_async_source_that_fails_ends_all_and_raises(backend: str) -> None:
     async def main() -> None:
-        broadcast = AsyncBroadcast(AsyncFakeSource([WIRE[:300]], fail=ConnectionResetError("gone")))
+        lost = ConnectionResetError("gone")
+        broadcast = AsyncBroadcast(AsyncFakeSource([WIRE[:300]], fail=lost))
         one = broadcast.subscribe()
         with pytest.raises(ConnectionResetError):
             await broadcast.run()
         heard = [item async for item in one]
         assert "truncated" == heard[-1].outcome.name
+        assert lost is heard[-1].outcome.error.__cause__
 
     anyio.run(main, backend=backend)
 

@@ -289,10 +289,33 @@ def test_errors_inside_them_have_paths_too() -> None:
         structure(5, Row)
 
 
-@pytest.mark.parametrize("target", ["Role", 5, object])
+@pytest.mark.parametrize("target", ["Role", 5, object, None])
 def test_what_cannot_be_structured_is_misuse(target: Any) -> None:
-    with pytest.raises(MisuseError):
-        structure({}, target)
+    for _ in range(2):
+        with pytest.raises(MisuseError):
+            structure({}, target)
+        with pytest.raises(MisuseError):
+            loads(b"{}", target)
+
+
+@attrs.define
+class Holds:
+    value: Any
+
+
+@pytest.mark.parametrize(
+    "value", [{1, 2}, frozenset(), b"x", object(), 1j, {"a": [{1}]}, Holds({1}), {"a": Holds(b"x")}]
+)
+def test_what_is_no_json_value_is_refused_by_unstructure_as_by_dumps(value: Any) -> None:
+    for write in (unstructure, dumps):
+        with pytest.raises(ValidationError, match="expected a JSON value"):
+            write(value)
+
+
+def test_what_cattrs_knows_is_written_as_plain_values() -> None:
+    value = Holds([Holds((1, t.Role.USER)), t.FunctionName("f"), {"a": Holds(None)}])
+    assert {"value": [{"value": [1, "user"]}, {"name": "f"}, {"a": {"value": None}}]} == unstructure(value)
+    assert b'{"value":[{"value":[1,"user"]},{"name":"f"},{"a":{"value":null}}]}' == dumps(value)
 
 
 def test_the_converter_is_the_one_door() -> None:

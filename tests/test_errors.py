@@ -102,7 +102,7 @@ def test_nothing_counts_as_emitted_before_there_was_any_output() -> None:
 
 def test_a_stream_without_a_chunk_has_nothing_partial() -> None:
     error = failure(b"upstream connect error")
-    assert (FormatError, None, False) == (type(error), error.partial, error.emitted)
+    assert (RemoteError, None, False) == (type(error), error.partial, error.emitted)
 
 
 def test_misuse_in_the_middle_of_a_stream_carries_the_response_so_far() -> None:

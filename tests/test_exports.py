@@ -66,6 +66,7 @@ TESTS_OF_NO_MODULE = {
     "test_oracle",
     "test_readme",
     "test_shapes",
+    "test_threads",
     "test_wire",
     "test_wire_envelope",
     "test_wire_text",

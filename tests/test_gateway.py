@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import socket
@@ -59,8 +60,15 @@ class Upstream:
     In place of None it breaks off.
     """
 
-    def __init__(self, blocks: list[bytes | None], status: int = 200, kind: bytes = b"text/event-stream") -> None:
+    def __init__(
+        self,
+        blocks: list[bytes | None],
+        status: int = 200,
+        kind: bytes = b"text/event-stream",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         self.blocks = blocks
+        self.headers = headers
         self.query = b""
         self.status = status
         self.kind = kind
@@ -76,7 +84,7 @@ class Upstream:
             body, more = body + message["body"], message.get("more_body", False)
         self.query = scope["query_string"]
         self.requests.put((dict(scope["headers"]), body))
-        headers = [(b"content-type", self.kind), (b"x-request-id", b"r1")]
+        headers = [(b"content-type", self.kind), (b"x-request-id", b"r1"), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         for number, block in enumerate(self.blocks):
             if number == 1 and not self.go_on.is_set():
@@ -210,6 +218,39 @@ def test_a_dirty_upstream_is_cleaned_where_that_is_asked_for(setup: Callable[...
     assert b"k=1" == upstream.query
     body = b'{"error":{"message":"no"}}'
     assert body == setup(Upstream([body], 404, b"application/json")).client.post(PATH + "?clean").content
+
+
+GZIP = ((b"content-encoding", b"gzip"),)
+
+
+def test_an_upstream_that_encodes_though_nobody_asked_is_cleaned_too(setup: Callable[..., Setup]) -> None:
+    packed = gzip.compress(WIRE)
+    made = setup(Upstream([packed[:50], packed[50:]], headers=GZIP))
+    with made.client.stream("POST", PATH + "?clean") as answer:
+        clean = b"".join(answer.iter_raw())
+    assert "content-encoding" not in answer.headers
+    assert reassemble(WIRE) == reassemble(clean, strict=True)
+    assert reassemble(WIRE) == made.over().response
+
+
+def test_an_encoded_body_goes_on_as_it_is_where_nothing_is_cleaned(setup: Callable[..., Setup]) -> None:
+    packed = gzip.compress(WIRE)
+    made = setup(Upstream([packed], headers=(*GZIP, (b"content-length", b"%d" % len(packed)))))
+    with made.client.stream("POST", PATH) as answer:
+        assert packed == b"".join(answer.iter_raw())
+    assert "gzip" == answer.headers["content-encoding"]
+    assert WIRE == made.client.post(PATH).content
+
+
+def test_an_upstream_that_says_gzip_and_sends_none_breaks_off(
+    setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = setup(Upstream([WIRE], headers=GZIP))
+    with caplog.at_level("INFO"), pytest.raises(httpx.RemoteProtocolError):
+        made.client.post(PATH + "?clean")
+    made.over()
+    assert [] == [record for record in caplog.records if record.exc_info]
+    assert any("DecodingError" in record.getMessage() for record in caplog.records if record.name == "gateway")
 
 
 def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) -> None:

@@ -119,14 +119,35 @@ def test_with_an_outcome_the_stream_is_done(stream: bytes, ending: tuple[str, st
     [
         (b"<html><title>502 Bad Gateway</title></html>", RemoteError),
         (b'{"hello":"world"}', RemoteError),
-        (b"upstream connect error", FormatError),
+        (b"upstream connect error", RemoteError),
+        (b'"Internal error"', RemoteError),
+        (b"null", RemoteError),
+        (b"\x00\x01", FormatError),
         (sse("upstream connect error"), FormatError),
         (b'{"choices":[{"index":0,"mess', FormatError),
     ],
-    ids=["web-page", "other-json", "text", "text-in-events", "json-that-breaks-off"],
+    ids=[
+        "web-page",
+        "other-json",
+        "text",
+        "text-as-json",
+        "null",
+        "bytes-of-no-kind",
+        "text-in-events",
+        "json-that-breaks-off",
+    ],
 )
 def test_what_is_no_stream_is_the_senders_word_or_no_format(stream: bytes, kind: type[StreamError]) -> None:
     assert kind is type(read(stream, done=False).outcome.error)
+
+
+@pytest.mark.parametrize(
+    "body", [b"upstream\n timed out", b' "upstream timed out"\n', b"upstream timed out" + b" " * 9999]
+)
+def test_a_text_is_what_the_sender_said(body: bytes) -> None:
+    error = read(body, done=False).outcome.error
+    assert isinstance(error, RemoteError)
+    assert "upstream timed out" == error.message == " ".join(error.body.split())
 
 
 def test_a_web_page_says_its_title() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from streamkit import (
     RemoteError,
     StreamError,
     TruncatedError,
+    check_stream,
     dumps,
     reassemble,
     unstructure,
@@ -362,7 +364,7 @@ def test_the_chunks_of_a_chat_stream_are_a_source() -> None:
 
 
 def test_a_source_of_neither_blocks_nor_chunks_is_refused_and_closed() -> None:
-    source = FakeSource(["a"])  # type: ignore[list-item]
+    source = FakeSource([b": a\n\n", {"choices": []}])
     with pytest.raises(MisuseError):
         list(to_events(source))
     assert 1 == source.closed
@@ -371,7 +373,13 @@ def test_a_source_of_neither_blocks_nor_chunks_is_refused_and_closed() -> None:
 def test_a_path_is_read_as_it_is_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "a.sse"
     path.write_bytes(sse(delta('{"content":"a"}', "stop")) + DONE)
-    assert DONE == list(to_events(path))[-1]
+    for way in (path, str(path)):
+        assert DONE == list(to_events(way))[-1]
+        assert "a" == list(to_chunks(way))[1].choices[0].delta.content
+    with pytest.raises(FileNotFoundError):
+        to_events(str(tmp_path / "b.sse"))
+    with pytest.raises(MisuseError, match="pass the bytes"):
+        to_events('data: {"choices":[]}')
 
 
 def test_a_response_may_be_a_mapping_or_an_object_of_an_sdk() -> None:
@@ -442,15 +450,67 @@ def test_what_means_the_same_is_no_reason_to_refuse() -> None:
     assert response == reassemble(b"".join(to_events(odd)))
 
 
+def test_choices_begin_in_the_order_of_their_index() -> None:
+    response = response_of(*(delta(f'{{"content":"{at}"}}', "stop", index=at) for at in (2, 0, 1)))
+    odd = attrs.evolve(response, choices=response.choices[::-1])
+    for source in (response, odd):
+        assert [0, 1, 2] == [one["choices"][0]["index"] for one in written(source)[:3]]
+        assert "choices_out_of_order" not in {one.code for one in check_stream(b"".join(to_events(source))).findings}
+
+
+@pytest.mark.parametrize("name", ["llama.cpp/n3", "llama.cpp/logprobs_n2"])
+def test_choices_in_any_order_are_fit_for_the_stream_helper_of_openai_python(name: str) -> None:
+    chat = pytest.importorskip("openai.types.chat")
+    helper = pytest.importorskip("openai.lib.streaming.chat")
+    (recorded,) = [one for one in TRACES if one.name == name]
+    state, response = helper.ChatCompletionStreamState(), reassemble(recorded.body)
+    for one in written(response)[:-1]:
+        state.handle_chunk(chat.ChatCompletionChunk.model_validate(one))
+    kept = state.current_completion_snapshot.choices
+    assert [one.message.content for one in response.choices] == [one.message.content for one in kept]
+
+
 @pytest.mark.parametrize(
-    "how", [{"text": 0}, {"text": True}, {"text": "a"}, {"text": lambda whole: []}, {"logprobs": 1}]
+    "how",
+    [
+        {"text": 0},
+        {"text": True},
+        {"text": "a"},
+        {"text": lambda whole: []},
+        {"text": lambda whole: None},
+        {"text": lambda whole: 5},
+        {"text": lambda whole: [None]},
+        {"text": lambda whole: [whole.encode()]},
+        {"logprobs": 1},
+        {"limits": 5},
+        {"dialect": "x"},
+        {"done": "no"},
+    ],
 )
 def test_a_wrong_argument_says_what_is_taken(how: dict[str, Any]) -> None:
-    with pytest.raises(MisuseError):
-        list(to_events(response_of(delta('{"content":"a"}', "stop")), **how))
+    (name,) = how
+    stream = sse(delta('{"content":"a"}', "stop"))
+    accumulator = Accumulator()
+    accumulator.absorb(stream)
+    for source in (response_of(delta('{"content":"a"}', "stop")), stream, accumulator):
+        for write in (to_events, to_chunks):
+            if name in inspect.signature(write).parameters:
+                with pytest.raises(MisuseError, match=name):
+                    list(write(source, **how))
+                if not callable(how[name]):
+                    with pytest.raises(MisuseError, match=name):  # at once
+                        write(source, **how)
 
 
-@pytest.mark.parametrize("source", ["path", 5, None])
+def test_an_exception_of_the_function_that_cuts_is_raised_as_it_is() -> None:
+    def cut(whole: str) -> list[str]:
+        raise KeyError(whole)
+
+    with pytest.raises(KeyError):
+        list(to_events(response_of(delta('{"content":"a"}', "stop")), text=cut))
+
+
+@pytest.mark.parametrize("source", [5, None])
 def test_a_wrong_source_says_what_is_taken(source: Any) -> None:
     with pytest.raises(MisuseError):
         list(to_events(source))

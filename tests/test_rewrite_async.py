@@ -106,9 +106,17 @@ def test_a_wrong_source_is_told_at_once(backend: str) -> None:
     for source in ("path", 5, None, {"choices": []}, FakeSource(BLOCKS)):
         with pytest.raises(MisuseError):
             async_to_events(source)
+    for source in (reassemble(BLOCKS), BLOCKS):
+        for how in ({"limits": 5}, {"dialect": "x"}, {"text": "a"}, {"logprobs": 1}, {"done": "no"}):
+            (name,) = how
+            with pytest.raises(MisuseError, match=name):
+                async_to_events(source, **how)  # type: ignore[arg-type]
+            if name != "done":
+                with pytest.raises(MisuseError, match=name):
+                    async_to_chunks(source, **how)  # type: ignore[arg-type]
 
     async def main() -> None:
-        source = AsyncFakeSource(["a"])  # type: ignore[list-item]
+        source = AsyncFakeSource([b"data", {"choices": []}])
         with pytest.raises(MisuseError):
             await anext(async_to_events(source))
         assert 1 == source.closed

@@ -33,7 +33,7 @@ from loopback_async import (
     openai_client,
     run,
 )
-from loopback_flow import Served
+from loopback_flow import Served, packed
 from streamkit import Accumulator, MisuseError, StreamError
 from streamkit.sources import async_blocks, blocks
 from streamkit.testing import check_async_source
@@ -52,6 +52,16 @@ def test_every_client_does_what_a_source_has_to(client: Opener, backend: str) ->
                 return await stack.enter_async_context(client(server))
 
             await check_async_source(source)
+
+    run(main, backend)
+
+
+@named(HTTP)
+def test_a_block_that_unpacks_to_nothing_is_not_the_end(client: Opener, backend: str) -> None:
+    async def main() -> None:
+        with Served(packed(b"".join(EVENTS)), encoding="gzip") as server:
+            async with client(server) as response:
+                assert b"".join(EVENTS) == b"".join([block async for block in async_blocks(response)])
 
     run(main, backend)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loopback import EVENTS, PATIENCE, TEXT, Loopback
-from loopback_flow import Served
+from loopback_flow import Served, packed
 from loopback_sync import (
     CLIENTS,
     OWNERS,
@@ -72,6 +72,39 @@ def test_each_event_arrives_before_the_next_one_is_sent(client: Any, framing: st
         assert b"".join(EVENTS) == b"".join(got)
         if encoding is None:  # where packed bytes are cut is up to who unpacks them
             assert list(EVENTS) == got
+
+
+def test_a_block_that_unpacks_to_nothing_is_not_the_end(client: Any) -> None:
+    with Served(packed(b"".join(EVENTS)), encoding="gzip") as server, client(server) as response:
+        assert b"".join(EVENTS) == b"".join(blocks(response))
+
+
+class Unpacking:
+    """As a response of urllib3-future, which hands on what a read unpacked to; the last of `script` is the end."""
+
+    decode_content = True
+    closed = False
+
+    def __init__(self, *script: bytes) -> None:
+        self.script = list(script)
+        self.wire = 0
+
+    def read1(self, decode_content: bool) -> bytes:
+        if not self.script:
+            return b""
+        self.wire += 10
+        return self.script.pop(0)
+
+    read = read1
+
+    def tell(self) -> int:
+        return self.wire
+
+
+def test_a_read_that_gave_nothing_is_the_end_only_where_no_byte_had_come() -> None:
+    raw = Unpacking(b"", b"", b"data", b"", b": x", b"")
+    assert [b"data", b": x"] == list(blocks(raw))
+    assert [] == raw.script
 
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])

@@ -12,7 +12,16 @@ import pytest
 
 from corpus import TRACES, Recorded, each
 from stepping import cancelled_at
-from streamkit import Accumulator, AsyncBroadcast, Broadcast, FormatError, MisuseError, reassemble
+from streamkit import (
+    Accumulator,
+    AsyncBroadcast,
+    Broadcast,
+    ChatStream,
+    FormatError,
+    MisuseError,
+    SourceError,
+    reassemble,
+)
 from streamkit.rewrite_async import async_to_events
 from streamkit.sources import Blocks
 from streamkit.tees import async_tee, tee
@@ -186,6 +195,56 @@ def test_what_the_source_raises_is_raised_and_the_stream_has_broken_off(backend:
             [block async for block in watched]
         assert watched.outcome is not None
         assert "truncated" == watched.outcome.name
+
+    run(backend, main)
+
+
+class Overloaded(Exception):
+    """What a client raises for an error that it read in the stream."""
+
+    message, body, code = "overloaded", {"message": "overloaded"}, 529
+
+
+BROKEN: dict[str, tuple[list[bytes], Exception, tuple[str, str]]] = {
+    "before any byte": ([], ConnectionResetError("gone"), ("failed", "source_error")),
+    "behind a keep-alive": ([b": ping\n\n"], ConnectionResetError("gone"), ("failed", "source_error")),
+    "behind a chunk": (EVENTS[:1], ConnectionResetError("gone"), ("truncated", "no_finish")),
+    "inside an event": ([WIRE[:20]], ConnectionResetError("gone"), ("truncated", "mid_event")),
+    "behind another body": ([b"upstream error"], ConnectionResetError("gone"), ("failed", "not_a_stream")),
+    "in the sender's words": (EVENTS[:1], Overloaded(), ("failed", "remote_error")),
+    "behind `[DONE]`": ([WIRE], ConnectionResetError("gone"), ("complete", "done")),
+}
+each_break = pytest.mark.parametrize("given, lost, ending", BROKEN.values(), ids=list(BROKEN))
+
+
+def check_broken_off(watched: Any, lost: Exception, ending: tuple[str, str]) -> None:
+    outcome = watched.outcome
+    assert ending == (outcome.name, outcome.reason)
+    assert (ending[0] == "complete") == (outcome.error is None)
+    if outcome.error is not None:
+        assert lost is outcome.error.__cause__
+        assert (ending[1] == "source_error") == isinstance(outcome.error, SourceError)
+        assert outcome.error.partial == watched.response
+
+
+@each_break
+def test_a_source_that_breaks_ends_the_stream_as_it_would_end_a_chat_stream(
+    backend: str, given: list[bytes], lost: Exception, ending: tuple[str, str]
+) -> None:
+    stream = ChatStream(FakeSource(given, fail=lost))
+    if ending[0] != "complete":
+        assert ending == (stream.until_done().name, stream.until_done().reason)
+    watched = tee(FakeSource(given, fail=lost))
+    with pytest.raises(type(lost)) as caught:
+        list(watched)
+    assert lost is caught.value
+    check_broken_off(watched, lost, ending)
+
+    async def main() -> None:
+        watched = async_tee(AsyncFakeSource(given, fail=lost))
+        with pytest.raises(type(lost)):
+            [block async for block in watched]
+        check_broken_off(watched, lost, ending)
 
     run(backend, main)
 

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from streamkit import Accumulator, TruncatedError, check_stream, reassemble
+from streamkit import Accumulator, ChatStream, MisuseError, TruncatedError, check_stream, reassemble
 from streamkit.sources import async_blocks, blocks
 from streamkit.testing import (
     DONE,
@@ -150,7 +150,7 @@ def test_a_fake_plays_its_script(backend: str) -> None:
     with pytest.raises(OSError, match="stuck"):
         source.close()
     assert (1, 503) == (source.closed, blocks(source).status)
-    with pytest.raises(TypeError, match="needs a clock"):
+    with pytest.raises(MisuseError, match="needs a clock"):
         next(FakeSource([1, b"a"]))
 
     async def main() -> None:
@@ -165,6 +165,71 @@ def test_a_fake_plays_its_script(backend: str) -> None:
         with pytest.raises(OSError, match="stuck"):
             await other.aclose()
         assert 1 == other.closed
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_are_a_script_of_one_block(backend: str, kind: Any) -> None:
+    clock, wire = FakeClock(), stream_bytes("Hel", "lo", " you")
+    assert [wire] == list(FakeSource(kind(wire), clock=clock))
+    assert "Hello you" == reassemble(FakeSource(kind(wire))).choices[0].message.content
+    assert 0.0 == clock()
+
+    async def main() -> None:
+        assert [wire] == [block async for block in AsyncFakeSource(kind(wire))]
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_class_of_exceptions_in_a_script_is_raised_as_an_exception_is(backend: str) -> None:
+    source = FakeSource([b"a", OSError], fail=KeyError, close_error=ValueError)
+    assert b"a" == next(source)
+    for expected in (OSError, KeyError):
+        with pytest.raises(expected):
+            next(source)
+    with pytest.raises(ValueError, match=r"^$"):
+        source.close()
+
+    async def main() -> None:
+        with pytest.raises(OSError, match=r"^$"):
+            await anext(AsyncFakeSource([OSError]))
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_script_may_give_chunks_of_any_kind() -> None:
+    class Dumps:
+        def model_dump(self) -> dict[str, Any]:
+            return chunk("Hello", finish="stop")
+
+    script = [chunk("", delta={"role": "assistant"}), Dumps(), event(chunk())]
+    assert script == list(FakeSource(script))
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ([FOREVER], "FOREVER is for an AsyncFakeSource"),
+        (["data: 1"], "takes bytes, .*, not str"),
+        ("data: 1", "takes bytes, .*, not str"),
+        ([None], "not NoneType"),
+        ([int], "not type"),
+        (5, "takes bytes, or an iterable of steps, not int"),
+    ],
+    ids=["forever", "text", "only-text", "nothing", "class", "number"],
+)
+def test_what_is_no_step_of_a_script_is_misuse(script: Any, sentence: str) -> None:
+    with pytest.raises(MisuseError, match=sentence):
+        list(FakeSource(script))
+    with pytest.raises(MisuseError, match=sentence):  # it is no source that broke
+        list(ChatStream(FakeSource(script)))
+
+
+def test_what_is_no_step_of_a_script_is_misuse_for_async_fakes_too(backend: str) -> None:
+    async def main() -> None:
+        with pytest.raises(MisuseError, match=r"takes bytes, .*, not str"):
+            await anext(AsyncFakeSource(["a"]))
 
     anyio.run(main, backend=backend)
 
@@ -324,6 +389,23 @@ def test_a_source_that_is_fed_by_another_thread_and_does_wrong_is_told_what(
     monkeypatch.setattr("streamkit.testing_checks._PATIENCE", 0.05)
     with pytest.raises(AssertionError, match=sentence):
         check_source(lambda given: make(from_a_thread(given)))
+
+
+@pytest.mark.parametrize("boundaries", [True, False])
+def test_a_source_that_reads_all_when_it_is_made_is_told_so(backend: str, boundaries: bool) -> None:
+    sentence = "nothing is held back" if boundaries else "not when it is made"
+    with pytest.raises(AssertionError, match=sentence):
+        check_source(lambda given: [b"".join(given)], boundaries=boundaries)
+
+    async def main() -> None:
+        async def source(given: Iterable[bytes]) -> Any:
+            return [b"".join(given)]
+
+        for make in (source, lambda given: [b"".join(given)]):
+            with pytest.raises(AssertionError, match=sentence):
+                await check_async_source(make, boundaries=boundaries)
+
+    anyio.run(main, backend=backend)
 
 
 def test_a_source_may_cut_anew_if_that_is_said() -> None:

@@ -143,7 +143,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
     ),
     "no ids, index 0 for all, another name after arguments": (
         [head(None, "f", "{}"), head(None, "g", "[]")],
-        [("call_0_0", "f", "{}"), ("call_0_1", "g", "[]")],
+        [("call_c1_0_0", "f", "{}"), ("call_c1_0_1", "g", "[]")],
     ),
     "two fragments with the same index in one chunk": (
         [head("x", "f", "{") + "," + args("}")],
@@ -186,13 +186,16 @@ CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
     ),
     "no index and no id, whole calls": (
         [head(None, "f", "{}", None), head(None, "f", "{}", None)],
-        [("call_0_0", "f", "{}"), ("call_0_1", "f", "{}")],
+        [("call_c1_0_0", "f", "{}"), ("call_c1_0_1", "f", "{}")],
     ),
     "no ids, indices": (
         [head(None, "f", "{}", 0), head(None, "f", "{}", 1)],
-        [("call_0_0", "f", "{}"), ("call_0_1", "f", "{}")],
+        [("call_c1_0_0", "f", "{}"), ("call_c1_0_1", "f", "{}")],
     ),
-    "empty ids": ([head("", "f", "{}", 0), head("", "g", "{}", 1)], [("call_0_0", "f", "{}"), ("call_0_1", "g", "{}")]),
+    "empty ids": (
+        [head("", "f", "{}", 0), head("", "g", "{}", 1)],
+        [("call_c1_0_0", "f", "{}"), ("call_c1_0_1", "g", "{}")],
+    ),
     # rule 5: bare arguments continue the last call
     "no index, fragments": (
         [head("x", "f", "", None), bare("{"), bare("}"), head("y", "g", "", None), bare("["), bare("]")],
@@ -202,7 +205,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
         [head("x", "f", "", 0), head("y", "g", "[]", 1), args("{", '"index":0'), bare("}")],
         [("x", "f", "{}"), ("y", "g", "[]")],
     ),
-    "bare arguments before any call": ([bare("{"), bare("}")], [("call_0_0", "", "{}")]),
+    "bare arguments before any call": ([bare("{"), bare("}")], [("call_c1_0_0", "", "{}")]),
     # names
     "the name in pieces": ([head("x", "get_"), head(None, "weather"), args("{}")], [("x", "get_weather", "{}")]),
     "the name in pieces, the id in each": (
@@ -289,7 +292,7 @@ def test_each_choice_goes_by_itself(fragments: list[str], expected: list[tuple[s
         assert [(name, arguments) for _, name, arguments in expected] == [
             (one["function"]["name"], one["function"]["arguments"]) for one in listed
         ]
-        made_up = [id.replace("call_0", f"call_{at}") for id, _, _ in expected]
+        made_up = [id.replace("call_c1_0", f"call_c1_{at}") for id, _, _ in expected]
         assert made_up == [one["id"] for one in listed]
 
 
@@ -306,14 +309,49 @@ def test_no_tool_calls_are_none(empty: str) -> None:
 def test_an_id_that_was_made_up_is_marked_and_the_same_in_every_run() -> None:
     documents = calls(head(None, "f", "{}", 0), head("y", "g", "{}", 1))
     first, second = (read(*documents).accumulator.snapshot().choices[0].message.tool_calls for _ in range(2))
-    assert [("call_0_0", True), ("y", False)] == [(one.id, one.synthetic_id) for one in first]
+    assert [("call_c1_0_0", True), ("y", False)] == [(one.id, one.synthetic_id) for one in first]
     assert first == second
 
 
+NAMELESS = '{{"id":{},"choices":[{{"index":0,"delta":{{"tool_calls":[{}]}}}}]}}'
+SAME = head(None, "f", "{}", 0)
+
+
+@pytest.mark.parametrize(
+    "response, expected",
+    [
+        ('"chatcmpl-9a"', "call_chatcmpl-9a_0_0"),
+        ('"gen/1:2 é"', "call_gen-1-2-_0_0"),
+        ('"chatcmpl-0123456789abcdef0123456789abcdef"', "call_123456789abcdef0123456789abcdef_0_0"),
+        ('""', "call_0_0"),
+        ("null", "call_0_0"),
+    ],
+)
+def test_an_id_that_was_made_up_says_of_which_response_it_is(response: str, expected: str) -> None:
+    # An agent keeps the calls of many turns: two of one id, or one of more than 40 characters, and OpenAI refuses them.
+    reading = read(NAMELESS.format(response, SAME), delta(finish="tool_calls"))
+    assert [(expected, "f", "{}")] == reading.calls
+    assert [expected] * 3 == [one.id for one in reading.of(ToolCallStarted, ToolCallDelta, ToolCallDone)]
+    assert len(expected) <= 40
+
+
+def test_an_id_that_was_made_up_stays_when_the_response_gets_its_id_later_or_another() -> None:
+    later = read(NAMELESS.format("null", SAME), NAMELESS.format('"r"', head(None, "g", "{}", 1)))
+    assert ["call_0_0", "call_r_0_1"] == [id for id, _, _ in later.calls]
+    changed = read(NAMELESS.format('"a"', SAME), NAMELESS.format('"b"', head(None, "g", "{}", 1)))
+    assert ["call_a_0_0", "call_a_0_1"] == [id for id, _, _ in changed.calls]
+
+
+def test_a_place_that_leaves_no_room_for_the_response_is_said_alone() -> None:
+    documents = '{"id":"r","choices":[{"index":%d,"delta":{"tool_calls":[%s]},"finish_reason":"stop"}]}'
+    (found,) = read(documents % (10**34, SAME)).of(ToolCallDone)
+    assert f"call_{10**34}_0" == found.id
+
+
 def test_an_id_that_was_made_up_is_no_other_calls_id() -> None:
-    ids = [id for id, _, _ in read(*calls(head("call_0_1", "f", "{}", 0), head(None, "g", "{}", 1))).calls]
+    ids = [id for id, _, _ in read(*calls(head("call_c1_0_1", "f", "{}", 0), head(None, "g", "{}", 1))).calls]
     assert 2 == len(set(ids))
-    assert "call_0_1" == ids[0]
+    assert "call_c1_0_1" == ids[0]
 
 
 def test_an_unknown_type_stays_and_the_first_one_stands() -> None:

@@ -41,6 +41,7 @@ __all__ = ("Accumulator", "Statistics")
 Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
+_HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -78,6 +79,9 @@ class Accumulator:
         self._lane = Lane(self._reducer, assembly.context.unknown, assembly.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
+        self._head = (
+            b""  # how the bytes began, until there is an event in them: it may be a text that says what is wrong
+        )
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
@@ -111,6 +115,7 @@ class Accumulator:
             self._assembly.anomalies.note("after_done")
             return out
         self._guard(self._assembly.add, value, out)
+        self._check_tap()
         return out
 
     def close(self) -> Outcome:
@@ -167,8 +172,11 @@ class Accumulator:
     def tap(self, take: Callable[[CreateChatCompletionStreamResponse], object]) -> None:
         """From here on, hand every chunk to `take` as it is folded: typed, as the sender wrote it.
 
-        Chunks have to be made for that, so no event takes the fast lane any more.
+        Chunks have to be made for that, so no event takes the fast lane any more. Should `take` raise, the block is read to
+        its end all the same, then the call that brought it raises a `MisuseError` from that; `take` is called no more.
         """
+        if not callable(take):
+            raise self._misuse(f"tap() takes a function of one chunk, not {take!r}")
         self._settle()
         self._lane = None
         self._assembly.tap = take
@@ -178,7 +186,7 @@ class Accumulator:
     def snapshot(self) -> CreateChatCompletionResponse | None:
         """The response so far, a value of its own; None before the first chunk. Costs one join of the text.
 
-        Entries of log probabilities are frozen and shared between snapshots: copy what you want to change.
+        All of it is frozen: `attrs.evolve` makes a changed copy. Entries of log probabilities are shared between snapshots.
         """
         return self._reducer.snapshot()
 
@@ -235,8 +243,8 @@ class Accumulator:
         self._settle()
         try:
             return self._reducer.explain(choice, call)
-        except LookupError:
-            text = f"explain() takes the index of a choice and of a call in it, not {choice} and {call}"
+        except (LookupError, TypeError):
+            text = f"explain() takes the index of a choice and of a call in it, not {choice!r} and {call!r}"
             raise self._misuse(text) from None
 
     # --- blocks to events
@@ -272,6 +280,8 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
+        if not self._assembly.events and len(self._head) < _HEAD:
+            self._head += block[: _HEAD - len(self._head)]
         if self._tail:
             block, self._tail = self._tail + block, b""
         lane = self._lane
@@ -283,6 +293,7 @@ class Accumulator:
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
             raise raised
+        self._check_tap()
         if lane is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._bytes, self._event_limit))
         return None
@@ -378,7 +389,9 @@ class Accumulator:
             error.event = self._assembly.events + 1
             raise
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
-        return self._assembly.close(last, out, any_bytes=self._bytes > 0, alive=alive)
+        return self._assembly.close(
+            last, out, head=b"" if self._assembly.events else self._head, alive=alive, any_bytes=self._bytes > 0
+        )
 
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:
         """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
@@ -394,6 +407,11 @@ class Accumulator:
                 raise raised
             return self._close(out)
         return self._assembly.body(found, data, out)
+
+    def _check_tap(self) -> None:
+        error, self._assembly.tap_error = self._assembly.tap_error, None
+        if error is not None:
+            raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
 
     def _check_open(self, verb: str) -> None:
         if self._closed:

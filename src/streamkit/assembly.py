@@ -49,6 +49,7 @@ class Assembly:
         self.error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
         self.outcome: Outcome | None = None
+        self.tap_error: Exception | None = None  # what it raised
         self.tap: Callable[[CreateChatCompletionStreamResponse], object] | None = None
 
     @property
@@ -153,7 +154,10 @@ class Assembly:
 
     def _fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
         if self.tap is not None:
-            self.tap(chunk)
+            try:
+                self.tap(chunk)
+            except Exception as error:  # whatever the caller's function raises: the chunk is folded all the same
+                self.tap, self.tap_error = None, error
         if self._interpreter is not None:
             chunk = self._interpreter.read(chunk)
         self.reducer.fold(chunk, out)
@@ -203,9 +207,9 @@ class Assembly:
                 self.anomalies.note("missing_finish")
             self.end("done_without_finish", out)
 
-    def close(self, last: ServerSentEvent | None, out: Out, *, any_bytes: bool, alive: bool) -> None:
-        """The bytes are over. `last`: an event without its blank line. `any_bytes`: whether there were any; `alive`:
-        whether there was a sign of an event stream, if no event."""
+    def close(self, last: ServerSentEvent | None, out: Out, *, head: bytes, alive: bool, any_bytes: bool) -> None:
+        """The bytes are over. `last`: an event without its blank line. `head`: how they began, where no event was in them;
+        `alive`: whether there was a sign of an event stream; `any_bytes`: whether there were bytes at all."""
         self.anomalies.event = self.context.event = self.events
         torn = False
         if last is not None and self.outcome is None:
@@ -216,14 +220,21 @@ class Assembly:
         if not self.reducer.chunks and self.error is None:
             if torn and last is not None and last.data.lstrip().startswith(b"{"):
                 self.end("mid_event", out)
+            elif not any_bytes or alive or self._pings:
+                self.end("empty", out)
             else:
-                self.end("not_a_stream" if any_bytes and not (alive or self._pings) else "empty", out)
+                self._refuse(head, out)
         elif self.reducer.settled:
             if any_bytes and self.error is None:
                 self.anomalies.note("missing_done")
             self.end("finish_without_done", out)
         else:
             self.end("mid_event" if torn else "no_finish", out)
+
+    def _refuse(self, data: bytes, out: Out) -> None:
+        self.error, self._reason = refusal(data), "not_a_stream"
+        self.reducer.emit(out, ev.ErrorSeen, self.error)
+        self.end("not_a_stream", out)
 
     def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
         """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
@@ -247,9 +258,7 @@ class Assembly:
             self.anomalies.note("full_body")
             self._document(found, "message", out)
             return self.end("full_body", out)
-        self.error, self._reason = refusal(data), "not_a_stream"
-        self.reducer.emit(out, ev.ErrorSeen, self.error)
-        return self.end("not_a_stream", out)
+        return self._refuse(data, out)
 
     def end(self, reason: str, out: Out) -> None:
         """Settle the outcome. An error that came before decides it, whatever the reason would be."""

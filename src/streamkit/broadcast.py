@@ -26,7 +26,9 @@ from .errors import MisuseError
 from .events import End, Event
 from .fresh import fresh
 from .outcome import Outcome
+from .session import broke_off, said_end
 from .sources import blocks
+from .sources_rest import GRACE
 from .types import CreateChatCompletionResponse
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
@@ -92,8 +94,13 @@ class Broadcast:
             self._left = True
             raise
         finally:
+            left = self._left
             self._end()
-            self._blocks.close()
+            try:
+                if not left and self.error is None and said_end(self._accumulator.outcome):
+                    self._blocks.rest(GRACE)
+            finally:
+                self._blocks.close()
         if self.error is not None:
             raise self.error
         assert self._accumulator.outcome is not None
@@ -148,8 +155,10 @@ class Broadcast:
         with self._changed:
             if self._accumulator.outcome is None:
                 try:
-                    if self._left:
+                    if self._left or isinstance(self.error, MisuseError):
                         self._accumulator.cancel()
+                    elif self.error is not None:
+                        broke_off(self._accumulator, self.error)
                     else:
                         self._accumulator.close()
                 except Exception as error:  # strict=True; the outcome says so

@@ -22,7 +22,9 @@ from .errors import MisuseError
 from .events import End, Event
 from .fresh import fresh
 from .outcome import Outcome
+from .session import broke_off, said_end
 from .sources import async_blocks
+from .sources_rest import GRACE
 from .types import CreateChatCompletionResponse
 
 if TYPE_CHECKING:
@@ -123,9 +125,14 @@ class AsyncBroadcast:
             self._left = True
             raise
         finally:
+            left = self._left
             self._end()
-            with anyio.CancelScope(shield=True):
-                await self._blocks.aclose()
+            try:
+                if not left and self.error is None and said_end(self._accumulator.outcome):
+                    await self._blocks.rest(GRACE)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._blocks.aclose()
         if self.error is not None:
             raise self.error
         assert self._accumulator.outcome is not None
@@ -207,8 +214,10 @@ class AsyncBroadcast:
         self._left = self._left or self.error is not None
         if self._accumulator.outcome is None:
             try:
-                if self._left and self.error is None:
+                if isinstance(self.error, MisuseError) or (self._left and self.error is None):
                     self._accumulator.cancel()
+                elif self.error is not None:
+                    broke_off(self._accumulator, self.error)
                 else:
                     self._accumulator.close()
             except Exception as error:  # strict=True; the outcome says so

@@ -50,13 +50,14 @@ class Cell(Protocol):
 class Context:
     """What every cell of one response shares: the rules, the limits, and where to report what is odd."""
 
-    __slots__ = ("event", "limits", "mixed", "note", "rules", "unknown")
+    __slots__ = ("event", "id", "limits", "mixed", "note", "rules", "unknown")
 
     def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
         self.rules = rules
         self.limits = limits
         self.note = note
         self.event = 0  # number of the event that is being read
+        self.id: Any = None  # the cell of the response's id
         self.mixed = False  # whether a field changed its type on the way: then each of its values counts
         self.unknown: dict[str, int] = {}  # path of each unknown field -> how often it stood there
 

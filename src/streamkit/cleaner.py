@@ -17,12 +17,13 @@ from typing import Any
 
 from .accumulator import Accumulator
 from .codec import dumps
+from .errors import MisuseError
 from .habits import DEFAULT_DIALECT, Dialect
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import Outcome
 from .rewrite_cut import TextCut, cut_of
 from .rewrite_documents import Document, Spread
-from .rewrite_live import LiveDocuments
+from .rewrite_live import KEEP_ALIVE, LiveDocuments
 from .types import CreateChatCompletionResponse
 
 __all__ = ("DONE", "PING", "Cleaner", "event_of")
@@ -39,9 +40,13 @@ class Cleaner:
     piece. `done`: whether `[DONE]` ends a complete stream. `limits`, `dialect`: as those of an `Accumulator`: what a
     sender is known to do is undone, `<think>` in the content becomes `reasoning_content`.
 
-    A keep-alive goes on as the comment `: ping`. A finish reason and the usage are held to the end, as only that can tell
-    that they are the last. A stream that failed ends with its error as an event, be it the sender's or `"stream_error"`;
-    one that broke off ends with neither error nor `[DONE]`.
+    A keep-alive goes on in its place, as the comment `: ping`. A finish reason and the usage are held to the end, as only
+    that can tell that they are the last. A stream that failed ends with its error as an event, be it the sender's or
+    `"stream_error"`; one that broke off ends with neither error nor `[DONE]`.
+
+    Choices begin in the order in which the sender began them, as no text waits for a choice that may never come: llama.cpp
+    may begin with number 1 of 2, and openai-python's `client.chat.completions.stream` raises an IndexError there. For such
+    a client read it to the end, and write `to_events(response)`: there they begin by index.
     """
 
     def __init__(
@@ -54,8 +59,9 @@ class Cleaner:
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
         self._documents = LiveDocuments(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        if not isinstance(done, bool):
+            raise MisuseError(f"done= takes True or False, not {done!r}")
         self._done = done
-        self._pings = 0
         self._ended = False
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[bytes]:
@@ -89,8 +95,7 @@ class Cleaner:
         return self._documents.accumulator.snapshot()
 
     def _events(self, documents: list[Document]) -> list[bytes]:
-        pings, self._pings = self._documents.pings - self._pings, self._documents.pings
-        events = [PING] * pings + [event_of(document) for document in documents]
+        events = [PING if document is KEEP_ALIVE else event_of(document) for document in documents]
         if self._documents.ended and not self._ended:
             self._ended = True
             outcome = self.outcome

@@ -118,12 +118,17 @@ def unstructure(obj: Any) -> Any:
     """`obj` as plain values: new dicts and lists, strings, numbers, booleans, None. Plain values come back, copied.
 
     Fields come in the order of their class, then what stood in `extra`. Fields that are None are left out or null as
-    in the seed. ValidationError where nesting has no end.
+    in the seed. ValidationError for what is no JSON value (a set, bytes), and where nesting has no end.
     """
     try:
-        return written(obj, converter.unstructure)
+        return written(obj, _foreign)
     except (RecursionError, TypeError) as error:
         raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
+
+
+def _foreign(obj: Any) -> Any:
+    """What cattrs makes of an object that is not ours, as plain values: what it knows nothing of, it gives back."""
+    return written(converter.unstructure(obj))
 
 
 def _is_ours(target: Any) -> bool:
@@ -161,6 +166,8 @@ converter.register_unstructure_hook_func(_is_wire, written)
 
 
 def _hook_of(target: Any) -> Hook:
+    if target is None:  # cattrs lets everything through then
+        raise MisuseError("loads and structure take a type to make, not None")
     try:
         hook = converter.get_structure_hook(target)
     except (TypeError, cattrs.StructureHandlerNotFoundError) as error:

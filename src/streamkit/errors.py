@@ -86,8 +86,11 @@ class StreamError(Exception):
     def __str__(self) -> str:
         where = [f"event {self.event}"] if self.event is not None else []
         where += [self.path] if self.path is not None else []
+        where += [f"HTTP {self.status}"] if self.status is not None else []
         text = self.message + (f" ({', '.join(where)})" if where else "")
-        return text + (f": {self.excerpt!r}" if self.excerpt is not None else "")
+        text += f": {self.excerpt!r}" if self.excerpt is not None else ""
+        cause = self.__cause__  # of a stream that broke off: what the client raised
+        return text if cause is None else f"{text} <- {type(cause).__name__}: {excerpt(cause)}"
 
 
 def _rebuilt(kind: type[StreamError], args: tuple[Any, ...], facts: dict[str, Any]) -> StreamError:

@@ -62,7 +62,7 @@ class Reducer:
         self._context = context
         self.choices: dict[int, ChoiceState] = {}
         self._envelope: tuple[Any, ...] = ()
-        self._id = new_cell(context, "id", "")
+        self._id = context.id = new_cell(context, "id", "")
         self._created = new_cell(context, "created", 0)
         self._model = new_cell(context, "model", "")
         self._tier = new_cell(context, "service_tier", "")
@@ -479,6 +479,8 @@ class Reducer:
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of a tool call came to it: (rule, how many in a row)."""
+        if call < 0:
+            raise LookupError(call)
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
     def snapshot(self) -> CreateChatCompletionResponse | None:

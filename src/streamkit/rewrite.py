@@ -27,7 +27,7 @@ from .accumulator import Accumulator
 from .cleaner import DONE, Cleaner, event_of
 from .codec import dumps, structure
 from .dialect import read_chunk
-from .errors import MisuseError, RemoteError, StreamError, ValidationError
+from .errors import MisuseError, StreamError, ValidationError
 from .foreign import as_mapping
 from .habits import DEFAULT_DIALECT, Dialect
 from .limits import DEFAULT_LIMITS, Limits
@@ -35,7 +35,9 @@ from .outcome import Outcome
 from .rewrite_cut import TextCut, cut_of
 from .rewrite_documents import Document, Spread, documents
 from .rewrite_live import LiveDocuments, failure
+from .session import broke_off, said_end
 from .sources import Blocks, blocks
+from .sources_rest import GRACE
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("TextCut", "Writer", "to_chunks", "to_events")
@@ -59,21 +61,21 @@ def to_events(
     blank line.
 
     `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
-    a stream, whatever `blocks` takes, whose events come as its blocks do. Close the generator to leave it early.
+    a stream, whatever `blocks` takes (a `str` is a path), whose events come as its blocks do. Close the generator to leave it early.
     `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
     a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
     `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
     behind a complete stream. `limits`, `dialect`: how a stream is read, see `Cleaner`.
 
+    Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
-    `MisuseError` at the first event for a response that no stream can say, and where `text` loses some of a text. What
-    the source of a stream raises is raised here, behind the events that what had come still gives.
+    `MisuseError` at once for a wrong argument; at the first event for a response that no stream can say; and where `text`
+    loses some of a text. What the source of a stream raises is raised here, behind the events that what had come still
+    gives.
     """
-    settled = settle(source)
-    if settled is not None:
-        return _events(*settled, text, logprobs, done)
     cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
-    return _live(blocks(source), cleaner)
+    settled = settle(source)
+    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, done)
 
 
 def to_chunks(
@@ -88,10 +90,9 @@ def to_chunks(
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
+    writer = ChunkWriter(text, logprobs, limits, dialect)
     settled = settle(source)
-    if settled is not None:
-        return _chunks(*settled, text, logprobs)
-    return _live(blocks(source), ChunkWriter(text, logprobs, limits, dialect))
+    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs)
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
@@ -103,8 +104,6 @@ def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | 
         return source.snapshot(), outcome, outcome is not None and outcome.ok
     if isinstance(source, Mapping) or _is_object_of_an_sdk(source):
         return _read(source), None, True
-    if isinstance(source, str):
-        raise MisuseError(f"{_TAKEN}, not str; a path is a pathlib.Path")
     return None
 
 
@@ -171,6 +170,8 @@ def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
         while not over:
             made, over, raised = _step(found, writer)
             yield from made
+        if raised is None and said_end(writer.accumulator.outcome):
+            found.rest(GRACE)
     finally:
         found.close()
     if (error := raised or ended_with(writer)) is not None:
@@ -193,8 +194,7 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
 
 def broken(writer: Writer[Made], error: Exception) -> list[Made]:
     """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    if isinstance(error, RemoteError) and not writer.accumulator.done:
-        writer.accumulator.fail(error, "remote_error")
+    broke_off(writer.accumulator, error)
     return writer.close()
 
 

@@ -20,7 +20,9 @@ from .habits import DEFAULT_DIALECT, Dialect
 from .limits import DEFAULT_LIMITS, Limits
 from .rewrite import ChunkWriter, TextCut, Writer, broken, ended_with, settle, to_chunks, to_events
 from .rewrite_documents import Spread
+from .session import said_end
 from .sources import AsyncBlocks, async_blocks
+from .sources_rest import GRACE
 from .types import CreateChatCompletionStreamResponse
 
 __all__ = ("AsyncWritten", "async_to_chunks", "async_to_events")
@@ -39,7 +41,8 @@ def async_to_events(
 ) -> AsyncWritten[bytes]:
     """As `to_events`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
     if settle(source) is not None:
-        return AsyncWritten(given=to_events(source, text=text, logprobs=logprobs, done=done))
+        given = to_events(source, text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+        return AsyncWritten(given=given)
     cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
     return AsyncWritten(blocks=async_blocks(source), writer=cleaner)
 
@@ -54,7 +57,8 @@ def async_to_chunks(
 ) -> AsyncWritten[CreateChatCompletionStreamResponse]:
     """As `to_chunks`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
     if settle(source) is not None:
-        return AsyncWritten(given=to_chunks(source, text=text, logprobs=logprobs))
+        given = to_chunks(source, text=text, logprobs=logprobs, limits=limits, dialect=dialect)
+        return AsyncWritten(given=given)
     return AsyncWritten(blocks=async_blocks(source), writer=ChunkWriter(text, logprobs, limits, dialect))
 
 
@@ -85,7 +89,7 @@ class AsyncWritten(Generic[Made]):
             raise StopAsyncIteration
         while not self._waiting:
             if self._over:
-                await self.aclose()
+                await self._finish()
                 error, self._raised = self._raised, None
                 raise error if error is not None else StopAsyncIteration
             try:
@@ -94,6 +98,18 @@ class AsyncWritten(Generic[Made]):
                 await self.aclose()
                 raise
         return self._waiting.popleft()
+
+    async def _finish(self) -> None:
+        """All was given."""
+        try:
+            if self._blocks is not None and self._writer is not None and said_end(self._writer.accumulator.outcome):
+                await self._blocks.rest(GRACE)
+        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
+            raise
+        except BaseException:  # cancelled
+            await self.aclose()
+            raise
+        await self.aclose()
 
     async def _step(self) -> None:
         """Read once."""

@@ -1,7 +1,7 @@
 """How text is cut when it is written as a stream: what a caller asks for, as a function to pieces.
 
 In: a size in characters, a function of the caller's, or None. Out: a `Cut`, or None for "as it is"; `MisuseError` for
-anything else, and where a function loses some of a text. Cost: linear in the text.
+anything else, and where a function gives no pieces, or loses some of a text. Cost: linear in the text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ def cut_of(text: TextCut, logprobs: object) -> Cut | None:
 
 
 def _asked(whole: str, cut: Callable[[str], Iterable[str]]) -> list[str]:
-    pieces = [piece for piece in cut(whole) if piece]
+    given: object = cut(whole)
+    if not isinstance(given, Iterable):
+        raise MisuseError(f"text=… is a function to the pieces of a text, and gave {type(given).__name__}")
+    pieces = list(given)
+    for piece in pieces:
+        if not isinstance(piece, str):
+            raise MisuseError(f"text=… is a function to pieces that are str, and gave {type(piece).__name__}")
     if "".join(pieces) != whole:
         raise MisuseError("the pieces that text=… gives do not add up to the text", excerpt=whole[:120])
-    return pieces
+    return [piece for piece in pieces if piece]

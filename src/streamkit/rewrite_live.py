@@ -22,10 +22,11 @@ unknown fields in a chunk that broke a limit, and for half a character in one th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from .accumulator import Accumulator
-from .cells import Context
+from .cells import Context, First
 from .codec import unstructure
 from .dialect import read_delta
 from .errors import LimitError, RemoteError
@@ -61,7 +62,10 @@ from .types import (
     Role,
 )
 
-__all__ = ("LiveDocuments", "failure")
+__all__ = ("KEEP_ALIVE", "LiveDocuments", "failure")
+
+KEEP_ALIVE: Document = {}
+"""In place of a document: the sender says that it is alive."""
 
 _UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
 _IN_A_CHUNK = ("max_choices", "max_tool_calls", "max_nesting")  # limits that are met while a chunk is folded
@@ -115,11 +119,11 @@ class _Choice:
 
     __slots__ = ("adrift", "calls", "finished", "heads", "seen", "table", "texts", "told", "went_on")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, context: Context, index: int) -> None:
         self.texts: dict[str, _Passing] = {}
         self.seen: set[str] = set()  # fields of the delta that were said at all, be it as null
         self.told: set[str] = set()  # those that were said with a value
-        self.table = CallTable(Context(RULES, _UNLIMITED, _ignore), index)
+        self.table = CallTable(context, index)
         self.calls: list[_Head] = []
         self.heads = 0  # how many of them have been said
         self.adrift = False  # whether a full message had further calls: where fragments belong, the response says
@@ -142,7 +146,6 @@ class LiveDocuments:
         self.accumulator = Accumulator(limits=limits, dialect=dialect)
         self.accumulator.tap(self._tapped)
         self.ended = False
-        self.pings = 0  # how many keep-alives came
         self._interpreter = Interpreter(dialect) if dialect else None  # what is tapped is what the sender wrote
         self._cut = cut
         self._logprobs = logprobs
@@ -152,22 +155,31 @@ class LiveDocuments:
         self._said: Document | None = None  # the head of the last document
         self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
         self._choices: dict[int, _Choice] = {}
+        self._context = Context(RULES, _UNLIMITED, _ignore)
+        self._context.id = First()
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[Document]:
         """What the next bytes say; the ending too, if they say that."""
-        return self._came(self.accumulator.feed(block))
+        for piece in _pieces(block):
+            before = len(self._out)
+            events = self.accumulator.feed(piece)
+            self._out[before:before] = [KEEP_ALIVE for one in events if type(one) is KeepAlive]
+            self._came()
+        return self._given()
 
     def add(self, chunk: Any) -> list[Document]:
         """What a chunk says that somebody else decoded."""
-        return self._came(self.accumulator.add(chunk))
+        self.accumulator.add(chunk)
+        self._came()
+        return self._given()
 
     def close(self) -> list[Document]:
         """Nothing more will come: what is said at the end. Nothing, if that was said before."""
         self.accumulator.close()
-        return self._came([])
+        self._came()
+        return self._given()
 
-    def _came(self, events: list[Any]) -> list[Document]:
-        self.pings += sum(type(one) is KeepAlive for one in events)
+    def _came(self) -> None:
         outcome = self.accumulator.outcome
         if outcome is not None and isinstance(outcome.error, LimitError) and outcome.error.limit in _IN_A_CHUNK:
             self._pending = None  # what broke a limit does not go on; what of it was still read is looked up
@@ -175,6 +187,8 @@ class LiveDocuments:
         if outcome is not None and not self.ended:
             self.ended = True
             self._end(outcome)
+
+    def _given(self) -> list[Document]:
         out, self._out = self._out, []
         return out
 
@@ -189,6 +203,7 @@ class LiveDocuments:
         chunk, self._pending = self._pending, None
         if chunk is None:
             return
+        self._context.id.add(chunk.id)
         head = self._head
         head["id"], head["created"] = head["id"] or scrub(chunk.id), head["created"] or chunk.created
         head["model"] = head["model"] or scrub(chunk.model)
@@ -211,7 +226,9 @@ class LiveDocuments:
                 self._say([part], beside)
                 beside = {}
         if beside:
-            self._say([], beside)
+            # Beside a choice, if it stood beside one: without any, `error_type` would be an error.
+            empty: Document = {"delta": {}, "logprobs": None, "finish_reason": None}
+            self._say([{"index": choice.index, **empty} for choice in chunk.choices[:1]], beside)
 
     def _say(self, choices: list[Document], beside: Document) -> None:
         self._said = dict(self._head)
@@ -225,7 +242,7 @@ class LiveDocuments:
         state = self._choices.get(index)
         role: Document = {}
         if state is None:
-            state = self._choices[index] = _Choice(index)
+            state = self._choices[index] = _Choice(self._context, index)
             role = _role(choice.delta, message, state)
         beside = {
             name: value
@@ -427,7 +444,7 @@ class LiveDocuments:
             for choice in response.choices:
                 state = self._choices.get(choice.index)
                 if state is None:
-                    state = self._choices[choice.index] = _Choice(choice.index)
+                    state = self._choices[choice.index] = _Choice(self._context, choice.index)
                     said: Document = {"role": unstructure(choice.message.role), "content": None}
                     self._say([_said(choice.index, said, None, {})], {})
                 for delta in self._missing(state, choice):
@@ -437,7 +454,7 @@ class LiveDocuments:
                 self._say([{**said, "finish_reason": unstructure(choice.finish_reason)}], {})
             if response.usage is not None:
                 groq = response.extra.get("x_groq") if self._groq else None
-                beside = {"x_groq": {"usage": unstructure(groq.get("usage"))}} if isinstance(groq, dict) else {}
+                beside = {"x_groq": unstructure(groq)} if isinstance(groq, dict) else {}
                 self._say([], {"usage": unstructure(response.usage), **beside})
             elif self._said != self._head:
                 self._say([], {})
@@ -515,6 +532,23 @@ def _beside(fragment: ChatCompletionMessageToolCallChunk, kind: str) -> Document
     known = ("name", "input" if kind == "custom" else "arguments")
     inner = {name: value for name, value in inner.items() if name not in known}
     return {**beside, kind: inner} if inner else beside
+
+
+def _pieces(block: Any) -> list[Any]:
+    """A block in pieces that each give keep-alives, then chunks: so the one before `: ping` is said before it.
+
+    An event is such a piece, with the comments in it. A block may begin with the line ends that end one, a comment behind
+    them. Where lines end with CR, each is a piece. What is no block is for the accumulator to refuse.
+    """
+    if isinstance(block, (bytearray, memoryview)):
+        with suppress(ValueError):  # a memoryview that was released
+            block = bytes(block)
+    if not isinstance(block, bytes) or not block:
+        return [block]
+    if b"\r" in block:
+        return block.splitlines(keepends=True)
+    *whole, last = (rest := block.lstrip(b"\n")).split(b"\n\n")
+    return [one for one in (block[: len(block) - len(rest)], *(piece + b"\n\n" for piece in whole), last) if one]
 
 
 def _cut(text: str, cut: Cut | None) -> list[str]:

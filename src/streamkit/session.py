@@ -14,6 +14,7 @@ Rule 3  A late block is read all the same, since it is there: a stream that it c
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from .timing import Stopwatch
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types.toolcalls import ChatCompletionMessageToolCallUnion
 
-__all__ = ("Options", "Session", "nothing_came", "told_by_client")
+__all__ = ("Options", "Session", "broke_off", "nothing_came", "said_end", "told_by_client")
 
 Piece = TypeVar("Piece")
 
@@ -43,6 +44,7 @@ class Session:
         clock: Callable[[], float],
         sent: float | None,
         status: int | None,
+        grace: float,
         options: Options,
     ) -> None:
         now = clock()
@@ -50,6 +52,8 @@ class Session:
             raise MisuseError(f"deadlines= takes a Deadlines, not {type(deadlines).__name__}")
         if sent is not None and not (isinstance(sent, (int, float)) and sent <= now):
             raise MisuseError(f"sent= takes a time by the stream's clock, which says {now} now, not {sent!r}")
+        if isinstance(grace, bool) or not (isinstance(grace, (int, float)) and 0 <= grace < math.inf):
+            raise MisuseError(f"grace= takes seconds, finite, 0 for none, not {grace!r}")
         self.accumulator = Accumulator(**options)
         self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now)
         self.status = status
@@ -57,6 +61,8 @@ class Session:
         self.error: StreamError | None = None  # what the reader has still to be told by an exception
         self.over = False  # nothing more will be read
         self._left = False  # before all was given
+        self._said = False  # whether the sender said the end; else the source has ended by itself, or is to be left
+        self._grace = grace
         self._clock = clock
         self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
         self._line = b""  # the first byte of the line that the last block left open
@@ -91,6 +97,7 @@ class Session:
         self._came(events)
         if accumulator.done:
             self._close(self._settled(), now)
+            self._said = said_end(accumulator.outcome)
         elif late is not None:
             self.passed(late)
         elif self._watch is not None:
@@ -104,21 +111,14 @@ class Session:
     def broke(self, error: Exception) -> None:
         """The source raised `error` while it was read."""
         self.source_error = error
-        remote = told_by_client(error)
         late = None if self._watch is None else self._watch.late(self._clock())
-        if remote is not None:
-            outcome = self.accumulator.fail(remote, "remote_error")
-        elif (
-            late is not None and self._watch is not None
-        ):  # the client's own timeout, or it broke while all was waiting
+        if late is not None and self._watch is not None and told_by_client(error) is None:
+            # The client's own timeout, or it broke while all was waiting.
             outcome = self.accumulator.fail(self._watch.error(late), f"deadline_{late}")
-        elif nothing_came(self.accumulator):
-            told = SourceError(f"{REASONS['source_error'][1]}: {type(error).__name__}: {excerpt(error)}")
-            outcome = self.accumulator.fail(told, "source_error")
-        else:
-            outcome = self._settled()
-        if outcome.error is not None and outcome.error is not error:
+            assert outcome.error is not None
             outcome.error.__cause__ = error
+        else:
+            outcome = broke_off(self.accumulator, error, self._settled)
         self._close(outcome, self._clock())
         self.error = outcome.error
 
@@ -133,6 +133,11 @@ class Session:
         outcome = self.accumulator.fail(self._watch.error(name), f"deadline_{name}")
         self._close(outcome, now)
         self.error = outcome.error
+
+    def rest(self) -> float:
+        """The stream is over: for how many seconds what stands behind it may be read; 0 where nothing shall be."""
+        left = self.left()
+        return 0.0 if self._left or not self._said else self._grace if left is None else min(left, self._grace)
 
     def leave(self) -> None:
         """The reader goes, and wants nothing more."""
@@ -268,6 +273,29 @@ def nothing_came(accumulator: Accumulator) -> bool:
     """Whether a source that breaks now has given no chunk, and nothing that might be another body: keep-alives at most."""
     numbers = accumulator.statistics()
     return not numbers.chunks and not (numbers.bytes and not numbers.events and not numbers.comments)
+
+
+def said_end(outcome: Outcome | None) -> bool:
+    """Whether a stream that runs no more has been ended by its sender: by `[DONE]`, be it behind an error or alone."""
+    return outcome is not None and outcome.reason in ("done", "done_without_finish", "remote_error", "empty")
+
+
+def broke_off(accumulator: Accumulator, error: Exception, close: Callable[[], Outcome] | None = None) -> Outcome:
+    """End the stream of a source that raised `error`, as Rule 2 says; how it ended. `close`: what closes it, where that
+    is more than the accumulator's own `close`."""
+    remote = told_by_client(error)
+    if accumulator.done:  # `[DONE]` had come, or it had failed: what becomes of the source is no news
+        return accumulator.close()
+    if remote is not None:
+        outcome = accumulator.fail(remote, "remote_error")
+    elif nothing_came(accumulator):
+        told = SourceError(f"{REASONS['source_error'][1]}: {type(error).__name__}: {excerpt(error)}")
+        outcome = accumulator.fail(told, "source_error")
+    else:
+        outcome = (close or accumulator.close)()
+    if outcome.error is not None and outcome.error is not error:
+        outcome.error.__cause__ = error
+    return outcome
 
 
 def told_by_client(error: Exception) -> RemoteError | None:

@@ -117,7 +117,7 @@ def begins_with_document(data: bytes) -> bool:
 
 
 def refusal(data: bytes) -> SenderError:
-    """The error for a body that says nothing which can be told: a web page, other JSON, or bytes of no kind."""
+    """The error for a body that says nothing which can be told: a web page, other JSON, a text, or bytes of no kind."""
     text = data.decode("utf-8", "replace").strip()
     if text.startswith("<"):
         title = _TITLE.search(text)
@@ -131,4 +131,11 @@ def refusal(data: bytes) -> SenderError:
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
     if data.startswith(b"\x1f\x8b"):
         return FormatError("the bytes are no event stream but gzip: decode them first", excerpt=excerpt(data))
-    return FormatError("the bytes are no event stream", excerpt=excerpt(data))
+    said = value if isinstance(value, str) else text
+    if (
+        said[:1] not in ("", "{", "[")
+        and "\ufffd" not in said
+        and all(one.isprintable() or one in "\r\n\t" for one in said)
+    ):
+        return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
+    return FormatError("the bytes are no event stream", excerpt=excerpt(data) if data else None)

@@ -24,6 +24,7 @@ from .options import Options
 from .session import nothing_came, told_by_client
 from .sources_async import async_blocks
 from .sources_blocks import AsyncBlocks, Blocks
+from .sources_rest import GRACE
 from .sources_sync import blocks
 from .types import CreateChatCompletionResponse
 
@@ -55,6 +56,9 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
                 accumulator.add(item)
             else:
                 accumulator.absorb(item)
+            if found.rests and accumulator.done:  # a sender may keep the body open behind `[DONE]`
+                found.rest(GRACE)
+                break
     except StreamError:
         raise
     except Exception as error:

@@ -57,8 +57,11 @@ def async_blocks(source: Any) -> AsyncBlocks:
             if is_over(source):
                 raise consumed(source)
             # asyncio.StreamReader gives lines where it is iterated, and fails on long ones; so do async files.
-            size = partial(read, decode_content=True) if hasattr(source, "decode_content") else partial(read, _READ)
-            return AsyncBlocks(_Reads(size), close=closer(source, asynchronous=True), chunks=False, **head_of(source))
+            close, head = closer(source, asynchronous=True), head_of(source)
+            if hasattr(source, "decode_content"):  # urllib3-future's, as niquests has it
+                reads = _Reads(partial(read, decode_content=True), method(source, "tell") or int)
+                return AsyncBlocks(reads, close=close, chunks=False, rests=True, **head)
+            return AsyncBlocks(_Reads(partial(read, _READ), int), close=close, chunks=False, **head)
     if hasattr(source, "__aiter__"):
         if is_sdk_helper(source):
             found = (event.chunk async for event in source if event.type == "chunk")
@@ -84,7 +87,8 @@ def _of_httpx(response: Any, source: Any) -> AsyncBlocks:
         return AsyncBlocks(source.__aiter__(), close=closer(source, asynchronous=True), chunks=True, **head)
     if begun or response.is_closed:
         raise consumed(response)
-    return AsyncBlocks(response.aiter_bytes(), close=closer(source, response, asynchronous=True), chunks=False, **head)
+    close = closer(source, response, asynchronous=True)
+    return AsyncBlocks(response.aiter_bytes(), close=close, chunks=False, rests=True, **head)
 
 
 def _of_niquests(response: Any) -> AsyncBlocks:
@@ -95,7 +99,7 @@ def _of_niquests(response: Any) -> AsyncBlocks:
         return AsyncBlocks(_Each((read_content(response),)), chunks=False, **head)
     if not is_async(response.iter_content):
         raise refusal(response, asynchronous=True)
-    return AsyncBlocks(_awaited(response.iter_content), close=response.close, chunks=False, **head)
+    return AsyncBlocks(_awaited(response.iter_content), close=response.close, chunks=False, rests=True, **head)
 
 
 async def _awaited(iterator: Callable[[], Awaitable[AsyncIterator[bytes]]]) -> AsyncIterator[bytes]:
@@ -110,7 +114,8 @@ def _of_aiohttp(response: Any, content: Any) -> AsyncBlocks:
         return AsyncBlocks(_Each((body,)), chunks=False, **head)
     if content.at_eof() and content.total_bytes:
         raise consumed(response)
-    return AsyncBlocks(content.iter_any(), close=closer(response, asynchronous=True), chunks=False, **head)
+    close = closer(response, asynchronous=True)
+    return AsyncBlocks(content.iter_any(), close=close, chunks=False, rests=close is not None, **head)
 
 
 class _Each:
@@ -129,16 +134,20 @@ class _Each:
 
 
 class _Reads:
-    """What each read gives, up to the first that gives nothing."""
+    """What each read gives, up to the first that gives nothing and for which, as `tell` says, no byte has come."""
 
-    def __init__(self, read: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Any]], tell: Callable[[], int]) -> None:
         self._read = read
+        self._tell = tell
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        block = await self._read()
-        if block == b"":
-            raise StopAsyncIteration
-        return block
+        while True:
+            before = self._tell()
+            block = await self._read()
+            if block != b"":
+                return block
+            if self._tell() == before:
+                raise StopAsyncIteration

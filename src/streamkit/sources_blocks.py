@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 from .errors import MisuseError
+from .sources_rest import Hurry, read_on, read_on_async
 from .types import CreateChatCompletionStreamResponse
 
 __all__ = ("AsyncBlocks", "Blocks")
@@ -76,7 +77,7 @@ class Blocks:
     Raises what the source raises, unchanged; `MisuseError` where it gives neither bytes nor chunks, or both.
     """
 
-    __slots__ = ("_close", "_closed", "_items", "_kind", "content_type", "status")
+    __slots__ = ("_close", "_closed", "_hurry", "_items", "_kind", "content_type", "status")
 
     def __init__(
         self,
@@ -86,9 +87,11 @@ class Blocks:
         chunks: bool | None = None,
         status: int | None = None,
         content_type: str | None = None,
+        hurry: Hurry | None = None,
     ) -> None:
         self._items = items
         self._close = close
+        self._hurry = hurry
         self._closed = False
         self._kind = _Items(chunks)
         self.status = status
@@ -116,6 +119,16 @@ class Blocks:
             self._close_items()
         return self._kind.check(item)
 
+    @property
+    def rests(self) -> bool:
+        """Whether `rest` is worth its while: a response whose client may use the connection once more."""
+        return self._hurry is not None
+
+    def rest(self, seconds: float) -> None:
+        """Behind the end of the stream: read on to that of the body, for so many seconds. Raises nothing."""
+        if self._hurry is not None and not self._closed:
+            read_on(self._items, self._hurry, seconds)
+
     def close(self) -> None:
         """Close the source. Drains nothing; may be called twice."""
         if self._closed:
@@ -136,7 +149,7 @@ class Blocks:
 class AsyncBlocks:
     """What an async source gives, one after the other; as `Blocks`, but for `async for` and `aclose`."""
 
-    __slots__ = ("_close", "_closed", "_items", "_kind", "content_type", "status")
+    __slots__ = ("_close", "_closed", "_items", "_kind", "content_type", "rests", "status")
 
     def __init__(
         self,
@@ -146,9 +159,11 @@ class AsyncBlocks:
         chunks: bool | None = None,
         status: int | None = None,
         content_type: str | None = None,
+        rests: bool = False,
     ) -> None:
         self._items = items
         self._close = close
+        self.rests = rests
         self._closed = False
         self._kind = _Items(chunks)
         self.status = status
@@ -175,6 +190,11 @@ class AsyncBlocks:
         if self._closed:
             await self._close_items()
         return self._kind.check(item)
+
+    async def rest(self, seconds: float) -> None:
+        """Behind the end of the stream: read on to that of the body, for so many seconds. Raises nothing of the source's."""
+        if self.rests and not self._closed and seconds > 0:
+            await read_on_async(self._items, seconds)
 
     async def aclose(self) -> None:
         """Close the source. Drains nothing; may be called twice."""

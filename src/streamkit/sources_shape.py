@@ -50,7 +50,15 @@ def response_of(source: Any) -> Any:
     `http_response`: openai's `with_raw_response` and `with_streaming_response`. `response`: openai's `Stream` and those
     of SDKs made alike, the event source of httpx-sse, errors of httpx and openai that carry an answer. Only where it is
     their own: what wraps a stream to watch it, and passes all else through, is to be iterated, or it would see nothing.
+    `MisuseError` for what looks like a source, and would be read as none or wrongly.
     """
+    if isinstance(source, type):  # it has all the methods of its instances
+        raise MisuseError(f"the class {source.__name__} is no source: pass the object itself, not its class")
+    if (name := _lines(source)) is not None:
+        raise MisuseError(
+            f"{name}() gives lines without their ends, so no event could end: pass the response itself, or what gives its"
+            " bytes as they come"
+        )
     if _is_httpx(source):
         return source
     if isinstance(source, Mapping):
@@ -64,6 +72,14 @@ def response_of(source: Any) -> Any:
         if inner is not None and _is_httpx(inner):
             return inner
     return None
+
+
+def _lines(source: Any) -> str | None:
+    """What a client's iterator over lines is called. Those of requests are bytes, and would be joined to one long line:
+    no event to the end, and no response at all where the first line is a comment."""
+    code = getattr(source, "gi_code", None) or getattr(source, "ag_code", None)
+    name = getattr(code, "co_name", None)
+    return name if name in ("iter_lines", "aiter_lines") else None
 
 
 def body_of(response: Any) -> bytes | None:

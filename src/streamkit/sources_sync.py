@@ -21,6 +21,7 @@ from typing import Any
 
 from .errors import MisuseError
 from .sources_blocks import Blocks
+from .sources_rest import hurried_httpx, hurried_urllib3
 from .sources_shape import (
     body_of,
     closer,
@@ -81,7 +82,8 @@ def _of_httpx(response: Any, source: Any) -> Blocks:
         return Blocks(iter(source), close=closer(source), chunks=True, **head)
     if begun or response.is_closed:
         raise consumed(response)
-    return Blocks(response.iter_bytes(), close=closer(source, response), chunks=False, **head)
+    close = closer(source, response)
+    return Blocks(response.iter_bytes(), close=close, chunks=False, hurry=hurried_httpx(response), **head)
 
 
 def _of_requests(response: Any) -> Blocks:
@@ -93,7 +95,8 @@ def _of_requests(response: Any) -> Blocks:
         return Blocks(iter((read_content(response),)), close=response.close, chunks=False, **head)
     if not hasattr(raw, "decode_content"):  # an adapter for files and the like
         return Blocks(_of_file(raw), close=response.close, chunks=False, **head)
-    return Blocks(_iter_content(response), close=response.close, chunks=False, **head)
+    hurry = hurried_urllib3(raw) if method(raw, "read1") is not None else None
+    return Blocks(_iter_content(response), close=response.close, chunks=False, hurry=hurry, **head)
 
 
 def _iter_content(response: Any) -> Iterator[bytes]:
@@ -128,10 +131,23 @@ class _Live:
 
 def _of_urllib3(raw: Any) -> Iterator[bytes]:
     if (read1 := method(raw, "read1")) is not None:
-        return _reads(partial(read1, decode_content=True))
+        return _unpacked(raw, partial(read1, decode_content=True))
     # Before 2.0: a chunk of HTTP at a time, else byte by byte, since any other size waits to be filled.
     stream: Iterator[bytes] = raw.stream(None if getattr(raw, "chunked", False) else 1, decode_content=True)
     return stream
+
+
+def _unpacked(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
+    """What each read gives. One that gives nothing is the end only where no byte has come for it: of a packed body the
+    first ten bytes unpack to nothing, and urllib3-future (the urllib3 of niquests) hands that on as it is."""
+    tell = method(raw, "tell") or int
+    while True:
+        before = tell()
+        block = read()
+        if block:
+            yield block
+        elif tell() == before:
+            return
 
 
 def read_content(response: Any) -> bytes:
@@ -150,7 +166,8 @@ def _of_file(file: Any) -> Blocks:
             raise consumed(file)
         return Blocks(iter((body,)), close=close, chunks=False, **head)
     if hasattr(file, "decode_content"):
-        return Blocks(_of_urllib3(file), close=close, chunks=False, **head)
+        hurry = hurried_urllib3(file) if method(file, "read1") is not None else None
+        return Blocks(_of_urllib3(file), close=close, chunks=False, hurry=hurry, **head)
     read = partial(method(file, "read1") or file.read, _READ)
     encoding = (header(file, "content-encoding") or "identity").strip().lower()
     return Blocks(_reads(_decoded(read, encoding)), close=close, chunks=False, **head)

@@ -17,6 +17,7 @@ from .events import Event
 from .outcome import Outcome
 from .session import Options, Session
 from .sources import async_blocks
+from .sources_rest import GRACE
 from .timing import Timing
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types.toolcalls import ChatCompletionMessageToolCallUnion
@@ -42,11 +43,15 @@ class AsyncChatStream:
         deadlines: Deadlines = _NO_DEADLINES,
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
+        grace: float = GRACE,
         **options: Unpack[Options],
     ) -> None:
         self._blocks = async_blocks(source)
         status = self._blocks.status
-        self._session = Session(deadlines=deadlines, clock=clock, sent=sent, status=status, options=options)
+        self._session = Session(
+            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+        )
+        self._finished = False  # whether all was given
         self._closed = False
         self._reading = False
 
@@ -56,6 +61,8 @@ class AsyncChatStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._finished = True  # who leaves for that reason is not kept waiting
         await self.aclose()
 
     # --- iterating
@@ -67,6 +74,7 @@ class AsyncChatStream:
         session, waited = self._session, False
         while (event := session.event()) is None:
             if session.over:
+                await self._finish()
                 error = session.raised() or (None if waited else session.gone())
                 if error is not None:
                     raise error
@@ -97,12 +105,13 @@ class AsyncChatStream:
             await self._read()
         self._session.forget()
         self._session.raised()
+        await self._finish()
         return self._session.accumulator.close()
 
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
         self._session.leave()
-        await self._close_source()
+        await self._finish()
 
     # --- what is known
 
@@ -163,6 +172,8 @@ class AsyncChatStream:
         while (piece := waiting()) is None and not self._session.over:
             await self._read()
             waited = True
+        if piece is None:
+            await self._finish()
         if piece is None and not waited and (gone := self._session.gone(kept=kept)) is not None:
             raise gone
         return piece
@@ -181,8 +192,21 @@ class AsyncChatStream:
             raise
         finally:
             self._reading = False
-        if self._session.over:
+        if self._session.over and not (self._blocks.rests and self._session.rest()):
             await self._close_source()
+
+    async def _finish(self) -> None:
+        """All was given, or the reader left: the source is not needed any more."""
+        try:
+            if not self._finished:
+                self._finished = True
+                await self._blocks.rest(self._session.rest())
+        except GeneratorExit:  # the event loop is gone
+            raise
+        except BaseException:  # cancelled
+            await self._close_source()
+            raise
+        await self._close_source()
 
     async def _read_one(self) -> None:
         session = self._session

@@ -15,6 +15,7 @@ from .events import Event
 from .outcome import Outcome
 from .session import Options, Session
 from .sources import blocks
+from .sources_rest import GRACE
 from .timing import Timing
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types.toolcalls import ChatCompletionMessageToolCallUnion
@@ -30,7 +31,8 @@ class ChatStream:
     """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
 
     `deadlines`: how long it may keep its reader waiting. `clock`: gives the time in seconds, for them and for `timing`.
-    `sent`: when the request was sent, by that clock. Everything else goes to the `Accumulator`. One thread at a time reads.
+    `sent`: when the request was sent, by that clock. `grace`: seconds for which a response is read on behind `[DONE]`, so
+    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads.
     """
 
     def __init__(
@@ -40,11 +42,15 @@ class ChatStream:
         deadlines: Deadlines = _NO_DEADLINES,
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
+        grace: float = GRACE,
         **options: Unpack[Options],
     ) -> None:
         self._blocks = blocks(source)
         status = self._blocks.status
-        self._session = Session(deadlines=deadlines, clock=clock, sent=sent, status=status, options=options)
+        self._session = Session(
+            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+        )
+        self._finished = False  # whether all was given
         self._closed = False
         self._reading = False
 
@@ -54,6 +60,8 @@ class ChatStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._finished = True  # who leaves for that reason is not kept waiting
         self.close()
 
     # --- iterating
@@ -65,6 +73,7 @@ class ChatStream:
         session, waited = self._session, False
         while (event := session.event()) is None:
             if session.over:
+                self._finish()
                 error = session.raised() or (None if waited else session.gone())
                 if error is not None:
                     raise error
@@ -95,12 +104,13 @@ class ChatStream:
             self._read()
         self._session.forget()
         self._session.raised()
+        self._finish()
         return self._session.accumulator.close()
 
     def close(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
         self._session.leave()
-        self._close_source()
+        self._finish()
 
     # --- what is known
 
@@ -155,6 +165,8 @@ class ChatStream:
         while (piece := waiting()) is None and not self._session.over:
             self._read()
             waited = True
+        if piece is None:
+            self._finish()
         if piece is None and not waited and (gone := self._session.gone(kept=kept)) is not None:
             raise gone
         return piece
@@ -174,7 +186,16 @@ class ChatStream:
             raise
         finally:
             self._reading = False
-        if session.over:
+        if session.over and not (self._blocks.rests and session.rest()):
+            self._close_source()
+
+    def _finish(self) -> None:
+        """All was given, or the reader left: the source is not needed any more."""
+        try:
+            if not self._finished:
+                self._finished = True
+                self._blocks.rest(self._session.rest())
+        finally:
             self._close_source()
 
     def _read_one(self) -> None:

@@ -8,7 +8,8 @@ In: any source that `blocks` (or `async_blocks`) takes. Out: its blocks, byte fo
 
 Rule 1  A block goes on before it is watched: it is looked at when the next one is asked for, or when the source ends.
 Rule 2  What the watcher does never reaches the bytes. Its first failure stays in `.error`, and it watches no more.
-Rule 3  What the source raises is raised here, unchanged; the stream has broken off then.
+Rule 3  What the source raises is raised here, unchanged. The stream has broken off then: it ends as that of a
+        `ChatStream` does, and the exception is the `__cause__` of its outcome's error.
 Rule 4  Leaving before the end closes the source, drains nothing and ends as cancelled, unless the stream had said
         its end already (`[DONE]`, a failure).
 
@@ -24,6 +25,7 @@ from .accumulator import Accumulator
 from .errors import MisuseError
 from .fresh import fresh
 from .outcome import Outcome
+from .session import broke_off
 from .sources import async_blocks, blocks
 from .types import CreateChatCompletionResponse
 
@@ -49,12 +51,14 @@ class _Watcher:
             except Exception as error:
                 self.error = error
 
-    def end(self, cancelled: bool) -> None:
-        """Nothing more will go on."""
+    def end(self, cancelled: bool, broken: Exception | None = None) -> None:
+        """Nothing more will go on: the source has ended, was left, or raised `broken`."""
         self.look()
         try:
             if cancelled:
                 self.accumulator.cancel()
+            elif broken is not None:
+                broke_off(self.accumulator, broken)
             else:
                 self.accumulator.close()
         except Exception as error:
@@ -96,8 +100,11 @@ class Tee:
         except StopIteration:
             self._end(cancelled=False)
             raise
-        except Exception:
-            self._end(cancelled=False)
+        except MisuseError:
+            self._end(cancelled=True)
+            raise
+        except Exception as error:
+            self._end(cancelled=False, broken=error)
             raise
 
     def __enter__(self) -> Self:
@@ -113,10 +120,10 @@ class Tee:
         finally:
             self._end(cancelled=True)
 
-    def _end(self, cancelled: bool) -> None:
+    def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
         if not self._ended:
             self._ended = True
-            self._watcher.end(cancelled)
+            self._watcher.end(cancelled, broken)
 
     @property
     def accumulator(self) -> Accumulator:
@@ -173,8 +180,11 @@ class AsyncTee:
         except StopAsyncIteration:
             self._end(cancelled=False)
             raise
-        except Exception:
-            self._end(cancelled=False)
+        except MisuseError:
+            self._end(cancelled=True)
+            raise
+        except Exception as error:
+            self._end(cancelled=False, broken=error)
             raise
 
     async def __aenter__(self) -> Self:
@@ -190,10 +200,10 @@ class AsyncTee:
         self._end(cancelled=True)  # first: closing may be cancelled, and what was seen is to stay
         await self._blocks.aclose()
 
-    def _end(self, cancelled: bool) -> None:
+    def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
         if not self._ended:
             self._ended = True
-            self._watcher.end(cancelled)
+            self._watcher.end(cancelled, broken)
 
     @property
     def accumulator(self) -> Accumulator:

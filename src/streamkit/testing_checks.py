@@ -31,6 +31,7 @@ __all__ = ("check_async_source", "check_source")
 
 _PATIENCE = 10.0  # seconds, in another thread, for a reader that says nothing: it holds something back
 _BLOCKS = (b"data: {", b'"choices":[]}\n\n', b": \xf0\x9f", b"\x98\x80\n", b"\n", b"data: [DONE]\n\n")
+_LAZY = "a source reads when a block is asked for, not when it is made"
 _LIVE = "a block comes before the next one is there: nothing is held back"
 
 
@@ -124,7 +125,11 @@ def check_source(make_source: Callable[[Iterable[bytes]], Any], *, boundaries: b
     found.close()
 
     feed, came, error = _Feed(fail=True), [], None
-    found = blocks(make_source(feed))
+    try:
+        found = blocks(make_source(feed))
+    except Exception as raised:  # it could be made before, so this is what became of the connection
+        feed.stop()
+        raise AssertionError(_LAZY) from raised
     try:
         for block in found:
             came.append(feed.saw(block))
@@ -163,7 +168,11 @@ async def check_async_source(make_source: Callable[[Iterable[bytes]], Any], *, b
     await found.aclose()
 
     feed, came, error = _Feed(fail=True), [], None
-    found = async_blocks(await _made(make_source(feed)))
+    try:
+        found = async_blocks(await _made(make_source(feed)))
+    except Exception as raised:  # it could be made before, so this is what became of the connection
+        feed.stop()
+        raise AssertionError(_LAZY) from raised
     try:
         async for block in found:
             came.append(feed.saw(block))

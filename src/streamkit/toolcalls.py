@@ -13,7 +13,8 @@ Rule 5: bare arguments continue the last call.
 
 Id and type: the first non-empty one stands, but a changed id replaces it as long as no argument has come. A name
 repeated is one name; different pieces of a name before any argument join. Arguments add. Calls are listed in order of
-first appearance. A call without an id gets one that is made up from its place, the same in every run.
+first appearance. A call without an id gets one that is made up from the response's id, as far as it is known when the
+call begins, and the call's place: `call_<response>_<choice>_<position>`, the same in every run and for every cut.
 
 Cost: O(1) a fragment.
 """
@@ -21,6 +22,7 @@ Cost: O(1) a fragment.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jiter
@@ -38,6 +40,11 @@ from .types import (
 )
 
 __all__ = ("Call", "CallTable")
+
+# OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
+# Anthropic's API one with any character besides these.
+_LONGEST = 40
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 KNOWN_INDEX = "rule 3: known index"
 _PATH = "choices[].delta.tool_calls[]"
@@ -65,7 +72,7 @@ class Call:
     def __init__(self, context: Context, position: int, choice: int) -> None:
         self.position = position
         self.index: int | None = None
-        self.id = f"call_{choice}_{position}"
+        self.id = _made_up(context, f"_{choice}_{position}")
         self.synthetic_id = True
         self.name = ""
         self.type = ""
@@ -241,6 +248,17 @@ class CallTable:
 
     def _note(self, code: str, index: int | None, found: object = None) -> None:
         self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
+
+
+def _made_up(context: Context, place: str) -> str:
+    """An id for a call that has none.
+
+    By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request that has two
+    calls of one id is refused. The end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
+    """
+    response = _UNFIT.sub("-", str((context.id and context.id.value()) or ""))
+    room = _LONGEST - len("call_") - len(place)
+    return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
 
 
 def _refuse(word: str) -> None:
