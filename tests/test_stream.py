@@ -425,6 +425,22 @@ async def test_who_iterates_a_stream_that_was_left_is_told_so(script: list[Any])
         assert sync.outcome == sync.until_done() == await stream.until_done(), "which tells nothing but that"
 
 
+@pytest.mark.parametrize("way", [lambda s: s, lambda s: s.text(), lambda s: s.chunks(), lambda s: s.tool_calls()])
+async def test_a_read_that_was_broken_off_does_not_look_like_the_end(way: Callable[[Any], Any]) -> None:
+    # The usual loop for "still thinking" messages: a timeout around each read, then the next try.
+    stream = AsyncChatStream(AsyncFakeSource([WHOLE[0], FOREVER]))
+    pieces = aiter(way(stream))
+    with anyio.move_on_after(0.01) as scope:
+        while True:
+            await anext(pieces)
+    assert scope.cancelled_caught
+    for _ in range(2):
+        with pytest.raises(MisuseError, match="was left before its end"):
+            await anext(pieces)
+    assert stream.outcome is not None
+    assert "cancelled" == stream.outcome.name
+
+
 async def test_who_iterates_a_stream_that_he_read_to_its_end_gets_no_more() -> None:
     with ChatStream(FakeSource(WHOLE)) as sync:
         list(sync)

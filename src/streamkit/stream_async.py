@@ -33,7 +33,9 @@ _NO_DEADLINES = Deadlines()
 class AsyncChatStream:
     """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
 
-    One task reads it at a time.
+    One task reads it at a time. A read that is cancelled, by `asyncio.wait_for` or `move_on_after` too, ends the stream as
+    cancelled: what is read on after that raises `MisuseError`. For "still waiting" messages read in a task of its own, or
+    take `Deadlines`.
     """
 
     def __init__(
@@ -260,16 +262,17 @@ class AsyncPieces(Generic[Piece]):
         return self
 
     async def __anext__(self) -> Piece:
-        if not self._over:
-            self._over = True  # unless there is a piece
-            piece = await self._stream._next(self._waiting, self._kept)
-            if piece is not None:
-                self._over = False
-                return piece
-            outcome = self._stream.outcome
-            self._stream._session.raised()
-            if outcome is not None and outcome.error is not None:
-                raise outcome.error.with_traceback(None)
+        if self._over:
+            raise StopAsyncIteration
+        # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
+        piece = await self._stream._next(self._waiting, self._kept)
+        if piece is not None:
+            return piece
+        self._over = True
+        outcome = self._stream.outcome
+        self._stream._session.raised()
+        if outcome is not None and outcome.error is not None:
+            raise outcome.error.with_traceback(None)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

@@ -236,16 +236,17 @@ class Pieces(Generic[Piece]):
         return self
 
     def __next__(self) -> Piece:
-        if not self._over:
-            self._over = True  # unless there is a piece
-            piece = self._stream._next(self._waiting, self._kept)
-            if piece is not None:
-                self._over = False
-                return piece
-            outcome = self._stream.outcome
-            self._stream._session.raised()
-            if outcome is not None and outcome.error is not None:
-                raise outcome.error.with_traceback(None)
+        if self._over:
+            raise StopIteration
+        # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
+        piece = self._stream._next(self._waiting, self._kept)
+        if piece is not None:
+            return piece
+        self._over = True
+        outcome = self._stream.outcome
+        self._stream._session.raised()
+        if outcome is not None and outcome.error is not None:
+            raise outcome.error.with_traceback(None)
         raise StopIteration
 
     def close(self) -> None:
