@@ -14,8 +14,18 @@ import pytest
 
 from streamkit import Accumulator, MisuseError, SourceError, events, reassemble
 from streamkit.broadcast import Broadcast, Snapshot
-from streamkit.broadcast_async import AsyncBroadcast
-from streamkit.testing import DONE, AsyncFakeSource, FakeSource, chunk, event, fragment, random_cuts, stream_bytes
+from streamkit.broadcast_async import AsyncBroadcast, AsyncSubscription
+from streamkit.testing import (
+    DONE,
+    FOREVER,
+    AsyncFakeSource,
+    FakeSource,
+    chunk,
+    event,
+    fragment,
+    random_cuts,
+    stream_bytes,
+)
 from wire import check_grammar
 
 WIRE = stream_bytes("Hel", "lo", " you", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
@@ -467,6 +477,29 @@ def test_leaving_an_async_broadcast_ends_as_cancelled(backend: str) -> None:
         assert "cancelled" == broadcast.outcome.name
         await stuck.aclose()
         assert [] == [item async for item in stuck]
+
+    anyio.run(main, backend=backend)
+
+
+def test_closing_ends_it_for_all_though_the_sender_is_silent(backend: str) -> None:
+    async def main() -> None:
+        source = AsyncFakeSource([WIRE[:480], FOREVER])
+        broadcast = AsyncBroadcast(source)
+        subscriptions = [broadcast.subscribe(), broadcast.subscribe("drop")]
+        last: list[Any] = []
+
+        async def take(subscription: AsyncSubscription) -> None:
+            last.append([item async for item in subscription][-1])
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(broadcast.run)
+                for one in subscriptions:
+                    tasks.start_soon(take, one)
+                await source.waiting.wait()
+                await broadcast.aclose()
+        assert ["cancelled", "cancelled"] == [item.outcome.name for item in last]
+        assert 1 == source.closed
 
     anyio.run(main, backend=backend)
 

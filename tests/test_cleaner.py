@@ -565,6 +565,7 @@ def test_chunks_that_somebody_else_decoded_are_cleaned_too() -> None:
     assert b'"content":"a"' in out[-1]
     assert cleaner.response is not None
     assert "c" == cleaner.response.id
+    assert [PING] == cleaner.add({"type": "ping"})
     assert cleaner.accumulator.anomalies
     assert cleaner.outcome is None
 

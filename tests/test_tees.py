@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -27,6 +28,7 @@ from streamkit.sources import Blocks
 from streamkit.tees import async_tee, tee
 from streamkit.testing import (
     DONE,
+    FOREVER,
     AsyncFakeSource,
     FakeSource,
     check_async_source,
@@ -321,6 +323,36 @@ def test_wherever_an_async_tee_is_cancelled_what_had_gone_on_was_watched(backend
             assert (1, place) == (source.closed, source.taken)
 
     run(backend, main)
+
+
+def test_a_second_reader_is_told_so_and_the_first_goes_on(backend: str) -> None:
+    async def main() -> None:
+        source = AsyncFakeSource([EVENTS[0], FOREVER])
+        watched = async_tee(source)
+        got = []
+
+        async def first() -> None:
+            got.extend([block async for block in watched])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first)
+            await source.waiting.wait()
+            with pytest.raises(MisuseError, match="another task is reading"):
+                await anext(watched)
+            assert watched.outcome is None
+            tasks.cancel_scope.cancel()
+        assert watched.response is not None
+
+    run(backend, main)
+
+    def source() -> Iterator[bytes]:
+        yield EVENTS[0]
+        with pytest.raises(MisuseError, match="another thread is reading"):
+            next(watched)
+        yield EVENTS[1]
+
+    watched = tee(source())
+    assert EVENTS[:2] == list(watched)
 
 
 def test_a_source_of_chunks_has_no_bytes_to_pass_on(backend: str) -> None:

@@ -83,6 +83,7 @@ class AsyncBroadcast:
         self._thread = 0  # the one in which it runs
         self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
+        self._scope: anyio.CancelScope | None = None  # while it reads
         self._begun = False
         self._left = False  # whether nobody is waited for any more
         self.error: Exception | None = None
@@ -115,10 +116,11 @@ class AsyncBroadcast:
         self._begun = True
         self._thread = get_ident()
         try:
-            async for item in self._blocks:
-                await self._hand_out(self._feed(item))
-                if self._left or self._accumulator.done:
-                    break
+            with anyio.CancelScope() as self._scope:  # which `aclose` cancels: a sender may be silent for long
+                async for item in self._blocks:
+                    await self._hand_out(self._feed(item))
+                    if self._left or self._accumulator.done:
+                        break
         except Exception as error:
             self.error = error
         except BaseException:  # cancelled: whoever runs this leaves
@@ -139,10 +141,11 @@ class AsyncBroadcast:
         return self._accumulator.outcome
 
     async def aclose(self) -> None:
-        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, as soon as
-        the block that it waits for has come. To leave at once, cancel the task of `run`."""
+        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, and ends."""
         self._left = True
         self._room.ring()
+        if self._scope is not None:
+            self._scope.cancel()
         if not self._begun:
             self._begun = True
             self._end()

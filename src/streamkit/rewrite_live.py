@@ -65,7 +65,7 @@ from .types import (
 __all__ = ("KEEP_ALIVE", "LiveDocuments", "failure")
 
 KEEP_ALIVE: Document = {}
-"""In place of a document: the sender says that it is alive."""
+"""Among the documents: the sender says that it is alive."""
 
 _UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
 _IN_A_CHUNK = ("max_choices", "max_tool_calls", "max_nesting")  # limits that are met while a chunk is folded
@@ -151,6 +151,7 @@ class LiveDocuments:
         self._logprobs = logprobs
         self._pending: CreateChatCompletionStreamResponse | None = None  # the chunk that is being folded
         self._out: list[Document] = []
+        self._before = 0  # how many of them there were before the piece that is being read
         self._head: Document = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._said: Document | None = None  # the head of the last document
         self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
@@ -160,26 +161,23 @@ class LiveDocuments:
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[Document]:
         """What the next bytes say; the ending too, if they say that."""
-        for piece in _pieces(block):
-            before = len(self._out)
-            events = self.accumulator.feed(piece)
-            self._out[before:before] = [KEEP_ALIVE for one in events if type(one) is KeepAlive]
-            self._came()
+        for piece in _at_events(block):
+            self._came(self.accumulator.feed(piece))
         return self._given()
 
     def add(self, chunk: Any) -> list[Document]:
         """What a chunk says that somebody else decoded."""
-        self.accumulator.add(chunk)
-        self._came()
+        self._came(self.accumulator.add(chunk))
         return self._given()
 
     def close(self) -> list[Document]:
         """Nothing more will come: what is said at the end. Nothing, if that was said before."""
         self.accumulator.close()
-        self._came()
+        self._came([])
         return self._given()
 
-    def _came(self) -> None:
+    def _came(self, events: list[Any]) -> None:
+        self._out[self._before : self._before] = [KEEP_ALIVE for one in events if type(one) is KeepAlive]
         outcome = self.accumulator.outcome
         if outcome is not None and isinstance(outcome.error, LimitError) and outcome.error.limit in _IN_A_CHUNK:
             self._pending = None  # what broke a limit does not go on; what of it was still read is looked up
@@ -187,9 +185,10 @@ class LiveDocuments:
         if outcome is not None and not self.ended:
             self.ended = True
             self._end(outcome)
+        self._before = len(self._out)
 
     def _given(self) -> list[Document]:
-        out, self._out = self._out, []
+        out, self._out, self._before = self._out, [], 0
         return out
 
     # --- one chunk
@@ -534,7 +533,7 @@ def _beside(fragment: ChatCompletionMessageToolCallChunk, kind: str) -> Document
     return {**beside, kind: inner} if inner else beside
 
 
-def _pieces(block: Any) -> list[Any]:
+def _at_events(block: Any) -> list[Any]:
     """A block in pieces that each give keep-alives, then chunks: so the one before `: ping` is said before it.
 
     An event is such a piece, with the comments in it. A block may begin with the line ends that end one, a comment behind

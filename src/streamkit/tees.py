@@ -86,16 +86,19 @@ class Tee:
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
         self._watcher = _Watcher(accumulator)
         self._blocks = blocks(source)
-        self._ended = False
+        self._ended = self._reading = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        self._watcher.look()
-        if self._ended:
-            raise StopIteration
+        if self._reading:  # or the source would be blamed for what a generator says to that
+            raise MisuseError("another thread is reading this tee: one at a time; a Broadcast has many readers")
+        self._reading = True
         try:
+            self._watcher.look()
+            if self._ended:
+                raise StopIteration
             return self._watcher.check(next(self._blocks))
         except StopIteration:
             self._end(cancelled=False)
@@ -106,6 +109,8 @@ class Tee:
         except Exception as error:
             self._end(cancelled=False, broken=error)
             raise
+        finally:
+            self._reading = False
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +137,7 @@ class Tee:
 
     @property
     def error(self) -> Exception | None:
-        """What the watcher failed with, None where it did not. The bytes went on all the same."""
+        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
         return self._watcher.error
 
     @property
@@ -166,16 +171,19 @@ class AsyncTee:
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
         self._watcher = _Watcher(accumulator)
         self._blocks = async_blocks(source)
-        self._ended = False
+        self._ended = self._reading = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        self._watcher.look()
-        if self._ended:
-            raise StopAsyncIteration
+        if self._reading:  # or the source would be blamed for what a generator says to that
+            raise MisuseError("another task is reading this tee: one at a time; a Broadcast has many readers")
+        self._reading = True
         try:
+            self._watcher.look()
+            if self._ended:
+                raise StopAsyncIteration
             return self._watcher.check(await self._blocks.__anext__())
         except StopAsyncIteration:
             self._end(cancelled=False)
@@ -186,6 +194,8 @@ class AsyncTee:
         except Exception as error:
             self._end(cancelled=False, broken=error)
             raise
+        finally:
+            self._reading = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -212,7 +222,7 @@ class AsyncTee:
 
     @property
     def error(self) -> Exception | None:
-        """What the watcher failed with, None where it did not. The bytes went on all the same."""
+        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
         return self._watcher.error
 
     @property

@@ -13,7 +13,6 @@ __all__ = ("FOREVER", "AsyncFakeSource", "FakeSource")
 FOREVER: Any = object()
 """In the script of an `AsyncFakeSource`: a read that waits until it is cancelled."""
 
-
 _Raised: TypeAlias = BaseException | type[BaseException]
 """What `raise` takes."""
 
