@@ -525,3 +525,10 @@ def test_a_stream_that_stays_open_behind_its_end_is_left() -> None:
 
     assert WIRE.endswith(DONE)
     assert Broadcast(source()).run().ok
+
+
+@pytest.mark.parametrize("buffer", ["x", 0, -1, None, True])
+def test_a_buffer_is_checked_where_it_is_given(buffer: Any) -> None:
+    for kind, source in ((Broadcast, FakeSource([WIRE])), (AsyncBroadcast, AsyncFakeSource([WIRE]))):
+        with pytest.raises(MisuseError, match="buffer"):
+            kind(source, buffer=buffer)  # type: ignore[operator]

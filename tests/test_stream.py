@@ -730,3 +730,13 @@ def test_who_reads_while_another_reads_is_told_and_does_the_other_no_harm() -> N
         "".join(stream.text()),
         refused,
     )
+
+
+@pytest.mark.parametrize("choice", ["0", None, -1, True, 0.0])
+def test_a_choice_is_a_whole_number_before_anything_is_read(choice: Any) -> None:
+    source = FakeSource(WHOLE)
+    with ChatStream(source) as stream:
+        for way in (stream.text, stream.tool_calls):
+            with pytest.raises(MisuseError, match=f"not {choice!r}"):
+                way(choice)
+    assert 0 == source.taken

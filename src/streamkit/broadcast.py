@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .accumulator import Accumulator
-from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
+from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
 from .errors import MisuseError
 from .events import End, Event
 from .fresh import fresh
@@ -45,6 +45,7 @@ class Broadcast:
     def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
         self._accumulator = fresh(accumulator)
         self._blocks = blocks(source)
+        check_buffer(buffer)
         self._buffer = buffer
         self._changed = Condition()  # for subscribers: there is something to take
         # For whoever reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any

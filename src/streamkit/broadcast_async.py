@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .accumulator import Accumulator
 from .broadcast import BUFFER
-from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, ending
+from .broadcast_mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
 from .errors import MisuseError
 from .events import End, Event
 from .fresh import fresh
@@ -77,6 +77,7 @@ class AsyncBroadcast:
     def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
         self._accumulator = fresh(accumulator)
         self._blocks = async_blocks(source)
+        check_buffer(buffer)
         self._buffer = buffer
         self._room = _Bell()  # rings when a subscriber has taken something, or left
         self._seats: list[_Seat] = []

@@ -26,7 +26,7 @@ from .events import ContentDelta, End, Event, FunctionCallDelta, ReasoningDelta,
 from .outcome import Outcome
 from .types import CreateChatCompletionResponse
 
-__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "ending")
+__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "ending")
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
 """What happens when a subscriber is slow."""
@@ -70,6 +70,12 @@ class _Joined:
         return attrs.evolve(self.first, **{self.field: "".join(self.texts)})
 
 
+def check_buffer(room: object) -> None:
+    """`MisuseError` for what is no number of events."""
+    if isinstance(room, bool) or not isinstance(room, int) or room < 1:
+        raise MisuseError(f"buffer is a number of events from 1, not {room!r}")
+
+
 class Mailbox:
     """put(event) until it is full, take() until it is empty, which it is for good once `ended`."""
 
@@ -78,8 +84,7 @@ class Mailbox:
     def __init__(self, slow: Slow, room: int, snapshot: Callable[[], Snapshot]) -> None:
         if slow not in ("wait", "drop", "coalesce"):
             raise MisuseError(f'slow is "wait", "drop" or "coalesce", not {slow!r}')
-        if isinstance(room, bool) or not isinstance(room, int) or room < 1:
-            raise MisuseError(f"buffer is a number of events from 1, not {room!r}")
+        check_buffer(room)
         self.slow = slow
         self.room = room
         self.since = 0  # number of the first event that this subscriber has not been given in a snapshot

@@ -204,6 +204,7 @@ class Session:
 
     def text(self, choice: int) -> Callable[[], str | None]:
         """What gives the next piece of a choice's content."""
+        _check_choice(choice)
 
         def pick(event: Event) -> str | None:
             return event.text if isinstance(event, ContentDelta) and event.choice == choice else None
@@ -212,6 +213,7 @@ class Session:
 
     def tool_calls(self, choice: int) -> Callable[[], ChatCompletionMessageToolCallUnion | None]:
         """What gives the next tool call of a choice that is over and complete, from the first one on."""
+        _check_choice(choice)
         at = 0
 
         def next_call() -> ChatCompletionMessageToolCallUnion | None:
@@ -307,3 +309,9 @@ def told_by_client(error: Exception) -> RemoteError | None:
         return None
     facts = {name: getattr(error, name, None) for name in ("code", "type", "param")}
     return RemoteError(str(getattr(error, "message", error)), **facts, body=body)
+
+
+def _check_choice(choice: object) -> None:
+    """Before anything is read: no choice would match `"0"`, and the stream would be read to its end for nothing."""
+    if type(choice) is not int or choice < 0:
+        raise MisuseError(f"a choice is given by its index, a whole number from 0, not {choice!r}")
