@@ -280,7 +280,8 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        if not self._assembly.events and len(self._head) < _HEAD:
+        beginning = not self._assembly.events
+        if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
         if self._tail:
             block, self._tail = self._tail + block, b""
@@ -290,6 +291,8 @@ class Accumulator:
             if self._bytes > self._response_limit or len(block) > self._event_limit:
                 lane = None  # a limit may be met, and the reference path knows at which event
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
+        if beginning and self._assembly.events:
+            self._head = b""
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
             raise raised

@@ -138,10 +138,13 @@ class Envelope:
         self.counters = tuple(cell for cell in self.found if isinstance(cell, Last))
         if None in self.found or any(cell.held for cell in self.cells):
             return False
-        # How it begins and ends, what stands before padding, where the string of the text begins and ends with its quotes
-        # (counted from the end of the block), and where the text goes.
+        # How it begins and ends; what stands between text and padding, and how wide that is without its first quote; where
+        # the string of the text begins, with its quote; where it ends, or the padding does, from the end of the block; and
+        # where the text goes.
+        end = -len(self._tail) if self.between else 1 - len(self._tail)
         pieces = self.cells[0].pieces if self.simple else None
-        self.single = (self.head, self._tail, self.between, len(self.head) - 1, 1 - len(self._tail), pieces)
+        width = len(self.between) - 1
+        self.single = (self.head, self._tail, self.between, width, len(self.head) - 1, end, pieces)
         return True
 
     def bound(self) -> bool:

@@ -19,7 +19,8 @@ Cost: 0.3 us an event that fits in a large block, 0.6 in a block of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from itertools import compress, count, repeat
+from operator import not_
 from typing import Any
 
 import jiter
@@ -42,7 +43,7 @@ _PATIENCE = 4  # envelopes learned in a row that no event ever fitted, before le
 _LENIENCE = 32  # events in a row that no envelope can be learned from (a stream begins with some), before the same
 # Bytes looked at together: few where the last ones did not fit, as what is cut in vain was in vain. At most so many
 # that a search for the separator, which is begun anew for each event, still is a simple one (below 30,000).
-_SHORT, _LONG = 2048, 24576
+_SHORT, _LONG = 6144, 24576
 _FRAMES = ((b"data: ", b"\n\n"), (b"data:", b"\n\n"), (b"data: ", b"\r\n\r\n"), (b"data:", b"\r\n\r\n"))
 _LEAST_FRAME = min(len(lead) + len(trail) for lead, trail in _FRAMES)
 _STEADY = frozenset({"created_form", "field_type", "finish_empty", "index_missing", "index_type", "role_unknown"})
@@ -112,13 +113,13 @@ class Lane:
         if last is None or type(block) is not bytes:
             return False
         envelope = last.next
-        head, tail, between, start, stop, pieces = envelope.single
+        head, tail, between, width, start, stop, pieces = envelope.single
         if (envelope is not last and envelope.epoch != self._epoch) or not block.startswith(head):
             other = self._find(block[len(self._frame[0]) : -len(self._frame[1])])
             if other is None or not block.startswith(other.head):
                 return False
             last.next = envelope = other
-            _, tail, between, start, stop, pieces = envelope.single
+            _, tail, between, width, start, stop, pieces = envelope.single
         room = self._room - len(block)
         if room < 0 or not block.endswith(tail):
             return False
@@ -131,13 +132,13 @@ class Lane:
                 self._tell(envelope, found[0], found[1], out)
         else:
             if between:  # padding, which has no quotes in it, behind the text
-                begin = block.rfind(b'"', 0, stop - 1) + 1
-                padding = block[begin : stop - 1]
+                begin = block.rfind(b'"', 0, stop) + 1
+                padding = block[begin:stop]
                 if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
                     return False
                 if not block.endswith(between, 0, begin):
                     return False
-                stop = begin - len(between) + 1
+                stop = begin - width
             try:
                 text = _from_json(block[start:stop])  # with its quotes
             except ValueError:
@@ -200,7 +201,7 @@ class Lane:
                 self._count(envelope, len(parts))
                 self.current = envelope
                 return len(parts)
-            fitting = next((at for at, part in enumerate(parts) if not envelope.frames(part)), len(parts))
+            fitting = next(compress(count(), map(not_, map(envelope.frames, parts))), len(parts))
         else:
             order = self._envelopes_of(parts)
             if len(order) == len(parts) and self._fold_mixed(parts, order, out):
