@@ -283,13 +283,17 @@ class Accumulator:
         beginning = not self._assembly.events
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
-        if self._tail:
-            block, self._tail = self._tail + block, b""
+        held, self._tail = self._tail, b""
+        if held:
+            block = held + block
         lane = self._lane
         if lane is not None:
             lane.disarm()
             if self._bytes > self._response_limit or len(block) > self._event_limit:
                 lane = None  # a limit may be met, and the reference path knows at which event
+            elif held and len(block) < _TAIL and _begins_data(block, 0, len(block)):
+                self._tail = block  # of blocks smaller than an event, most end none
+                return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
         if beginning and self._assembly.events:
             self._head = b""
@@ -434,4 +438,5 @@ class Accumulator:
 
 def _begins_data(block: bytes, at: int, end: int) -> bool:
     """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
-    return b"data:".startswith(block[at : at + 5]) and block.find(b"\n", at, end - 1) < 0
+    line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
+    return not line_ends and b"data:".startswith(block[at : at + 5])
