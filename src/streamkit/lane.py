@@ -368,6 +368,8 @@ class Lane:
 
         `raw`: the bytes that were read with it; an envelope is learned only where they are just this event, or its end.
         """
+        if len(data) > _LONG:  # an image, perhaps: to look for its holes would cost more than it could ever save
+            return self.miss()
         steady = not notes or all(code in _STEADY for code, _ in notes)
         # A field that changed its type keeps each of its values, also one that is the same again.
         said = only_text(chunk) if steady and not self._rest and not self._reducer.mixed else None
