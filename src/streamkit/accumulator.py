@@ -79,9 +79,7 @@ class Accumulator:
         self._lane = Lane(self._reducer, assembly.context.unknown, assembly.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
-        self._head = (
-            b""  # how the bytes began, until there is an event in them: it may be a text that says what is wrong
-        )
+        self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
@@ -138,7 +136,7 @@ class Accumulator:
 
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
-        if not self._closed and self._assembly.outcome is None and self._assembly.error is None:
+        if not self._closed and self._assembly.open:
             return self._stop(self._assembly.end, "cancelled")
         return self.close()
 

@@ -3,12 +3,11 @@
 Consecutive events of a choice are byte for byte alike but for a few values: the text or the arguments; the same text
 once more under another name (OpenRouter writes each piece of reasoning twice); padding that means nothing
 (`obfuscation`); a number of which the last one stands (`token_id`); the log probabilities of the token. Each such value
-is a hole. An envelope is what stands around the
-holes, and what becomes of each.
+is a hole. An envelope is what stands around the holes, and what becomes of each.
 
 An envelope is learned only from an event that the reference path has decoded and whose chunk, folded again with other
-values in the holes, would change nothing but those (`only_text`). Where the holes are is proved, by decoding the event
-once more with marks in them (`find_holes`). After that the document of an event is known wherever its bytes are those of
+values in the holes, would change nothing but those (`only_text`). Where the holes are is certain by their names, or else
+proved by decoding the event once more with marks in them (`find_holes`). After that the document of an event is known wherever its bytes are those of
 the envelope and each hole holds one whole JSON value of its kind: a parser would read just that value there.
 
 Cost: about 20 us to learn one.
@@ -30,8 +29,7 @@ from .cells import Cell, Keyed, Last, Text
 from .choice import ChoiceState, Part
 from .events import ContentDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
 from .jsontext import decode
-from .reducer import REASONING
-from .rules import DELTA, RULES, Rule, rule_for
+from .rules import DELTA, REASONING, RULES, Rule, rule_for
 from .toolcalls import Call
 from .types import CreateChatCompletionStreamResponse
 
@@ -43,10 +41,8 @@ Path = tuple[str | int, ...]
 _STANDING = frozenset({Rule.FIRST, Rule.LAST, Rule.DROP})
 _DROPPED = frozenset(path for path, rule in RULES.items() if rule is Rule.DROP)
 _CHOICE: Path = ("choices", 0)
-_MARK, _MARK_NUMBER = (
-    "streamkit",
-    1970010100,
-)  # stand in the holes while their places are proved, each with its own number
+# What stands in the holes while their places are proved, each with a number of its own.
+_MARK, _MARK_NUMBER = "streamkit", 1970010100
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
 _EVENTS: dict[str, Any] = {"content": ContentDelta, "refusal": RefusalDelta, "reasoning": ReasoningDelta}
 _scan = json.JSONDecoder().raw_decode

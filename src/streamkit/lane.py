@@ -13,14 +13,13 @@ decodes all their texts as one JSON array. The separator in that array is `",\\n
 string, so that no text, whatever it holds, can run on into the next one or look like two. Where a stretch does not fit
 as a whole, as much of it is tried as seems to, and then the first half of that.
 
-Cost: 0.3 us an event that fits in a large block, 0.6 in a block of its own.
+Cost: 0.3 us an event that fits in a large block, 0.5 in a block of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import compress, count, repeat
-from operator import not_
+from itertools import repeat
 from typing import Any
 
 import jiter
@@ -32,7 +31,8 @@ from .dialect import read_tokens
 from .drafts import draft
 from .envelope import Envelope, facts_of, find_holes, only_text, unknown_paths
 from .events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
-from .reducer import REASONING, Reducer
+from .reducer import Reducer
+from .rules import REASONING
 from .toolcalls import KNOWN_INDEX
 from .types import ChatCompletionTokenLogprob, CreateChatCompletionStreamResponse
 
@@ -201,7 +201,7 @@ class Lane:
                 self._count(envelope, len(parts))
                 self.current = envelope
                 return len(parts)
-            fitting = next(compress(count(), map(not_, map(envelope.frames, parts))), len(parts))
+            fitting = next((at for at, part in enumerate(parts) if not envelope.frames(part)), len(parts))
         else:
             order = self._envelopes_of(parts)
             if len(order) == len(parts) and self._fold_mixed(parts, order, out):

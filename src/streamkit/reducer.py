@@ -17,6 +17,7 @@ from .choice import ChoiceState, Part
 from .dialect import moved_usages, read_delta, read_usage
 from .errors import LimitError
 from .jsontext import scrub
+from .rules import REASONING
 from .toolcalls import Call
 from .types import (
     ChatChoiceLogprobs,
@@ -31,11 +32,10 @@ from .types import (
 )
 from .types.writing import written
 
-__all__ = ("Reducer",)
+__all__ = ("Reducer", "is_beside", "says")
 
 Out = list[ev.Event] | None
 
-REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_text"})
 _TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
     "content": (ev.ContentStarted, ev.ContentDelta, ev.ContentDone),
     "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
@@ -125,8 +125,7 @@ class Reducer:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
         if state.settled:  # it goes on once more, unless there is nothing in this
-            said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
-            state.settled = not (said or any(delta.extra.values()))
+            state.settled = not says(delta)
         if delta.role:
             if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
@@ -294,9 +293,8 @@ class Reducer:
         beside a delta it repeats what was said so far (Perplexity) and is passed over.
         """
         delta = choice.delta
-        beside = bool(delta.content or delta.tool_calls or delta.extra)
         if choice.finish_reason is None:
-            if not beside and not (delta.content == "" and delta.role):
+            if not is_beside(delta):
                 state.has_message = True
                 self.fold_choice(
                     ChatChoiceStream(
@@ -498,6 +496,18 @@ class Reducer:
             usage=self._read_usage(),
             extra=scrub(self._extra.value()) if self._extra else {},
         )
+
+
+def says(delta: ChatCompletionStreamResponseDelta) -> bool:
+    """Whether there is anything in a delta but its role."""
+    said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
+    return bool(said) or any(delta.extra.values())
+
+
+def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
+    """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
+    said = delta.content or delta.tool_calls or delta.extra
+    return bool(said) or bool(delta.content == "" and delta.role)
 
 
 def _ignore(code: str, path: str = "$", found: object = None) -> None:

@@ -33,7 +33,7 @@ from .habits import DEFAULT_DIALECT, Dialect
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import Outcome
 from .rewrite_cut import TextCut, cut_of
-from .rewrite_documents import Document, Spread, documents
+from .rewrite_documents import UNLIMITED, Document, Spread, documents
 from .rewrite_live import LiveDocuments, failure
 from .session import broke_off, said_end
 from .sources import Blocks, blocks
@@ -45,7 +45,6 @@ __all__ = ("TextCut", "Writer", "to_chunks", "to_events")
 Made = TypeVar("Made")
 
 _LARGEST = 1024 * 1024  # characters in an event at most: readers' limits begin there (httpx2; ours is 16 MiB)
-_UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
 
 
 def to_events(
@@ -261,7 +260,7 @@ def _checked(response: CreateChatCompletionResponse) -> CreateChatCompletionResp
         for one in sorted(response.choices, key=lambda one: one.index)
     ]
     meant = attrs.evolve(response, choices=choices, object="chat.completion")
-    accumulator = Accumulator(limits=_UNLIMITED)
+    accumulator = Accumulator(limits=UNLIMITED)
     try:
         for document in documents(meant, None, "whole", _LARGEST):
             accumulator.absorb(event_of(document))

@@ -19,6 +19,8 @@ from itertools import chain, zip_longest
 from typing import Any, Literal, TypeAlias
 
 from .codec import unstructure
+from .limits import Limits
+from .rules import REASONING
 from .types import (
     ChatChoice,
     ChatChoiceLogprobs,
@@ -35,7 +37,7 @@ __all__ = (
     "OF_CHUNK",
     "OF_DELTA",
     "OF_LOGPROBS",
-    "REASONING",
+    "UNLIMITED",
     "Cut",
     "Document",
     "Spread",
@@ -53,7 +55,9 @@ Spread: TypeAlias = Literal["spread", "whole"]
 
 Document: TypeAlias = dict[str, Any]
 
-REASONING = ("reasoning_content", "reasoning", "reasoning_text")
+UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
+"""For what was read within its limits already."""
+
 OF_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
 OF_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 OF_DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "audio"})

@@ -35,12 +35,13 @@ from .habits import Dialect, Interpreter
 from .jsontext import pair, scrub
 from .limits import Limits
 from .outcome import Outcome
+from .reducer import is_beside, says
 from .rewrite_documents import (
     OF_CHOICE,
     OF_CHUNK,
     OF_DELTA,
     OF_LOGPROBS,
-    REASONING,
+    UNLIMITED,
     Cut,
     Document,
     Spread,
@@ -48,7 +49,7 @@ from .rewrite_documents import (
     reasoning,
     with_tokens,
 )
-from .rules import RULES
+from .rules import REASONING, RULES
 from .toolcalls import CallTable
 from .types import (
     ChatChoice,
@@ -67,7 +68,6 @@ __all__ = ("KEEP_ALIVE", "LiveDocuments", "failure")
 KEEP_ALIVE: Document = {}
 """Among the documents: the sender says that it is alive."""
 
-_UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
 _IN_A_CHUNK = ("max_choices", "max_tool_calls", "max_nesting")  # limits that are met while a chunk is folded
 
 
@@ -156,7 +156,7 @@ class LiveDocuments:
         self._said: Document | None = None  # the head of the last document
         self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
         self._choices: dict[int, _Choice] = {}
-        self._context = Context(RULES, _UNLIMITED, _ignore)
+        self._context = Context(RULES, UNLIMITED, _ignore)
         self._context.id = First()
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[Document]:
@@ -248,10 +248,10 @@ class LiveDocuments:
             for name, value in choice.extra.items()
             if name not in OF_CHOICE and name != "message" and not _has_its_place(name, value)
         }
-        if state.finished and _says(choice.delta):
+        if state.finished and says(choice.delta):
             state.went_on = True
         parts = self._delta(state, choice.delta, logprobs)
-        if message is not None and finish is None and not _is_beside(choice.delta):
+        if message is not None and finish is None and not is_beside(choice.delta):
             parts = [*parts, *self._delta(state, message, None)]
         if finish is not None:
             state.finished, state.went_on = True, False
@@ -490,17 +490,6 @@ def _role(
     ]
     state.seen.update(told)
     return {"role": unstructure(role), "content": None, **dict.fromkeys(told, "")}
-
-
-def _says(delta: ChatCompletionStreamResponseDelta) -> bool:
-    said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
-    return bool(said) or any(delta.extra.values())
-
-
-def _is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Whether a message beside `delta` repeats what was said: so the reducer decides it."""
-    beside = delta.content or delta.tool_calls or delta.extra
-    return bool(beside) or bool(delta.content == "" and delta.role)
 
 
 def _has_its_place(name: str, value: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ("DELTA", "RULES", "Rule", "rule_for")
+__all__ = ("DELTA", "REASONING", "RULES", "Rule", "rule_for")
 
 
 class Rule(StrEnum):
@@ -41,6 +41,9 @@ class Rule(StrEnum):
 
 DELTA = "choices[].delta."
 """What the path of every field of a delta begins with."""
+
+REASONING = ("reasoning_content", "reasoning", "reasoning_text")
+"""The fields of a delta in which senders write reasoning."""
 
 _TOOL = "choices[].delta.tool_calls[]"
 _PART = "choices[].delta.content_parts[]"

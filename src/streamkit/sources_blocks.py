@@ -21,7 +21,7 @@ from .types import CreateChatCompletionStreamResponse
 
 __all__ = ("AsyncBlocks", "Blocks")
 
-_GRACE = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
+_CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
 
 
 class _Items:
@@ -203,7 +203,7 @@ class AsyncBlocks:
         self._closed = True
         import anyio  # not above: who reads from sync sources shall not wait for it
 
-        with anyio.move_on_after(_GRACE, shield=True):
+        with anyio.move_on_after(_CLOSING, shield=True):
             try:
                 await self._close_items()
             finally:

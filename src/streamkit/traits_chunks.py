@@ -18,6 +18,7 @@ import attrs
 
 from .dialect import is_chunk, read_chunk
 from .remote import find_error
+from .rules import REASONING
 from .types import (
     ChatCompletionMessageToolCall,
     CreateChatCompletionResponse,
@@ -27,7 +28,6 @@ from .types import (
 __all__ = ("Chunks",)
 
 _DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "reasoning_details"})
-_REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 _CUT = ("length", "content_filter")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
@@ -177,7 +177,7 @@ class Chunks:
             state.role = True
         elif delta.get("role") == "":
             self._say("role_empty", f"{path}.role")
-        reasoning = [name for name in _REASONING if isinstance(delta.get(name), str) and delta[name]]
+        reasoning = [name for name in REASONING if isinstance(delta.get(name), str) and delta[name]]
         if reasoning:
             self._say("reasoning_field", f"{path}.{reasoning[0]}", delta[reasoning[0]])
         if len(reasoning) > 1:
