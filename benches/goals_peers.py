@@ -16,9 +16,9 @@ import peers
 import shapes
 import streamkit
 from figures import Figure, at_least, at_most, us
-from streamkit.cells import Context
+from streamkit._fold.fields import Context
+from streamkit._fold.reducer import Reducer
 from streamkit.limits import DEFAULT_LIMITS
-from streamkit.reducer import Reducer
 from streamkit.rules import RULES
 from streamkit.types import CreateChatCompletionStreamResponse
 from workloads import LARGE, TITLES, Bench, Blocks, absorb, cuts, have, right

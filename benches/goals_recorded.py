@@ -14,7 +14,7 @@ import peers
 import streamkit
 from figures import Figure, at_least
 from recorded import Recording, collections
-from streamkit.assembly import Assembly
+from streamkit._fold.assembler import Assembler
 from workloads import Bench, absorb, have
 
 __all__ = ("recorded",)
@@ -26,14 +26,14 @@ GOAL = 150
 def in_lane(recordings: list[Recording]) -> tuple[int, int]:
     """Events that took the fast lane, and all events."""
     slow = every = 0
-    event = Assembly.event
+    event = Assembler.event
 
-    def counting(assembly: Assembly, *arguments: object) -> None:
+    def counting(assembler: Assembler, *arguments: object) -> None:
         nonlocal slow
         slow += 1
-        event(assembly, *arguments)  # type: ignore[arg-type]
+        event(assembler, *arguments)  # type: ignore[arg-type]
 
-    Assembly.event = counting  # type: ignore[assignment,method-assign]
+    Assembler.event = counting  # type: ignore[assignment,method-assign]
     try:
         for one in recordings:
             acc = streamkit.Accumulator()
@@ -41,7 +41,7 @@ def in_lane(recordings: list[Recording]) -> tuple[int, int]:
             acc.close()
             every += acc.statistics().events
     finally:
-        Assembly.event = event  # type: ignore[method-assign]
+        Assembler.event = event  # type: ignore[method-assign]
     return every - slow, every
 
 

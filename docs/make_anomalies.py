@@ -1,6 +1,6 @@
 """Writes docs/anomalies.md out of the tables in the code: `python docs/make_anomalies.py`.
 
-In: the codes (`streamkit.CODES`), the traits, what is known of clients, and for each code the plainest stream that shows
+In: the codes (`streamkit.CODES`), the observations, what is known of clients, and for each code the plainest stream that shows
 it, from the tests that read just that stream. Out: the page. A test holds that the page is what this writes.
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
+from _check.test_observations import SEEN_IN as OBSERVATIONS_SEEN_IN  # noqa: E402
 from streamkit import CODES  # noqa: E402
-from streamkit.clients import clients_of  # noqa: E402
+from streamkit._check.known_client_bugs import clients_of  # noqa: E402
+from streamkit._check.observations import OBSERVATIONS  # noqa: E402
 from streamkit.outcome import REASONS  # noqa: E402
-from streamkit.traits import TRAITS  # noqa: E402
 from test_anomalies import SEEN_IN as ANOMALIES_SEEN_IN  # noqa: E402
-from test_traits import SEEN_IN as TRAITS_SEEN_IN  # noqa: E402
 
 PAGE = ROOT / "docs" / "anomalies.md"
 ENVELOPE = '"id":"c1","object":"chat.completion.chunk","created":7,"model":"m",'  # in nearly every chunk of the tests
@@ -38,7 +38,7 @@ severity:
 | `repaired` | the meaning is certain and was restored | raises | exits 1 |
 | `lost` | something could not be used and is not in the response | raises | exits 1 |
 
-`streamkit check` also tells of traits, which hinder no reading at all: as `note` where the format says otherwise, as
+`streamkit check` also tells of observations, which hinder no reading at all: as `note` where the format says otherwise, as
 `info` where the format allows it and clients are known to break on it all the same. `info` is never a fault.
 
 **Who breaks on it.** A library named without a link was run on such a stream, in the version that is given where one
@@ -51,15 +51,15 @@ In the examples `…` at the start of a chunk stands for its usual fields: `id`,
 
 def page() -> str:
     """The whole page."""
-    traits = {code: row for code, row in TRAITS.items() if code not in CODES}
+    observations = {code: row for code, row in OBSERVATIONS.items() if code not in CODES}
     lines = [
         HEAD,
         "## Anomalies\n",
         *_overview(CODES),
         *(line for code, row in CODES.items() for line in _section(code, *row, ANOMALIES_SEEN_IN.get(code))),
-        "## Traits\n",
-        *_overview(traits),
-        *(line for code, row in traits.items() for line in _section(code, *row, TRAITS_SEEN_IN.get(code))),
+        "## Observations\n",
+        *_overview(observations),
+        *(line for code, row in observations.items() for line in _section(code, *row, OBSERVATIONS_SEEN_IN.get(code))),
         "## Endings\n",
         "Streams that are not complete, by `outcome.reason`. Only those are listed that clients are known to misread.\n",
         *(line for reason, row in REASONS.items() if row[0] != "complete" for line in _ending(reason, *row)),

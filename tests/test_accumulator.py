@@ -10,11 +10,11 @@ from typing import Any
 import attrs
 import pytest
 
+from helpers.wire import DONE, calls, chunk, delta, each_byte, read, read_blocks, sse
 from streamkit import Accumulator, FormatError, Limits, MisuseError, RemoteError, dumps, structure, unstructure
 from streamkit.errors import DeadlineError, LimitError, StreamError
 from streamkit.events import End, ErrorSeen
 from streamkit.types import CreateChatCompletionStreamResponse
-from wire import DONE, calls, chunk, delta, each_byte, read, read_blocks, sse
 
 TEXT = delta('{"content":"a"}')
 FINISH = delta("{}", "stop")

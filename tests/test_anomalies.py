@@ -8,10 +8,10 @@ import re
 import attrs
 import pytest
 
+from helpers.wire import DONE, calls, choice, chunk, delta, read, sse
 from streamkit import CODES, Accumulator, FormatError, Limits, RemoteError
 from streamkit.anomalies import Anomalies
 from streamkit.events import AnomalySeen
-from wire import DONE, calls, choice, chunk, delta, read, sse
 
 FINISH = delta("{}", "stop")
 F = '"function":{"name":"f","arguments":"{}"}'

@@ -15,12 +15,12 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from loopback import EVENTS, Loopback
-from loopback_async import Opener, by_aiohttp, by_httpx, by_openai, named, run
-from stepping import cancelled_at
+from helpers.loopback import EVENTS, Loopback
+from helpers.loopback_async import Opener, by_aiohttp, by_httpx, by_openai, named, run
+from helpers.stepping import cancelled_at
+from helpers.wire import DONE, calls, delta, sse
 from streamkit import AsyncChatStream, Deadlines, reassemble
 from streamkit.sources import AsyncBlocks
-from wire import DONE, calls, delta, sse
 
 SCRIPT = [
     sse(delta('{"content":"Hel"}')),

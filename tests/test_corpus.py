@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import streamkit
-from corpus import SHARED, TRACES, Recorded, chunks_of, each, shared
+from helpers.corpus import SHARED, TRACES, Recorded, chunks_of, each, shared
 from streamkit import Accumulator, Outcome
 
 DIFFERS_FROM_AGREED: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.wire import delta, read, sse
 from streamkit import Accumulator, Limits, errors
 from streamkit.errors import (
     FormatError,
@@ -16,7 +17,6 @@ from streamkit.errors import (
     TruncatedError,
     ValidationError,
 )
-from wire import delta, read, sse
 
 HALF = sse(delta('{"content":"Hel"}'))
 

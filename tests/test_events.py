@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
+from helpers.wire import DONE, calls, choice, chunk, delta, read, sse
 from streamkit import Accumulator, Limits, events
 from streamkit.events import (
     AnnotationsDelta,
@@ -35,7 +36,6 @@ from streamkit.events import (
     ToolCallStarted,
     UsageSeen,
 )
-from wire import DONE, calls, choice, chunk, delta, read, sse
 
 FINISH = delta("{}", "stop")
 F = '"function":{"name":"f","arguments":"{}"}'

@@ -18,36 +18,37 @@ SRC = ROOT / "src" / "streamkit"
 # there yet are left out.
 FACE = {
     "Accumulator": "accumulator",
-    "AsyncChatStream": "stream",
-    "ChatStream": "stream",
-    "Deadlines": "deadlines",
-    "Dialect": "habits",
-    "AsyncBroadcast": "broadcast_async",
-    "AsyncSubscription": "broadcast_async",
-    "AsyncTee": "tees",
-    "AsyncWritten": "rewrite_async",
-    "Broadcast": "broadcast",
-    "Cleaner": "cleaner",
-    "Report": "check",
-    "Snapshot": "broadcast",
-    "Subscription": "broadcast",
-    "Tee": "tees",
-    "async_tee": "tees",
-    "async_to_chunks": "rewrite_async",
-    "async_to_events": "rewrite_async",
-    "tee": "tees",
-    "to_chunks": "rewrite",
-    "to_events": "rewrite",
-    "check_stream": "check",
+    "AsyncBroadcast": "_live.broadcast_async",
+    "AsyncChatStream": "_live.stream_async",
+    "AsyncSubscription": "_live.broadcast_async",
+    "AsyncTee": "_live.tee",
+    "AsyncWritten": "_clean.to_events_async",
+    "Broadcast": "_live.broadcast",
+    "ChatStream": "_live.stream",
+    "Cleaner": "_clean.cleaner",
+    "Deadlines": "_live.deadlines",
+    "Dialect": "dialect",
+    "Report": "_check.report",
+    "Snapshot": "_live.broadcast",
+    "Subscription": "_live.broadcast",
+    "Tee": "_live.tee",
+    "Timing": "_live.timing",
+    "async_tee": "_live.tee",
+    "async_to_chunks": "_clean.to_events_async",
+    "async_to_events": "_clean.to_events_async",
+    "check_stream": "_check.report",
     "dumps": "codec",
     "loads": "codec",
-    "reassemble": "sources",
+    "reassemble": "_live.reassemble",
     "sse": "sse",
     "structure": "codec",
+    "tee": "_live.tee",
+    "to_chunks": "_clean.to_events",
+    "to_events": "_clean.to_events",
     "unstructure": "codec",
 }
 # Modules whose every public name may stand in the face too, since what FACE gives speaks in them; and plain names.
-MAY_JOIN = ("accumulator", "anomalies", "errors", "events", "limits", "outcome", "rules", "timing", "trace", "types")
+MAY_JOIN = ("accumulator", "anomalies", "errors", "events", "limits", "outcome", "rules", "trace", "types")
 MAY_JOIN_NAMES = {"__version__", *MAY_JOIN}
 
 # Test files about more than one module, or about something that is no module.
@@ -195,11 +196,21 @@ def test_a_name_of_the_face_is_the_same_thing_in_its_module() -> None:
             assert getattr(face, name) is getattr(load(home), name)
 
 
-def test_every_test_file_bears_the_name_of_its_module() -> None:
-    of_modules = {f"test_{module.replace('.', '_').strip('_')}" for module in MODULES}
+def test_every_test_file_stands_where_its_module_stands() -> None:
+    tests = ROOT / "tests"
+    places = {place_of_test(module) for module in MODULES}
     strays = [
-        path.name
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        if path.stem not in of_modules | TESTS_OF_NO_MODULE
+        path.relative_to(tests).as_posix()
+        for path in sorted(tests.rglob("test_*.py"))
+        if path.relative_to(tests).as_posix() not in places
+        if path.stem not in TESTS_OF_NO_MODULE
     ]
     assert [] == strays, "name it after the module it tests, or add it to TESTS_OF_NO_MODULE"
+
+
+def place_of_test(module: str) -> str:
+    """`_fold.tool_calls` -> `_fold/test_tool_calls.py`; a package -> `sources/test_sources.py`; files drop underscores."""
+    *folders, name = module.split(".")
+    if path_of(module).name == "__init__.py":
+        folders = module.split(".")
+    return "/".join([*folders, f"test_{name.strip('_')}.py"])

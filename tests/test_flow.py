@@ -16,12 +16,12 @@ from typing import Any
 import anyio
 import pytest
 
-import loopback_async as asynchronous
-import loopback_sync as sync
-from loopback import PATIENCE
-from loopback_flow import Flood, Served
+from helpers import loopback_async as asynchronous
+from helpers import loopback_sync as sync
+from helpers.loopback import PATIENCE
+from helpers.loopback_flow import Flood, Served
+from helpers.wire import DONE, delta, sse
 from streamkit import AsyncChatStream, ChatStream, SourceError, StreamError, TruncatedError, reassemble
-from wire import DONE, delta, sse
 
 PIECE = "x" * 8000
 EVENT = sse(delta(f'{{"content":"{PIECE}"}}'))

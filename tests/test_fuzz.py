@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamkit
-from corpus import SHARED, TRACES, Recorded, chunks_of, each, pieces
-from strategies import byte_soup, cut, examples, json_values, mutated, streams, tampered
+from helpers.corpus import SHARED, TRACES, Recorded, chunks_of, each, pieces
+from helpers.strategies import byte_soup, cut, examples, json_values, mutated, streams, tampered
 from streamkit import Accumulator, FormatError, Limits, MisuseError, Outcome, RemoteError, SenderError, StreamError
 from streamkit.outcome import REASONS
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streamkit.events as ev
-from corpus import SHARED, TRACES, Recorded, each, pieces, shared
-from strategies import Stream, byte_soup, cut, examples, mutated, streams, tampered
+from helpers.corpus import SHARED, TRACES, Recorded, each, pieces, shared
+from helpers.strategies import Stream, byte_soup, cut, examples, mutated, streams, tampered
 from streamkit import Accumulator, Limits, Outcome
 from streamkit.types import CreateChatCompletionResponse
 

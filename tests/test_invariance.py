@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus import SHARED, TRACES, Reading, Recorded, chunks_of, each, pieces, read, shared
-from strategies import Stream, byte_soup, cut, examples, mutated, streams, tampered
+from helpers.corpus import SHARED, TRACES, Reading, Recorded, chunks_of, each, pieces, read, shared
+from helpers.strategies import Stream, byte_soup, cut, examples, mutated, streams, tampered
 from streamkit import Accumulator, Limits
 
 BYTE_BY_BYTE = 40_000  # bytes: longer streams are cut every 61 instead, which still hits every phase of an event

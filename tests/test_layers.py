@@ -20,16 +20,35 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
     0: "errors",
-    1: "sse types types.* jsontext limits deadlines anomalies clients rules drafts",
-    2: "codec codec_* dialect dialect_* habits",
-    3: "cells text choice toolcalls reducer events outcome accumulator assembly envelope lane remote salvage documents sniff foreign options statistics",
-    4: "timing session trace traits traits_* rewrite_cut rewrite_documents rewrite_live cleaner fresh",
-    5: "sources sources_* rewrite rewrite_async stream stream_* record replay check tees broadcast broadcast_*",
-    6: "server testing testing_* pytest_plugin cli cli_* __main__ integrations integrations.*",
+    1: "sse types types.* limits anomalies rules outcome events trace partial_json",
+    2: "codec dialect _decode _decode.*",
+    3: "_fold _fold.* _fast _fast.* accumulator",
+    4: "sources sources.*",
+    5: "_live _live.* _clean _clean.* _check _check.* _recording _recording.* _view _view.*",
+    6: "testing testing.* pytest_plugin integrations integrations.* gateway gateway.* corpus corpus.*",
+    7: "_cli _cli.* __main__",
 }
-FACE = 6  # `streamkit` itself gathers names from anywhere; only the top level may use it, as any caller does
+FACE = 7  # `streamkit` itself gathers names from anywhere; only the top level may use it, like any caller
 
 CORE = (0, 1, 2, 3)
+
+# Within a level, a package may import these neighbours and no others: (importer, imported).
+NEIGHBOURS = frozenset(
+    {
+        ("events", "anomalies"),
+        ("events", "outcome"),
+        ("events", "types"),
+        ("_fast", "_fold"),
+        ("accumulator", "_fast"),
+        ("accumulator", "_fold"),
+        ("_clean", "_live"),
+        ("_check", "_live"),
+        ("_recording", "_live"),
+        ("_view", "_check"),
+        ("pytest_plugin", "testing"),
+        ("__main__", "_cli"),
+    }
+)
 
 # Nothing in the core may wait for anything, speak to anything, or know a client.
 FORBIDDEN_IN_CORE = frozenset(
@@ -175,6 +194,61 @@ def test_imports_point_down_or_sideways(module: str) -> None:
     assert [] == up
 
 
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_packages_of_one_level_import_each_other_in_one_direction_only(module: str) -> None:
+    sideways = [
+        str(found)
+        for found in all_imports()
+        if found.source == module and not found.typing_only
+        if level_of(found.target) == level_of(module)
+        if package_of(found.target) != package_of(module)
+        if (package_of(module), package_of(found.target)) not in NEIGHBOURS
+    ]
+    assert [] == sideways, "a package of the same level: move what is shared down, or add the pair to NEIGHBOURS"
+
+
+def is_public(target: str) -> bool:
+    return not any(part.startswith("_") for part in target.split("."))
+
+
+def private_imports(module: str, tree: ast.AST) -> list[str]:
+    """The imports in the source of `module` that a user of streamkit could not write, modules and names alike."""
+    return [
+        f"{module}:{node.lineno} imports {name}"
+        for node, _, _ in import_statements(tree)
+        for name in absolute_names(module, node)
+        if name.split(".")[0] == "streamkit"
+        if not is_public(name.removeprefix("streamkit").removeprefix("."))
+        # An integration may be a package: its own files are no secret to it.
+        if not name.startswith("streamkit." + ".".join(module.split(".")[:2]) + ".")
+    ]
+
+
+def test_integrations_import_public_paths_only() -> None:
+    outside = [m for m in MODULES if package_of(m) in ("integrations", "gateway", "corpus", "pytest_plugin")]
+    assert [] == [found for m in outside for found in private_imports(m, ast.parse(MODULES[m].read_text("utf-8")))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from streamkit._live.tee import Tee",
+        "import streamkit._fold.reducer",
+        "from streamkit.accumulator import _MANY",
+        "from .._clean.cleaner import Cleaner",
+    ],
+)
+def test_an_integration_that_reaches_inside_is_found(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "integrations.some_sdk"
+    monkeypatch.setitem(MODULES, module, SRC / "integrations" / "some_sdk.py")
+    assert [] != private_imports(module, ast.parse(line))
+    assert [] == private_imports(module, ast.parse("from streamkit import Cleaner\nfrom ..sources import blocks"))
+
+
 def test_modules_import_each_other_in_no_circle() -> None:
     edges: dict[str, set[str]] = {module: set() for module in MODULES}
     for found in all_imports():
@@ -228,7 +302,7 @@ def test_importing_the_core_loads_no_io_and_no_client() -> None:
 def test_importing_streamkit_loads_no_client_and_no_command_line_library() -> None:
     loaded = loaded_by("streamkit")
     assert set() == loaded & FORBIDDEN_IN_CORE
-    unwanted = ("streamkit.cli.", "streamkit.cli_", "streamkit.integrations.")
+    unwanted = ("streamkit._cli.main.", "streamkit.cli_", "streamkit.integrations.")
     assert set() == {name for name in loaded if f"{name}.".startswith(unwanted)}
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from helpers.wire import Reading, choice, chunk, delta, read, sse
 from streamkit import Accumulator, Limits
 from streamkit.errors import LimitError, MisuseError
 from streamkit.events import AudioDelta, ReasoningDelta
 from streamkit.limits import DEFAULT_LIMITS
-from wire import Reading, choice, chunk, delta, read, sse
 
 
 def failed(reading: Reading) -> tuple[str, int, int | None]:

@@ -8,37 +8,16 @@ would be most of the time at twice the length.
 from __future__ import annotations
 
 import base64
-import gc
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import shapes
+from helpers.measure import best
 from streamkit import Accumulator
 from streamkit.sse import EventDecoder
-
-ROUNDS = 25  # at most: a machine with other work needs many until one of each is undisturbed
-
-
-def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes]) -> list[float]:
-    """Seconds that `read` takes for each of `inputs`, at best; by turns, until they are in proportion."""
-    times = [float("inf")] * len(inputs)
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(ROUNDS):
-            for position, blocks in enumerate(inputs):
-                start = time.process_time()
-                read(blocks)
-                times[position] = min(times[position], time.process_time() - start)
-            if times[-1] < 2.5 * times[0]:
-                break
-    finally:
-        gc.enable()
-    return times
 
 
 def fed(blocks: list[bytes]) -> None:

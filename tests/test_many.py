@@ -9,9 +9,9 @@ import asyncio
 import gc
 import tracemalloc
 
-from loopback_async import ASK
+from helpers.loopback_async import ASK
+from helpers.wire import DONE, delta, sse
 from streamkit import AsyncChatStream
-from wire import DONE, delta, sse
 
 PIECES = 50
 HALF = b"".join(sse(delta(f'{{"content":"piece {number:04} of the text "}}')) for number in range(PIECES))

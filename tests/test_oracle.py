@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 import streamkit
-from corpus import TRACES, Recorded, each
+from helpers.corpus import TRACES, Recorded, each
 from streamkit import Accumulator, Outcome, RemoteError
 
 NEVER_SHARED = re.compile(

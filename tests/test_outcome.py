@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.wire import DONE, choice, chunk, delta, read, sse
 from streamkit import Accumulator, Limits, Outcome
 from streamkit.errors import FormatError, LimitError, RemoteError, StreamError, TruncatedError
 from streamkit.outcome import REASONS
-from wire import DONE, choice, chunk, delta, read, sse
 
 TEXT = delta('{"content":"a"}')
 FINISH = delta("{}", "stop")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.wire import chunk, delta, read
 from streamkit import RULES, Rule
 from streamkit.rules import rule_for
-from wire import chunk, delta, read
 
 D = "choices[].delta"
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from corpus import TRACES, Reading, pieces, read
+from helpers.corpus import TRACES, Reading, pieces, read
 from shapes import SHAPES
 from streamkit import ValidationError, codec
 from streamkit import types as t
-from streamkit.types import reading, writing
+from streamkit.types import _structuring, _unstructuring
 
 THREADS = 8
 PATIENCE = 60  # seconds
@@ -152,8 +152,8 @@ def test_the_codec_may_first_be_used_by_many_threads_at_once(monkeypatch: pytest
         return do
 
     for round_ in range(4):
-        monkeypatch.setattr(reading, "_shapes", {})
-        monkeypatch.setattr(writing, "_plans", {})
+        monkeypatch.setattr(_structuring, "_shapes", {})
+        monkeypatch.setattr(_unstructuring, "_plans", {})
         monkeypatch.setattr(codec, "_hooks", {})
         classes = [holding(target) for _, target in cases[:7]]
         for together in at_once(*(job(100 * round_ + seed, classes) for seed in range(THREADS))):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.wire import DONE, chunk, delta, each_byte, read, read_blocks, sse
 from streamkit import Accumulator, FormatError, dumps
 from streamkit.errors import RemoteError
 from streamkit.events import ChoiceStarted, ContentDelta, End, ErrorSeen, KeepAlive
-from wire import DONE, chunk, delta, each_byte, read, read_blocks, sse
 
 HI = delta('{"content":"Hi"}')
 STOP = delta("{}", "stop")

@@ -9,11 +9,11 @@ import json
 
 import pytest
 
+from helpers.wire import calls, choice, chunk, delta, read, read_blocks, sse
 from streamkit import Accumulator, Dialect, unstructure
+from streamkit.dialect import suggest
 from streamkit.events import ChoiceDone, ChoiceStarted, ContentDelta, Finish, ToolCallDone
-from streamkit.habits import suggest
 from streamkit.types import FinishReason
-from wire import calls, choice, chunk, delta, read, read_blocks, sse
 
 HI = delta('{"content":"Hi"}')
 STOP = delta("{}", "stop")
@@ -161,7 +161,7 @@ def test_044_it_is_suggested_where_no_delta_has_text() -> None:
 
 def chunks_of(*documents: str) -> list:
     """The chunks of a stream, as whoever wants a suggestion has them."""
-    from streamkit.dialect import read_chunk
+    from streamkit._decode.chunk_reader import read_chunk
 
     return [read_chunk(json.loads(one), lambda *_: None) for one in documents]
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from helpers.wire import Reading, choice, chunk, delta, read
 from streamkit import Dialect, dumps, loads
-from streamkit.dialect import read_chunk
+from streamkit._decode.chunk_reader import read_chunk
+from streamkit.dialect import suggest
 from streamkit.events import (
     AnnotationsDone,
     AudioDelta,
@@ -20,9 +22,7 @@ from streamkit.events import (
     RefusalDone,
     UsageSeen,
 )
-from streamkit.habits import suggest
 from streamkit.types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
-from wire import Reading, choice, chunk, delta, read
 
 HI = delta('{"content":"Hi"}')
 STOP = delta("{}", "stop")

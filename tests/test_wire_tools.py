@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from helpers.wire import Reading, calls, delta, read, sse
 from streamkit import Accumulator, structure, unstructure
 from streamkit.events import FunctionCallDone, ToolCallDelta, ToolCallDone, ToolCallStarted
 from streamkit.types import ChatCompletionRequestAssistantMessage, CreateChatCompletionStreamResponse
-from wire import Reading, calls, delta, read, sse
 
 STOP = delta("{}", "stop")
 

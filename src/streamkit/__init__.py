@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors, events, sse, types
 from .accumulator import Accumulator, Statistics
 from .anomalies import CODES, Anomaly
+from .dialect import Dialect
 from .errors import (
     DeadlineError,
     FormatError,
@@ -23,24 +24,24 @@ from .errors import (
     TruncatedError,
     ValidationError,
 )
-from .habits import Dialect
 from .limits import Limits
 from .outcome import Outcome
 from .rules import RULES, Rule
 
 if TYPE_CHECKING:
-    from .broadcast import Broadcast, Snapshot, Subscription
-    from .broadcast_async import AsyncBroadcast, AsyncSubscription
-    from .check import Report, check_stream
-    from .cleaner import Cleaner
+    from ._check.report import Report, check_stream
+    from ._clean.cleaner import Cleaner
+    from ._clean.to_events import to_chunks, to_events
+    from ._clean.to_events_async import AsyncWritten, async_to_chunks, async_to_events
+    from ._live.broadcast import Broadcast, Snapshot, Subscription
+    from ._live.broadcast_async import AsyncBroadcast, AsyncSubscription
+    from ._live.deadlines import Deadlines
+    from ._live.reassemble import reassemble
+    from ._live.stream import ChatStream
+    from ._live.stream_async import AsyncChatStream
+    from ._live.tee import AsyncTee, Tee, async_tee, tee
+    from ._live.timing import Timing
     from .codec import dumps, loads, structure, unstructure
-    from .deadlines import Deadlines
-    from .rewrite import to_chunks, to_events
-    from .rewrite_async import AsyncWritten, async_to_chunks, async_to_events
-    from .sources import reassemble
-    from .stream import AsyncChatStream, ChatStream
-    from .tees import AsyncTee, Tee, async_tee, tee
-    from .timing import Timing
 
 __all__ = (
     "CODES",
@@ -96,31 +97,31 @@ __all__ = (
 
 # Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
 _LATER = {
-    "AsyncBroadcast": "broadcast_async",
-    "AsyncChatStream": "stream",
-    "AsyncSubscription": "broadcast_async",
-    "AsyncTee": "tees",
-    "AsyncWritten": "rewrite_async",
-    "Broadcast": "broadcast",
-    "ChatStream": "stream",
-    "Cleaner": "cleaner",
-    "Deadlines": "deadlines",
-    "Report": "check",
-    "Snapshot": "broadcast",
-    "Subscription": "broadcast",
-    "Tee": "tees",
-    "Timing": "timing",
-    "async_tee": "tees",
-    "async_to_chunks": "rewrite_async",
-    "async_to_events": "rewrite_async",
-    "check_stream": "check",
+    "AsyncBroadcast": "_live.broadcast_async",
+    "AsyncChatStream": "_live.stream_async",
+    "AsyncSubscription": "_live.broadcast_async",
+    "AsyncTee": "_live.tee",
+    "AsyncWritten": "_clean.to_events_async",
+    "Broadcast": "_live.broadcast",
+    "ChatStream": "_live.stream",
+    "Cleaner": "_clean.cleaner",
+    "Deadlines": "_live.deadlines",
+    "Report": "_check.report",
+    "Snapshot": "_live.broadcast",
+    "Subscription": "_live.broadcast",
+    "Tee": "_live.tee",
+    "Timing": "_live.timing",
+    "async_tee": "_live.tee",
+    "async_to_chunks": "_clean.to_events_async",
+    "async_to_events": "_clean.to_events_async",
+    "check_stream": "_check.report",
     "dumps": "codec",
     "loads": "codec",
-    "reassemble": "sources",
+    "reassemble": "_live.reassemble",
     "structure": "codec",
-    "tee": "tees",
-    "to_chunks": "rewrite",
-    "to_events": "rewrite",
+    "tee": "_live.tee",
+    "to_chunks": "_clean.to_events",
+    "to_events": "_clean.to_events",
     "unstructure": "codec",
 }
 

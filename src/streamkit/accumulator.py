@@ -16,27 +16,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
 from . import events as ev
+from ._decode.sdk_objects import as_mapping
+from ._decode.sniff import Sniffer, begins_with_document, read_body
+from ._fast.lane import Lane
+from ._fold.assembler import Assembler
 from .anomalies import Anomaly
-from .assembly import Assembly
+from .dialect import DEFAULT_DIALECT, Dialect
 from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError
-from .foreign import as_mapping
-from .habits import DEFAULT_DIALECT, Dialect
-from .lane import Lane
 from .limits import DEFAULT_LIMITS, Limits
-from .options import check_options
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule
-from .sniff import Sniffer, begins_with_document, read_body
 from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
-from .statistics import Statistics
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
-__all__ = ("Accumulator", "Statistics")
+__all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
 
@@ -46,6 +44,37 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
 
+class Options(TypedDict, total=False):
+    """The keyword arguments of an `Accumulator`, for whoever passes them on."""
+
+    strict: bool
+    limits: Limits
+    rules: Mapping[str, Rule]
+    dialect: Dialect
+    fast: bool
+
+
+@attrs.frozen
+class Statistics:
+    """What went through an accumulator."""
+
+    bytes: int
+    """Bytes fed, framing included."""
+    blocks: int
+    """Blocks fed that were not empty."""
+    events: int
+    """Server-sent events, `[DONE]` included."""
+    comments: int
+    """Comments: keep-alives."""
+    chunks: int
+    """Chunks folded into the response."""
+    unknown_fields: Mapping[str, int]
+    """Fields the format does not know: path (`choices[].delta.reasoning`) -> how often."""
+    models: tuple[str, ...] = ()
+    """Every model that a chunk named, in order of first sight: several where a router writes its own name first. At most
+    as many as anomalies are kept."""
+
+
 class Accumulator:
     """Reassembles one stream.
 
@@ -53,7 +82,7 @@ class Accumulator:
     reports an error); the events of that block are then in `outcome.events`. `limits`: how large the stream may
     grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
-    `fast`: whether events that differ only in their text may take the fast lane (`lane.py`), which changes the cost
+    `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
 
     One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
@@ -73,10 +102,10 @@ class Accumulator:
     ) -> None:
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
-        self._assembly = assembly = Assembly(strict, limits, rules, dialect)
-        self._reducer = assembly.reducer
+        self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        self._reducer = assembler.reducer
         plain = fast and rules is RULES and not dialect
-        self._lane = Lane(self._reducer, assembly.context.unknown, assembly.anomalies) if plain else None
+        self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
         self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
@@ -109,10 +138,10 @@ class Accumulator:
         out: list[ev.Event] = []
         self._sniffer = None
         self._pause()
-        if self._assembly.outcome is not None:
-            self._assembly.anomalies.note("after_done")
+        if self._assembler.outcome is not None:
+            self._assembler.anomalies.note("after_done")
             return out
-        self._guard(self._assembly.add, value, out)
+        self._guard(self._assembler.add, value, out)
         self._check_tap()
         return out
 
@@ -122,8 +151,8 @@ class Accumulator:
         The events that closing gives, the ending one last, are in `outcome.events`.
         """
         if self._closed:
-            assert self._assembly.outcome is not None
-            return self._assembly.outcome
+            assert self._assembler.outcome is not None
+            return self._assembler.outcome
         self._settle()
         self._pause()
         out: list[ev.Event] = []
@@ -136,8 +165,8 @@ class Accumulator:
 
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
-        if not self._closed and self._assembly.open:
-            return self._stop(self._assembly.end, "cancelled")
+        if not self._closed and self._assembler.open:
+            return self._stop(self._assembler.end, "cancelled")
         return self.close()
 
     def fail(self, error: StreamError, reason: str) -> Outcome:
@@ -148,9 +177,9 @@ class Accumulator:
         """
         if REASONS.get(reason, ("",))[0] != "failed":
             raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {reason!r}")
-        if self._closed or self._assembly.outcome is not None:
+        if self._closed or self._assembler.outcome is not None:
             return self.close()
-        return self._stop(self._assembly.fail, error, reason)
+        return self._stop(self._assembler.fail, error, reason)
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         self._settle()
@@ -162,9 +191,9 @@ class Accumulator:
 
     def _ended_with(self, out: Out) -> Outcome:
         """The outcome, with the events that nobody else returns."""
-        outcome = self._assembly.outcome
+        outcome = self._assembler.outcome
         assert outcome is not None
-        self._assembly.outcome = outcome = attrs.evolve(outcome, events=outcome.events or tuple(out or ()))
+        self._assembler.outcome = outcome = attrs.evolve(outcome, events=outcome.events or tuple(out or ()))
         return outcome
 
     def tap(self, take: Callable[[CreateChatCompletionStreamResponse], object]) -> None:
@@ -177,7 +206,7 @@ class Accumulator:
             raise self._misuse(f"tap() takes a function of one chunk, not {take!r}")
         self._settle()
         self._lane = None
-        self._assembly.tap = take
+        self._assembler.tap = take
 
     # --- out
 
@@ -192,7 +221,7 @@ class Accumulator:
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What the sender did that the format does not say, in order of first sight."""
         self._settle()
-        return self._assembly.anomalies.all()
+        return self._assembler.anomalies.all()
 
     @property
     def usage_source(self) -> dict[str, tuple[str, int]]:
@@ -205,12 +234,12 @@ class Accumulator:
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        return self._assembly.outcome
+        return self._assembler.outcome
 
     @property
     def done(self) -> bool:
         """Whether the stream has ended: `[DONE]` came, it failed for good, or `close` was called."""
-        return self._assembly.outcome is not None
+        return self._assembler.outcome is not None
 
     @property
     def emitted(self) -> bool:
@@ -221,7 +250,7 @@ class Accumulator:
     def progress(self) -> tuple[int, int]:
         """Server-sent events and chunks so far; `statistics` says more and costs more."""
         self._settle()
-        return self._assembly.events, self._reducer.chunks
+        return self._assembler.events, self._reducer.chunks
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
@@ -229,10 +258,10 @@ class Accumulator:
         return Statistics(
             bytes=self._bytes,
             blocks=self._blocks,
-            events=self._assembly.events,
+            events=self._assembler.events,
             comments=self._decoder.comments,
             chunks=self._reducer.chunks,
-            unknown_fields=dict(self._assembly.context.unknown),
+            unknown_fields=dict(self._assembler.context.unknown),
             models=tuple(self._reducer.models),
         )
 
@@ -252,9 +281,9 @@ class Accumulator:
         if self._lane is not None:
             events, size = self._lane.settle()
             self._blocks += events
-            self._assembly.events += events
+            self._assembler.events += events
             self._bytes += size
-            self._assembly.data_bytes += size - events * self._lane.overhead
+            self._assembler.data_bytes += size - events * self._lane.overhead
 
     def _pause(self) -> None:
         """Something is going to happen that the fast lane does not see."""
@@ -274,11 +303,11 @@ class Accumulator:
             try:
                 block = self._sniffer.feed(block)
             except LimitError as error:
-                return self._assembly.fail(error, "limit", out)
+                return self._assembler.fail(error, "limit", out)
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        beginning = not self._assembly.events
+        beginning = not self._assembler.events
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
         held, self._tail = self._tail, b""
@@ -293,7 +322,7 @@ class Accumulator:
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._assembly.events:
+        if beginning and self._assembler.events:
             self._head = b""
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
@@ -312,8 +341,8 @@ class Accumulator:
                 start = at
                 at, events = lane.run(block, at, out)
                 if events:
-                    self._assembly.events += events
-                    self._assembly.data_bytes += at - start - events * lane.overhead
+                    self._assembler.events += events
+                    self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
             # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
@@ -336,25 +365,25 @@ class Accumulator:
         try:
             items = self._decoder.feed_raw(block)
         except LimitError as error:
-            error.event = self._assembly.events + 1
-            self._assembly.fail(error, "limit", out)
+            error.event = self._assembler.events + 1
+            self._assembler.fail(error, "limit", out)
             return None
         for item in items:
             try:
                 if type(item) is bytes:
                     self._data(item, block, out)
                 elif type(item) is Comment:
-                    self._assembly.keep_alive(item.text, out)
+                    self._assembler.keep_alive(item.text, out)
                 elif type(item) is Discarded:
                     self._pause()
-                    self._assembly.discarded(item.lines, out)
+                    self._assembler.discarded(item.lines, out)
                 else:
                     self._pause()
-                    self._assembly.event(item, out)  # type: ignore[arg-type]
+                    self._assembler.event(item, out)  # type: ignore[arg-type]
             except LimitError as error:  # what follows in this block is looked at as if it came in the next one
-                self._assembly.fail(error, "limit", out)
+                self._assembler.fail(error, "limit", out)
             except (FormatError, RemoteError) as error:
-                self._assembly.fail(error, "anomaly", out)
+                self._assembler.fail(error, "anomaly", out)
                 raised = error
         return raised
 
@@ -363,19 +392,19 @@ class Accumulator:
         try:
             step(*arguments)
         except LimitError as error:
-            self._assembly.fail(error, "limit", arguments[-1])
+            self._assembler.fail(error, "limit", arguments[-1])
         except (FormatError, RemoteError) as error:
-            self._assembly.fail(error, "anomaly", arguments[-1])
+            self._assembler.fail(error, "anomaly", arguments[-1])
             raise
 
     def _data(self, data: bytes, raw: bytes, out: Out) -> None:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
-            return self._assembly.event(ServerSentEvent(data), out)
+            return self._assembler.event(ServerSentEvent(data), out)
         lane.pause()
-        trail, chunks = self._assembly.anomalies.trail, self._reducer.chunks
-        self._assembly.event(ServerSentEvent(data), out)
+        trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
+        self._assembler.event(ServerSentEvent(data), out)
         chunk = self._reducer.last
         if chunk is not None and self._reducer.chunks == chunks + 1:
             return lane.learn(raw, data, chunk, tuple(trail))
@@ -391,30 +420,30 @@ class Accumulator:
                 self._decoder.feed_raw(self._tail)
             last = self._decoder.close()
         except LimitError as error:
-            error.event = self._assembly.events + 1
+            error.event = self._assembler.events + 1
             raise
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
-        return self._assembly.close(
-            last, out, head=b"" if self._assembly.events else self._head, alive=alive, any_bytes=self._bytes > 0
+        return self._assembler.close(
+            last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
         )
 
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:
         """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
         data = sniffer.held
         self._sniffer = None
-        if self._assembly.outcome is not None:  # it was over the limit
+        if self._assembler.outcome is not None:  # it was over the limit
             return None
         if not sniffer.body:
-            return self._assembly.end("empty", out)
+            return self._assembler.end("empty", out)
         found = read_body(data)
         if found is None and begins_with_document(data):
             if raised := self._read(data + b"\n\n", out):
                 raise raised
             return self._close(out)
-        return self._assembly.body(found, data, out)
+        return self._assembler.body(found, data, out)
 
     def _check_tap(self) -> None:
-        error, self._assembly.tap_error = self._assembly.tap_error, None
+        error, self._assembler.tap_error = self._assembler.tap_error, None
         if error is not None:
             raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
 
@@ -438,3 +467,29 @@ def _begins_data(block: bytes, at: int, end: int) -> bool:
     """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
     line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
     return not line_ends and b"data:".startswith(block[at : at + 5])
+
+
+def check_options(limits: object, rules: object, dialect: object) -> None:
+    """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
+    for name, value, kind in (("limits", limits, Limits), ("rules", rules, Mapping), ("dialect", dialect, Dialect)):
+        if not isinstance(value, kind):
+            raise MisuseError(f"{name}= takes a {kind.__name__}, not {type(value).__name__}")
+    if rules is RULES:
+        return
+    assert isinstance(rules, Mapping)
+    for path, rule in rules.items():
+        if not isinstance(rule, Rule):
+            raise MisuseError(f"rules= takes a mapping of paths to Rule values, and {path!r} has {rule!r}")
+
+
+def require_unused(accumulator: object) -> Accumulator:
+    """`accumulator` if it can take a whole stream, a new one for None."""
+    if accumulator is None:
+        return Accumulator()
+    if not isinstance(accumulator, Accumulator):
+        raise MisuseError(f"accumulator is an Accumulator, or None for a new one, not {type(accumulator).__name__}")
+    used = accumulator.statistics()
+    if accumulator.done or used.bytes or used.events:
+        state = "closed" if accumulator.done else "used"
+        raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or none")
+    return accumulator

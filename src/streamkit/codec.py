@@ -24,10 +24,10 @@ import cattrs
 import jiter
 
 from .errors import MisuseError, Problem, ValidationError, excerpt
-from .types.base import Wire
-from .types.breach import Breach
-from .types.reading import marked, shape_of
-from .types.writing import written
+from .types._base import Wire
+from .types._mismatch import Mismatch
+from .types._structuring import marked, shape_of
+from .types._unstructuring import written
 
 __all__ = ("converter", "dumps", "loads", "structure", "unstructure")
 
@@ -145,8 +145,8 @@ def _our_hook(target: Any) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         try:
             return read(value)
-        except Breach as breach:
-            raise ValidationError(breach.problems(), type_name=_name(target)) from None
+        except Mismatch as mismatch:
+            raise ValidationError(mismatch.problems(), type_name=_name(target)) from None
 
     return hook
 

@@ -1,497 +1,260 @@
-"""A JSON value to a chunk, whatever the sender's dialect: what it meant is restored here, at the edge.
+"""Habits that cannot be told from honest streams with certainty: opt-ins, off by default, as one `Dialect` value.
 
-`read_chunk` never raises: what is certain is repaired, the rest is kept as an unknown field, and `note(code, path,
-found)` is told of each deviation. What comes out is clean: choices are a list, indices are numbers, an absent delta is
-an empty one, an empty finish reason is None, text is text. Unknown fields go to `extra` of the object they stood in.
+`Interpreter` applies a Dialect to chunks between `_decode/chunk_reader.py` and the reducer; `suggest` looks at the chunks of a
+recorded stream and says which Dialect would read it best. Each habit has a shape of its own:
 
-Cost: one pass over the fields of a chunk.
+    token_index          the choice index counts tokens (TGI wrote 0, 1, 2 ... for the tokens of its only choice)
+    cumulative_text      every delta repeats all text so far (DashScope, Apple's models, some Gemini relays)
+    cumulative_logprobs  every chunk repeats the log probabilities so far (SGLang, for a while)
+    choice_text          text stands on the choice, where the old completions API has it (bridges from there)
+    think_tags           reasoning stands in the content, between `<think>` and `</think>`
+
+Cost: O(what the chunk carries) a chunk; nothing where the Dialect says nothing, for then no Interpreter is made.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
-from math import inf
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
-from .drafts import draft
+import attrs
+
 from .types import (
-    ChatChoiceLogprobs,
     ChatChoiceStream,
-    ChatCompletionMessageToolCallChunk,
     ChatCompletionStreamResponseDelta,
     ChatCompletionTokenLogprob,
-    ChatCompletionToolType,
-    CompletionTokensDetails,
-    CompletionUsage,
     CreateChatCompletionStreamResponse,
-    FinishReason,
-    FunctionCallStream,
-    PromptTokensDetails,
-    Role,
-    ServiceTierResponse,
-    TopLogprobs,
 )
 
-__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_tokens", "read_usage")
+__all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
 
-Note = Callable[..., None]
-
-_CHUNK_MARKS = frozenset({"choices", "usage", "id", "object", "model", "x_groq", "prompt_filter_results"})
-_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
-_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "message"})
-_DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal"})
-_TOOL_CALL = frozenset({"index", "id", "type", "function"})
-_FUNCTION = frozenset({"name", "arguments"})
-_LOGPROBS = frozenset({"content", "refusal"})
-_TOKEN = frozenset({"token", "logprob", "bytes", "top_logprobs"})
-_TOP = frozenset({"token", "logprob", "bytes"})
-_SPAN = ("content_filter_offsets", "content_filter_results")
-_USAGE = frozenset(
-    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
-)
-_PROMPT = frozenset({"audio_tokens", "cached_tokens"})
-_COMPLETION = frozenset(
-    {"accepted_prediction_tokens", "audio_tokens", "reasoning_tokens", "rejected_prediction_tokens"}
-)
-_ROLES: dict[Any, Role] = {role.value: role for role in Role}
-_FINISHES: dict[Any, FinishReason] = {reason.value: reason for reason in FinishReason}
-_TIERS: dict[Any, ServiceTierResponse] = {tier.value: tier for tier in ServiceTierResponse}
-_FUNCTION_TYPE = ChatCompletionToolType.FUNCTION
-
-_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
-
-_new_chunk = draft(CreateChatCompletionStreamResponse)
-_new_choice = draft(ChatChoiceStream)
-_new_delta = draft(ChatCompletionStreamResponseDelta)
-_new_fragment = draft(ChatCompletionMessageToolCallChunk)
-_new_function = draft(FunctionCallStream)
-_new_logprobs = draft(ChatChoiceLogprobs)
-_new_token = draft(ChatCompletionTokenLogprob)
-_new_top = draft(TopLogprobs)
+_OPEN, _CLOSE = "<think>", "</think>"
+_TEXTS = ("reasoning_content", "reasoning")
+_ENOUGH = 4  # deltas that must agree before a habit is suggested
+_LONG = 16  # characters of cumulative text before it counts: "ha", "haha" is a laugh
 
 
-def is_chunk(value: dict[str, Any]) -> bool:
-    """Whether an object looks like a chunk at all; `{"type": "ping"}` does not."""
-    return not _CHUNK_MARKS.isdisjoint(value)
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """What a sender is known to do that its bytes alone cannot prove. All off by default."""
+
+    token_index: bool = False
+    """The index of a choice counts tokens; everything belongs to choice 0."""
+    cumulative_text: bool = False
+    """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds."""
+    cumulative_logprobs: bool = False
+    """Log probabilities repeat those so far and add to them; only what is new is taken."""
+    choice_text: bool = False
+    """`text` on a choice is its content, where the delta has none. (Together repeats the content of the delta there.)"""
+    think_tags: bool = False
+    """`<think>`…`</think>` at the start of the content is reasoning, and goes to `reasoning_content`."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in attrs.fields(Dialect))
 
 
-def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamResponse:
-    """The chunk that `value` means."""
-    choices = value.get("choices")
-    if type(choices) is not list:
-        if isinstance(choices, dict):
-            note("choices_object", "$.choices", choices)
-            choices = [choices]
-        else:
-            note("choices_missing", "$.choices")
-            choices = []
-    read = []
-    for position, choice in enumerate(choices):
-        if isinstance(choice, dict):
-            read.append(_choice(choice, position, note))
-        else:
-            note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
-    extra = _beside(value, _CHUNK)
-    get = value.get
-    chunk = _new_chunk()
-    chunk.id = id if type(id := get("id")) is str else _string(id, "$.id", note) or ""
-    chunk.choices = read
-    created = get("created")
-    if type(created) is not int or not 0 <= created < _MILLISECONDS:
-        created = _created(created, "created" in value, note, extra)
-    chunk.created = created
-    chunk.model = model if type(model := get("model")) is str else _string(model, "$.model", note) or ""
-    tier = get("service_tier")
-    if tier is not None:
-        tier = _TIERS[tier] if isinstance(tier, str) and tier in _TIERS else _string(tier, "$.service_tier", note)
-    chunk.service_tier = tier
-    mark = get("system_fingerprint")
-    chunk.system_fingerprint = (
-        mark if mark is None or type(mark) is str else _string(mark, "$.system_fingerprint", note)
-    )
-    chunk.object = kind if type(kind := get("object")) is str else _string(kind, "$.object", note)
-    usage = get("usage")
-    if usage is not None:
-        if type(usage) is dict:
-            usage = read_usage(usage, "$.usage", note) if usage else None
-        else:
-            usage = _misplaced("usage", usage, "$", note, extra)
-    chunk.usage = usage
-    chunk.extra = extra
-    chunk.__class__ = CreateChatCompletionStreamResponse
-    return chunk  # type: ignore[no-any-return]
+DEFAULT_DIALECT = Dialect()
 
 
-def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStream:
-    index = value.get("index")
-    if type(index) is not int or index < 0:
-        note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
-        index = position if type(index) is int else _whole(index, position)
-    path = f"$.choices[{index}]"
-    extra = _beside(value, _CHOICE)
-    delta = value.get("delta")
-    message = value.get("message")
-    if type(delta) is not dict:
-        if delta is not None:
-            note("bad_field", f"{path}.delta", delta)
-            extra["delta"] = delta
-        elif isinstance(message, dict):
-            note("message_for_delta", f"{path}.message")
-        else:
-            note("delta_missing", f"{path}.delta")
-        delta = {}
-    if message is not None:
-        extra["message"] = message  # the reducer takes from it what the deltas lack
-    if "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
-        extra.setdefault("content_filter_spans", [{key: extra[key] for key in _SPAN if key in extra}])
-    finish = value.get("finish_reason")
-    if finish is not None:
-        known = _FINISHES.get(finish) if isinstance(finish, str) else None
-        if known is None:
-            if finish == "":
-                note("finish_empty", f"{path}.finish_reason")
-                finish = None
-            else:
-                note("finish_unknown", f"{path}.finish_reason", finish)
-                finish = str(finish)
-        else:
-            finish = known
-    logprobs = value.get("logprobs")
-    if logprobs is not None:
-        logprobs = _logprobs(logprobs, f"{path}.logprobs", note, extra)
-    choice = _new_choice()
-    choice.index = index
-    choice.delta = read_delta(delta, path, note)
-    choice.finish_reason = finish
-    choice.logprobs = logprobs
-    choice.extra = extra
-    choice.__class__ = ChatChoiceStream
-    return choice  # type: ignore[no-any-return]
+class Interpreter:
+    """Rewrites the chunks of one stream as a `Dialect` says."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._so_far: dict[tuple[int, str], _SoFar] = {}
+        self._tokens: dict[tuple[int, str], list[ChatCompletionTokenLogprob]] = {}
+        self._tags: dict[int, _ThinkTags] = {}
+
+    def read(self, chunk: CreateChatCompletionStreamResponse) -> CreateChatCompletionStreamResponse:
+        """The chunk as it was meant."""
+        choices = [self._choice(choice) for choice in chunk.choices]
+        return attrs.evolve(chunk, choices=choices)
+
+    def end(self) -> list[ChatChoiceStream]:
+        """Nothing more will come: choices with the text that was held back for a tag that did not come."""
+        held = []
+        for index, tags in self._tags.items():
+            content, reasoning = tags.end()
+            if content or reasoning:
+                held.append(ChatChoiceStream(index, _delta(content, reasoning)))
+        return held
+
+    def _choice(self, choice: ChatChoiceStream) -> ChatChoiceStream:
+        if self._dialect.token_index:
+            choice = attrs.evolve(choice, index=0)
+        delta = choice.delta
+        text = choice.extra.get("text")
+        if self._dialect.choice_text and isinstance(text, str) and not delta.content:
+            delta = attrs.evolve(delta, content=text)
+            choice = attrs.evolve(choice, extra={name: value for name, value in choice.extra.items() if name != "text"})
+        logprobs = choice.logprobs
+        if self._dialect.cumulative_logprobs and logprobs is not None:
+            choice = attrs.evolve(
+                choice,
+                logprobs=attrs.evolve(
+                    logprobs,
+                    content=self._new_tokens(choice.index, "content", logprobs.content),
+                    refusal=self._new_tokens(choice.index, "refusal", logprobs.refusal),
+                ),
+            )
+        if self._dialect.cumulative_text:
+            content = self._new_text(choice.index, "content", delta.content)
+            extra = {
+                name: self._new_text(choice.index, name, value) if name in _TEXTS else value
+                for name, value in delta.extra.items()
+            }
+            delta = attrs.evolve(delta, content=content, extra=extra)
+        if self._dialect.think_tags and (delta.content or choice.finish_reason is not None):
+            tags = self._tags.setdefault(choice.index, _ThinkTags())
+            content, reasoning = tags.split(delta.content or "")
+            if choice.finish_reason is not None:
+                more = tags.end()
+                content, reasoning = content + more[0], reasoning + more[1]
+            extra = dict(delta.extra)
+            if reasoning and not any(extra.get(name) for name in _TEXTS):
+                extra["reasoning_content"] = reasoning
+            delta = attrs.evolve(delta, content=content if delta.content is not None or content else None, extra=extra)
+        return attrs.evolve(choice, delta=delta)
+
+    def _new_text(self, index: int, field: str, text: Any) -> Any:
+        """What `text` adds to the text so far; all of it where it does not repeat that text."""
+        if not text or not isinstance(text, str):
+            return text
+        return self._so_far.setdefault((index, field), _SoFar()).new_in(text)
+
+    def _new_tokens(
+        self, index: int, field: str, tokens: list[ChatCompletionTokenLogprob] | None
+    ) -> list[ChatCompletionTokenLogprob] | None:
+        """What `tokens` add to the tokens so far; all of them where they do not repeat those."""
+        if not tokens:
+            return tokens
+        so_far = self._tokens.setdefault((index, field), [])
+        if tokens[: len(so_far)] == so_far:
+            tokens = tokens[len(so_far) :]
+        so_far += tokens
+        return tokens
 
 
-def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
-    """The delta that `value` means; `path` is that of its choice."""
-    path += ".delta"
-    extra = _beside(value, _DELTA)
-    content = value.get("content")
-    if content is not None and type(content) is not str:
-        content = _content(content, path, note, extra)
-    calls = value.get("tool_calls")
-    if calls is not None:
-        if isinstance(calls, dict):
-            note("tool_calls_object", f"{path}.tool_calls", calls)
-            calls = [calls]
-        if isinstance(calls, list):
-            calls = [_tool_call(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
-            calls = [call for call in calls if call is not None]
-        else:
-            calls = _misplaced("tool_calls", calls, path, note, extra)
-    function = value.get("function_call")
-    if function is not None:
-        if isinstance(function, dict):
-            function = _function(function, f"{path}.function_call", note)
-        else:
-            function = _misplaced("function_call", function, path, note, extra)
-    role = value.get("role")
-    if role is not None:
-        known = _ROLES.get(role) if isinstance(role, str) else None
-        if known is None and role != "":
-            note("role_unknown", f"{path}.role", role)
-            role = str(role)
-        else:
-            role = known
-    refusal = value.get("refusal")
-    if refusal is not None and type(refusal) is not str:
-        refusal = _string(refusal, f"{path}.refusal", note)
-    delta = _new_delta()
-    delta.content = content
-    delta.function_call = function
-    delta.tool_calls = calls
-    delta.role = role
-    delta.refusal = refusal
-    delta.extra = extra
-    delta.__class__ = ChatCompletionStreamResponseDelta
-    return delta  # type: ignore[no-any-return]
-
-
-def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | None:
-    """Content that is not a string: Mistral sends a list of parts, text and thinking by turns."""
-    if not isinstance(value, list):
-        return _string(value, f"{path}.content", note)
-    note("content_parts", f"{path}.content", value)
-    text, thinking = [], []
-    for part in value:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if isinstance(part, str):
-            text.append(part)
-        elif kind == "text" and isinstance(part.get("text"), str):
-            text.append(part["text"])
-        elif kind == "thinking" and isinstance(part.get("thinking"), (str, list)):
-            thinking.append(_flatten(part["thinking"]))
-    if thinking:
-        extra.setdefault("reasoning_content", "".join(thinking))
-    extra["content_parts"] = value  # whole, as the sender wants to see it again in the next turn
-    return "".join(text) if text else None
-
-
-def _flatten(thinking: str | list[Any]) -> str:
-    if isinstance(thinking, str):
-        return thinking
-    return "".join(part["text"] for part in thinking if isinstance(part, dict) and isinstance(part.get("text"), str))
-
-
-def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCallChunk | None:
-    if not isinstance(value, dict):
-        note("null_item" if value is None else "bad_tool_call", path, value)
-        return None
-    extra = _beside(value, _TOOL_CALL)
-    index = value.get("index")
-    if index is not None and type(index) is not int:
-        note("index_type", f"{path}.index", index)
-        index = _whole(index, None)
-    function = value.get("function")
-    if function is not None:
-        if isinstance(function, dict):
-            function = _function(function, f"{path}.function", note)
-        else:
-            function = _misplaced("function", function, path, note, extra)
-    id = value.get("id")
-    if id is not None and type(id) is not str:
-        id = _string(id, f"{path}.id", note)
-    if not id and function is not None and "id" in function.extra:
-        note("tool_id_nested", f"{path}.function.id", function.extra["id"])
-        id = _string(function.extra.pop("id"), f"{path}.function.id", note)
-    kind = value.get("type")
-    if kind == "function":
-        kind = _FUNCTION_TYPE
-    elif kind is not None and type(kind) is not str:
-        kind = _string(kind, f"{path}.type", note)
-    fragment = _new_fragment()
-    fragment.index = index
-    fragment.id = id
-    fragment.type = kind
-    fragment.function = function
-    fragment.extra = extra
-    fragment.__class__ = ChatCompletionMessageToolCallChunk
-    return fragment  # type: ignore[no-any-return]
-
-
-def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
-    extra = _beside(value, _FUNCTION)
-    name = value.get("name")
-    if name is not None and type(name) is not str:
-        name = _string(name, f"{path}.name", note)
-    arguments = value.get("arguments")
-    if arguments is not None and type(arguments) is not str:
-        note("arguments_object", f"{path}.arguments", arguments)
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str)
-    function = _new_function()
-    function.name = name
-    function.arguments = arguments
-    function.extra = extra
-    function.__class__ = FunctionCallStream
-    return function  # type: ignore[no-any-return]
-
-
-def _logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
-    if not isinstance(value, dict):
-        note("bad_field", path, value)
-        extra["logprobs"] = value
-        return None
-    rest = _beside(value, _LOGPROBS)
-    logprobs = _new_logprobs()
-    logprobs.content = _tokens(value, "content", path, note, rest)
-    logprobs.refusal = _tokens(value, "refusal", path, note, rest)
-    logprobs.extra = rest
-    logprobs.__class__ = ChatChoiceLogprobs
-    return logprobs  # type: ignore[no-any-return]
-
-
-def _tokens(
-    value: dict[str, Any], name: str, path: str, note: Note, extra: dict[str, Any]
-) -> list[ChatCompletionTokenLogprob] | None:
-    items = value.get(name)
-    if items is None:
-        return None
-    path = f"{path}.{name}"
-    if isinstance(items, list) and all(type(item) is dict for item in items):
-        return read_tokens(items, path, note)
-    note("bad_field", path, items)
-    extra[name] = items
-    return None
-
-
-def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:
-    """The entries of log probabilities that `items` mean."""
-    return [_token(item, path, note) for item in items]
-
-
-def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
-    tops: list[TopLogprobs] = []
-    top_logprobs = value.get("top_logprobs")
-    extra = _beside(value, _TOKEN)
-    if type(top_logprobs) is list:
-        for top in top_logprobs:
-            # A token as the format says, five or twenty for each one chosen: 0.25 us here, 0.6 by the way below.
-            try:
-                text, number, raw = top["token"], top["logprob"], top["bytes"]
-            except (KeyError, TypeError):
-                text = number = raw = None
-            if (
-                type(text) is str
-                and type(number) is float
-                and -inf < number < inf
-                and (type(raw) is list or raw is None)
-                and len(top) == 3
-            ):
-                made = _new_top()
-                made.token = text
-                made.logprob = number
-                made.bytes = raw
-                made.extra = {}
-                made.__class__ = TopLogprobs
-                tops.append(made)
-                continue
-            if type(top) is not dict:
-                note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-                tops, extra["top_logprobs"] = [], top_logprobs
-                break
-            made = _new_top()
-            _fill_token(made, top, path, note)
-            made.extra = _beside(top, _TOP)
-            made.__class__ = TopLogprobs
-            tops.append(made)
-    elif top_logprobs is not None:
-        note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-        extra["top_logprobs"] = top_logprobs
-    token = _new_token()
-    _fill_token(token, value, path, note)
-    token.top_logprobs = tops
-    token.extra = extra
-    token.__class__ = ChatCompletionTokenLogprob
-    return token  # type: ignore[no-any-return]
-
-
-def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> None:
-    """The three fields that a token has, be it the one chosen or one of the likely ones."""
-    token.token = text if type(text := value.get("token")) is str else _string(text, f"{path}[].token", note) or ""
-    number = value.get("logprob")
-    if type(number) is not float or not -inf < number < inf:
-        number = _logprob(number, path, note)
-    token.logprob = number
-    token.bytes = raw = value.get("bytes")
-    if raw is not None and type(raw) is not list:
-        note("field_type", f"{path}[].bytes", raw)
-        token.bytes = None
-
-
-def _logprob(value: Any, path: str, note: Note) -> float:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:  # more is no float
-        return float(value)
-    note("field_type", f"{path}[].logprob", value)
-    return -9999.0  # so OpenAI says minus infinity, where others write null, -Infinity or NaN
-
-
-def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[tuple[str, CompletionUsage]]:
-    """Usage that stands elsewhere than on the chunk, and where: in `x_groq` (Groq), on a choice (Moonshot).
-
-    It is left where it was, too.
-    """
-    found = []
-    groq = chunk.extra.get("x_groq")
-    if isinstance(groq, dict) and isinstance(groq.get("usage"), dict) and groq["usage"]:
-        found.append(("x_groq.usage", read_usage(groq["usage"], "$.x_groq.usage", note)))
-    for choice in chunk.choices:
-        usage = choice.extra.get("usage")
-        if isinstance(usage, dict) and usage:
-            found.append(("choices[].usage", read_usage(usage, f"$.choices[{choice.index}].usage", note)))
-    return found
-
-
-def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
-    """The usage that `value` means; a count that is absent is 0."""
-    extra = _beside(value, _USAGE)
-    prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
-    if prompt is not None and not isinstance(prompt, dict):
-        prompt = _misplaced("prompt_tokens_details", prompt, path, note, extra)
-    if completion is not None and not isinstance(completion, dict):
-        completion = _misplaced("completion_tokens_details", completion, path, note, extra)
-    return CompletionUsage(
-        _count(value, "prompt_tokens", path, note) or 0,
-        _count(value, "completion_tokens", path, note) or 0,
-        _count(value, "total_tokens", path, note) or 0,
-        None
-        if prompt is None
-        else PromptTokensDetails(
-            _count(prompt, "audio_tokens", path, note),
-            _count(prompt, "cached_tokens", path, note),
-            extra=_beside(prompt, _PROMPT),
-        ),
-        None
-        if completion is None
-        else CompletionTokensDetails(
-            _count(completion, "accepted_prediction_tokens", path, note),
-            _count(completion, "audio_tokens", path, note),
-            _count(completion, "reasoning_tokens", path, note),
-            _count(completion, "rejected_prediction_tokens", path, note),
-            extra=_beside(completion, _COMPLETION),
-        ),
-        extra=extra,
+def _delta(content: str, reasoning: str) -> ChatCompletionStreamResponseDelta:
+    return ChatCompletionStreamResponseDelta(
+        content or None, extra={"reasoning_content": reasoning} if reasoning else {}
     )
 
 
-def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | None:
-    count = value.get(name)
-    if count is not None and type(count) is not int:
-        note("field_type", f"{path}.{name}", count)
-        count = _whole(count, None)
-    return None if count is None else int(count)
+class _SoFar:
+    """The text so far, joined only where a new text begins as it does: text that repeats nothing costs its length."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+
+    def new_in(self, text: str) -> str:
+        """What `text` adds, if it is the text so far and more, or else a further piece."""
+        if self._pieces and self._begins(text):
+            self._pieces = ["".join(self._pieces)]
+            so_far = self._pieces[0]
+            if text.startswith(so_far):
+                text = text[len(so_far) :]
+            elif len(text) >= _LONG and so_far.startswith(text):
+                return ""  # an older state once more
+        self._pieces.append(text)
+        self._length += len(text)
+        return text
+
+    def _begins(self, text: str) -> bool:
+        """Whether it may be worth joining: `text` is as long, or long enough to be an older state, and begins alike."""
+        if len(text) < min(self._length, _LONG):
+            return False
+        return text.startswith(self._pieces[0][: len(text)])
 
 
-def _beside(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields of `value` that are not `known`."""
-    return {} if value.keys() <= known else {key: item for key, item in value.items() if key not in known}
+class _ThinkTags:
+    """Splits content that comes in pieces at `<think>` and `</think>`; a tag may be cut anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""  # what may be the beginning of a tag
+        self._tag = _OPEN  # the tag to look for; empty once reasoning is over, or cannot come any more
+        self._thinking = False
+
+    def split(self, text: str) -> tuple[str, str]:
+        """(content, reasoning) in `text` and in what was held back."""
+        text, self._held = self._held + text, ""
+        if not self._tag:
+            return text, ""
+        if not self._thinking:
+            start = text.lstrip()
+            if not start.startswith(_OPEN):
+                if _OPEN.startswith(start):
+                    self._held = text
+                    return "", ""
+                self._tag = ""  # the content began without it: a later tag is content
+                return text, ""
+            self._thinking, self._tag = True, _CLOSE
+            text = start[len(_OPEN) :]
+        at = text.find(_CLOSE)
+        if at >= 0:
+            self._thinking, self._tag = False, ""
+            return text[at + len(_CLOSE) :], text[:at]
+        keep = next((n for n in range(len(_CLOSE) - 1, 0, -1) if text.endswith(_CLOSE[:n])), 0)
+        self._held = text[len(text) - keep :]
+        return "", text[: len(text) - keep]
+
+    def end(self) -> tuple[str, str]:
+        """What was held back, as what it turned out to be."""
+        held, self._held = self._held, ""
+        return ("", held) if self._thinking else (held, "")
 
 
-def _misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:
-    """A field of a type that nothing can be made of: kept where unknown fields are kept."""
-    note("bad_field", f"{path}.{name}", value)
-    extra[name] = value
-    return None
+def suggest(chunks: Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
+    """The Dialect that reads a recorded stream best. A suggestion: look at the stream before you use it.
 
-
-def _string(value: Any, path: str, note: Note) -> str | None:
-    if value is None or type(value) is str:
-        return value
-    note("field_type", path, value)
-    return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _whole(value: Any, default: Any) -> Any:
-    """A whole number out of `"0"`, 0.0 or true, or else the default."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
-
-
-def _created(value: Any, present: bool, note: Note, extra: dict[str, Any]) -> int:
-    """Seconds since 1970: senders also write null, a float, milliseconds, a numeral, an ISO date, or nothing.
-
-    What was written is kept in `extra`, which a field of the format's own wins over on the wire.
+    It wants clear evidence: several deltas in a row of the habit's shape, and none against it.
     """
-    note("created_form", "$.created", value if present else "absent")
-    if value is not None:
-        extra["created"] = value
-    if isinstance(value, str) and not value.isdecimal():
-        try:
-            when = datetime.fromisoformat(value)
-            value = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            return 0
-    seconds = _whole(value, 0)
-    while _MILLISECONDS <= seconds < 10**20:  # milliseconds (mistral.rs), or finer; above that it is no time
-        seconds //= 1000
-    return int(seconds) if 0 <= seconds < _MILLISECONDS else 0
+    indices: list[int] = []
+    texts: dict[int, list[str]] = {}
+    aside = 0  # choices with text beside a delta without any
+    tokens: dict[int, list[list[Any]]] = {}
+    single = True
+    for chunk in chunks:
+        single = single and len(chunk.choices) <= 1
+        for choice in chunk.choices:
+            indices.append(choice.index)
+            if choice.delta.content:
+                texts.setdefault(choice.index, []).append(choice.delta.content)
+            elif isinstance(choice.extra.get("text"), str):
+                aside += bool(choice.extra["text"])
+            if choice.logprobs is not None and choice.logprobs.content:
+                tokens.setdefault(choice.index, []).append(choice.logprobs.content)
+    counting = single and len(indices) >= _ENOUGH and _counts(indices)
+    joined = ["".join(piece for pieces in texts.values() for piece in pieces)] if counting else []
+    return Dialect(
+        token_index=counting,
+        cumulative_text=any(_grows(pieces) for pieces in texts.values()),
+        cumulative_logprobs=any(_repeats(lists) for lists in tokens.values()),
+        choice_text=aside >= _ENOUGH and not texts,
+        think_tags=any("".join(p).lstrip().startswith(_OPEN) for p in texts.values())
+        or any(text.lstrip().startswith(_OPEN) for text in joined),
+    )
+
+
+def _counts(indices: list[int]) -> bool:
+    """Whether the indices go up by one; the last chunks of a stream may repeat one."""
+    steps = [b - a for a, b in pairwise(indices)]
+    return max(indices) >= _ENOUGH - 1 and all(step in (0, 1) for step in steps) and steps.count(0) <= 2
+
+
+def _grows(pieces: list[str]) -> bool:
+    """Whether each piece repeats the one before, and most add to it."""
+    return (
+        len(set(pieces)) >= _ENOUGH
+        and len(pieces[-1]) >= _LONG
+        and all(later.startswith(earlier) for earlier, later in pairwise(pieces))
+    )
+
+
+def _repeats(lists: list[list[Any]]) -> bool:
+    """Whether each list repeats the one before, and most add to it."""
+    return len({len(one) for one in lists}) >= _ENOUGH and all(
+        later[: len(earlier)] == earlier for earlier, later in pairwise(lists)
+    )

@@ -119,7 +119,7 @@ class Problem:
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not fit its type. `problems` lists every breach found, in document order."""
+    """A value does not fit its type. `problems` lists every mismatch found, in document order."""
 
     def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
         self.problems = problems

@@ -8,14 +8,14 @@ JSON. Fields that the format does not know are kept in `extra` and written back.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .chunk import (
+from ._chunk import (
     AsyncChatCompletionResponseStream,
     ChatChoiceStream,
     ChatCompletionResponseStream,
     ChatCompletionStreamResponseDelta,
     CreateChatCompletionStreamResponse,
 )
-from .enums import (
+from ._enums import (
     ChatCompletionAudioFormat,
     ChatCompletionAudioVoice,
     ChatCompletionFunctionCallMode,
@@ -33,18 +33,14 @@ from .enums import (
     WebSearchContextSize,
     WebSearchUserLocationType,
 )
-from .logprobs import (
-    ChatChoiceLogprobs,
-    ChatCompletionTokenLogprob,
-    TopLogprobs,
-)
-from .response import (
+from ._logprobs import ChatChoiceLogprobs, ChatCompletionTokenLogprob, TopLogprobs
+from ._response import (
     ChatChoice,
     ChatCompletionResponseMessage,
     ChatCompletionResponseMessageAudio,
     CreateChatCompletionResponse,
 )
-from .toolcalls import (
+from ._tool_calls import (
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageToolCall,
     ChatCompletionMessageToolCallChunk,
@@ -53,19 +49,11 @@ from .toolcalls import (
     FunctionCall,
     FunctionCallStream,
 )
-from .usage import (
-    CompletionTokensDetails,
-    CompletionUsage,
-    PromptTokensDetails,
-)
+from ._usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
 if TYPE_CHECKING:
-    from .legacy import (
-        Choice,
-        Logprobs,
-        Prompt,
-    )
-    from .messages import (
+    from ._legacy import Choice, Logprobs, Prompt
+    from ._messages import (
         ChatCompletionRequestAssistantMessage,
         ChatCompletionRequestAssistantMessageAudio,
         ChatCompletionRequestAssistantMessageContent,
@@ -80,7 +68,7 @@ if TYPE_CHECKING:
         ChatCompletionRequestUserMessage,
         ChatCompletionRequestUserMessageContent,
     )
-    from .options import (
+    from ._options import (
         ChatCompletionAudio,
         ChatCompletionStreamOptions,
         PredictionContent,
@@ -95,7 +83,7 @@ if TYPE_CHECKING:
         WebSearchOptions,
         WebSearchUserLocation,
     )
-    from .parts import (
+    from ._parts import (
         ChatCompletionRequestAssistantMessageContentPart,
         ChatCompletionRequestMessageContentPartAudio,
         ChatCompletionRequestMessageContentPartImage,
@@ -107,10 +95,8 @@ if TYPE_CHECKING:
         ImageUrl,
         InputAudio,
     )
-    from .request import (
-        CreateChatCompletionRequest,
-    )
-    from .tools import (
+    from ._request import CreateChatCompletionRequest
+    from ._tools import (
         ChatCompletionFunctionCall,
         ChatCompletionFunctionCallOption,
         ChatCompletionFunctions,
@@ -211,7 +197,7 @@ __all__ = (
 )
 
 # The request's side is loaded when it is asked for: whoever reads streams alone shall not wait for it.
-_LATER = ("messages", "parts", "request", "options", "tools", "legacy")
+_LATER = ("_messages", "_parts", "_request", "_options", "_tools", "_legacy")
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours

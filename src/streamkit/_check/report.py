@@ -1,0 +1,208 @@
+"""How well a sender's stream keeps to the format: a report on one stream, as a value.
+
+In: a stream, from whatever holds it. Out: a `Report`: how it ended, what went through, every deviation with how often
+and where, what was made of it, and which clients are known to break on it. Cost: two readings of the stream, one by an
+accumulator (anomalies), one for what hinders no reading (observations).
+
+Rule 1  Faulty is a stream with an outcome other than complete, or with an anomaly worse than a note. What the format
+        allows (`info`) and fields that it does not know are told of and are never a fault.
+Rule 2  Whatever the cut into blocks, the same report, but for the number of blocks in it.
+Rule 3  The keys of `Report.as_json` are stable: some may be added, none is renamed or leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import attrs
+
+from .._live.reassemble import Source, blocks_of
+from ..accumulator import Accumulator, Statistics
+from ..anomalies import CODES, Anomaly
+from ..errors import LimitError, RemoteError, excerpt
+from ..limits import DEFAULT_LIMITS, Limits
+from ..outcome import REASONS, Outcome
+from ..trace import Trace, read_trace
+from ..types import CompletionUsage
+from .known_client_bugs import Client, clients_of
+from .observations import OBSERVATIONS, Finding, Observations
+
+__all__ = ("Finding", "Report", "Verdict", "check_stream")
+
+Verdict = Literal["clean", "notes", "faulty"]
+"""The worst that was found: nothing (or what the format allows), notes, or worse."""
+
+_RANK = {"lost": 0, "repaired": 1, "note": 2, "info": 3}
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What there is to say of one stream."""
+
+    name: str
+    """What the caller calls it; of a file, its path."""
+    outcome: Outcome
+    """How it ended."""
+    statistics: Statistics
+    """What went through; `unknown_fields` among it."""
+    findings: tuple[Finding, ...]
+    """Everything that deviates or is worth knowing: the worst first, then by event."""
+    clients: tuple[Client, ...]
+    """Clients that are known to misread a stream that ends like this; of a complete one, none."""
+    finish_reasons: tuple[tuple[int, str | None], ...]
+    """Index and finish reason of each choice."""
+    tool_calls: int
+    """Tool calls, of all choices together."""
+    done: bool
+    """Whether `[DONE]` came."""
+    usage: CompletionUsage | None
+    """What the sender says it cost; None where it does not say."""
+    model: str
+    """The model that the sender names; empty where it names none."""
+    trace: Trace | None = attrs.field(default=None, repr=False)
+    """The trace that it was read from: its sender, status and headers. Without its blocks."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`clean`, `notes` or `faulty` (rule 1)."""
+        worst = min((_RANK[finding.severity] for finding in self.findings), default=_RANK["info"])
+        if not self.outcome.ok or worst < _RANK["note"]:
+            return "faulty"
+        return "notes" if worst == _RANK["note"] else "clean"
+
+    def passes(self, *, strict: bool = False) -> bool:
+        """Whether nothing worse than a note was found; `strict`: not even a note."""
+        return self.verdict == "clean" or (self.verdict == "notes" and not strict)
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type that the sender gave the response, as it wrote it; None where it is not known."""
+        return None if self.trace is None else _content_type(self.trace)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values for `json.dumps`. An object with these keys, always all of them:
+
+        - `name`, `model`: strings
+        - `verdict`: `clean`, `notes` or `faulty`
+        - `outcome`: `name`, `reason`, `sentence` and `error`: null, or an object of `message`, `type`, `code`, `event`
+          and `excerpt`, each of them null where it is not known
+        - `counts`: `bytes`, `blocks`, `events`, `comments`, `chunks`, `choices`, `tool_calls`
+        - `done`: whether `[DONE]` came
+        - `finish_reasons`: a list of `choice` (its index) and `finish_reason` (null where there is none)
+        - `usage`: `prompt_tokens`, `completion_tokens`, `total_tokens`; null where there is none
+        - `trace`: null, or `sender`, `sender_version`, `case`, `end`, `status` and `content_type` of the recording
+        - `findings`: a list of `code`, `severity` (`info`, `note`, `repaired`, `lost`), `message`, `action`, `path`,
+          `event` (0: none), `count`, `excerpt` (null where there is none) and `clients`
+        - `clients`: those that misread a stream which ends like this, as in findings: a list of `name`, `version`
+          (empty where it is not known), `effect`, `source` (an address, or null)
+        - `unknown_fields`: a list of `path` and `chunks` (in how many it stood)
+        """
+        counts = {name: getattr(self.statistics, name) for name in ("bytes", "blocks", "events", "comments", "chunks")}
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "outcome": _outcome(self.outcome),
+            "counts": {**counts, "choices": len(self.finish_reasons), "tool_calls": self.tool_calls},
+            "model": self.model,
+            "done": self.done,
+            "finish_reasons": [
+                {"choice": index, "finish_reason": reason and str(reason)} for index, reason in self.finish_reasons
+            ],
+            "usage": self.usage
+            and {name: getattr(self.usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
+            "trace": self.trace
+            and {
+                **{name: getattr(self.trace, name) for name in ("sender", "sender_version", "case", "end", "status")},
+                "content_type": self.content_type,
+            },
+            "findings": [
+                {**attrs.asdict(finding, recurse=False), "clients": list(map(attrs.asdict, finding.clients))}
+                for finding in self.findings
+            ],
+            "clients": list(map(attrs.asdict, self.clients)),
+            "unknown_fields": [
+                {"path": path, "chunks": count} for path, count in self.statistics.unknown_fields.items()
+            ],
+        }
+
+
+def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEFAULT_LIMITS) -> Report:
+    """A report on a sender's stream.
+
+    `source`: as `reassemble` takes it (bytes, a path to a body or a trace, an open binary file, an iterable of blocks),
+    or a `Trace`; only a trace can say what the HTTP headers were. `name`: what the report calls it, by default the path.
+    What the sender does wrong is in the report. Raises `MisuseError` for a source that cannot be one, `OSError` where a
+    file cannot be read, `FormatError` where a `.jsonl` file is no trace.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        name = name or os.fsdecode(source)
+        source = read_trace(source) if os.fsdecode(source).endswith(".jsonl") else source
+    trace = source if isinstance(source, Trace) else None
+    blocks: Iterator[bytes] = blocks_of(source) if trace is None else (block.data for block in trace.blocks)
+    accumulator = Accumulator(limits=limits)
+    observations = Observations(max_event_bytes=limits.max_event_bytes)
+    for block in blocks:
+        accumulator.absorb(block)
+        observations.feed(block)
+        if accumulator.outcome is not None and isinstance(accumulator.outcome.error, LimitError):
+            break  # nothing that comes after is looked at, and it may never end
+    outcome = accumulator.close()
+    response, statistics = accumulator.snapshot(), accumulator.statistics()
+    seen = observations.close(response, complete=outcome.ok)
+    if outcome.reason in ("full_body", "error_body", "not_a_stream", "empty"):
+        seen = ()
+    label = () if trace is None else _label(trace)
+    choices = [] if response is None else response.choices
+    return Report(
+        name=name,
+        outcome=outcome,
+        statistics=statistics,
+        findings=_findings(accumulator.anomalies, (*label, *seen)),
+        clients=() if outcome.ok else clients_of(outcome.reason),
+        finish_reasons=tuple((choice.index, choice.finish_reason) for choice in choices),
+        tool_calls=sum(len(choice.message.tool_calls or ()) for choice in choices),
+        done=observations.done,
+        usage=None if response is None else response.usage,
+        model="" if response is None else response.model,
+        trace=None if trace is None else attrs.evolve(trace, blocks=()),
+    )
+
+
+def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first, each with its clients. A observation that is an anomaly as well was noted as that."""
+    found = [
+        Finding(one.code, one.severity, one.message, one.action, one.path, one.event, one.count, one.excerpt)
+        for one in anomalies
+    ]
+    found += (one for one in observations if one.code not in CODES)
+    found.sort(key=lambda one: (_RANK[one.severity], one.event, one.code, one.path))
+    return tuple(attrs.evolve(one, clients=clients_of(one.code)) for one in found)
+
+
+def _label(trace: Trace) -> tuple[Finding, ...]:
+    """Whether a response is labelled as an event stream. An error is not, and is none."""
+    label = _content_type(trace)
+    if label is None or (trace.status or 200) >= 400 or label.partition(";")[0].strip().lower() == "text/event-stream":
+        return ()
+    return (Finding("content_type", *OBSERVATIONS["content_type"], "$", 0, 1, excerpt(label)),)
+
+
+def _content_type(trace: Trace) -> str | None:
+    return next((value for name, value in trace.headers if name.lower() == "content-type"), None)
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    error = outcome.error
+    told = None
+    if error is not None:
+        remote = error if isinstance(error, RemoteError) else None
+        told = {
+            "message": error.message,
+            "type": remote and remote.type,
+            "code": remote and remote.code,
+            "event": error.event,
+            "excerpt": error.excerpt,
+        }
+    return {"name": outcome.name, "reason": outcome.reason, "sentence": REASONS[outcome.reason][1], "error": told}

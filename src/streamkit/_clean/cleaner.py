@@ -1,0 +1,109 @@
+"""A dirty stream in, a clean one out, event by event while it runs. No I/O.
+
+    cleaner = Cleaner()
+    for block in upstream:
+        for event in cleaner.feed(block): client.send(event)
+    for event in cleaner.close(): client.send(event)
+    log(cleaner.outcome, cleaner.response.usage)
+
+In: blocks as any sender writes them, cut anywhere, or chunks. Out: the bytes of whole events that OpenAI could have
+written, which come to the same response. What a block says leaves with it; the rules are at the head of
+`_clean/stream_writer.py`. Cost: a chunk read on the reference path, and written; O(1) in what came before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..accumulator import Accumulator
+from ..codec import dumps
+from ..dialect import DEFAULT_DIALECT, Dialect
+from ..errors import MisuseError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..outcome import Outcome
+from ..types import CreateChatCompletionResponse
+from .response_writer import ChunkDict, Spread
+from .splitting import TextCut, cut_of
+from .stream_writer import KEEP_ALIVE, StreamWriter
+
+__all__ = ("DONE", "PING", "Cleaner", "event_of")
+
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+
+
+class Cleaner:
+    """Writes one stream clean: `feed(block)` gives events, then `close()` gives the last ones.
+
+    `text`: how the pieces of a text are cut further: a size in characters, a function, or None for as they came.
+    `logprobs`: where text is cut, each `"spread"` to the piece that has its token, or the `"whole"` list with the last
+    piece. `done`: whether `[DONE]` ends a complete stream. `limits`, `dialect`: as those of an `Accumulator`: what a
+    sender is known to do is undone, `<think>` in the content becomes `reasoning_content`.
+
+    A keep-alive goes on in its place, as the comment `: ping`. A finish reason and the usage are held to the end, as only
+    that can tell that they are the last. A stream that failed ends with its error as an event, be it the sender's or
+    `"stream_error"`; one that broke off ends with neither error nor `[DONE]`.
+
+    Choices begin in the order in which the sender began them, as no text waits for a choice that may never come: llama.cpp
+    may begin with number 1 of 2, and openai-python's `client.chat.completions.stream` raises an IndexError there. For such
+    a client read it to the end, and write `to_events(response)`: there they begin by index.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: TextCut = None,
+        logprobs: Spread = "spread",
+        done: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+        dialect: Dialect = DEFAULT_DIALECT,
+    ) -> None:
+        self._documents = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        if not isinstance(done, bool):
+            raise MisuseError(f"done= takes True or False, not {done!r}")
+        self._done = done
+        self._ended = False
+
+    def feed(self, block: bytes | bytearray | memoryview) -> list[bytes]:
+        """Take the next bytes; return the events that say what they say: the ending too, where they say that.
+
+        `MisuseError` for what is no block, and after `close`; nothing else is raised, whatever the bytes.
+        """
+        return self._events(self._documents.feed(block))
+
+    def add(self, chunk: Any) -> list[bytes]:
+        """Take a chunk that somebody else decoded, as `Accumulator.add` does."""
+        return self._events(self._documents.add(chunk))
+
+    def close(self) -> list[bytes]:
+        """Nothing more will come: the events that end the stream, none where they were given before."""
+        return self._events(self._documents.close())
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the dirty stream: its anomalies, how far it is. Feed the cleaner, not this."""
+        return self._documents.accumulator
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._documents.accumulator.outcome
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, as the dirty stream has it; None before the first chunk."""
+        return self._documents.accumulator.snapshot()
+
+    def _events(self, documents: list[ChunkDict]) -> list[bytes]:
+        events = [PING if document is KEEP_ALIVE else event_of(document) for document in documents]
+        if self._documents.ended and not self._ended:
+            self._ended = True
+            outcome = self.outcome
+            if self._done and outcome is not None and outcome.ok:
+                events.append(DONE)
+        return events
+
+
+def event_of(document: ChunkDict) -> bytes:
+    """A document as an event: `data: {…}`, blank line."""
+    return b"data: " + dumps(document) + b"\n\n"

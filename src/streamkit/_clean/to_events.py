@@ -1,0 +1,296 @@
+"""Back to bytes: a response, or a dirty stream, written as the clean stream that OpenAI would have sent.
+
+In: a response, an accumulator, or the source of a dirty stream. Out: the chunks, or the bytes of each event: those of a
+stream as it runs (`_clean/cleaner.py`). Cost: linear; a response is written twice, once to see that it can be said, and that
+before anything of it goes out.
+
+Rule 1  What is read from the events is what was written: `reassemble(b"".join(to_events(r))) == r` for every response
+        that `reassemble` gives. What is not compared there is not kept either: which ids were made up.
+Rule 2  Never an invented ending. `[DONE]` stands behind a response, and behind a stream only if that was complete; a
+        failed one ends with its error, one that broke off or still runs with nothing.
+Rule 3  What cannot be said in a stream is a `MisuseError` before the first chunk: two choices of one index, an id of ""
+        for a call, a field that changed its type on the way (its values are then listed, one level deeper than they
+        came) and was nested as deep as a reader allows already. These are read back as something else, and lost then:
+        an empty list of calls is none, choices come by index, a number that is not finite is null (as `dumps` has it).
+Rule 4  What a source raises is raised here, unchanged, behind the events that what had come still gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import attrs
+import jiter
+
+from .._decode.chunk_reader import read_chunk
+from .._decode.sdk_objects import as_mapping
+from .._live.stream_core import broke_off, said_end
+from ..accumulator import Accumulator
+from ..codec import dumps, structure
+from ..dialect import DEFAULT_DIALECT, Dialect
+from ..errors import MisuseError, StreamError, ValidationError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..outcome import Outcome
+from ..sources import Blocks, blocks
+from ..sources._drain import GRACE
+from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .cleaner import DONE, Cleaner, event_of
+from .response_writer import UNLIMITED, ChunkDict, Spread, documents
+from .splitting import TextCut, cut_of
+from .stream_writer import StreamWriter, failure
+
+__all__ = ("TextCut", "Writer", "to_chunks", "to_events")
+
+Made = TypeVar("Made")
+
+_LARGEST = 1024 * 1024  # characters in an event at most: readers' limits begin there (httpx2; ours is 16 MiB)
+
+
+def to_events(
+    source: Any,
+    *,
+    text: TextCut = None,
+    logprobs: Spread = "spread",
+    done: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> Generator[bytes, None, None]:
+    """A response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
+    blank line.
+
+    `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
+    a stream, whatever `blocks` takes (a `str` is a path), whose events come as its blocks do. Close the generator to leave it early.
+    `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
+    a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
+    `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
+    behind a complete stream. `limits`, `dialect`: how a stream is read, see `Cleaner`.
+
+    Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
+    A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
+    `MisuseError` at once for a wrong argument; at the first event for a response that no stream can say; and where `text`
+    loses some of a text. What the source of a stream raises is raised here, behind the events that what had come still
+    gives.
+    """
+    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+    settled = settle(source)
+    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, done)
+
+
+def to_chunks(
+    source: Any,
+    *,
+    text: TextCut = None,
+    logprobs: Spread = "spread",
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> Generator[CreateChatCompletionStreamResponse, None, None]:
+    """A response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
+
+    Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
+    """
+    writer = ChunkWriter(text, logprobs, limits, dialect)
+    settled = settle(source)
+    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs)
+
+
+def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
+    """The response that is there already, how its stream ended, and whether it is complete; None for a stream."""
+    if isinstance(source, CreateChatCompletionResponse):
+        return source, None, True
+    if isinstance(source, Accumulator):
+        outcome = source.outcome
+        return source.snapshot(), outcome, outcome is not None and outcome.ok
+    if isinstance(source, Mapping) or _is_object_of_an_sdk(source):
+        return _read(source), None, True
+    return None
+
+
+_TAKEN = "to_events and to_chunks take a response, an Accumulator, or the source of a stream"
+
+
+def _is_object_of_an_sdk(source: Any) -> bool:
+    return callable(getattr(source, "model_dump", None)) and not hasattr(source, "__next__")
+
+
+def _read(source: Any) -> CreateChatCompletionResponse:
+    mapping = source if isinstance(source, Mapping) else as_mapping(source)
+    if mapping.get("object") == "chat.completion.chunk":
+        raise MisuseError(f"{_TAKEN}; for one chunk pass a list, [chunk]")
+    try:
+        return structure(mapping, CreateChatCompletionResponse)
+    except ValidationError as error:
+        raise MisuseError(f"{_TAKEN}, and this {type(source).__name__} is {error}") from error
+
+
+# --- a stream
+
+
+class Writer(Protocol[Made]):
+    """What writes a stream: a `Cleaner`, or its sibling for chunks."""
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads it."""
+
+    def feed(self, block: bytes) -> list[Made]:
+        """What a block says."""
+
+    def add(self, chunk: Any) -> list[Made]:
+        """What a chunk says."""
+
+    def close(self) -> list[Made]:
+        """What is said at the end."""
+
+
+class ChunkWriter:
+    """A `Cleaner` that gives chunks."""
+
+    def __init__(self, text: TextCut, logprobs: Spread, limits: Limits, dialect: Dialect) -> None:
+        self._documents = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        self.accumulator = self._documents.accumulator
+
+    def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
+        """What a block says."""
+        return _as_chunks(self._documents.feed(block))
+
+    def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
+        """What a chunk says."""
+        return _as_chunks(self._documents.add(chunk))
+
+    def close(self) -> list[CreateChatCompletionStreamResponse]:
+        """What is said at the end."""
+        return _as_chunks(self._documents.close())
+
+
+def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
+    try:
+        over, raised = False, None
+        while not over:
+            made, over, raised = _step(found, writer)
+            yield from made
+        if raised is None and said_end(writer.accumulator.outcome):
+            found.drain(GRACE)
+    finally:
+        found.close()
+    if (error := raised or ended_with(writer)) is not None:
+        raise error
+
+
+def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Exception | None]:
+    """Read once: what that gives, whether it was the last time, and what the source raised."""
+    try:
+        item = next(found)
+    except StopIteration:
+        return writer.close(), True, None
+    except MisuseError:
+        raise
+    except Exception as error:
+        return broken(writer, error), True, error
+    made = writer.add(item) if found.chunks else writer.feed(item)
+    return made, writer.accumulator.done, None
+
+
+def broken(writer: Writer[Made], error: Exception) -> list[Made]:
+    """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
+    broke_off(writer.accumulator, error)
+    return writer.close()
+
+
+def ended_with(writer: Writer[Made]) -> StreamError | None:
+    """What a stream of chunks raises behind the last one; events say it themselves."""
+    outcome = writer.accumulator.outcome
+    return outcome.error if isinstance(writer, ChunkWriter) and outcome is not None else None
+
+
+# --- a response
+
+
+def _events(
+    response: CreateChatCompletionResponse | None,
+    outcome: Outcome | None,
+    complete: bool,
+    text: TextCut,
+    logprobs: Spread,
+    done: bool,
+) -> Generator[bytes, None, None]:
+    for document in _documents(response, complete and outcome is None, text, logprobs):
+        yield event_of(document)
+    if outcome is not None and outcome.name == "failed":
+        yield event_of(failure(outcome))
+    if done and complete:
+        yield DONE
+
+
+def _chunks(
+    response: CreateChatCompletionResponse | None,
+    outcome: Outcome | None,
+    complete: bool,
+    text: TextCut,
+    logprobs: Spread,
+) -> Generator[CreateChatCompletionStreamResponse, None, None]:
+    for document in _documents(response, complete and outcome is None, text, logprobs):
+        yield from _as_chunks([document])
+    if outcome is not None and outcome.error is not None:
+        raise outcome.error
+
+
+def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResponse]:
+    return [read_chunk(jiter.from_json(dumps(one)), _ignore) for one in some if "choices" in one]
+
+
+def _documents(
+    response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread
+) -> Iterator[ChunkDict]:
+    """`given`: whether a caller gave the response, who may have made it as he liked; what a stream says can be said."""
+    cut = cut_of(text, logprobs)
+    if response is None:
+        return iter(())
+    size = text if isinstance(text, int) and text >= 4 else _LARGEST
+    return documents(_checked(response) if given else response, cut, logprobs, size)
+
+
+# --- whether it can be said
+
+
+def _checked(response: CreateChatCompletionResponse) -> CreateChatCompletionResponse:
+    """`response` as a stream says it; `MisuseError` where it would be read back as something else."""
+    choices = [
+        attrs.evolve(one, message=attrs.evolve(one.message, tool_calls=one.message.tool_calls or None))
+        for one in sorted(response.choices, key=lambda one: one.index)
+    ]
+    meant = attrs.evolve(response, choices=choices, object="chat.completion")
+    accumulator = Accumulator(limits=UNLIMITED)
+    try:
+        for document in documents(meant, None, "whole", _LARGEST):
+            accumulator.absorb(event_of(document))
+    except ValidationError as error:
+        raise MisuseError(f"no stream can say this response: {error}") from None
+    accumulator.absorb(DONE)
+    outcome, found = accumulator.close(), accumulator.snapshot()
+    if outcome.error is not None:
+        raise MisuseError(f"no stream can say this response: it would be read as failed, {outcome.error}")
+    if found != meant:
+        path = _difference(jiter.from_json(dumps(meant)), jiter.from_json(dumps(found)))
+        if path is not None:
+            raise MisuseError("no stream can say this response: it would be read as another", path=path)
+    return meant
+
+
+def _difference(one: Any, other: Any, path: str = "$") -> str | None:
+    """Where two JSON values differ first."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in {**one, **other}:
+            if name not in one or name not in other:
+                return f"{path}.{name}"
+            if found := _difference(one[name], other[name], f"{path}.{name}"):
+                return found
+        return None
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        each = enumerate(zip(one, other, strict=True))
+        return next((found for at, pair in each if (found := _difference(*pair, f"{path}[{at}]"))), None)
+    return None if one == other else path
+
+
+def _ignore(code: str, path: str = "$", found: object = None) -> None:
+    """For what a sender's oddities, kept in `extra`, are called: whoever asked for the chunks asked for those."""

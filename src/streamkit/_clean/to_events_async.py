@@ -1,0 +1,150 @@
+"""A response, or an async stream while it runs, as a clean stream: the async sibling of `_clean/to_events.py`.
+
+    async with async_to_events(upstream) as events:
+        async for event in events: await client.send(event)
+
+The same sources (but for streams, which are whatever `async_blocks` takes), rules and costs. It holds no cancel scope,
+and reads nothing before it is asked for it. A read that is cancelled may be tried again if the source allows it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from .._live.stream_core import said_end
+from ..dialect import DEFAULT_DIALECT, Dialect
+from ..errors import MisuseError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..sources import AsyncBlocks, async_blocks
+from ..sources._drain import GRACE
+from ..types import CreateChatCompletionStreamResponse
+from .cleaner import Cleaner
+from .response_writer import Spread
+from .to_events import ChunkWriter, TextCut, Writer, broken, ended_with, settle, to_chunks, to_events
+
+__all__ = ("AsyncWritten", "async_to_chunks", "async_to_events")
+
+Made = TypeVar("Made")
+
+
+def async_to_events(
+    source: Any,
+    *,
+    text: TextCut = None,
+    logprobs: Spread = "spread",
+    done: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> AsyncWritten[bytes]:
+    """As `to_events`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
+    if settle(source) is not None:
+        given = to_events(source, text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+        return AsyncWritten(given=given)
+    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+    return AsyncWritten(blocks=async_blocks(source), writer=cleaner)
+
+
+def async_to_chunks(
+    source: Any,
+    *,
+    text: TextCut = None,
+    logprobs: Spread = "spread",
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = DEFAULT_DIALECT,
+) -> AsyncWritten[CreateChatCompletionStreamResponse]:
+    """As `to_chunks`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
+    if settle(source) is not None:
+        given = to_chunks(source, text=text, logprobs=logprobs, limits=limits, dialect=dialect)
+        return AsyncWritten(given=given)
+    return AsyncWritten(blocks=async_blocks(source), writer=ChunkWriter(text, logprobs, limits, dialect))
+
+
+class AsyncWritten(Generic[Made]):
+    """Events, or chunks, one after the other: `async for`, `async with`, `aclose`."""
+
+    def __init__(
+        self,
+        *,
+        given: Iterator[Made] | None = None,
+        blocks: AsyncBlocks | None = None,
+        writer: Writer[Made] | None = None,
+    ) -> None:
+        self._given = given
+        self._blocks = blocks
+        self._writer = writer
+        self._waiting: deque[Made] = deque()
+        self._over = False  # whether nothing more will be read
+        self._raised: Exception | None = None  # what is raised behind all that is given
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Made:
+        if self._given is not None:
+            for one in self._given:
+                return one
+            raise StopAsyncIteration
+        while not self._waiting:
+            if self._over:
+                await self._finish()
+                error, self._raised = self._raised, None
+                raise error if error is not None else StopAsyncIteration
+            try:
+                await self._step()
+            except MisuseError:
+                await self.aclose()
+                raise
+        return self._waiting.popleft()
+
+    async def _finish(self) -> None:
+        """All was given."""
+        try:
+            if self._blocks is not None and self._writer is not None and said_end(self._writer.accumulator.outcome):
+                await self._blocks.drain(GRACE)
+        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
+            raise
+        except BaseException:  # cancelled
+            await self.aclose()
+            raise
+        await self.aclose()
+
+    async def _step(self) -> None:
+        """Read once."""
+        blocks, writer = self._blocks, self._writer
+        assert blocks is not None
+        assert writer is not None
+        try:
+            item = await blocks.__anext__()
+        except StopAsyncIteration:
+            self._waiting.extend(writer.close())
+            self._over = True
+        except MisuseError:
+            raise
+        except Exception as error:
+            self._waiting.extend(broken(writer, error))
+            self._over, self._raised = True, error
+        else:
+            self._waiting.extend(writer.add(item) if blocks.chunks else writer.feed(item))
+            self._over = writer.accumulator.done
+        if self._over:
+            self._raised = self._raised or ended_with(writer)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leave: close the source, drain nothing. What waits is not given any more."""
+        self._over = True
+        self._waiting.clear()
+        if self._given is not None:
+            self._given = iter(())
+        if self._blocks is not None:
+            await self._blocks.aclose()

@@ -1,0 +1,105 @@
+"""The JSON documents in an event: nearly always one; `[DONE]`; or what can be salvaged where it is neither.
+
+In: events, one after the other. Out: their documents, `[DONE]` as the bytes `b"[DONE]"`, so that it is told from a JSON
+string. What was repaired or lost is noted. State: data that is no JSON but begins like an object is kept until the next
+event, since a relay may have put a blank line into a document. Cost: one parse an event, two where it is torn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..anomalies import Anomalies
+from ..sse import ServerSentEvent
+from .repair import DONE, repair
+from .tolerant_json import decode
+
+__all__ = ("DONE", "DocumentReader")
+
+
+class DocumentReader:
+    """read(event) -> documents, then give_up() when nothing can follow."""
+
+    __slots__ = ("_anomalies", "_torn")
+
+    def __init__(self, anomalies: Anomalies) -> None:
+        self._anomalies = anomalies
+        self._torn: tuple[bytes, int] | None = None  # the data of an event that may go on in the next, and its number
+
+    @property
+    def waiting(self) -> bool:
+        """Whether part of a document waits for the rest."""
+        return self._torn is not None
+
+    def read(self, event: ServerSentEvent) -> list[Any]:
+        """The documents in `event`, in order; none where nothing can be made of it (yet)."""
+        data, note = event.data, self._anomalies.note
+        if data == DONE:
+            self.give_up()
+            return [DONE]
+        try:
+            value, repairs = decode(data)
+        except ValueError as refusal:
+            return self._not_json(event, str(refusal))
+        for code in repairs:
+            note(code, "$", data)
+        if self._torn is not None:
+            self.give_up()
+        return [value, *self._salvage(b"", event.ignored)] if event.ignored else [value]
+
+    def _not_json(self, event: ServerSentEvent, refusal: str) -> list[Any]:
+        data, note = event.data, self._anomalies.note
+        if "deep" in refusal or "recursion" in refusal:
+            self.give_up()
+            note("too_deep", "$", data)
+            return self._salvage(b"", event.ignored)
+        if self._torn is not None:
+            torn = self._torn[0]
+            for joined in (torn + data, torn + b"\n\n" + data):
+                try:
+                    value, _ = decode(joined)
+                except ValueError:
+                    continue
+                self._torn = None
+                note("split_document", "$", joined)
+                return [value]
+            self.give_up()
+        found = self._salvage(data, event.ignored)
+        if found:
+            return found
+        if not data.strip():
+            note("blank_event")
+        elif event.event == "error":
+            return [data.decode("utf-8", "replace")]  # an error in words: the event's type says what it is
+        elif data.lstrip()[:1] == b"{":
+            self._torn = (data, self._anomalies.event)
+        else:
+            note("not_json", "$", data)
+        return []
+
+    def _salvage(self, data: bytes, ignored: tuple[bytes, ...]) -> list[Any]:
+        values, codes = repair(data, ignored)
+        for code in codes:
+            self._anomalies.note(code, "$", data or ignored[0])
+        return values
+
+    def give_up(self) -> None:
+        """What began in an earlier event did not go on in this one."""
+        if self._torn is not None:
+            data, number = self._torn
+            self._torn = None
+            current, self._anomalies.event = self._anomalies.event, number
+            try:
+                self._anomalies.note("not_json", "$", data)
+            finally:
+                self._anomalies.event = current
+
+
+def is_whole(event: ServerSentEvent) -> bool:
+    """Whether the data of an unterminated event is all there: JSON, `[DONE]`, or several of them."""
+    data = event.data.strip()
+    try:
+        return data == DONE or isinstance(decode(data)[0], dict)
+    except ValueError:
+        values, codes = repair(data)
+        return bool(values) and "event_in_event" not in codes

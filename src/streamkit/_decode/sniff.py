@@ -1,0 +1,141 @@
+"""What kind of body this is, by its first byte: an event stream, or JSON, or a web page. Never by its header.
+
+Gateways label streams `application/json` and answer a streaming request with an error body under HTTP 200 and
+`text/event-stream`. No line of an event stream that says anything begins with `{`, `[` or `<`, or as gzip does; a body that
+does is held whole (up to a limit) for the end. Whitespace and a byte order mark before the first byte do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import FormatError, LimitError, RemoteError, SenderError, excerpt
+from .remote_errors import find_error
+from .tolerant_json import decode
+
+__all__ = ("Sniffer", "begins_with_document", "read_body", "refusal")
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+_BODY = frozenset(b"{[<\x1f")  # the last: gzip
+_UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+
+
+class Sniffer:
+    """feed(block) until `decided`; then `body` says whether the bytes are held here or were handed on."""
+
+    __slots__ = ("_held", "_looked", "_maximum", "body", "decided")
+
+    def __init__(self, maximum: int) -> None:
+        self.decided = False
+        self.body = False
+        self._held = bytearray()
+        self._looked = 0  # bytes at the start that are a mark or whitespace: not looked at again
+        self._maximum = maximum
+
+    @property
+    def held(self) -> bytes:
+        """The bytes held, without a byte order mark."""
+        return bytes(self._held).removeprefix(_BOM)
+
+    def feed(self, block: bytes) -> bytes:
+        """Take the next bytes; once it is clear that they are an event stream, return all of them."""
+        held = self._held
+        if block and not held and block[0] not in _UNSURE:  # as nearly every stream begins: no copy of a large block
+            self.decided = True
+            return block
+        held += block
+        if not self.decided and not self._undecided():
+            self.decided = True
+            self.body = held[self._looked] in _BODY
+        # What is measured is the body, or the whitespace before the first byte: the same however the blocks are cut.
+        if (len(held) if self.body else self._looked) > self._maximum:
+            self.decided = self.body = True
+            del held[self._maximum :]
+            raise LimitError(
+                f"more than {self._maximum} bytes before any event", limit="max_event_bytes", maximum=self._maximum
+            )
+        if self.decided and not self.body:
+            whole = bytes(held)
+            held.clear()
+            return whole
+        return b""
+
+    def _undecided(self) -> bool:
+        held = self._held
+        if not self._looked:
+            if held.startswith(_BOM):
+                self._looked = len(_BOM)
+            elif _BOM.startswith(held):
+                return True
+        self._looked = len(held) - len(held[self._looked :].lstrip(_SPACE))
+        return self._looked == len(held)
+
+
+def read_body(data: bytes) -> RemoteError | dict[str, Any] | None:
+    """What a body that is no event stream says: an error, a full response (as the one chunk that says it all), or
+    nothing that can be told."""
+    try:
+        value, _ = decode(data)
+    except ValueError:
+        return None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Google wraps its error bodies in a list
+    if not isinstance(value, dict):
+        return None
+    error = find_error(value, "body")
+    if error is not None and not value.get("choices"):
+        return error
+    choices = value.get("choices")
+    if not isinstance(choices, list) or any(isinstance(choice, dict) and "delta" in choice for choice in choices):
+        return None
+    return {**value, "choices": [_as_delta(choice) for choice in value["choices"]]}
+
+
+def _as_delta(choice: Any) -> Any:
+    """A choice of a full response as one of a chunk that says it all; its tool calls are numbered, as fragments are."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return choice
+    delta = choice["message"]
+    if isinstance(delta.get("tool_calls"), list):
+        calls = enumerate(delta["tool_calls"])
+        delta = {**delta, "tool_calls": [{"index": i, **one} if isinstance(one, dict) else one for i, one in calls]}
+    return {**{name: item for name, item in choice.items() if name != "message"}, "delta": delta}
+
+
+def begins_with_document(data: bytes) -> bool:
+    """Whether these are events without `data:`: the first line is an object, and there are more lines, or it is a chunk.
+    So are chunks one a line, and `{"error":…}` with `data: [DONE]` behind it."""
+    first, _, rest = data.strip().partition(b"\n")
+    try:
+        value = decode(first)[0]
+    except ValueError:
+        return False
+    return isinstance(value, dict) and (bool(rest) or isinstance(value.get("choices"), list))
+
+
+def refusal(data: bytes) -> SenderError:
+    """The error for a body that says nothing which can be told: a web page, other JSON, a text, or bytes of no kind."""
+    text = data.decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        title = _TITLE.search(text)
+        said = " ".join(title[1].split()) if title else ""
+        return RemoteError(said or "the sender answered with a web page", body=text, excerpt=excerpt(text))
+    try:
+        value = decode(data)[0]
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
+    if data.startswith(b"\x1f\x8b"):
+        return FormatError("the bytes are no event stream but gzip: decode them first", excerpt=excerpt(data))
+    said = value if isinstance(value, str) else text
+    if (
+        said[:1] not in ("", "{", "[")
+        and "\ufffd" not in said
+        and all(one.isprintable() or one in "\r\n\t" for one in said)
+    ):
+        return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
+    return FormatError("the bytes are no event stream", excerpt=excerpt(data) if data else None)

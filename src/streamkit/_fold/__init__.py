@@ -1,0 +1,1 @@
+"""Clean chunks to a response: one state a field, folded by the merge rules, and how the stream ended."""

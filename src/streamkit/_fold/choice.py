@@ -1,0 +1,193 @@
+"""The state of one choice while its stream runs, and what it says now.
+
+It holds the states of the choice's fields and remembers which parts (content, a tool call ...) are open, which is what
+the grammar of `events.py` is about. It folds nothing itself: the reducer does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..types import (
+    ChatChoice,
+    ChatChoiceLogprobs,
+    ChatCompletionResponseMessage,
+    ChatCompletionResponseMessageAudio,
+    FunctionCall,
+    Role,
+)
+from .fields import Context, Fields, FieldState, new_field
+from .tool_calls import Call, CallTable
+
+__all__ = ("ChoiceState", "Part")
+
+Part = str | Call
+"""A part of a choice: its name, or the call itself."""
+
+_DELTA = "choices[].delta"
+
+
+class ChoiceState:
+    """Everything known of one choice."""
+
+    __slots__ = (
+        "_context",
+        "audio",
+        "bare",
+        "calls",
+        "content",
+        "delta_extra",
+        "done",
+        "ended",
+        "extra",
+        "finish",
+        "function_arguments",
+        "function_extra",
+        "function_name",
+        "has_content",
+        "has_function_call",
+        "has_logprobs",
+        "has_message",
+        "index",
+        "logprobs_content",
+        "logprobs_extra",
+        "logprobs_refusal",
+        "open",
+        "reasoning",
+        "refusal",
+        "reopened",
+        "role",
+        "settled",
+    )
+
+    def __init__(self, context: Context, index: int) -> None:
+        self._context = context
+        self.index = index
+        self.role = new_field(context, f"{_DELTA}.role", "")
+        self.content = new_field(context, f"{_DELTA}.content", "")
+        self.calls = CallTable(context, index)
+        self.finish = new_field(context, "choices[].finish_reason", "")
+        self.delta_extra = Fields(context, _DELTA)
+        # What most choices never have: None until it is needed.
+        self.refusal: Any = None
+        self.function_name: Any = None
+        self.function_arguments: Any = None
+        self.function_extra: Any = None
+        self.audio: Any = None
+        self.logprobs_content: Any = None
+        self.logprobs_refusal: Any = None
+        self.logprobs_extra: Any = None
+        self.extra: Any = None
+        # Which of the optional fields were there at all: "" is content, null is none.
+        self.has_content = self.has_function_call = self.has_logprobs = self.has_message = False
+        self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
+        self.reasoning = ""  # the field in which this sender writes reasoning
+        self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
+        self.ended: tuple[Part, ...] = ()  # parts that were done before: a further piece reopens them
+        self.reopened = False  # whether it went on after it was done
+        self.settled = False  # whether, having gone on, it has a finish reason behind all that it said
+        self.done = False  # whether the choice was reported as done
+
+    def need(self, name: str) -> Any:
+        """The state or fields of this name, made where they are not there yet."""
+        found = getattr(self, name)
+        if found is None:
+            path, empty = _LATER[name]
+            found = Fields(self._context, path) if empty is None else new_field(self._context, path, empty)
+            setattr(self, name, found)
+        return found
+
+    def field_of(self, field: str) -> FieldState | None:
+        """The state of a text in the delta: `content`, `refusal`, or an unknown field."""
+        if field == "content":
+            return self.content
+        found: FieldState | None = self.refusal if field == "refusal" else self.delta_extra.state(field)
+        return found
+
+    def text_of(self, part: str) -> str:
+        """All text of the part `content`, `refusal` or `reasoning`."""
+        if part == "content":
+            return self.content.value() or ""
+        if part == "refusal":
+            return _value(self.refusal) or ""
+        found = self.delta_extra.get(self.reasoning) or ""
+        if isinstance(found, list):  # a field that changed its type on the way
+            return "".join(piece for piece in found if isinstance(piece, str))
+        return str(found)
+
+    def function_call(self) -> FunctionCall | None:
+        """The legacy function call, or None."""
+        if not self.has_function_call:
+            return None
+        return FunctionCall(
+            name=_value(self.function_name) or "",
+            arguments=_value(self.function_arguments) or "",
+            extra=_value(self.function_extra) or {},
+        )
+
+    def audio_value(self) -> ChatCompletionResponseMessageAudio | None:
+        """The audio, or None."""
+        if not self.audio:
+            return None
+        found = self.audio.value()
+        return ChatCompletionResponseMessageAudio(
+            id=_words(found.pop("id", None)),
+            expires_at=found.pop("expires_at", None) or 0,
+            data=_words(found.pop("data", None)),
+            transcript=_words(found.pop("transcript", None)),
+            extra=found,
+        )
+
+    def logprobs(self) -> ChatChoiceLogprobs | None:
+        """The log probabilities, or None."""
+        if not self.has_logprobs:
+            return None
+        return ChatChoiceLogprobs(
+            content=_value(self.logprobs_content),
+            refusal=_value(self.logprobs_refusal),
+            extra=_value(self.logprobs_extra) or {},
+        )
+
+    def value(self) -> ChatChoice:
+        """The choice as the response lists it."""
+        calls = [call.value() for call in self.calls.calls]
+        return ChatChoice(
+            index=self.index,
+            message=ChatCompletionResponseMessage(
+                content=(self.content.value() or "") if self.has_content else None,
+                refusal=None if self.refusal is None else self.refusal.value() or "",
+                tool_calls=calls or None,
+                role=self.role.value() or Role.ASSISTANT,
+                function_call=self.function_call(),
+                audio=self.audio_value(),
+                extra=self.delta_extra.value(),
+            ),
+            finish_reason=self.finish.value() or None,
+            logprobs=self.logprobs(),
+            extra=_value(self.extra) or {},
+        )
+
+
+_LATER: dict[str, tuple[str, Any]] = {
+    "refusal": (f"{_DELTA}.refusal", ""),
+    "function_name": (f"{_DELTA}.function_call.name", ""),
+    "function_arguments": (f"{_DELTA}.function_call.arguments", ""),
+    "function_extra": (f"{_DELTA}.function_call", None),
+    "audio": (f"{_DELTA}.audio", None),
+    "logprobs_content": ("choices[].logprobs.content", []),
+    "logprobs_refusal": ("choices[].logprobs.refusal", []),
+    "logprobs_extra": ("choices[].logprobs", None),
+    "extra": ("choices[]", None),
+}
+"""What is made when it is needed: its path, and the empty value of a state, or None for fields."""
+
+
+def _value(state: Any) -> Any:
+    """What stands in a state now, None where there is none."""
+    return None if state is None else state.value()
+
+
+def _words(value: Any) -> str:
+    """A field of the audio as the text it should have been."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)

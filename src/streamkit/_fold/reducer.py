@@ -1,0 +1,514 @@
+"""Folds chunks into the state of each choice, and reads the response out of that state at any moment.
+
+In: clean chunks (what `dialect` makes of a sender's). Out: events, where the caller wants them (`out` is a list, not
+None), and `snapshot()`. What becomes of a field that comes again is said by `rules.py`, which call a fragment belongs
+to by `_fold/tool_calls.py`. Cost: O(1) a chunk in what came before; a snapshot costs one join of the text and one object for
+each field, tool call and logprob entry.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from .. import events as ev
+from .._decode.chunk_reader import moved_usages, read_delta, read_usage
+from .._decode.tolerant_json import scrub
+from ..errors import LimitError
+from ..rules import REASONING
+from ..types import (
+    ChatChoiceLogprobs,
+    ChatChoiceStream,
+    ChatCompletionMessageToolCallChunk,
+    ChatCompletionStreamResponseDelta,
+    CompletionUsage,
+    CreateChatCompletionResponse,
+    CreateChatCompletionStreamResponse,
+    FinishReason,
+    FunctionCallStream,
+)
+from ..types._unstructuring import written
+from .choice import ChoiceState, Part
+from .fields import Base64, Context, Fields, FieldState, Text, new_field
+from .tool_calls import Call
+
+__all__ = ("Reducer", "is_beside", "says")
+
+Out = list[ev.Event] | None
+
+_TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
+    "content": (ev.ContentStarted, ev.ContentDelta, ev.ContentDone),
+    "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
+    "reasoning": (ev.ReasoningStarted, ev.ReasoningDelta, ev.ReasoningDone),
+}
+_CHANGED = ("id", "created", "model")  # of what is said of a whole response, what every chunk should repeat
+_STARTED: dict[str, Any] = {
+    **{part: kinds[0] for part, kinds in _TEXT_EVENTS.items()},
+    "audio": ev.AudioStarted,
+    "annotations": ev.AnnotationsStarted,
+    "logprobs": ev.LogprobsStarted,
+}
+_CUT_OFF = frozenset({"length", "content_filter", "error"})  # in the middle of a call; `error` is OpenRouter's
+
+
+class Reducer:
+    """The state of one response."""
+
+    def __init__(self, context: Context) -> None:
+        self.chunks = 0
+        self.emitted = False  # whether any output has been folded that a caller may have shown
+        self.sequence = 0  # number of the next event
+        self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
+        self._context = context
+        self.choices: dict[int, ChoiceState] = {}
+        self._metadata: tuple[Any, ...] = ()
+        self._id = context.id = new_field(context, "id", "")
+        self._created = new_field(context, "created", 0)
+        self._model = new_field(context, "model", "")
+        self._tier = new_field(context, "service_tier", "")
+        self._fingerprint = new_field(context, "system_fingerprint", "")
+        self._usage = new_field(context, "usage", {})
+        self.models: dict[str, None] = {}  # every name that was given, in order
+        self._usages = 0
+        # Of the last usage without choices: its tokens, and whether all choices had finished.
+        self._total: tuple[int, bool] | None = None
+        self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
+        self._extra = Fields(context)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a field changed its type on the way."""
+        return self._context.mixed
+
+    # --- in
+
+    def fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
+        """Take the next chunk; append to `out` what it means."""
+        self.chunks += 1
+        self.last = chunk
+        metadata = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
+        if metadata != self._metadata:
+            self._take_metadata(metadata)
+        for choice in chunk.choices:
+            self.fold_choice(choice, out)
+        if chunk.usage is not None:
+            self._take_usage(chunk.usage, "usage", out)
+            if not chunk.choices:
+                self._take_total(chunk.usage)
+        elif chunk.extra or (chunk.choices and (chunk.choices[0].extra or len(chunk.choices) > 1)):
+            for place, usage in moved_usages(chunk, self._context.note):
+                self._context.note("usage_moved", f"$.{place}")
+                self._take_usage(usage, place, out)
+        if chunk.extra:
+            self._extra.count(chunk.extra)
+            self._extra.add(chunk.extra)
+
+    def _take_metadata(self, metadata: tuple[Any, ...]) -> None:
+        """What a chunk says of the response as a whole, where that is not what the last one said."""
+        before = self._metadata or metadata
+        self._metadata = metadata
+        model = metadata[2]
+        if model and len(self.models) < self._context.limits.max_anomalies:
+            self.models[model] = None
+        for at, (field, value) in enumerate(
+            zip((self._id, self._created, self._model, self._tier, self._fingerprint), metadata, strict=True)
+        ):
+            if value and value != before[at] and at < len(_CHANGED) and (field.value() or value) != value:
+                self._context.note(f"{_CHANGED[at]}_changed", f"$.{_CHANGED[at]}", value)
+            if value is not None:
+                field.add(value)
+
+    def fold_choice(self, choice: ChatChoiceStream, out: Out) -> None:
+        """Take what a chunk says of one choice."""
+        state = self.choices.get(choice.index)
+        if state is None:
+            state = self._open_choice(choice.index, out)
+        delta = choice.delta
+        if state.settled:  # it goes on once more, unless there is nothing in this
+            state.settled = not says(delta)
+        if delta.role:
+            if state.bare and choice.finish_reason is None and state.role.value():
+                self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
+            state.role.add(delta.role)
+        if delta.extra:
+            self._delta_extra(state, delta.extra, out)
+        if delta.content is not None:
+            state.has_content = True
+            if delta.content:
+                state.bare = not delta.role or state.bare
+                self._text(state, "content", state.content, delta.content, out)
+        if delta.refusal is not None:
+            field = state.need("refusal")
+            if delta.refusal:
+                self._text(state, "refusal", field, delta.refusal, out)
+        if delta.function_call is not None:
+            self._function_call(state, delta.function_call, out)
+        if delta.tool_calls:
+            for fragment in delta.tool_calls:
+                self._tool_call(state, fragment, out)
+        if choice.logprobs is not None:
+            self._logprobs(state, choice.logprobs, out)
+        if choice.extra:
+            self._choice_extra(state, choice, out)
+        if choice.finish_reason is not None:
+            self._finish(state, choice.finish_reason, out)
+
+    def _open_choice(self, index: int, out: Out) -> ChoiceState:
+        maximum = self._context.limits.max_choices
+        if len(self.choices) >= maximum:
+            raise LimitError(f"more than {maximum} choices", limit="max_choices", maximum=maximum)
+        state = self.choices[index] = ChoiceState(self._context, index)
+        self.emit(out, ev.ChoiceStarted, index, False)
+        return state
+
+    # --- parts
+
+    def emit(self, out: Out, kind: Any, *facts: Any) -> None:
+        """Append `kind(sequence, *facts)` to `out`, if the caller wants events."""
+        if out is not None:
+            out.append(kind(self.sequence, *facts))
+            self.sequence += 1
+
+    def _start(self, state: ChoiceState, part: Part, out: Out) -> None:
+        """Open `part`, which is not open, and with it the choice, if that was done."""
+        self.emitted = True
+        if state.done:
+            self._context.note("after_finish", f"$.choices[{state.index}]")
+            state.done, state.reopened = False, True
+            self.emit(out, ev.ChoiceStarted, state.index, True)
+        reopened = part in state.ended
+        state.open[part] = None
+        if isinstance(part, Call):
+            part.complete = False
+            self.emit(out, ev.ToolCallStarted, state.index, part.position, part.id, part.name, reopened)
+        elif part == "function_call":
+            self.emit(out, ev.FunctionCallStarted, state.index, state.need("function_name").value() or "", reopened)
+        else:
+            self.emit(out, _STARTED[part], state.index, reopened)
+
+    def _text(self, state: ChoiceState, part: str, field: FieldState, text: str, out: Out) -> None:
+        shown = field.add(text)
+        if part not in state.open:
+            self._start(state, part, out)
+        if shown and out is not None:
+            out.append(_TEXT_EVENTS[part][1](self.sequence, state.index, shown))
+            self.sequence += 1
+
+    def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
+        state.has_function_call = True
+        if function.name:
+            state.need("function_name").add(function.name)
+        if function.extra:
+            fields = state.need("function_extra")
+            fields.count(function.extra)
+            fields.add(function.extra)
+        if "function_call" not in state.open and (function.name or function.arguments):
+            if function.arguments or "function_call" not in state.ended:  # a name repeated at the end is no piece
+                self._start(state, "function_call", out)
+        if function.arguments:
+            shown = state.need("function_arguments").add(function.arguments)
+            if shown:
+                self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", shown)
+
+    def _tool_call(self, state: ChoiceState, fragment: ChatCompletionMessageToolCallChunk, out: Out) -> None:
+        call, shown = state.calls.add(fragment)
+        if call not in state.open:
+            # A piece that is only half a surrogate pair shows nothing yet, but is one.
+            if shown or (call.name and call not in state.ended) or getattr(call.arguments, "held", ""):
+                self._start(state, call, out)
+        if shown:
+            self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
+
+    def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
+        state.has_logprobs = True
+        if logprobs.content is not None:
+            state.need("logprobs_content").add(logprobs.content)
+        if logprobs.refusal is not None:
+            state.need("logprobs_refusal").add(logprobs.refusal)
+        if logprobs.extra:
+            fields = state.need("logprobs_extra")
+            fields.count(logprobs.extra)
+            fields.add(logprobs.extra)
+        if logprobs.content or logprobs.refusal:
+            if "logprobs" not in state.open:
+                self._start(state, "logprobs", out)
+            self.emit(out, ev.LogprobsDelta, state.index, list(logprobs.content or ()), list(logprobs.refusal or ()))
+
+    def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
+        state.delta_extra.count(extra)
+        reasoning: list[str] = []
+        try:
+            for name, value in extra.items():
+                if name == "audio" and isinstance(value, dict):
+                    self._audio(state, value, out)
+                    continue
+                shown = state.delta_extra.put(name, value)
+                if not value:
+                    continue
+                if name in REASONING and isinstance(value, str):
+                    # Some senders write the same piece in two fields: the first field that was ever seen counts.
+                    state.reasoning = state.reasoning or name
+                    if name == state.reasoning:
+                        reasoning.append(shown if isinstance(shown, str) else "")
+                elif name == "annotations" and isinstance(value, list):
+                    if "annotations" not in state.open:
+                        self._start(state, "annotations", out)
+                    self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
+        finally:  # a field behind it may break a limit: what is in the response must have been told
+            if reasoning and "reasoning" not in state.open:
+                self._start(state, "reasoning", out)
+            if reasoning and reasoning[0]:
+                self.emit(out, ev.ReasoningDelta, state.index, reasoning[0])
+
+    def _audio(self, state: ChoiceState, audio: dict[str, Any], out: Out) -> None:
+        data, transcript = b"", ""
+        fields = state.need("audio")
+        try:
+            for name, value in audio.items():
+                shown = fields.put(name, value)
+                if name == "data" and isinstance(shown, bytes):
+                    data = shown
+                elif name == "transcript" and isinstance(shown, str):
+                    transcript = shown
+        finally:  # as above
+            if (data or transcript or audio.get("data") or audio.get("transcript")) and "audio" not in state.open:
+                self._start(state, "audio", out)
+            if data or transcript:
+                self.emit(out, ev.AudioDelta, state.index, data, transcript)
+
+    def _choice_extra(self, state: ChoiceState, choice: ChatChoiceStream, out: Out) -> None:
+        fields = state.need("extra")
+        fields.count(choice.extra)
+        for name, value in choice.extra.items():
+            if name == "message" and isinstance(value, dict):
+                self._message(state, value, choice, out)
+            else:
+                fields.put(name, value)
+
+    def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
+        """A message where a delta should be, or beside one.
+
+        In the chunk that finishes the choice it may be the whole message over again (MiniMax, Perplexity): then it
+        gives what the deltas lacked, and nothing twice. Before that, and without a delta, it is a delta by another name;
+        beside a delta it repeats what was said so far (Perplexity) and is passed over.
+        """
+        delta = choice.delta
+        if choice.finish_reason is None:
+            if not is_beside(delta):
+                state.has_message = True
+                self.fold_choice(
+                    ChatChoiceStream(
+                        choice.index, read_delta(message, f"$.choices[{choice.index}]", self._context.note)
+                    ),
+                    out,
+                )
+            return
+        whole = read_delta(message, f"$.choices[{choice.index}]", self._context.note)
+        content, refusal = whole.content, whole.refusal
+        if content:
+            content = self._missing(state, "content", content)
+        if refusal:
+            refusal = self._missing(state, "refusal", refusal)
+        calls = whole.tool_calls
+        if calls and state.calls.calls:
+            calls = self._missing_calls(state, calls)
+        missing = ChatCompletionStreamResponseDelta(
+            content,
+            None if state.has_function_call else whole.function_call,
+            calls,
+            None if state.role.value() else whole.role,
+            refusal,
+            extra={name: value for name, value in whole.extra.items() if state.delta_extra.get(name) is None},
+        )
+        self.fold_choice(ChatChoiceStream(choice.index, missing), out)
+
+    def _missing(self, state: ChoiceState, part: str, whole: str) -> str | None:
+        """What the full text `whole` has beyond the text so far; all of it where it is a further piece: of a sender that
+        writes messages for deltas, or of one that wrote more before, which no full text would leave out."""
+        so_far = state.text_of(part)
+        path = f"$.choices[{state.index}].message.{part}"
+        if whole.startswith(so_far):
+            if so_far:
+                self._context.note("message_repeated", path)
+            return whole[len(so_far) :] or None
+        if len(whole) < len(so_far) or state.has_message:
+            return whole
+        self._differs(state, path, part, whole)
+        return None
+
+    def _missing_calls(
+        self, state: ChoiceState, whole: list[ChatCompletionMessageToolCallChunk]
+    ) -> list[ChatCompletionMessageToolCallChunk] | None:
+        """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
+        path = f"$.choices[{state.index}].message.tool_calls"
+        functions = [one.function or FunctionCallStream() for one in whole]
+        before = [(call.name, call.arguments.value()) for call in state.calls.calls]
+        if [(one.name or "", one.arguments or "") for one in functions] == before:
+            self._context.note("message_repeated", path)
+            return None
+        if state.has_message:
+            return whole
+        self._differs(state, path, "tool_calls", [written(one) for one in whole])
+        return None
+
+    def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
+        """The deltas stand; what the message says is kept beside them, off the wire."""
+        self._context.note("message_differs", path, whole)
+        state.need("extra").put("message", {field: whole})
+
+    def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
+        before = state.finish.value()
+        state.finish.add(reason)
+        if before and before != reason:
+            self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
+            if state.done:  # so that the last ChoiceDone has the reason that stands
+                state.done = False
+                self.emit(out, ev.ChoiceStarted, state.index, True)
+        if before != reason:
+            self.emit(out, ev.Finish, state.index, reason)
+        if state.reopened:
+            # A sender that goes on behind a finish reason, perhaps with one in every chunk: only the end of the stream can
+            # say that this is over, and each Done carries all text.
+            state.settled = True
+        elif not state.done:
+            self._end_choice(state, out)
+
+    def _end_choice(self, state: ChoiceState, out: Out) -> None:
+        """The choice is really over: every open part is done."""
+        self._flush(state, out)
+        reason = state.finish.value() or None
+        for part in list(state.open):
+            if isinstance(part, Call):
+                cut_off = (FinishReason.meant_by(reason) or reason) in _CUT_OFF
+                part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
+                if not part.name:
+                    self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
+                if part.synthetic_id:
+                    self._context.note("tool_id_missing", f"$.choices[{state.index}].delta.tool_calls[]")
+                self.emit(
+                    out, ev.ToolCallDone, state.index, part.position, part.id, part.name,
+                    None if out is None else part.value(),
+                )  # fmt: skip
+            elif out is None:
+                pass
+            elif part in _TEXT_EVENTS:
+                self.emit(out, _TEXT_EVENTS[part][2], state.index, state.text_of(part))
+            elif part == "function_call":
+                self.emit(out, ev.FunctionCallDone, state.index, state.function_call())
+            elif part == "audio":
+                self.emit(out, ev.AudioDone, state.index, state.audio_value())
+            elif part == "annotations":
+                self.emit(out, ev.AnnotationsDone, state.index, state.delta_extra.get("annotations"))
+            else:
+                self.emit(out, ev.LogprobsDone, state.index, state.logprobs())
+        state.ended += tuple(part for part in state.open if part not in state.ended)
+        state.open.clear()
+        state.done = True
+        self.emit(out, ev.ChoiceDone, state.index, reason)
+
+    def _flush(self, state: ChoiceState, out: Out) -> None:
+        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow."""
+        reasoning = state.delta_extra.state(state.reasoning)
+        for part, text_cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
+            # A limit may have come between a piece and its part.
+            if isinstance(text_cell, Text) and (text := text_cell.flush()) and part in state.open:
+                self.emit(out, _TEXT_EVENTS[part][1], state.index, text)
+        if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
+            self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
+        for call in state.calls.calls:
+            if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
+                self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
+            call.extra.flush()
+            call.function_extra.flush()
+        if state.audio is not None:
+            field = state.audio.state("data")
+            data, text = field.flush() if isinstance(field, Base64) else b"", state.audio.flush()
+            if (data or text) and "audio" in state.open:
+                self.emit(out, ev.AudioDelta, state.index, data, text)
+        for fields in (state.delta_extra, state.function_extra, state.extra):
+            if fields:
+                fields.flush()
+
+    def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
+        self._usages += 1
+        if self._usages == 2:
+            self._context.note("usage_repeated", "$.usage")
+        for name in self._usage.add(written(usage)) or ():
+            self.usage_source[name] = (place, self._context.event)
+        if out is not None and (current := self._read_usage()) is not None:
+            self.emit(out, ev.UsageSeen, current)
+
+    def _take_total(self, usage: CompletionUsage) -> None:
+        """Usage in a chunk without choices is said once, at the end, of all choices together.
+
+        llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
+        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
+        """
+        before, self._total = self._total, (usage.completion_tokens, self.finished)
+        if before is not None and len(self.choices) > 1 and (before[0] != usage.completion_tokens or not before[1]):
+            self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
+
+    def _read_usage(self) -> CompletionUsage | None:
+        facts = self._usage.value()
+        return read_usage(facts, "$.usage", _ignore) if facts else None
+
+    # --- the end
+
+    @property
+    def finished(self) -> bool:
+        """Whether at least one choice was opened, and each has its finish reason."""
+        return bool(self.choices) and all(state.finish.value() for state in self.choices.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether, besides, no choice went on behind its finish reason: without `[DONE]` that is no end."""
+        return self.finished and all(state.done or state.settled for state in self.choices.values())
+
+    def end(self, completed: bool, out: Out) -> None:
+        """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""
+        for index in sorted(self.choices):
+            state = self.choices[index]
+            if completed and not state.done:
+                self._end_choice(state, out)
+            else:
+                self._flush(state, out)
+
+    # --- out
+
+    def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
+        """Why each fragment of a tool call came to it: (rule, how many in a row)."""
+        if call < 0:
+            raise LookupError(call)
+        return tuple(self.choices[choice].calls.calls[call].reasons)
+
+    def snapshot(self) -> CreateChatCompletionResponse | None:
+        """The response so far; None before the first chunk. Shares nothing with the state."""
+        if not self.chunks:
+            return None
+        return CreateChatCompletionResponse(
+            id=self._id.value() or "",
+            choices=[self.choices[index].value() for index in sorted(self.choices)],
+            created=self._created.value() or 0,
+            model=self._model.value() or "",
+            service_tier=self._tier.value(),
+            system_fingerprint=self._fingerprint.value(),
+            object="chat.completion",
+            usage=self._read_usage(),
+            extra=scrub(self._extra.value()) if self._extra else {},
+        )
+
+
+def says(delta: ChatCompletionStreamResponseDelta) -> bool:
+    """Whether there is anything in a delta but its role."""
+    said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
+    return bool(said) or any(delta.extra.values())
+
+
+def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
+    """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
+    said = delta.content or delta.tool_calls or delta.extra
+    return bool(said) or bool(delta.content == "" and delta.role)
+
+
+def _ignore(code: str, path: str = "$", found: object = None) -> None:
+    """For facts that were reported when they came."""

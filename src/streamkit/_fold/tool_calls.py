@@ -1,0 +1,287 @@
+"""Which tool call a fragment belongs to. Each choice has its own `CallTable`.
+
+Senders number calls from 0, from 1, with holes, all as 0, or not at all; they repeat ids and names in every fragment,
+change them on the way, or leave them out. The rules, in this order:
+
+Rule 1: an id seen before is that call, whatever its index says (unless it comes with another name, or at another index
+        with a name: senders reuse ids).
+Rule 2: a new id with a name opens a call, unless the slot at its index still waits for its id.
+Rule 3: a known index is that slot; a new id without a name is noise while arguments run; another name after arguments,
+        without an id, opens a call.
+Rule 4: an unknown index, or none, with an id or a name, opens a call.
+Rule 5: bare arguments continue the last call.
+
+Id and type: the first non-empty one stands, but a changed id replaces it as long as no argument has come. A name
+repeated is one name; different pieces of a name before any argument join. Arguments add. Calls are listed in order of
+first appearance. A call without an id gets one that is made up from the response's id, as far as it is known when the
+call begins, and the call's place: `call_<response>_<choice>_<position>`, the same in every run and for every cut.
+
+Cost: O(1) a fragment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jiter
+
+from .._decode.tolerant_json import scrub
+from ..errors import LimitError
+from ..types import (
+    ChatCompletionMessageCustomToolCall,
+    ChatCompletionMessageToolCall,
+    ChatCompletionMessageToolCallChunk,
+    ChatCompletionToolType,
+    CustomToolCall,
+    FunctionCall,
+)
+from .fields import Context, Fields, new_field
+
+__all__ = ("Call", "CallTable")
+
+# OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
+# Anthropic's API one with any character besides these.
+_LONGEST = 40
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
+
+KNOWN_INDEX = "rule 3: known index"
+_PATH = "choices[].delta.tool_calls[]"
+
+
+class Call:
+    """The state of one tool call while its stream runs."""
+
+    __slots__ = (
+        "arguments",
+        "complete",
+        "custom",
+        "extra",
+        "function_extra",
+        "has_arguments",
+        "id",
+        "index",
+        "name",
+        "position",
+        "reasons",
+        "synthetic_id",
+        "type",
+    )
+
+    def __init__(self, context: Context, position: int, choice: int) -> None:
+        self.position = position
+        self.index: int | None = None
+        self.id = _made_up(context, f"_{choice}_{position}")
+        self.synthetic_id = True
+        self.name = ""
+        self.type = ""
+        self.custom = False
+        self.arguments = new_field(context, f"{_PATH}.function.arguments", "")
+        self.has_arguments = False
+        self.extra = Fields(context, _PATH)
+        self.function_extra = Fields(context, f"{_PATH}.function")
+        self.complete = False
+        self.reasons: list[tuple[str, int]] = []
+
+    def explain(self, reason: str, count: int = 1) -> None:
+        """Count `count` more fragments that came here for `reason`; runs of one reason take one entry."""
+        if self.reasons and self.reasons[-1][0] == reason:
+            self.reasons[-1] = (reason, self.reasons[-1][1] + count)
+        else:
+            self.reasons.append((reason, count))
+
+    def close(self, *, finished: bool, cut_off: bool) -> None:
+        """The choice is over. `finished`: with a finish reason. `cut_off`: by a limit on tokens or by a filter, in the
+        middle of this call.
+
+        A call is complete only if it has a name, and its arguments are a JSON document, or a custom tool's free text, or,
+        where the choice was finished, nothing at all (senders write `""` for a tool without parameters). They are parsed
+        here, once. A call cut off is never complete: vLLM writes `{}` where it had not yet begun.
+        """
+        text = self.arguments.value() or ""
+        whole = (finished and (self.custom or not text.strip())) or _is_json(text)
+        self.complete = bool(self.name) and whole and not cut_off
+
+    def value(self) -> ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall:
+        """The call as the response lists it."""
+        text = self.arguments.value() or ""
+        if self.custom:
+            inner = self.function_extra.value()
+            return ChatCompletionMessageCustomToolCall(
+                id=self.id,
+                custom=CustomToolCall(name=self.name, input=text, extra=inner),
+                type="custom",
+                extra=self.extra.value(),
+                complete=self.complete,
+                synthetic_id=self.synthetic_id,
+            )
+        return ChatCompletionMessageToolCall(
+            id=self.id,
+            type=_TYPES.get(self.type, self.type),
+            function=FunctionCall(name=self.name, arguments=text, extra=self.function_extra.value()),
+            extra=self.extra.value(),
+            complete=self.complete,
+            synthetic_id=self.synthetic_id,
+        )
+
+
+_TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatCompletionToolType.FUNCTION}
+
+
+class CallTable:
+    """The tool calls of one choice, and where each fragment belongs."""
+
+    __slots__ = ("_by_id", "_by_index", "_choice", "_context", "calls", "last")
+
+    def __init__(self, context: Context, choice: int) -> None:
+        self.calls: list[Call] = []
+        self._context = context
+        self._choice = choice
+        self._by_id: dict[str, Call] = {}
+        self._by_index: dict[int, Call] = {}
+        self.last: Call | None = None
+
+    def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call, str]:
+        """Fold one fragment in; return its call and the new piece of arguments, as it can be shown."""
+        function, custom = fragment.function, fragment.extra.get("custom")
+        if not isinstance(custom, dict):
+            custom = None
+        name = (function.name if function is not None else None) or ""
+        if custom and not name and custom.get("name") is not None:
+            name = _text(custom["name"])
+        arguments = function.arguments if function is not None else None
+        if custom and custom.get("input") is not None:
+            arguments = (arguments or "") + _text(custom["input"])
+        call, reason = self._route(fragment.id or "", fragment.index, name)
+        call.explain(reason)
+        self.last = call
+        if fragment.id:
+            self._identify(call, fragment.id)
+        if fragment.type and not call.type:
+            call.type = str(fragment.type)
+        if custom is not None or call.type == "custom":
+            call.custom = True
+        if name:
+            self._name(call, name)
+        if fragment.extra:
+            call.extra.count(fragment.extra)
+            for key, value in fragment.extra.items():
+                if key != "custom" or custom is None:
+                    call.extra.put(key, value)
+        inner = function.extra if function is not None else {}
+        if custom:
+            inner = {**inner, **{key: value for key, value in custom.items() if key not in ("name", "input")}}
+        if inner:
+            call.function_extra.count(inner)
+            call.function_extra.add(inner)
+        if not arguments:
+            return call, ""
+        call.has_arguments = True
+        return call, call.arguments.add(arguments) or ""
+
+    def at(self, index: int | None) -> Call | None:
+        """The call that bare arguments with this index go to."""
+        return self._by_index.get(index) if index is not None else None
+
+    def _route(self, id: str, index: int | None, name: str) -> tuple[Call, str]:
+        slot = self._by_index.get(index) if index is not None else None
+        if id:
+            known = self._by_id.get(id)
+            if slot is not None and slot.id == id:
+                known = slot  # of two calls that share an id, the one at this index
+            if known is not None:
+                renamed = bool(
+                    name and known.name and name != known.name and (known.has_arguments or slot is not known)
+                )
+                moved = bool(name and index is not None and known.index is not None and index != known.index)
+                if not renamed and not moved:
+                    if index is not None and known.index is not None and index != known.index:
+                        self._note("tool_index_changed", index, id)
+                    return known, "rule 1: known id"
+                self._note("tool_id_reused", index, id)
+                return self._open(index), "rule 1: known id with another name or at another index opens a call"
+            if name:
+                if slot is None or not slot.synthetic_id or (slot.has_arguments and slot.name and name != slot.name):
+                    if slot is not None:
+                        self._note("tool_index_reused", index, id)
+                    return self._open(index), "rule 2: a new id with a name opens a call"
+                return slot, "rule 2: the slot at this index waited for its id"
+        if slot is not None:
+            if name and not id and slot.has_arguments and slot.name and name != slot.name:
+                self._note("tool_index_reused", index, name)
+                return self._open(index), "rule 3: another name after arguments opens a call"
+            return slot, KNOWN_INDEX
+        if id or name:
+            return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
+        if self.last is None:
+            return self._open(index), "rule 5: bare arguments before any call open one"
+        return self.last, "rule 5: bare arguments continue the last call"
+
+    def _open(self, index: int | None) -> Call:
+        maximum = self._context.limits.max_tool_calls
+        if len(self.calls) >= maximum:
+            raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
+        call = Call(self._context, len(self.calls), self._choice)
+        call.index = index
+        while call.id in self._by_id:  # a sender that writes ids as they are made up here, but not for every call
+            call.id += "_"
+        if index is None:
+            self._note("tool_index_missing", None)
+        else:
+            self._by_index[index] = call
+        self.calls.append(call)
+        return call
+
+    def _identify(self, call: Call, id: str) -> None:
+        if id != call.id and not call.synthetic_id:
+            self._note("tool_id_changed", call.index, id)
+        if call.synthetic_id or not call.has_arguments:
+            call.id, call.synthetic_id = scrub(id), False
+        self._by_id[id] = call
+
+    def _name(self, call: Call, name: str) -> None:
+        if name == call.name:
+            self._note("tool_name_repeated", call.index, name)
+        elif not (call.has_arguments and call.name):  # some senders write the name after the arguments
+            call.name = scrub(call.name + name)
+
+    def _note(self, code: str, index: int | None, found: object = None) -> None:
+        self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
+
+
+def _made_up(context: Context, place: str) -> str:
+    """An id for a call that has none.
+
+    By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request that has two
+    calls of one id is refused. The end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
+    """
+    response = _UNFIT.sub("-", str((context.id and context.id.value()) or ""))
+    room = _LONGEST - len("call_") - len(place)
+    return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
+
+
+def _refuse(word: str) -> None:
+    """NaN and the infinities are none of JSON's."""
+    raise ValueError(word)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        jiter.from_json(text.encode("utf-8"), allow_inf_nan=False, cache_mode="none")
+    except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
+        pass
+    else:
+        return True
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text(value: Any) -> str:
+    """Arguments as the string they should have been."""
+    return (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    )

@@ -1,0 +1,243 @@
+"""One source, many subscribers, each in a thread of its own.
+
+    broadcast = Broadcast(upstream)
+    for client in clients:
+        Thread(target=serve, args=(client, broadcast.subscribe(slow="coalesce"))).start()
+    outcome = broadcast.run()                 # reads the source to its end, in this thread
+
+In: any source that `blocks` takes. Out, for each subscriber: the events of one accumulator, `End` last and always. Who
+joins late, or was too slow, gets a `Snapshot` and goes on from there; see `_live/mailbox.py` for the rules.
+Cost: one accumulator, one lock; for each subscriber O(1) an event and at most `buffer` events that wait.
+
+A subscriber is there as long as somebody holds it: the broadcast knows its mailbox only. One that is lost without
+`close()` (its thread died, its caller forgot it) is not waited for any more, and nothing is kept for it.
+"""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from threading import Condition
+from types import TracebackType
+from typing import Any, Self
+
+from ..accumulator import Accumulator, require_unused
+from ..errors import MisuseError
+from ..events import End, Event
+from ..outcome import Outcome
+from ..sources import blocks
+from ..sources._drain import GRACE
+from ..types import CreateChatCompletionResponse
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
+from .stream_core import broke_off, said_end
+
+__all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
+
+BUFFER = 256  # events: some seconds of a fast model, and little memory
+
+
+class Broadcast:
+    """Reads a source once for all its subscribers.
+
+    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
+    """
+
+    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._accumulator = require_unused(accumulator)
+        self._blocks = blocks(source)
+        check_buffer(buffer)
+        self._buffer = buffer
+        self._changed = Condition()  # for subscribers: there is something to take
+        # For whoever reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any
+        # moment, in the middle of `notify` too; `put` of a SimpleQueue may be called even then.
+        self._room: SimpleQueue[None] = SimpleQueue()
+        self._waiting = False  # whether somebody waits for room
+        self._boxes: list[Mailbox] = []
+        self._next = 0  # number of the next event
+        self._last: Event | None = None  # the ending event, for those who join after it
+        self._begun = False
+        self._left = False  # whether close() was called
+        self.error: Exception | None = None
+        """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
+        """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
+
+        `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
+        (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
+        """
+        with self._changed:
+            box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
+            box.join()
+            if self._last is None:
+                self._boxes.append(box)
+            else:
+                box.put(self._last)
+        return Subscription(self, box)
+
+    def run(self) -> Outcome:
+        """Read the source to the end of the stream and hand its events out, in the thread that calls; then close it.
+
+        Raises what the source raised, when every subscriber has been given the end. Another thread may call `close`.
+        """
+        with self._changed:
+            if self._begun:
+                raise MisuseError("run() a second time: a Broadcast reads one source, once")
+            self._begun = True
+        try:
+            for item in self._blocks:
+                self._hand_out(self._feed(item))
+                if self._left or self._accumulator.done:
+                    break
+        except Exception as error:
+            self.error = error
+        except BaseException:  # whoever runs this leaves
+            self._left = True
+            raise
+        finally:
+            left = self._left
+            self._end()
+            try:
+                if not left and self.error is None and said_end(self._accumulator.outcome):
+                    self._blocks.drain(GRACE)
+            finally:
+                self._blocks.close()
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    def close(self) -> None:
+        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, as soon as
+        the block that it waits for has come."""
+        with self._changed:
+            self._left = True
+            self._changed.notify_all()
+            self._made_room()
+            begun, self._begun = self._begun, True
+        if not begun:
+            self._end()
+            self._blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._accumulator.outcome
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the blocks. While `run` goes on in another thread, `response` is the safe way to look."""
+        return self._accumulator
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own."""
+        with self._changed:
+            return self._accumulator.snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._next, self._accumulator.snapshot())
+
+    def _feed(self, item: Any) -> list[Event]:
+        with self._changed:
+            accumulator = self._accumulator
+            events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
+            if events:
+                self._next = after(events)
+            return events
+
+    def _end(self) -> None:
+        with self._changed:
+            if self._accumulator.outcome is None:
+                try:
+                    if self._left or isinstance(self.error, MisuseError):
+                        self._accumulator.cancel()
+                    elif self.error is not None:
+                        broke_off(self._accumulator, self.error)
+                    else:
+                        self._accumulator.close()
+                except Exception as error:  # strict=True; the outcome says so
+                    self.error = self.error or error
+            outcome = self._accumulator.outcome
+            events = ending(outcome, self._next) if outcome is not None and self._last is None else []
+            if events:
+                self._next = after(events)
+        self._hand_out(events)
+        with self._changed:
+            self._left = True  # nobody is waited for any more
+            self._changed.notify_all()
+
+    def _hand_out(self, events: list[Event]) -> None:
+        for event in events:
+            with self._changed:
+                if isinstance(event, End):
+                    self._last = event
+                self._boxes = [one for one in self._boxes if not one.closed]
+                full = [one for one in self._boxes if not one.put(event)]
+                self._changed.notify_all()
+                self._waiting = bool(full)
+            while full:
+                self._room.get()
+                with self._changed:
+                    full = [one for one in full if not one.put(event, anyway=self._left)]
+                    self._changed.notify_all()
+                    self._waiting = bool(full)
+
+    def _made_room(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._room.put(None)
+
+
+class Subscription:
+    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+
+    Leaving the loop early: `close()`, or a `with` block, so that nobody waits for it.
+    """
+
+    def __init__(self, broadcast: Broadcast, box: Mailbox) -> None:
+        self._broadcast = broadcast
+        self._box = box
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        changed = self._broadcast._changed
+        with changed:
+            while not self._box.ready:
+                if self._box.over:
+                    raise StopIteration
+                changed.wait()
+            item = self._box.take()
+            self._broadcast._made_room()
+            return item
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave: nothing more is kept for this subscriber, and nobody waits for it."""
+        changed = self._broadcast._changed
+        with changed:
+            self._box.close()
+            changed.notify_all()
+            self._broadcast._made_room()
+
+    def __del__(self) -> None:
+        # No lock: this may run in any thread, at any moment, that of a thread which has the lock too.
+        self._box.closed = True
+        self._broadcast._room.put(None)
+
+    @property
+    def dropped(self) -> int:
+        """How many events gave way to a snapshot."""
+        return self._box.dropped

@@ -1,0 +1,286 @@
+"""One source, many subscribers, each in a task of its own: the async sibling of `_live/broadcast.py`, on asyncio and trio.
+
+    broadcast = AsyncBroadcast(upstream)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(broadcast.run)
+        async for item in broadcast.subscribe(slow="coalesce"): ...
+
+The same rules and the same costs; no lock, as nothing here is called from two threads. Nothing holds a cancel scope
+while a subscriber has the turn. A subscriber that is lost without `aclose()` is not waited for any more.
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..accumulator import Accumulator, require_unused
+from ..errors import MisuseError
+from ..events import End, Event
+from ..outcome import Outcome
+from ..sources import async_blocks
+from ..sources._drain import GRACE
+from ..types import CreateChatCompletionResponse
+from .broadcast import BUFFER
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
+from .stream_core import broke_off, said_end
+
+if TYPE_CHECKING:
+    import anyio
+
+__all__ = ("AsyncBroadcast", "AsyncSubscription")
+
+_LOOK = (
+    0.5  # seconds between two looks for a subscriber that another thread found to be garbage, and could not ring for
+)
+
+
+class _Bell:
+    """Wakes whoever waits for a change."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        import anyio
+
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+
+class _Seat:
+    """What the broadcast knows of a subscriber: its mailbox, and how to wake it. Not the subscriber, who may be lost."""
+
+    __slots__ = ("bell", "box")
+
+    def __init__(self, box: Mailbox) -> None:
+        self.box = box
+        self.bell = _Bell()  # rings when something has come
+
+
+class AsyncBroadcast:
+    """Reads an async source once for all its subscribers.
+
+    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
+    """
+
+    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
+        self._accumulator = require_unused(accumulator)
+        self._blocks = async_blocks(source)
+        check_buffer(buffer)
+        self._buffer = buffer
+        self._room = _Bell()  # rings when a subscriber has taken something, or left
+        self._seats: list[_Seat] = []
+        self._thread = 0  # the one in which it runs
+        self._next = 0  # number of the next event
+        self._last: Event | None = None  # the ending event, for those who join after it
+        self._scope: anyio.CancelScope | None = None  # while it reads
+        self._begun = False
+        self._left = False  # whether nobody is waited for any more
+        self.error: Exception | None = None
+        """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
+        """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
+
+        `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
+        (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
+        """
+        box = Mailbox(slow, self._buffer if buffer is None else buffer, self._snapshot)
+        box.join()
+        seat = _Seat(box)
+        if self._last is None:
+            self._seats.append(seat)
+        else:
+            box.put(self._last)
+        return AsyncSubscription(self, seat)
+
+    async def run(self) -> Outcome:
+        """Read the source to the end of the stream and hand its events out; then close it.
+
+        Raises what the source raised, when every subscriber has been given the end. Cancelled, it ends as cancelled.
+        """
+        import anyio
+
+        if self._begun:
+            raise MisuseError("run() a second time: a Broadcast reads one source, once")
+        self._begun = True
+        self._thread = get_ident()
+        try:
+            with anyio.CancelScope() as self._scope:  # which `aclose` cancels: a sender may be silent for long
+                async for item in self._blocks:
+                    await self._hand_out(self._feed(item))
+                    if self._left or self._accumulator.done:
+                        break
+        except Exception as error:
+            self.error = error
+        except BaseException:  # cancelled: whoever runs this leaves
+            self._left = True
+            raise
+        finally:
+            left = self._left
+            self._end()
+            try:
+                if not left and self.error is None and said_end(self._accumulator.outcome):
+                    await self._blocks.drain(GRACE)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._blocks.aclose()
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    async def aclose(self) -> None:
+        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, and ends."""
+        self._left = True
+        self._room.ring()
+        if self._scope is not None:
+            self._scope.cancel()
+        if not self._begun:
+            self._begun = True
+            self._end()
+            await self._blocks.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the stream ended; None while it runs."""
+        return self._accumulator.outcome
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the blocks."""
+        return self._accumulator
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own."""
+        return self._accumulator.snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._next, self._accumulator.snapshot())
+
+    def _feed(self, item: Any) -> list[Event]:
+        accumulator = self._accumulator
+        events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
+        if events:
+            self._next = after(events)
+        return events
+
+    async def _hand_out(self, events: list[Event]) -> None:
+        import anyio
+
+        for at, event in enumerate(events):
+            if isinstance(event, End):
+                self._last = event
+            full = self._give(self._everyone(), event, anyway=self._left)
+            while full:
+                try:
+                    with anyio.move_on_after(_LOOK):
+                        await self._room.wait()
+                except BaseException:  # cancelled: nobody is waited for any more, but nobody loses what was read
+                    self._give(full, event, anyway=True)
+                    for later in events[at + 1 :]:
+                        self._give(self._everyone(), later, anyway=True)
+                    raise
+                full = self._give(full, event, anyway=self._left)
+
+    def _everyone(self) -> list[_Seat]:
+        self._seats = [one for one in self._seats if not one.box.closed]
+        return self._seats
+
+    def _give(self, seats: list[_Seat], event: Event, anyway: bool = False) -> list[_Seat]:
+        """Put `event` into the mailbox of each; those that had no room for it."""
+        full = [one for one in seats if not one.box.put(event, anyway)]
+        for one in seats:
+            one.bell.ring()
+        return full
+
+    def _end(self) -> None:
+        self._left = self._left or self.error is not None
+        if self._accumulator.outcome is None:
+            try:
+                if isinstance(self.error, MisuseError) or (self._left and self.error is None):
+                    self._accumulator.cancel()
+                elif self.error is not None:
+                    broke_off(self._accumulator, self.error)
+                else:
+                    self._accumulator.close()
+            except Exception as error:  # strict=True; the outcome says so
+                self.error = self.error or error
+        outcome = self._accumulator.outcome
+        events = ending(outcome, self._next) if outcome is not None and self._last is None else []
+        if events:
+            self._next = after(events)
+            self._last = events[-1]
+        for event in events:
+            self._give(self._everyone(), event, anyway=True)
+        self._left = True
+
+
+class AsyncSubscription:
+    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+
+    Leaving the loop early: `aclose()`, or an `async with` block, so that nobody waits for it.
+    """
+
+    def __init__(self, broadcast: AsyncBroadcast, seat: _Seat) -> None:
+        self._broadcast = broadcast
+        self._box = seat.box
+        self._bell = seat.bell
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        from anyio.lowlevel import checkpoint
+
+        await checkpoint()  # or a subscriber for whom much waits would keep the others from their turn
+        while not self._box.ready:
+            if self._box.over:
+                raise StopAsyncIteration
+            await self._bell.wait()
+        item = self._box.take()
+        self._broadcast._room.ring()
+        return item
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leave: nothing more is kept for this subscriber, and nobody waits for it."""
+        self._box.close()
+        self._bell.ring()
+        self._broadcast._room.ring()
+
+    def __del__(self) -> None:
+        self._box.closed = True
+        if self._broadcast._thread == get_ident():  # no event of asyncio or trio may be set from any other
+            self._broadcast._room.ring()
+
+    @property
+    def dropped(self) -> int:
+        """How many events gave way to a snapshot."""
+        return self._box.dropped

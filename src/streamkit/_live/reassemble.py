@@ -1,0 +1,84 @@
+"""Blocks out of whatever holds a stream, and the response out of them, all at once.
+
+In: any source, recognised by its shape; no client is imported. Out: `Blocks`, or `AsyncBlocks`: blocks (or chunks) as
+they arrive, nothing held back; or the response.
+
+    both            bytes; lists of blocks or chunks; responses that were read; iterables of blocks, or of chunks: ours,
+                    mappings, objects of an SDK
+    `blocks`        responses of httpx, httpx2, requests, urllib3, niquests, urllib.request, http.client; the openai SDK's
+                    Stream, its raw and streaming responses and its stream helper; paths (`.jsonl`: a trace), files,
+                    pipes, the stdout of a subprocess
+    `async_blocks`  responses of httpx, httpx2, aiohttp, niquests and their like in the openai SDK; asyncio.StreamReader;
+                    byte streams of anyio and trio; async files; bodies of ASGI requests and responses
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Unpack
+
+from ..accumulator import Accumulator, Options
+from ..errors import MisuseError, RemoteError, StreamError
+from ..sources._drain import GRACE
+from ..sources._sync import blocks
+from ..types import CreateChatCompletionResponse
+from .stream_core import nothing_came, told_by_client
+
+__all__ = ("Source", "blocks_of", "reassemble")
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Iterable[bytes]
+"""What `reassemble` takes: bytes, a path, an open binary file, an iterable of blocks."""
+
+
+def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionResponse:
+    """The full response out of a stream.
+
+    `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
+    opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
+    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`).
+
+    Raises `TruncatedError`, `RemoteError`, `FormatError` or `LimitError` where the stream is not complete, with what
+    had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read. What the
+    source itself raises is the `__cause__` of such an error in mid-stream (a connection that was reset), and raised as it
+    is where no chunk had come.
+    """
+    accumulator = Accumulator(**options)
+    found = blocks(source)
+    broken: Exception | None = None
+    remote: RemoteError | None = None
+    try:
+        for item in found:
+            if found.chunks:
+                accumulator.add(item)
+            else:
+                accumulator.absorb(item)
+            if found.drainable and accumulator.done:  # a sender may keep the body open behind `[DONE]`
+                found.drain(GRACE)
+                break
+    except StreamError:
+        raise
+    except Exception as error:
+        remote = told_by_client(error)
+        if remote is None and nothing_came(accumulator):
+            raise
+        broken = error
+    outcome = accumulator.close() if remote is None else accumulator.fail(remote, "remote_error")
+    if outcome.error is not None:
+        raise outcome.error from broken
+    response = accumulator.snapshot()
+    assert response is not None
+    return response
+
+
+def blocks_of(source: Any) -> Iterator[bytes]:
+    """The blocks of `source`, as they come; `MisuseError` where it gives chunks."""
+    found = blocks(source)
+
+    def each() -> Iterator[bytes]:
+        for number, item in enumerate(found):
+            if found.chunks:
+                raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes")
+            yield item
+
+    return each()

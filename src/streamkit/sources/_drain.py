@@ -1,0 +1,115 @@
+"""What stands behind the end of a stream: read for a moment, so that the client can use its connection once more.
+
+In: a source that has said its end, and the seconds that this is worth. Out: nothing; the source has ended where the end
+of the body came in time. Costs one read as a rule.
+
+The stream is over with `[DONE]`, the body of the response is not: what ends that (of HTTP/1.1 the chunk `0\\r\\n\\r\\n`)
+mostly comes right behind, in a write of its own. A client that is told to close before has to throw the connection away,
+and the next request pays for a new one: two or three round trips. But there are senders and gateways that keep the body
+open behind `[DONE]`, silent or with keep-alives, so nobody can wait for its end: openai-python did once, and hung.
+
+Rule 1  What is read is thrown away, and what goes wrong is not told: the connection is closed then, as it would have been.
+Rule 2  At most `GRACE` seconds and `LIMIT` bytes. An async read is broken off then. A blocking one cannot be, so a sync
+        source is read on only where its shape lets one say how long a read may take:
+        httpx        its `network_stream`, which every response names among its `extensions`, takes the time with each read;
+        urllib3      the socket of the response's `connection` has a timeout, which urllib3 sets anew for each request
+                     (requests and niquests have such a response as `raw`).
+        Over HTTP/2 one connection is shared by many streams: closing one does not cost it, and nothing is set there.
+        http.client and urllib3 before 2.0 keep their sockets to themselves: their responses are closed at `[DONE]`, as
+        is whatever is no response. Who wants their connections again reads to the end himself, through a `tee`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
+from typing import Any
+
+from ._detect import method
+
+__all__ = ("GRACE", "LIMIT", "ReadWithin", "drain", "drain_async", "httpx_reads_within", "urllib3_reads_within")
+
+GRACE = 0.1  # seconds: about what a new connection costs; longer would be no gain
+LIMIT = 65536  # bytes: a few keep-alives
+
+ReadWithin = Callable[[float], AbstractContextManager[bool]]
+"""Inside of it a read takes so many seconds at most; False where that cannot be had."""
+
+
+def drain(items: Iterator[Any], reads_within: ReadWithin, seconds: float) -> None:
+    """Read up to the end of the body, for so many seconds."""
+    until, room = monotonic() + seconds, LIMIT
+    try:
+        while room > 0 and (left := until - monotonic()) > 0:
+            with reads_within(left) as possible:
+                block = next(items, None) if possible else None
+            if block is None:
+                break
+            room -= len(block) or 1
+    except Exception:
+        pass  # Rule 1
+
+
+async def drain_async(items: AsyncIterator[Any], seconds: float) -> None:
+    """Read up to the end of the body, for so many seconds. Who is cancelled meanwhile stops at once."""
+    import anyio
+
+    room = LIMIT
+    with anyio.move_on_after(seconds):
+        try:
+            async for block in items:
+                room -= len(block) or 1
+                if room <= 0:
+                    break
+        except Exception:
+            pass  # Rule 1
+
+
+_ALONE = (b"HTTP/1.1", b"HTTP/1.0")  # one response at a time on a connection
+
+
+def httpx_reads_within(response: Any) -> ReadWithin:
+    """For responses of httpx and httpx2."""
+
+    @contextmanager
+    def reads_within(seconds: float) -> Iterator[bool]:
+        extensions = getattr(response, "extensions", {})
+        network: Any = extensions.get("network_stream")
+        read = method(network, "read")
+        if read is None or extensions.get("http_version") not in _ALONE:
+            yield False
+            return
+        until = monotonic() + seconds
+
+        def soon(max_bytes: int, timeout: float | None = None) -> Any:
+            # Closed, the response has given the connection back, and another thread may read from it already.
+            if not response.is_closed:
+                left = max(until - monotonic(), 0.001)
+                timeout = left if timeout is None else min(left, timeout)
+            return read(max_bytes, timeout)
+
+        # The time was taken out of the request when the reading began; only the network stream can still be told.
+        network.read = soon
+        try:
+            yield True
+        finally:
+            if vars(network).get("read") is soon:
+                del network.read
+
+    return reads_within
+
+
+def urllib3_reads_within(raw: Any) -> ReadWithin:
+    """For responses of urllib3 that are read by `read1`."""
+
+    @contextmanager
+    def reads_within(seconds: float) -> Iterator[bool]:
+        settimeout = method(getattr(getattr(raw, "connection", None), "sock", None), "settimeout")
+        if settimeout is None or getattr(raw, "version", None) not in (10, 11):
+            yield False
+            return
+        settimeout(seconds)  # not set back: behind the end the connection may be another thread's already
+        yield True
+
+    return reads_within

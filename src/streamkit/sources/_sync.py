@@ -1,0 +1,219 @@
+"""A sync source, recognised by its shape, as `Blocks`.
+
+In: bytes, a path, a file or pipe, a response of a client, an iterable of blocks or chunks. Out: `Blocks` over the live
+iterator of it. Costs nothing a block beyond what the client does.
+
+Rule 1  A block is what one read gave. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
+        `requests.iter_content(8192)` hold events back, in bodies without HTTP's chunks to the end of the stream. Never
+        `iter_lines`: it takes U+2028, which JSON may hold, for the end of a line.
+Rule 2  Content encodings (gzip) are undone, by the client where it can.
+Rule 3  Status and content type are told and not judged: the body says what it is, whatever its header.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from ..errors import MisuseError
+from ..trace import read_trace
+from ._blocks import Blocks
+from ._detect import (
+    body_of,
+    closer,
+    consumed,
+    head_of,
+    header,
+    is_async,
+    is_over,
+    is_sdk_helper,
+    method,
+    refusal,
+    response_of,
+)
+from ._drain import httpx_reads_within, urllib3_reads_within
+
+__all__ = ("blocks",)
+
+_READ = 65536  # bytes: what a read may give at most; a pipe gives what is there
+
+
+def blocks(source: Any) -> Blocks:
+    """The blocks (or chunks) of a sync source, as they come.
+
+    Raises `MisuseError` for what is none, and says what to pass instead.
+    """
+    if isinstance(source, Blocks):
+        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return Blocks(iter((bytes(source),)), chunks=False)
+    if isinstance(source, (str, os.PathLike)):
+        return Blocks(_path_blocks(_existing(source)), chunks=False)
+    if isinstance(source, (Mapping, io.TextIOBase)):
+        raise refusal(source, asynchronous=False)
+    if (response := response_of(source)) is not None:
+        return _of_httpx(response, source)
+    if method(source, "iter_content") is not None and hasattr(source, "raw"):
+        return _of_requests(source)
+    if (read := method(source, "read")) is not None and not is_async(read):
+        return _of_file(source)
+    if is_sdk_helper(source) and isinstance(source, Iterable):
+        found = (event.chunk for event in source if event.type == "chunk")
+        return Blocks(found, close=closer(source), chunks=True)
+    # A pydantic model can be iterated too, over its fields: one chunk is no source.
+    if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
+        return Blocks(iter(source), close=closer(source), **head_of(source))
+    raise refusal(source, asynchronous=False)
+
+
+def _of_httpx(response: Any, source: Any) -> Blocks:
+    """httpx, httpx2, and openai's `Stream` over them: its bytes, which lose nothing, where nobody has begun on it."""
+    head, body = head_of(response), body_of(response)
+    if body is not None:
+        return Blocks(iter((body,)), chunks=False, **head)
+    if not hasattr(response.stream, "__iter__"):
+        raise refusal(response, asynchronous=False)
+    begun = response.is_stream_consumed
+    if begun and source is not response and isinstance(source, Iterable):  # its chunks, from where it stands
+        return Blocks(iter(source), close=closer(source), chunks=True, **head)
+    if begun or response.is_closed:
+        raise consumed(response)
+    close = closer(source, response)
+    return Blocks(response.iter_bytes(), close=close, chunks=False, reads_within=httpx_reads_within(response), **head)
+
+
+def _of_requests(response: Any) -> Blocks:
+    """requests and niquests."""
+    if is_async(response.iter_content):
+        raise refusal(response, asynchronous=False)
+    head, raw = head_of(response), response.raw
+    if getattr(response, "_content_consumed", False) or is_over(raw):
+        return Blocks(iter((read_content(response),)), close=response.close, chunks=False, **head)
+    if not hasattr(raw, "decode_content"):  # an adapter for files and the like
+        return Blocks(_of_file(raw), close=response.close, chunks=False, **head)
+    reads_within = urllib3_reads_within(raw) if method(raw, "read1") is not None else None
+    return Blocks(_iter_content(response), close=response.close, chunks=False, reads_within=reads_within, **head)
+
+
+def _iter_content(response: Any) -> Iterator[bytes]:
+    """`response.iter_content`, over what each read gave.
+
+    Any size that it can be given waits for so many bytes, or gives one at a time; but it alone makes requests' own
+    errors of those of urllib3. It calls `raw.stream` once, when it is first asked for a block.
+    """
+    raw, pieces = response.raw, response.iter_content(1)
+    response.raw = _Live(raw)
+    try:
+        first = next(pieces, None)
+    finally:
+        response.raw = raw
+    if first is not None:
+        yield first
+        yield from pieces
+
+
+class _Live:
+    """The raw response of urllib3, whose `stream` gives what each read gave, whatever the size asked for."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def stream(self, _size: object = None, decode_content: bool = True) -> Iterator[bytes]:
+        return _of_urllib3(self._raw)
+
+
+def _of_urllib3(raw: Any) -> Iterator[bytes]:
+    if (read1 := method(raw, "read1")) is not None:
+        return _unpacked(raw, partial(read1, decode_content=True))
+    # Before 2.0: a chunk of HTTP at a time, else byte by byte, since any other size waits to be filled.
+    stream: Iterator[bytes] = raw.stream(None if getattr(raw, "chunked", False) else 1, decode_content=True)
+    return stream
+
+
+def _unpacked(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
+    """What each read gives. One that gives nothing is the end only where no byte has come for it: of a packed body the
+    first ten bytes unpack to nothing, and urllib3-future (the urllib3 of niquests) hands that on as it is."""
+    tell = method(raw, "tell") or int
+    while True:
+        before = tell()
+        block = read()
+        if block:
+            yield block
+        elif tell() == before:
+            return
+
+
+def read_content(response: Any) -> bytes:
+    """The body of a response of requests or niquests that was read already."""
+    body = getattr(response, "_content", None)  # `content` is a coroutine where the response is async
+    if not isinstance(body, bytes):
+        raise consumed(response)
+    return body
+
+
+def _of_file(file: Any) -> Blocks:
+    """Files, pipes, the output of subprocesses; http.client, urllib.request and urllib3, whose responses are files."""
+    head, close = head_of(file), closer(file)
+    if is_over(file):
+        if not isinstance(body := getattr(file, "_body", None), bytes):  # where urllib3 keeps what it read by itself
+            raise consumed(file)
+        return Blocks(iter((body,)), close=close, chunks=False, **head)
+    if hasattr(file, "decode_content"):
+        reads_within = urllib3_reads_within(file) if method(file, "read1") is not None else None
+        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, **head)
+    read = partial(method(file, "read1") or file.read, _READ)
+    encoding = (header(file, "content-encoding") or "identity").strip().lower()
+    return Blocks(_reads(_decoded(read, encoding)), close=close, chunks=False, **head)
+
+
+def _reads(read: Callable[[], Any]) -> Iterator[Any]:
+    return iter(read, b"")
+
+
+def _decoded(read: Callable[[], Any], encoding: str) -> Callable[[], Any]:
+    """`read`, decoded: http.client and urllib.request hand on what the sender encoded, asked or not."""
+    if encoding in ("", "identity"):
+        return read
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise MisuseError(
+            f"the body is encoded as {encoding!r}: ask for it with the header `Accept-Encoding: identity`"
+        )
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: told by its own head, gzip or zlib
+
+    def inflated() -> bytes:
+        while block := read():
+            if data := inflater.decompress(block):
+                return data
+        return inflater.flush()
+
+    return inflated
+
+
+def _existing(path: str | os.PathLike[str]) -> str:
+    """The path, which names something; told at once, and not by the first read."""
+    name = os.fsdecode(path)
+    if "\n" in name or "\0" in name or name.startswith(("data:", "{")):
+        raise MisuseError(f"a str is taken as a path, and {name[:40]!r}… is none: pass the bytes of the body instead")
+    try:
+        os.stat(name)
+    except OSError as error:
+        if isinstance(path, str):
+            error.add_note("A str is taken as a path: pass bytes, if it is the body of a response.")
+        raise
+    return name
+
+
+def _path_blocks(name: str) -> Iterator[bytes]:
+    if name.endswith(".jsonl"):
+        for block in read_trace(name).blocks:
+            yield block.data
+        return
+    with open(name, "rb") as file:
+        yield from _of_file(file)

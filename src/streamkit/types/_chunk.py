@@ -1,0 +1,106 @@
+"""One `chat.completion.chunk`: the piece of a response that one event of a stream carries.
+
+The strict codec makes it, and so does the tolerant reader, which leaves words it does not know as plain strings and
+fields it does not know in `extra`. On writing, nearly every field of a chunk is there, as null where it is None.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+from ._base import NULL, U32, Wire
+from ._enums import FinishReason, Role, ServiceTierResponse
+from ._logprobs import ChatChoiceLogprobs
+from ._tool_calls import ChatCompletionMessageToolCallChunk, FunctionCallStream
+from ._usage import CompletionUsage
+
+__all__ = (
+    "AsyncChatCompletionResponseStream",
+    "ChatChoiceStream",
+    "ChatCompletionResponseStream",
+    "ChatCompletionStreamResponseDelta",
+    "CreateChatCompletionStreamResponse",
+)
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class ChatCompletionStreamResponseDelta(Wire):
+    """What a chunk adds to the message of its choice."""
+
+    content: str | None = attrs.field(default=None, metadata=NULL)
+    """The next piece of the text."""
+    function_call: FunctionCallStream | None = attrs.field(default=None, metadata=NULL)
+    """Deprecated: the next piece of a function call of the first kind."""
+    tool_calls: list[ChatCompletionMessageToolCallChunk] | None = attrs.field(default=None, metadata=NULL)
+    """Fragments of tool calls."""
+    role: Role | str | None = attrs.field(default=None, metadata=NULL | {"strict": Role | None})
+    """Who speaks; most senders write it in the first chunk only."""
+    refusal: str | None = attrs.field(default=None, metadata=NULL)
+    """The next piece of a refusal."""
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class ChatChoiceStream(Wire):
+    """What a chunk adds to one choice."""
+
+    index: U32
+    """Which choice: 0 up to the request's `n` - 1."""
+    delta: ChatCompletionStreamResponseDelta
+    """What it adds to the message."""
+    finish_reason: FinishReason | str | None = attrs.field(default=None, metadata={"strict": FinishReason | None})
+    """Why the choice ended, in its last chunk; a plain string where the word is not known."""
+    logprobs: ChatChoiceLogprobs | None = None
+    """The log probabilities of the tokens it adds."""
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class CreateChatCompletionStreamResponse(Wire):
+    """One chunk of a streamed response."""
+
+    id: str
+    """Names the response; every chunk of a stream repeats it."""
+    choices: list[ChatChoiceStream]
+    """What it adds to each choice. Empty in the chunk that only carries usage."""
+    created: U32
+    """When the response was begun, in seconds since 1970; every chunk repeats it."""
+    model: str
+    """The model that writes."""
+    service_tier: ServiceTierResponse | str | None = attrs.field(
+        default=None, metadata=NULL | {"strict": ServiceTierResponse | None}
+    )
+    """The latency tier it is made on; a plain string where the word is not known."""
+    system_fingerprint: str | None = attrs.field(default=None, metadata=NULL)
+    """Names the sender's configuration: where it changes, the same seed can give another answer."""
+    object: str | None = attrs.field(default=None, metadata=NULL)
+    """`chat.completion.chunk`."""
+    usage: CompletionUsage | None = attrs.field(default=None, metadata=NULL)
+    """What the whole request cost, usually in one last chunk (`stream_options.include_usage`), in some streams in
+    every one, counting up."""
+
+
+@runtime_checkable
+class ChatCompletionResponseStream(Protocol):
+    """Chunks as they arrive: any iterator of them. It ends after the last chunk and raises `StreamError` where the
+    stream fails, as the items of the seed's stream are a chunk or an error."""
+
+    def __iter__(self) -> Iterator[CreateChatCompletionStreamResponse]:
+        """The chunks that are still to come."""
+        ...
+
+    def __next__(self) -> CreateChatCompletionStreamResponse:
+        """The next chunk; waits until it is there."""
+        ...
+
+
+@runtime_checkable
+class AsyncChatCompletionResponseStream(Protocol):
+    """The asynchronous sibling of `ChatCompletionResponseStream`: any async iterator of chunks."""
+
+    def __aiter__(self) -> AsyncIterator[CreateChatCompletionStreamResponse]:
+        """The chunks that are still to come."""
+        ...
+
+    def __anext__(self) -> Awaitable[CreateChatCompletionStreamResponse]:
+        """The next chunk, once it is there."""
+        ...

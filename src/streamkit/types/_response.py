@@ -1,0 +1,155 @@
+"""The full response: what the same request would have returned without streaming.
+
+Fields that are None are left out on writing, except `object` and `usage`, which are written as null.
+"""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ._base import NULL, U32, Wire
+from ._enums import FinishReason, Role, ServiceTierResponse
+from ._logprobs import ChatChoiceLogprobs
+from ._tool_calls import ChatCompletionMessageToolCallUnion, FunctionCall
+from ._usage import CompletionUsage
+
+if TYPE_CHECKING:
+    from ._messages import ChatCompletionRequestAssistantMessage
+
+__all__ = (
+    "ChatChoice",
+    "ChatCompletionResponseMessage",
+    "ChatCompletionResponseMessageAudio",
+    "CreateChatCompletionResponse",
+)
+
+
+_Call = TypeVar("_Call", bound=Wire)
+
+
+def _sent_again(call: _Call) -> _Call:
+    """A call as the next turn repeats it. An index belongs to fragments; servers refuse it in a request."""
+    again = deepcopy(call)
+    again.extra.pop("index", None)
+    return again
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class ChatCompletionResponseMessageAudio(Wire):
+    """An answer as audio."""
+
+    id: str
+    """Names the audio; the next turn's assistant message repeats it instead of the audio."""
+    expires_at: U32
+    """Until when the sender keeps it for further turns, in seconds since 1970."""
+    data: str
+    """The audio, Base64, in the format that the request asked for."""
+    transcript: str
+    """What is said in it."""
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class ChatCompletionResponseMessage(Wire):
+    """A message that the model wrote."""
+
+    content: str | None = None
+    """The text."""
+    refusal: str | None = None
+    """The refusal, where the model would not answer."""
+    tool_calls: list[ChatCompletionMessageToolCallUnion] | None = None
+    """The tools it calls, in the order of their first appearance."""
+    role: Role | str = attrs.field(default=Role.ASSISTANT, metadata={"strict": Role})
+    """Who speaks: `assistant`; a plain string where the word is not known."""
+    function_call: FunctionCall | None = None
+    """Deprecated: the function of the first kind that it calls."""
+    audio: ChatCompletionResponseMessageAudio | None = None
+    """The answer as audio, where the request asked for it."""
+
+    @property
+    def reasoning(self) -> str | None:
+        """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`, else
+        `reasoning_text` (Copilot)."""
+        for name in ("reasoning_content", "reasoning", "reasoning_text"):
+            text = self.extra.get(name)
+            if isinstance(text, str):
+                return text
+        return None
+
+    @property
+    def annotations(self) -> list[Any]:
+        """Citations and the like, as the sender wrote them; empty where there are none."""
+        found = self.extra.get("annotations")
+        return list(found) if isinstance(found, list) else []
+
+    def to_request(self) -> "ChatCompletionRequestAssistantMessage":
+        """This message as the assistant's message of the next turn.
+
+        Everything its sender may want to see again is kept as it was written: the `extra` of the message and of its
+        calls (reasoning details, thought signatures) too. Audio becomes its id, an empty list of calls becomes none,
+        and no call carries an index. Nothing is shared with this message that could change.
+        """
+        # Here, so that whoever only reads streams does not wait for the request's side.
+        from ._messages import ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageAudio
+
+        return ChatCompletionRequestAssistantMessage(
+            content=self.content,
+            refusal=self.refusal,
+            audio=ChatCompletionRequestAssistantMessageAudio(self.audio.id) if self.audio is not None else None,
+            tool_calls=[_sent_again(call) for call in self.tool_calls] if self.tool_calls else None,
+            function_call=_sent_again(self.function_call) if self.function_call is not None else None,
+            extra=deepcopy(self.extra),
+        )
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class ChatChoice(Wire):
+    """One of the answers to a request."""
+
+    index: U32
+    """Which one: 0 up to the request's `n` - 1."""
+    message: ChatCompletionResponseMessage
+    """What the model wrote."""
+    finish_reason: FinishReason | str | None = attrs.field(default=None, metadata={"strict": FinishReason | None})
+    """Why it stopped; a plain string where the word is not known, None where it was not said."""
+    logprobs: ChatChoiceLogprobs | None = None
+    """How likely each token was, where the request asked for it."""
+
+    @property
+    def effective_finish_reason(self) -> FinishReason | str | None:
+        """Why it stopped, in the words of the format and true to what is there. Not on the wire.
+
+        Senders write `stop` behind tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` where there
+        are none (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools goes by this one. What
+        cannot be told is the sender's own word; None where it gave none. `finish_reason` stays as the sender wrote it.
+        """
+        reason = FinishReason.meant_by(self.finish_reason)
+        if reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS):
+            return reason or self.finish_reason
+        if self.message.tool_calls:
+            return FinishReason.TOOL_CALLS
+        return FinishReason.STOP if self.message.function_call is None else FinishReason.FUNCTION_CALL
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class CreateChatCompletionResponse(Wire):
+    """A whole response, with every choice."""
+
+    id: str
+    """Names the response."""
+    choices: list[ChatChoice]
+    """The answers, by index; more than one where the request's `n` is."""
+    created: U32
+    """When it was begun, in seconds since 1970."""
+    model: str
+    """The model that wrote it."""
+    service_tier: ServiceTierResponse | str | None = attrs.field(
+        default=None, metadata={"strict": ServiceTierResponse | None}
+    )
+    """The latency tier it was made on; a plain string where the word is not known."""
+    system_fingerprint: str | None = None
+    """Names the sender's configuration: where it changes, the same seed can give another answer."""
+    object: str | None = attrs.field(default=None, metadata=NULL)
+    """`chat.completion`."""
+    usage: CompletionUsage | None = attrs.field(default=None, metadata=NULL)
+    """What the request cost."""

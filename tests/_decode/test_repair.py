@@ -1,0 +1,72 @@
+"""What can be had of an event whose data is not one JSON document: certain repairs only."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamkit._decode.repair import DONE, repair
+
+A, B = {"a": 1}, {"b": 2}
+
+
+@pytest.mark.parametrize(
+    "data, values, codes",
+    [
+        (b'{"a":1}\n{"b":2}', [A, B], ["several_documents"]),
+        (b'{"a":1}\n\n{"b":2}\n', [A, B], ["several_documents"]),
+        (b'{"a":1}{"b":2}', [A, B], ["several_documents"]),
+        (b'{"a":1} {"b":2}', [A, B], ["several_documents"]),
+        (b'{"a":1}\n[DONE]', [A, DONE], ["several_documents"]),
+        (b'{"a":1}[DONE]', [A, DONE], ["several_documents"]),
+        (b'{"a":1}data: {"b":2}', [A, B], ["several_documents"]),
+        (b'{"a":1}data:{"b":2}data: [DONE]', [A, B, DONE], ["several_documents"]),
+        (b'{"a":1}}', [A], ["event_in_event"]),
+        (b'{"a":1} trailing', [A], ["event_in_event"]),
+        (b'{"id":"x","choi\n{"b":2}', [B], ["event_in_event"]),
+        (b'{"id":"x","rodata: {"b":2}', [B], ["event_in_event"]),
+        (b'{"a":1}\n{"b":', [A], ["event_in_event"]),
+        (b"[DONE]", [DONE], []),
+        (b" [DONE] \n", [DONE], []),
+        (b'[DONE]{"a":1}', [DONE], ["done_suffix"]),
+        (b"[DONE]\n[DONE]", [DONE], ["done_suffix"]),
+    ],
+)
+def test_documents_that_are_certain_are_had(data: bytes, values: list[object], codes: list[str]) -> None:
+    assert (values, codes) == repair(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"  ", b"keepalive", b'{"a":', b'"a"', b"<html>", b"[1,2", b"DONE", b"[DON", b'x{"a":1}', b"[" * 10_000, b"{" * 10_000],
+    ids=["nothing", "blank", "word", "torn", "text", "html", "list", "no-brackets", "half-done", "word-before", "brackets", "braces"],
+)  # fmt: skip
+def test_where_nothing_is_certain_nothing_is_had(data: bytes) -> None:
+    assert ([], []) == repair(data)
+
+
+def test_a_document_inside_of_a_text_is_no_document() -> None:
+    assert ([{"a": 'data: {"b":2}'}, B], ["several_documents"]) == repair(b'{"a":"data: {\\"b\\":2}"}{"b":2}')
+
+
+@pytest.mark.parametrize(
+    "ignored, values, codes",
+    [
+        ((b'{"a":1}',), [A], ["unframed_json"]),
+        ((b' {"a":1}', b'{"b":2}'), [A, B], ["unframed_json", "unframed_json"]),
+        ((b"retry: soon", b'{"a":1'), [], ["ignored_line", "ignored_line"]),
+        ((b'{"a":"\xff"}',), [{"a": "\ufffd"}], ["unframed_json", "invalid_utf8"]),
+    ],
+)
+def test_json_on_a_line_of_its_own_is_read(ignored: tuple[bytes, ...], values: list[object], codes: list[str]) -> None:
+    assert (values, codes) == repair(b"", ignored)
+
+
+def test_documents_of_the_data_come_before_those_of_ignored_lines() -> None:
+    assert [A, B] == repair(b'{"a":1}x', (b'{"b":2}',))[0]
+
+
+def test_documents_in_a_row_are_read_as_carefully_as_one_alone() -> None:
+    values, codes = repair(b'{"id":"\\ud83d"}{"n":NaN}' + b'{"x":' + b"[" * 300 + b"]" * 300 + b"}")
+    assert {"id": "\ufffd"} == values[0]
+    assert 2 == len(values)
+    assert ["lone_surrogate", "non_finite_number", "event_in_event"] == codes

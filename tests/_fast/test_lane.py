@@ -1,0 +1,392 @@
+"""The fast lane and the reference path mean the same: events, response, outcome, anomalies, statistics, explanations."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.corpus import SHARED, TRACES, Recorded, each, shared
+from helpers.strategies import examples
+from helpers.wire import DONE, choice, chunk, delta, sse
+from streamkit import Accumulator
+from streamkit._fast.lane import Lane
+from streamkit._fold.assembler import Assembler
+from streamkit.events import End, ErrorSeen
+
+
+def everything(stream: bytes, cuts: list[int], **options: Any) -> tuple[Any, ...]:
+    """All that can be seen of a stream cut at `cuts`."""
+    accumulator = Accumulator(**options)
+    told: list[Any] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        told += accumulator.feed(stream[start:end])
+    outcome = accumulator.close()
+    told += outcome.events
+    response = accumulator.snapshot()
+    explained = [
+        [accumulator.explain(one.index, i) for i in range(len(one.message.tool_calls or []))]
+        for one in (response.choices if response else [])
+    ]
+    # Errors are equal only to themselves.
+    told = [(type(one).__name__, one.sequence) if isinstance(one, (ErrorSeen, End)) else one for one in told]
+    error = outcome.error and (type(outcome.error), str(outcome.error), outcome.error.event, outcome.error.partial)
+    return (
+        told,
+        response,
+        outcome,
+        error,
+        accumulator.anomalies,
+        accumulator.statistics(),
+        explained,
+        accumulator.usage_source,
+    )
+
+
+def assert_same_either_way(stream: bytes, cuts: list[int]) -> None:
+    for name, fast, reference in zip(
+        ("events", "response", "outcome", "error", "anomalies", "statistics", "explanations", "usage sources"),
+        everything(stream, cuts),
+        everything(stream, cuts, fast=False),
+        strict=True,
+    ):
+        assert reference == fast, name
+
+
+def some_cuts(stream: bytes, seed: int, most: int) -> list[int]:
+    rng = random.Random(seed)
+    return sorted(rng.sample(range(1, len(stream)), min(len(stream) - 1, rng.randrange(most + 1)))) if stream else []
+
+
+def mutated(stream: bytes, seed: int) -> bytes:
+    """The stream with events moved, doubled, dropped, and with bytes and fields in them changed."""
+    rng = random.Random(seed)
+    parts = stream.split(b"\n\n")
+    for _ in range(rng.randint(1, 6)):
+        here, there = rng.randrange(len(parts)), rng.randrange(len(parts))
+        kind = rng.randrange(5)
+        if kind == 0:
+            parts[here], parts[there] = parts[there], parts[here]
+        elif kind == 1:
+            parts.insert(here, parts[there])
+        elif kind == 2 and len(parts) > 1:
+            del parts[here]
+        elif kind == 3 and parts[here]:
+            changed = bytearray(parts[here])
+            changed[rng.randrange(len(changed))] = rng.choice(b'"\\{}[],:0ax\x80\xff \n\r')
+            parts[here] = bytes(changed)
+        else:
+            for old, new in (
+                (b'"content":"', b'"content":"\\ud83d'),
+                (b'"arguments":"', b'"arguments":"\\"'),
+                (b"null", b'"x"'),
+                (b"null", b"1"),
+            ):
+                if rng.random() < 0.4:
+                    parts[here] = parts[here].replace(old, new, 1)
+    return b"\n\n".join(parts)
+
+
+@each(TRACES)
+def test_every_trace_is_the_same_either_way(recorded: Recorded) -> None:
+    stream = recorded.body
+    assert_same_either_way(stream, some_cuts(stream, 1, 200))
+    for seed in range(4):
+        changed = mutated(stream, seed)
+        assert_same_either_way(changed, some_cuts(changed, seed, 40))
+
+
+@shared
+def test_streams_of_many_senders_are_the_same_either_way() -> None:
+    for number, recorded in enumerate(SHARED):
+        stream = recorded.body
+        assert_same_either_way(stream, some_cuts(stream, number, 60))
+        changed = mutated(stream, number)
+        assert_same_either_way(changed, some_cuts(changed, number, 10))
+
+
+TEXTS = ["a", " b", "", '"', "\\", "\n", "é", "日本", "😀", "},", '"}', "\x7f", "\u2028", "null", "data: {"]
+PIECES = st.one_of(
+    st.builds(lambda text, i: delta(json.dumps({"content": text}), index=i), st.sampled_from(TEXTS), st.integers(0, 2)),
+    st.builds(
+        lambda text, i: delta(json.dumps({"content": text}, ensure_ascii=False), index=i),
+        st.sampled_from(TEXTS),
+        st.integers(0, 1),
+    ),
+    st.builds(lambda text: delta(json.dumps({"reasoning_content": text})), st.sampled_from(TEXTS)),
+    st.builds(lambda text: delta(json.dumps({"content": None, "reasoning": text})), st.sampled_from(TEXTS)),
+    st.builds(
+        lambda text, i: delta(json.dumps({"tool_calls": [{"index": i, "function": {"arguments": text}}]})),
+        st.sampled_from(TEXTS),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda i, name: delta(json.dumps({"tool_calls": [{"index": i, "id": f"i{name}", "function": {"name": name}}]})),
+        st.integers(0, 2),
+        st.sampled_from("fg"),
+    ),
+    st.builds(
+        lambda text, pad: delta(json.dumps({"content": text}), more=f'"obfuscation":{json.dumps(pad)}'),
+        st.sampled_from(TEXTS),
+        st.sampled_from(["", "x", "yz", '"', "\\"]),
+    ),
+    st.sampled_from(
+        [
+            delta('{"content":"\\ud83d"}'),
+            delta('{"content":"\\ude00"}'),
+            delta('{"role":"assistant"}'),
+            delta('{"role":"assistant","content":"x"}'),
+            delta('{"content":"x"}', more='"system_fingerprint":"f"'),
+            delta('{"content":"x"}', more='"unknown":null'),
+            delta('{"content":"x"}', more='"unknown":1'),
+            delta('{"content":"x","odd":null}'),
+            delta('{"content":"x","token_id":7}'),
+            delta(finish="stop"),
+            delta(finish="tool_calls"),
+            chunk(more='"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'),
+            chunk(choice('{"content":"one"}') + "," + choice('{"content":"two"}', index=1)),
+            '{"error":{"message":"no"}}',
+            '{"id":"other","object":"chat.completion.chunk","created":8,"model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}',
+            '{"content":"not a chunk"}',
+            "not json",
+            '{"id":"torn","choices":[{"index":0,"delta":{"content":"a',
+        ]
+    ),
+)
+
+
+@examples(100)
+@given(st.lists(st.tuples(PIECES, st.integers(1, 4)), max_size=25), st.integers(0, 1000), st.booleans())
+def test_any_mixture_of_events_is_the_same_either_way(pieces: list[tuple[str, int]], seed: int, done: bool) -> None:
+    documents = [document for document, times in pieces for _ in range(times)]
+    stream = sse(*documents) + (DONE if done else b"")
+    assert_same_either_way(stream, some_cuts(stream, seed, 30))
+    ends, at = [], 0
+    for document in documents:  # one event a block, which has a way in of its own
+        at += len(sse(document))
+        ends.append(at)
+    assert_same_either_way(stream, ends)
+
+
+ENTRY = {"logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -1.5, "bytes": None}]}
+ODDITIES = st.one_of(
+    st.tuples(st.just("other"), st.sampled_from([None, "", "odd", 'x"y', "é\n", 1, []])),
+    st.tuples(st.just("number"), st.sampled_from([None, "", "odd", -1, 1.5, True, 10**30, []])),
+    st.tuples(
+        st.just("tokens"),
+        st.sampled_from(
+            [None, [], "odd", [None], [{}], [{**ENTRY, "token": 1}], [{"token": "a", "logprob": float("-inf")}],
+             [{"token": "a", **ENTRY, "x": 1}, {"token": "b", **ENTRY}]]
+        ),
+    ),
+)  # fmt: skip
+
+
+def together(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text twice, and a number that the next chunk replaces."""
+    said = {"token_id": number, "role": "assistant", "content": text}
+    return chunk(json.dumps({"index": 0, "text": other, "seed": None, "delta": said, "finish_reason": None}))
+
+
+def openrouter(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text once more inside a list of objects."""
+    detail = {"type": "reasoning.text", "text": other, "index": 0, "format": "f" if number == 1 else None}
+    return delta(json.dumps({"role": "assistant", "content": "", "reasoning": text, "reasoning_details": [detail]}))
+
+
+def vllm(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text under both names of reasoning."""
+    return delta(json.dumps({"reasoning": text, "reasoning_content": other}))
+
+
+def with_logprobs(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """Log probabilities behind the text, and padding behind those."""
+    logprobs = {"content": tokens, "refusal": None}
+    one = {"index": number, "delta": {"content": text}, "logprobs": logprobs, "finish_reason": None}
+    return chunk(json.dumps(one), f'"obfuscation":{json.dumps(other)}')
+
+
+def before_text(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """Log probabilities and a number before the text."""
+    one = {"finish_reason": None, "n": number, "logprobs": {"content": tokens}, "index": 0, "delta": {"content": text}}
+    return chunk(json.dumps(one))
+
+
+def by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """A field that only every other chunk has."""
+    said = {"reasoning_content": text}
+    return delta(json.dumps(said if number else {"content": "", **said}))
+
+
+def behind_by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The same, behind the text: an event of one form begins and ends as one of the other does."""
+    said = {"reasoning_content": text}
+    return delta(json.dumps(said if number else {**said, "content": ""}))
+
+
+FORMS = [together, openrouter, vllm, with_logprobs, before_text, by_turns, behind_by_turns]
+
+
+@examples(150)
+@given(
+    st.lists(st.sampled_from(FORMS), min_size=1, max_size=2),
+    st.lists(st.tuples(st.sampled_from(TEXTS), st.one_of(st.none(), ODDITIES)), min_size=4, max_size=20),
+    st.integers(0, 1000),
+)
+def test_events_with_several_holes_are_the_same_either_way(forms: list[Any], said: list[Any], seed: int) -> None:
+    documents = []
+    for place, (text, odd) in enumerate(said):
+        form = forms[place % len(forms)]
+        facts = {
+            "other": text,
+            "number": 0 if form is with_logprobs else place % 2,
+            "tokens": [{"token": text, **ENTRY}],
+        }
+        if odd is not None:
+            facts[odd[0]] = odd[1]
+        documents.append(form(text, **facts))
+    stream = sse(*documents)
+    assert_same_either_way(stream, some_cuts(stream, seed, 20))
+    ends = [len(sse(*documents[: at + 1])) for at in range(len(documents))]
+    assert_same_either_way(stream, ends)
+
+
+LOGPROBS = '{"index":0,"delta":{"content":"%s"},"logprobs":{"content":%s},"finish_reason":null}'
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        pytest.param(
+            [delta('{"content":"a"}'), delta('{"content":"a","b"}'), delta('{"content":"a"}')],
+            id="two strings in one slot",
+        ),
+        pytest.param(
+            [delta('{"content":"a\\"}'), delta('{"content":"b","c"}')], id="one string over two slots, and two in one"
+        ),
+        pytest.param([delta('{"content":"a"}')] * 2 + [delta('{"content":"a\nb"}')], id="a line end in a text"),
+        pytest.param(
+            [
+                delta('{"content":"a"}', more=f'"flag":{empty}') if empty else delta('{"content":"a"}')
+                for empty in ("false", "false", "true", "", "", "false", "false", '""', '""', "1", "", "", '""', '""')
+            ],
+            id="nothing takes the place of something",
+        ),
+        pytest.param(
+            [chunk(LOGPROBS % ("a", "[]"))] * 2 + [chunk(LOGPROBS % ("a", '[\n{"token":"a","logprob":-1.5}]'))],
+            id="a line end in a list",
+        ),
+        pytest.param([chunk(LOGPROBS % ("a", '[],"x":[]'))] * 3, id="two lists in one slot"),
+        pytest.param(
+            [
+                *(with_logprobs(text, "x", 0, [{"token": text, **ENTRY}]) for text in "ab"),
+                chunk(LOGPROBS % ("a", json.dumps([{"token": "a", **ENTRY}])), '"obfuscation":"x","model":"y"'),
+            ],
+            id="a field in the padding",
+        ),
+        pytest.param(
+            [
+                *(delta(f'{{"content":"{text}"}}', index=i) for text in "abc" for i in (0, 1)),
+                delta('{"content":"\\ud83d"}'),
+                *(delta('{"content":"x"}', index=1) for _ in range(3)),
+                delta('{"content":"y"}'),
+            ],
+            id="half a character waits in one choice while others go on",
+        ),
+        pytest.param(
+            [
+                *(openrouter("a", "a", 0, None) for _ in range(3)),
+                openrouter("b", "b", 1, None),
+                delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"id":"other"}]}'),
+                delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"id":"third"}]}'),
+                *(openrouter("c", "c", 0, None) for _ in range(3)),
+            ],
+            id="another detail begins",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1, 6])
+def test_what_only_looks_alike_is_the_same_either_way(documents: list[str], before: int) -> None:
+    stream = sse(*([delta('{"role":"assistant"}')] + documents[:1] * before + documents * 2))
+    assert_same_either_way(stream, [])
+    ends = [at + 2 for at in range(len(stream)) if stream.startswith(b"\n\n", at)]
+    assert_same_either_way(stream, ends)
+
+
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_events_with_several_holes_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch, form: Any) -> None:
+    documents = []
+    for i in range(100):
+        text, number = f"{i} ", i % 2
+        if form in (openrouter, with_logprobs):  # in which a number says what kind of chunk this is
+            number = 0
+        other = "x" * (i % 7) if form is with_logprobs else text
+        documents.append(form(text, other, number, [{"token": text, **ENTRY}]))
+    assert 95 <= lanes_taken(monkeypatch, sse(*documents))
+
+
+def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20) -> int:
+    """How many events of a stream took the fast lane, in blocks of `size` bytes."""
+    slow = 0
+    event = Assembler.event
+
+    def counting(self: Assembler, *arguments: Any) -> None:
+        nonlocal slow
+        slow += 1
+        event(self, *arguments)
+
+    monkeypatch.setattr(Assembler, "event", counting)
+    accumulator = Accumulator()
+    for start in range(0, len(stream), size):
+        accumulator.feed(stream[start : start + size])
+    monkeypatch.undo()
+    return accumulator.statistics().events - slow
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param('{"content":"%d"}', id="content"),
+        pytest.param('{"content":"%d \\" \\n"}', id="escapes"),
+        pytest.param('{"content":null,"reasoning_content":"%d"}', id="reasoning"),
+        pytest.param('{"refusal":"%d"}', id="refusal"),
+    ],
+)
+def test_text_takes_the_fast_lane_from_its_second_event_on(monkeypatch: pytest.MonkeyPatch, document: str) -> None:
+    assert 99 == lanes_taken(monkeypatch, sse(*(delta(document % i) for i in range(100))))
+
+
+def test_tool_arguments_take_the_fast_lane_from_their_second_event_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = delta('{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}')
+    pieces = [delta(f'{{"tool_calls":[{{"index":0,"function":{{"arguments":"{i}"}}}}]}}') for i in range(100)]
+    assert 99 == lanes_taken(monkeypatch, sse(opening, *pieces))
+
+
+def test_interleaved_choices_take_the_fast_lane_once_each_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [delta(f'{{"content":"{i}"}}', index=i % 8) for i in range(160)]
+    assert 160 - 2 * 8 <= lanes_taken(monkeypatch, sse(*pieces)) <= 160 - 8
+
+
+def test_padding_of_any_length_does_not_leave_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [delta(f'{{"content":"{i}"}}', more=f'"obfuscation":"{"x" * (i % 7)}"') for i in range(100)]
+    assert 99 == lanes_taken(monkeypatch, sse(*pieces))
+
+
+@pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
+def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    assert 98 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
+
+
+def test_rules_of_the_callers_own_never_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamkit import RULES
+
+    monkeypatch.setattr(Lane, "__init__", lambda *_: pytest.fail("has a fast lane"))
+    accumulator = Accumulator(rules=dict(RULES))
+    accumulator.feed(sse(*(delta(f'{{"content":"{i}"}}') for i in range(10))))
+    response = accumulator.snapshot()
+    assert response is not None
+    assert "0123456789" == response.choices[0].message.content

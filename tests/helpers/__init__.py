@@ -1,0 +1,1 @@
+"""What tests share: wire bytes, recorded streams, generated streams, servers on loopback."""

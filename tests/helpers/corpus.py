@@ -1,0 +1,166 @@
+"""Recorded streams to test with, and what reading one gives, in a form that can be compared.
+
+`TRACES` are this repository's, each with its unstreamed answer where there is one. `SHARED` are those of
+`../shared/traces`, each with the facts that stand beside it; that folder may be absent, and tests then skip by `shared`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from streamkit import Accumulator, FormatError, RemoteError
+from streamkit.events import End, ErrorSeen, Event
+from streamkit.sse import EventDecoder
+from streamkit.trace import read_trace
+
+__all__ = ("SHARED", "TRACES", "Reading", "Recorded", "chunks_of", "each", "facts_of", "pieces", "read", "shared")
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(__file__).parents[3] / "shared" / "traces"
+
+
+@attrs.frozen(repr=False)
+class Recorded:
+    """One recorded stream."""
+
+    name: str
+    """`<sender>/<case>`."""
+    body: bytes
+    blocks: tuple[bytes, ...]
+    """As the recorder read them; one block where that is not known."""
+    request: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+    """What the same request gave without streaming."""
+    facts: dict[str, Any] = attrs.field(factory=dict)
+    """What is known of the stream from elsewhere."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _ours() -> Iterator[Recorded]:
+    for path in sorted((ROOT / "traces").glob("*/*.trace.jsonl")):
+        trace = read_trace(path)
+        case = path.name.removesuffix(".trace.jsonl")
+        answer = path.with_name(case + ".json")
+        yield Recorded(
+            f"{path.parent.name}/{case}",
+            trace.body,
+            tuple(block.data for block in trace.blocks),
+            trace.request,
+            json.loads(answer.read_bytes()) if answer.exists() else None,
+        )
+
+
+def _shared() -> Iterator[Recorded]:
+    for path in sorted(FOLDER.glob("*/*.sse")):
+        body = path.read_bytes()
+        facts = json.loads(path.with_suffix(".json").read_bytes())
+        yield Recorded(f"{path.parent.name}/{path.stem}", body, (body,), facts=facts)
+
+
+TRACES = tuple(_ours())
+SHARED = tuple(_shared())
+shared = pytest.mark.skipif(not SHARED, reason="../shared/traces is not there")
+
+
+def each(recordings: Iterable[Recorded]) -> pytest.MarkDecorator:
+    """The test runs once for each of `recordings`, as its argument `recorded`."""
+    return pytest.mark.parametrize("recorded", [pytest.param(one, id=one.name) for one in recordings])
+
+
+@attrs.frozen(eq=False)
+class Reading:
+    """Everything that an accumulator says of a stream. Errors, which are equal to nothing, stand as their facts."""
+
+    events: tuple[Any, ...]
+    response: Any
+    outcome: tuple[Any, ...]
+    anomalies: tuple[Any, ...]
+    counts: tuple[Any, ...]
+    raised: tuple[Any, ...]
+    """What `feed` or `close` raised; only under strict=True."""
+
+    def __eq__(self, other: object) -> bool:
+        # A NaN is not equal to itself, but it is written like itself.
+        mine, others = attrs.astuple(self, recurse=False), attrs.astuple(other, recurse=False)  # type: ignore[arg-type]
+        return mine == others or repr(mine) == repr(others)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def without_events(self) -> Reading:
+        return attrs.evolve(self, events=())
+
+
+def read(blocks: Iterable[bytes], *, absorb: bool = False, **options: Any) -> Reading:
+    """Feed an accumulator made with `options`, close it, and say everything that can be seen of it."""
+    accumulator = Accumulator(**options)
+    told: list[Event] = []
+    raised: list[Any] = []
+    for block in blocks:
+        try:
+            if absorb:
+                accumulator.absorb(block)
+            else:
+                told += accumulator.feed(block)
+        except (FormatError, RemoteError) as error:
+            raised.append(facts_of(error))
+    try:
+        outcome = accumulator.close()
+    except (FormatError, RemoteError) as error:
+        raised.append(facts_of(error))
+        outcome = accumulator.close()
+    told += [] if absorb else outcome.events
+    numbers = accumulator.statistics()
+    return Reading(
+        tuple(_comparable(event) for event in told),
+        accumulator.snapshot(),
+        (outcome.name, outcome.reason, facts_of(outcome.error)),
+        accumulator.anomalies,
+        (numbers.bytes, numbers.events, numbers.comments, numbers.chunks, numbers.unknown_fields, accumulator.emitted),
+        tuple(raised),
+    )
+
+
+def facts_of(error: BaseException | None) -> Any:
+    """What an error says, in a form that can be compared."""
+    return None if error is None else (type(error).__name__, str(error), repr(vars(error)))
+
+
+def _comparable(event: Event) -> Any:
+    if isinstance(event, ErrorSeen):
+        return "ErrorSeen", event.sequence, facts_of(event.error)
+    if isinstance(event, End):
+        return "End", event.sequence, event.outcome, facts_of(event.outcome.error)
+    return event
+
+
+def pieces(raw: bytes, size: int) -> list[bytes]:
+    """`raw` in blocks of `size` bytes."""
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+def chunks_of(raw: bytes) -> list[dict[str, Any]]:
+    """Every JSON object that stands as the data of an event, or as a line of it, read plainly."""
+    decoder = EventDecoder()
+    events = decoder.feed(raw)
+    last = decoder.close()
+    found = []
+    for event in [*events, last] if last is not None else events:
+        value = _loaded(event.data)
+        lines = [value] if value is not None else map(_loaded, event.data.split(b"\n"))
+        found += [one for one in lines if isinstance(one, dict)]
+    return found
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

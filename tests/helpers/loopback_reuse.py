@@ -1,0 +1,237 @@
+"""A real server on the loopback interface that keeps its connections, and counts them: what does it cost to come again?
+
+    with Kept("behind") as server: ...
+    server.connections
+
+How a body ends behind `[DONE]` is what senders differ in:
+    together    in the same write
+    behind      in a write of its own, at once
+    told        when the test says so: `server.go`
+    silent      never: nothing comes, until the client leaves
+    pings       never: a keep-alive comes again and again
+    flood       never: as much comes as the client takes
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import zlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+from helpers.loopback import EVENTS, PATIENCE, read_request
+
+LINGERING = ("silent", "pings", "flood")
+_PING = b": still here\n\n"
+
+
+class Kept:
+    """Answers any number of requests, on any number of connections, with `EVENTS`.
+
+    `connections`: how many there were. `bodies`: how many clients saw through to their end. `left`: set when a client
+    has left a body that does not end. `encoding`: None or "gzip", each event flushed.
+    """
+
+    def __init__(self, ending: str, encoding: str | None = None) -> None:
+        self.ending = ending
+        self.encoding = encoding
+        self.connections = 0
+        self.go, self.left = threading.Event(), threading.Event()
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> Kept:
+        self._threads[0].start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.go.set()
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.connections += 1
+                self._open.append(connection)
+                self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
+                self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while select.select([connection], [], [])[0] and connection.recv(1, socket.MSG_PEEK):
+                read_request(connection)
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+        if self.encoding:
+            head += f"Content-Encoding: {self.encoding}\r\n"
+        connection.sendall(f"{head}\r\n".encode())
+        packer: Any = zlib.compressobj(wbits=zlib.MAX_WBITS | 16) if self.encoding else None
+        for event in EVENTS[:-1]:
+            connection.sendall(framed(event, packer))
+        last = framed(EVENTS[-1], packer)
+        end = (framed(b"", packer, end=True) if packer else b"") + b"0\r\n\r\n"
+        if self.ending == "together":
+            connection.sendall(last + end)
+            return
+        connection.sendall(last)
+        if self.ending == "behind":
+            connection.sendall(end)
+        elif self.ending == "told":
+            if self.go.wait(PATIENCE):
+                connection.sendall(end)
+        else:
+            try:
+                self._linger(connection)
+            finally:
+                self.left.set()
+
+    def _linger(self, connection: socket.socket) -> None:
+        # What a client of this sends while the body goes on, its leaving above all, ends it.
+        wait = {"silent": PATIENCE, "pings": 0.002, "flood": 0.0}[self.ending]
+        while not select.select([connection], [], [], wait)[0]:
+            if self.ending != "silent":
+                connection.sendall(framed(_PING * (1000 if self.ending == "flood" else 1), None))
+        raise ConnectionResetError
+
+
+def framed(data: bytes, packer: Any, end: bool = False) -> bytes:
+    """`data` as a chunk of HTTP."""
+    if packer is not None:
+        data = packer.compress(data) + packer.flush(zlib.Z_FINISH if end else zlib.Z_SYNC_FLUSH)
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+# --- clients that are asked again and again; each gives what opens a response
+
+
+@contextlib.contextmanager
+def httpx(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("httpx")
+    with module.Client(trust_env=False) as client:
+        yield lambda: client.stream("GET", server.url)
+
+
+@contextlib.contextmanager
+def httpx2(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("httpx2")
+    with module.Client(trust_env=False) as client:
+        yield lambda: client.stream("GET", server.url)
+
+
+@contextlib.contextmanager
+def requests(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("requests")
+    with module.Session() as session:
+        session.trust_env = False
+        yield lambda: session.get(server.url, stream=True)
+
+
+@contextlib.contextmanager
+def niquests(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("niquests")
+    with module.Session() as session:
+        session.trust_env = False
+        yield lambda: session.get(server.url, stream=True)
+
+
+@contextlib.contextmanager
+def urllib3(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("urllib3")
+    if not hasattr(module.HTTPResponse, "read1"):
+        pytest.skip("urllib3 before 2.0 has no read that gives what is there")
+    with module.PoolManager() as manager:
+        yield lambda: contextlib.closing(manager.request("GET", server.url, preload_content=False, retries=False))
+
+
+QUESTION: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": True}
+
+
+@contextlib.contextmanager
+def openai(server: Kept) -> Iterator[Any]:
+    module = pytest.importorskip("openai")
+    http = module.DefaultHttpxClient(trust_env=False)
+    with module.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
+        yield lambda: client.chat.completions.create(**QUESTION)
+
+
+SYNC = [httpx, httpx2, requests, niquests, urllib3, openai]
+
+
+@contextlib.asynccontextmanager
+async def async_httpx(server: Kept) -> Any:
+    module = pytest.importorskip("httpx")
+    async with module.AsyncClient(trust_env=False) as client:
+        yield lambda: client.stream("GET", server.url)
+
+
+@contextlib.asynccontextmanager
+async def async_httpx2(server: Kept) -> Any:
+    module = pytest.importorskip("httpx2")
+    async with module.AsyncClient(trust_env=False) as client:
+        yield lambda: client.stream("GET", server.url)
+
+
+@contextlib.asynccontextmanager
+async def async_aiohttp(server: Kept) -> Any:
+    module = pytest.importorskip("aiohttp")
+    async with module.ClientSession() as session:
+        yield lambda: session.get(server.url)
+
+
+@contextlib.asynccontextmanager
+async def async_niquests(server: Kept) -> Any:
+    module = pytest.importorskip("niquests")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> Any:
+        response = await session.get(server.url, stream=True)
+        try:
+            yield response
+        finally:
+            await response.close()
+
+    async with module.AsyncSession() as session:
+        session.trust_env = False
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def async_openai(server: Kept) -> Any:
+    module = pytest.importorskip("openai")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> Any:
+        async with await client.chat.completions.create(**QUESTION) as stream:
+            yield stream
+
+    http = module.DefaultAsyncHttpxClient(trust_env=False)
+    async with module.AsyncOpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
+        yield opened
+
+
+ASYNC = [
+    *((one, backend) for one in (async_httpx, async_httpx2, async_openai) for backend in ("asyncio", "trio")),
+    (async_aiohttp, "asyncio"),
+    (async_niquests, "asyncio"),
+]

@@ -1,0 +1,138 @@
+"""How each sync client gives its response, from a `Loopback`; what is not installed is skipped."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from helpers.loopback import Loopback
+
+
+@contextlib.contextmanager
+def by_httpx(server: Loopback) -> Iterator[Any]:
+    httpx = pytest.importorskip("httpx")
+    with httpx.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+        yield response
+
+
+@contextlib.contextmanager
+def by_httpx2(server: Loopback) -> Iterator[Any]:
+    httpx2 = pytest.importorskip("httpx2")
+    with httpx2.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+        yield response
+
+
+@contextlib.contextmanager
+def by_requests(server: Loopback) -> Iterator[Any]:
+    requests = pytest.importorskip("requests")
+    with requests.Session() as session:
+        session.trust_env = False
+        with session.get(server.url, stream=True) as response:
+            yield response
+
+
+@contextlib.contextmanager
+def by_niquests(server: Loopback) -> Iterator[Any]:
+    niquests = pytest.importorskip("niquests")
+    with niquests.Session() as session:
+        session.trust_env = False
+        with session.get(server.url, stream=True) as response:
+            yield response
+
+
+@contextlib.contextmanager
+def by_urllib3(server: Loopback) -> Iterator[Any]:
+    urllib3 = pytest.importorskip("urllib3")
+    with urllib3.PoolManager(headers={"accept-encoding": "gzip"}) as manager:
+        response = manager.request("GET", server.url, preload_content=False, retries=False)
+        try:
+            yield response
+        finally:
+            response.close()
+
+
+@contextlib.contextmanager
+def by_urllib_request(server: Loopback) -> Iterator[Any]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(server.url) as response:
+            yield response
+    except urllib.error.HTTPError as error:  # what urllib.request gives for other answers than 200
+        with error:
+            yield error
+
+
+@contextlib.contextmanager
+def by_http_client(server: Loopback) -> Iterator[Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1")
+        with connection.getresponse() as response:
+            yield response
+
+
+QUESTION: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": True}
+
+
+@contextlib.contextmanager
+def openai_client(server: Loopback) -> Iterator[Any]:
+    openai = pytest.importorskip("openai")
+    http = openai.DefaultHttpxClient(trust_env=False)
+    with openai.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def by_openai(server: Loopback) -> Iterator[Any]:
+    with openai_client(server) as client, client.chat.completions.create(**QUESTION) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def by_openai_raw(server: Loopback) -> Iterator[Any]:
+    with openai_client(server) as client:
+        yield client.chat.completions.with_raw_response.create(**QUESTION)
+
+
+@contextlib.contextmanager
+def by_openai_streaming(server: Loopback) -> Iterator[Any]:
+    with (
+        openai_client(server) as client,
+        client.chat.completions.with_streaming_response.create(**QUESTION) as response,
+    ):
+        yield response
+
+
+CLIENTS = [
+    by_httpx,
+    by_httpx2,
+    by_requests,
+    by_niquests,
+    by_urllib3,
+    by_urllib_request,
+    by_http_client,
+    by_openai,
+    by_openai_raw,
+    by_openai_streaming,
+]
+RAISE_BY_STATUS = (by_openai, by_openai_raw, by_openai_streaming)
+# Whose exceptions tell of a broken connection: those of the client that its caller knows, where it has any.
+OWNERS: dict[Any, set[str]] = {
+    by_httpx: {"httpx"},
+    by_requests: {"requests"},
+    by_niquests: {"niquests"},
+    by_urllib3: {"urllib3", "urllib3_future"},
+    by_urllib_request: {"http", "builtins"},
+    by_http_client: {"http", "builtins"},
+}
+
+
+def name_of(client: Any) -> str:
+    """What a test says that it runs."""
+    return str(client.__name__).removeprefix("by_").strip("<>")
