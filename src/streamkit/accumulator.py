@@ -7,7 +7,7 @@
     response = acc.snapshot()
 
 It joins the layers by calling: `sniff` tells what kind of body this is at all, `sse` cuts its blocks into events,
-`assembly` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
+`assembler` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
 Whatever the cut of the bytes, events, response, outcome and anomalies are the same. Cost: O(1) a chunk in what came
 before.
 """
@@ -229,7 +229,7 @@ class Accumulator:
 
         Places are `usage`, `x_groq.usage` (Groq) and `choices[].usage` (Moonshot); events are numbered from 1.
         """
-        return dict(self._reducer.usage_source)
+        return dict(self._reducer.usage.source)
 
     @property
     def outcome(self) -> Outcome | None:

@@ -118,6 +118,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 }
 """Every code with its severity, what the sender did, and what was made of it."""
 
+
+def ignore_anomaly(code: str, path: str = "$", found: object = None) -> None:
+    """A `note` for what was reported already, when the value was read the first time."""
+
+
 _INDEX = re.compile(r"\[\d+\]")
 
 

@@ -13,6 +13,9 @@ number from 0; every event of a choice has the choice's index; tool events also 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from .anomalies import Anomaly
@@ -29,6 +32,8 @@ from .types import (
 from .types import ChatCompletionResponseMessageAudio as Audio
 
 __all__ = (
+    "TEXT_DELTAS",
+    "TEXT_PARTS",
     "AnnotationsDelta",
     "AnnotationsDone",
     "AnnotationsStarted",
@@ -414,3 +419,17 @@ Event = (
     | End
 )
 """Anything that an accumulator reports."""
+
+TEXT_PARTS: Mapping[str, tuple[type[Any], type[Any], type[Any]]] = {
+    "content": (ContentStarted, ContentDelta, ContentDone),
+    "refusal": (RefusalStarted, RefusalDelta, RefusalDone),
+    "reasoning": (ReasoningStarted, ReasoningDelta, ReasoningDone),
+}
+"""The parts of a choice that are text, each with the events that start it, add to it and end it."""
+
+TEXT_DELTAS: Mapping[type[Any], str] = {
+    **{delta: "text" for _, delta, _ in TEXT_PARTS.values()},
+    ToolCallDelta: "arguments",
+    FunctionCallDelta: "arguments",
+}
+"""The events that carry a piece of text, each with the name of the field that holds it."""

@@ -2,7 +2,7 @@
 
 A path names the place in the chunk, `[]` standing for any item of a list. What the table does not name follows from
 where it stands and what it is (`rule_for`). The table is data: a caller passes `{**RULES, "choices[].delta.x": ...}`.
-How each rule accumulates is in `_fold/fields.py`.
+How each rule accumulates is in `_fold/field_rules.py`.
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from .._decode.chunk_reader import read_delta
 from .._decode.tolerant_json import pair, scrub
-from .._fold.fields import Context, First
+from .._fold.field_rules import First
+from .._fold.fields import Context
 from .._fold.reducer import is_beside, says
 from .._fold.tool_calls import CallTable
 from ..accumulator import Accumulator
@@ -75,6 +76,8 @@ class _Passing:
     """A text that is passed on piece by piece: how much of it there was, and half a character that waits."""
 
     __slots__ = ("held", "length")
+
+    takes: ClassVar[type] = str
 
     def __init__(self) -> None:
         self.length = 0

@@ -1,8 +1,8 @@
 """The fast lane: events that differ from an earlier one only in the values of its slots (see `template`).
 
-Rule 1: the reference path is the meaning. What an template is, and which events it takes, is proved when it is learned.
-Rule 2: an template holds as long as nothing else happens. Each event on the reference path starts a new epoch, in
-        which an template is checked again before its first use: the facts of the chunk (id, model ...) must be the last
+Rule 1: the reference path is the meaning. What a template is, and which events it takes, is proved when it is learned.
+Rule 2: a template holds as long as nothing else happens. Each event on the reference path starts a new epoch, in
+        which a template is checked again before its first use: the facts of the chunk (id, model ...) must be the last
         ones folded, and its part must be open.
 Rule 3: any doubt goes to the reference path: bytes around a slot that differ, a slot that is not one JSON value of its
         kind, half a surrogate pair. An event is folded whole or not at all.
@@ -24,10 +24,10 @@ from typing import Any
 
 import jiter
 
-from .._decode.chunk_reader import read_tokens
 from .._decode.fast_frozen import unfrozen_twin
+from .._decode.logprobs_reader import read_tokens
 from .._fold.choice import ChoiceState, Part
-from .._fold.fields import MANY_PIECES
+from .._fold.field_rules import MANY_PIECES
 from .._fold.reducer import Reducer
 from .._fold.tool_calls import KNOWN_INDEX
 from ..anomalies import Anomalies
@@ -160,7 +160,7 @@ class Lane:
     # --- many events a block
 
     def run(self, block: bytes, start: int, out: list[Event] | None) -> tuple[int, int]:
-        """Fold the events of `block` from the offset `start` on, as long as each fits an template.
+        """Fold the events of `block` from the offset `start` on, as long as each fits a template.
 
         Returns the offset of the first byte that was not read and the number of events that were. At `start` an event
         begins.
@@ -366,7 +366,7 @@ class Lane:
     ) -> None:
         """The reference path has folded `chunk`, decoded from `data`, and noted `notes`: code and path of anomalies.
 
-        `raw`: the bytes that were read with it; an template is learned only where they are just this event, or its end.
+        `raw`: the bytes that were read with it; a template is learned only where they are just this event, or its end.
         """
         if len(data) > _LONG:  # an image, perhaps: to look for its slots would cost more than it could ever save
             return self.miss()

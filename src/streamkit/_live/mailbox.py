@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ..errors import MisuseError
-from ..events import ContentDelta, End, Event, FunctionCallDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
+from ..events import TEXT_DELTAS, End, Event
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
 
@@ -30,14 +30,6 @@ __all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "endi
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
 """What happens when a subscriber is slow."""
-
-_TEXT: dict[type[Any], str] = {
-    ContentDelta: "text",
-    RefusalDelta: "text",
-    ReasoningDelta: "text",
-    ToolCallDelta: "arguments",
-    FunctionCallDelta: "arguments",
-}
 
 
 @attrs.frozen(weakref_slot=False)
@@ -134,7 +126,7 @@ class Mailbox:
         if self.behind:
             self.dropped += 1
             return True
-        field = _TEXT.get(type(event)) if self.slow == "coalesce" else None
+        field = TEXT_DELTAS.get(type(event)) if self.slow == "coalesce" else None
         if field is not None and self._join(event, field):
             return True
         if len(self._row) >= self.room and not anyway:

@@ -198,7 +198,7 @@ class Timing:
 
 _TOOL = (ev.ToolCallDelta, ev.FunctionCallDelta)
 _TOOL_BEGINS = (ev.ToolCallStarted, ev.FunctionCallStarted)
-_OUTPUT = frozenset((ev.ContentDelta, ev.ReasoningDelta, ev.RefusalDelta, ev.AudioDelta, *_TOOL, *_TOOL_BEGINS))
+_OUTPUT = frozenset((*ev.TEXT_DELTAS, ev.AudioDelta, *_TOOL_BEGINS))
 _DONE = ("done", "done_without_finish")
 
 

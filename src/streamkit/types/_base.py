@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeAlias
 
 import attrs
 
-__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire")
+__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire", "wire_names")
 
 NULL = {"null": True}
 """Metadata: None is written as null, since the seed always writes the field."""
@@ -75,3 +75,9 @@ class Wire:
 def _default(field: "attrs.Attribute[Any]") -> Any:
     default: Any = field.default
     return default.factory() if hasattr(default, "factory") else default
+
+
+def wire_names(cls: type[Wire]) -> frozenset[str]:
+    """The names of the fields that the format defines for an object of this type."""
+    fields = attrs.fields(cls)
+    return frozenset(field.name for field in fields if field.name != "extra" and field.metadata.get("wire", True))
