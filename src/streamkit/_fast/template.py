@@ -102,7 +102,6 @@ class Template:
         "facts",
         "found",
         "head",
-        "hits",
         "index",
         "next",
         "notes",
@@ -146,7 +145,6 @@ class Template:
         self.role = False  # whether it has a role, which is odd once content came without one
         self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
-        self.hits = 0  # events ever
         self.next = self  # which template came after this one the last time: the first to be tried
 
     def bind(self) -> bool:
