@@ -14,6 +14,7 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import moved_usages, read_delta, read_usage
 from .._decode.tolerant_json import scrub
+from ..anomalies import ignore
 from ..errors import LimitError
 from ..rules import REASONING
 from ..types import (
@@ -450,7 +451,7 @@ class Reducer:
 
     def _read_usage(self) -> CompletionUsage | None:
         facts = self._usage.value()
-        return read_usage(facts, "$.usage", _ignore) if facts else None
+        return read_usage(facts, "$.usage", ignore) if facts else None
 
     # --- the end
 
@@ -508,7 +509,3 @@ def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
     """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
     said = delta.content or delta.tool_calls or delta.extra
     return bool(said) or bool(delta.content == "" and delta.role)
-
-
-def _ignore(code: str, path: str = "$", found: object = None) -> None:
-    """For facts that were reported when they came."""
