@@ -12,11 +12,11 @@ Rule 3  Closing drains nothing and may be done twice; the source has ended then,
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
+from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
-from ..types import CreateChatCompletionStreamResponse
 from ._drain import ReadWithin, drain, drain_async
 
 __all__ = ("AsyncBlocks", "Blocks")
@@ -44,7 +44,7 @@ class _Items:
                 raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
             self._chunks = False
             return item if type(item) is bytes else bytes(item)
-        if not _is_chunk(item) or self._chunks is False:
+        if not is_chunk_object(item) or self._chunks is False:
             raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes{_hint(item)}")
         self._chunks = True
         return item
@@ -62,13 +62,6 @@ def _hint(item: Any) -> str:
     if hasattr(item, "data") and hasattr(item, "event"):
         return ": pass the response itself, not the events that somebody else decoded"
     return _HINTS.get(type(item), "")
-
-
-def _is_chunk(item: Any) -> bool:
-    """Whether `Accumulator.add` takes it."""
-    if isinstance(item, (Mapping, CreateChatCompletionStreamResponse)):
-        return True
-    return any(callable(getattr(item, name, None)) for name in ("model_dump", "to_dict", "dict"))
 
 
 class Blocks:
