@@ -8,7 +8,7 @@ counted after that, so that a sender which is odd in every chunk costs no memory
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import attrs
 
@@ -19,13 +19,17 @@ __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
 Severity = Literal["note", "repaired", "lost"]
 
 
+Grade = TypeVar("Grade", bound=str)
+
+
 @attrs.frozen
-class Anomaly:
-    """One thing that a sender did and the format does not say."""
+class Sighting(Generic[Grade]):
+    """What was seen in a stream: once in words, and how often. `Grade`: the severities that there are."""
 
     code: str
-    """A word from `CODES`."""
-    severity: Severity
+    """A word from the table of its kind: `CODES` for an anomaly."""
+    severity: Grade
+    """How bad it is."""
     message: str
     """One sentence: what the sender did."""
     action: str
@@ -38,6 +42,11 @@ class Anomaly:
     """How often it was seen."""
     excerpt: str | None = None
     """The start of what stood there the first time."""
+
+
+@attrs.frozen
+class Anomaly(Sighting[Severity]):
+    """One thing that a sender did and the format does not say."""
 
 
 CODES: dict[str, tuple[Severity, str, str]] = {

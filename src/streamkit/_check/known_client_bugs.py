@@ -1,6 +1,6 @@
 """Which clients are known to break on what a sender writes: one table, as data.
 
-In: nothing. Out: `CLIENTS`, from a code (an anomaly, a observation, the reason of an outcome that is not complete) to what
+In: nothing. Out: `CLIENTS`, from a code (an anomaly, an observation, the reason of an outcome that is not complete) to what
 is known. Costs a few hundred small values once.
 
 Rule 1  What was run on such a stream is named as a library, with its version where that was noted, and with what it
