@@ -66,6 +66,7 @@ TESTS_OF_NO_MODULE = {
     "test_many",
     "test_oracle",
     "test_readme",
+    "test_reprs",
     "test_shapes",
     "test_threads",
     "test_wire",

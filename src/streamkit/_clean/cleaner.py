@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..accumulator import Accumulator
+from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -59,6 +59,10 @@ class Cleaner:
             raise MisuseError(f"done= takes True or False, not {done!r}")
         self._done = done
         self._ended = False
+
+    def __repr__(self) -> str:
+        writer = getattr(self, "_writer", None)
+        return describe(self, None if writer is None else writer.accumulator)
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[bytes]:
         """Take the next bytes; return the events that say what they say: the ending too, where they say that.

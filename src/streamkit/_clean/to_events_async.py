@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 from .._live.stream_core import said_end
+from ..accumulator import describe
 from ..errors import MisuseError
 from ..sources import AsyncBlocks, async_blocks
 from ..sources._drain import GRACE
@@ -66,6 +67,11 @@ class AsyncWritten(Generic[Made]):
         self._waiting: deque[Made] = deque()
         self._over = False  # whether nothing more will be read
         self._raised: Exception | None = None  # what is raised behind all that is given
+
+    def __repr__(self) -> str:
+        if self._writer is None:
+            return f"<{type(self).__name__} of a response>"
+        return describe(self, self._writer.accumulator, waiting=len(self._waiting))
 
     def __aiter__(self) -> Self:
         return self

@@ -90,6 +90,9 @@ class Blocks:
         self.status = status
         self.content_type = content_type
 
+    def __repr__(self) -> str:
+        return _described(self)
+
     @property
     def chunks(self) -> bool:
         """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. Of an iterable it is known with the
@@ -162,6 +165,9 @@ class AsyncBlocks:
         self.status = status
         self.content_type = content_type
 
+    def __repr__(self) -> str:
+        return _described(self)
+
     @property
     def chunks(self) -> bool:
         """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. Of an iterable it is known with the
@@ -209,3 +215,13 @@ class AsyncBlocks:
         # A generator that runs, in another task, cannot be closed: that is done when it has given what it waits for.
         if isinstance(self._items, AsyncGenerator) and not getattr(self._items, "ag_running", False):
             await self._items.aclose()
+
+
+def _described(source: Blocks | AsyncBlocks) -> str:
+    """Return the `repr` of a source: whether it is open, what it gave so far, its HTTP status."""
+    kind = getattr(source, "_kind", None)
+    if kind is None:  # its `__init__` raised
+        return f"<{type(source).__name__} not ready>"
+    what = {None: "items", False: "blocks", True: "chunks"}[kind._chunks]
+    status = "" if (code := getattr(source, "status", None)) is None else f" status={code}"
+    return f"<{type(source).__name__} {'closed' if source._closed else 'open'} {what}={kind._count}{status}>"
