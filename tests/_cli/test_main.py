@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import streamkit
 from helpers.command import (
     COMMAND,
     HELLO,
@@ -127,7 +128,7 @@ def test_a_closed_standard_stream_is_no_traceback(tmp_path: Path, closed: int) -
 
 def test_version_and_help_go_to_standard_output() -> None:
     version, about, assembling = run("--version"), run("--help"), run("assemble", "--help")
-    assert version.stdout.startswith(b"streamkit")
+    assert f"streamkit {streamkit.__version__}\n" == version.stdout.decode()
     for name, command in cli.COMMANDS.items():
         assert f"{name}  " in about.stdout.decode()
         assert command.help in about.stdout.decode()

@@ -84,12 +84,9 @@ def _run(argv: Sequence[str] | None) -> int:
         sub.set_defaults(run=command.run)
     args = parser.parse_args(argv)
     if args.version:
-        from importlib import metadata  # takes longer than all else that this option does
+        from .._version import __version__  # takes longer than all else that this option does
 
-        try:
-            print("streamkit", metadata.version("streamkit-llm"))
-        except metadata.PackageNotFoundError:
-            print("streamkit, not installed")
+        print("streamkit", __version__)
         return 0
     if args.run is None:
         parser.error(f"name a command: {', '.join(COMMANDS)} (--help says more)")
