@@ -24,6 +24,7 @@ from . import events as ev
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
+from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -513,3 +514,6 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
     facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
     return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
+
+
+show_fields(__name__)

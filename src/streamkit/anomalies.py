@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import FormatError, excerpt
 
 __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
@@ -175,3 +176,6 @@ class Anomalies:
 
 def ignore(code: str, path: str = "$", found: object = None) -> None:
     """Note nothing: the sink for a value that is read a second time, whose anomalies were noted the first time."""
+
+
+show_fields(__name__)

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import LimitError, MisuseError
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
@@ -328,3 +329,6 @@ class EventDecoder:
         """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
         text = f"an event of more than {self._maximum} bytes"
         return LimitError(text, limit="max_event_bytes", maximum=self._maximum, event=self.events + 1)
+
+
+show_fields(__name__)

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import attrs
 
+from .._field_docs import show_fields
+
 __all__ = ("CLIENTS", "Client", "clients_of")
 
 
@@ -368,3 +370,6 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
 def clients_of(code: str) -> tuple[Client, ...]:
     """The clients that are known to break on what `code` names; none where nothing is known."""
     return CLIENTS.get(code, ())
+
+
+show_fields(__name__)

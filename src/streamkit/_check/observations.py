@@ -19,6 +19,7 @@ import attrs
 
 from .._decode.documents import DONE
 from .._decode.tolerant_json import decode
+from .._field_docs import show_fields
 from ..anomalies import Sighting
 from ..dialect import Dialect, suggest
 from ..errors import LimitError, excerpt
@@ -189,3 +190,6 @@ class Observations:
         self._counts[code] = 1
         shown = None if found is None else excerpt(found if isinstance(found, (str, bytes)) else json.dumps(found))
         self._seen[code] = Finding(code, *OBSERVATIONS[code], path, event, 1, shown)
+
+
+show_fields(__name__)

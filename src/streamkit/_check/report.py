@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import attrs
 
+from .._field_docs import show_fields
 from .._live.reassemble import Source, blocks_of
 from ..accumulator import Accumulator, Statistics
 from ..anomalies import CODES, Anomaly
@@ -203,3 +204,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             "excerpt": error.excerpt,
         }
     return {"name": outcome.name, "reason": outcome.reason, "sentence": REASONS[outcome.reason][1], "error": told}
+
+
+show_fields(__name__)

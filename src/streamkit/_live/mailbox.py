@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from .._field_docs import show_fields
 from ..errors import MisuseError
 from ..events import ContentDelta, End, Event, FunctionCallDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
 from ..outcome import Outcome
@@ -202,3 +203,6 @@ def describe_box(owner: object, box: Mailbox) -> str:
     """Return the `repr` of a subscriber: whether it goes on, how much waits for it. Takes no lock and changes nothing."""
     state = "ended" if box.ended else "closed" if box.closed else "running"
     return f"<{type(owner).__name__} {state} waiting={len(box)} dropped={box.dropped} slow={box.slow!r}>"
+
+
+show_fields(__name__)
