@@ -25,6 +25,7 @@ from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
 from ._fast.learning import BETWEEN
+from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -117,6 +118,9 @@ class Accumulator:
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+
+    def __repr__(self) -> str:
+        return describe(self, self)
 
     # --- in
 
@@ -541,3 +545,23 @@ def require_unused(accumulator: object) -> Accumulator:
         state = "closed" if accumulator.done else "used"
         raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or none")
     return accumulator
+
+
+def describe(owner: object, accumulator: Accumulator | None, **facts: object) -> str:
+    """Return the `repr` of what reads a stream with `accumulator`: its state, its counts, further `facts`.
+
+    It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
+    `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
+    """
+    assembler = getattr(accumulator, "_assembler", None)
+    if accumulator is None or assembler is None:
+        return f"<{type(owner).__name__} not ready>"
+    lane = getattr(accumulator, "_lane", None)
+    unsettled = 0 if lane is None else lane.unsettled
+    outcome = assembler.outcome
+    state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
+    facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
+    return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
+
+
+show_fields(__name__)

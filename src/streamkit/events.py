@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from ._field_docs import show_fields
 from .anomalies import Anomaly
 from .errors import StreamError
 from .outcome import Outcome
@@ -433,3 +434,32 @@ TEXT_DELTAS: Mapping[type[Any], str] = {
     FunctionCallDelta: "arguments",
 }
 """The events that carry a piece of text, each with the name of the field that holds it."""
+
+
+show_fields(
+    __name__,
+    {
+        "annotations": "The annotations: of one chunk, or all of them in the event that ends the part.",
+        "anomaly": "What the sender did, and what was made of it.",
+        "arguments": "The piece of the arguments.",
+        "audio": "All of the audio.",
+        "call": "Position of the tool call in its choice, from 0.",
+        "choice": "Index of the choice.",
+        "content": "Tokens of the content.",
+        "data": "The piece of audio, decoded; empty where there is none.",
+        "error": "What the stream failed with.",
+        "finish_reason": "Why the choice ended, as the sender says.",
+        "function_call": "All of the call.",
+        "id": "Id of the tool call.",
+        "logprobs": "All log probabilities of the choice.",
+        "name": "Name of the function that is called, as far as it is known.",
+        "outcome": "How the stream ended.",
+        "refusal": "Tokens of the refusal.",
+        "reopened": "Whether it goes on after it was done.",
+        "sequence": "Running number of the event in its stream, from 0.",
+        "text": "The piece of text, or all of it in the event that ends the part.",
+        "tool_call": "All of the call.",
+        "transcript": "The piece of the transcript; empty where there is none.",
+        "usage": "The token counts that stand from here on.",
+    },
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import MisuseError
 
 __all__ = ("DEFAULT_LIMITS", "Limits")
@@ -38,3 +39,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+show_fields(__name__)

@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import LimitError, MisuseError
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
@@ -111,6 +112,7 @@ class EventDecoder:
         self.events = self.comments = 0
         self._maximum = max_event_bytes
         self._most_comments = max_comments
+        self._flooded = False  # one comment more than that
         self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
         self._between = True  # nothing is held: the next byte begins a line and an event
         self._closed = self._failed = False
@@ -313,6 +315,7 @@ class EventDecoder:
             else:  # "If the line starts with a colon: ignore the line"
                 size -= len(line)
                 if self.comments >= self._most_comments:
+                    self._flooded = True
                     raise self._too_large()
                 self.comments += 1
                 if want:
@@ -341,8 +344,11 @@ class EventDecoder:
 
     def _too_large(self) -> LimitError:
         """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
-        if self.comments >= self._most_comments:
+        if self._flooded:
             limit, maximum, text = "max_comments", self._most_comments, f"more than {self._most_comments} comments"
         else:
             limit, maximum, text = "max_event_bytes", self._maximum, f"an event of more than {self._maximum} bytes"
         return LimitError(text, limit=limit, maximum=maximum, event=self.events + 1)
+
+
+show_fields(__name__)

@@ -81,6 +81,11 @@ class Lane:
         """Allow `take` no more. What it took must have been settled."""
         self._hot = None
 
+    @property
+    def unsettled(self) -> int:
+        """How many events `take` took since they were settled last; each is one chunk."""
+        return self._taken
+
     def settle(self) -> tuple[int, int]:
         """The number of events and of bytes that `take` took since the last time."""
         taken, size = self._taken, self._granted - self._room

@@ -7,7 +7,7 @@ missing from it keeps its earlier value, and `source` remembers where each count
 from __future__ import annotations
 
 from .._decode.chunk_reader import read_usage
-from ..anomalies import ignore_anomaly
+from ..anomalies import ignore
 from ..types import CompletionUsage
 from ..types._unstructuring import written
 from .fields import Context, new_field
@@ -47,4 +47,4 @@ class UsageLedger:
     def value(self) -> CompletionUsage | None:
         """The usage so far, or None where none was reported."""
         counts = self._counts.value()
-        return read_usage(counts, "$.usage", ignore_anomaly) if counts else None
+        return read_usage(counts, "$.usage", ignore) if counts else None

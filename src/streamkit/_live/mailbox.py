@@ -21,12 +21,13 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from .._field_docs import show_fields
 from ..errors import MisuseError
 from ..events import TEXT_DELTAS, End, Event
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
 
-__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "ending")
+__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "describe_box", "ending")
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
 """What happens when a subscriber is slow."""
@@ -188,3 +189,12 @@ def after(events: list[Event]) -> int:
 def ending(outcome: Outcome, sequence: int) -> list[Event]:
     """The events that closing gave, the ending one last. A strict accumulator raised where it would have told of it."""
     return list(outcome.events) if outcome.events else [End(sequence, outcome)]
+
+
+def describe_box(owner: object, box: Mailbox) -> str:
+    """Return the `repr` of a subscriber: whether it goes on, how much waits for it. Takes no lock and changes nothing."""
+    state = "ended" if box.ended else "closed" if box.closed else "running"
+    return f"<{type(owner).__name__} {state} waiting={len(box)} dropped={box.dropped} slow={box.slow!r}>"
+
+
+show_fields(__name__)

@@ -22,6 +22,7 @@ from itertools import pairwise
 import attrs
 
 from .. import events as ev
+from .._field_docs import show_fields
 from ..accumulator import Accumulator
 from ..trace import Trace
 from ..types import CompletionUsage
@@ -290,3 +291,6 @@ def timing_of(trace: Trace) -> Timing:
         return timing
     known = ("input_tokens", "output_tokens", "reasoning_tokens")
     return Timing(**{name: getattr(timing, name) for name in known})
+
+
+show_fields(__name__)

@@ -19,6 +19,8 @@ from typing import Annotated, Any, TypeAlias
 
 import attrs
 
+from .._field_docs import explain
+
 __all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire", "wire_names")
 
 NULL = {"null": True}
@@ -59,6 +61,9 @@ class Wire:
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True, hash=False)
     """Fields that stood in the JSON object and that its type does not know, as they were. They are written back; a
     known field of the same name wins over them."""
+
+    def __init_subclass__(cls) -> None:
+        explain(cls)
 
     def __repr__(self) -> str:
         shown = []
