@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from helpers.imports import modules_of
+
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src" / "streamkit"
 
@@ -77,16 +79,7 @@ FOR_TESTS = re.compile(r"^_(?!_version__$)|(^|_)(test|mock|dummy)(s|ing|_|$)", r
 MAY_EXPORT_TEST_TOOLS = {"testing", "pytest_plugin"}
 
 
-def names_of_modules() -> list[str]:
-    """Every module under src/streamkit, by its name below `streamkit`; the package itself is ''."""
-    found = []
-    for path in sorted(SRC.rglob("*.py")):
-        parts = path.relative_to(SRC).with_suffix("").parts
-        found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return found
-
-
-MODULES = names_of_modules()
+MODULES = list(modules_of(SRC))
 PUBLIC = [module for module in MODULES if not any(part.startswith("_") for part in module.split("."))]
 
 
