@@ -59,6 +59,7 @@ MAY_JOIN_NAMES = {"__version__", *MAY_JOIN}
 TESTS_OF_NO_MODULE = {
     "test_cancellation",
     "test_corpus",
+    "test_docs",
     "test_exports",
     "test_flow",
     "test_fuzz",
