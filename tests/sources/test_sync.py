@@ -412,7 +412,9 @@ def test_an_async_response_is_misuse_and_says_so() -> None:
             blocks(source)
 
 
-def test_an_encoding_that_nobody_undoes_is_misuse() -> None:
+def test_an_encoding_that_nobody_undoes_is_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("brotli", "brotlicffi"):
+        monkeypatch.setitem(sys.modules, name, None)
     with Loopback() as server, by_http_client(server) as response:
         response.headers["content-encoding"] = "br"
         with pytest.raises(MisuseError, match="identity"):
