@@ -13,8 +13,8 @@ Rule 3  A body may hold several members (gzip, RFC 1952 section 2.2) or frames (
 Rule 4  `deflate` is zlib (RFC 9110 section 8.4.1.2), and what senders call so: raw deflate, or gzip. The first byte decides:
         of zlib its lower half is 8, of gzip it is 0x1f, and raw deflate begins with neither.
 Rule 5  A body that ends inside a member is a source that broke off: `EOFError`, after all that could be unpacked. One that
-        cannot be unpacked is a `ValueError`. (Those are the exceptions of Python's own gzip and of its decoders.) A body of
-        no bytes at all has ended.
+        cannot be unpacked is a `ValueError`. A body of no bytes at all has ended. Neither is a `StreamError`: readers treat
+        them like whatever else a source raises, so that the bytes that came decide the outcome.
 Rule 6  A word that names no encoding (`utf-8`, `none`) is ignored, as clients do; an encoding that nobody here undoes is a
         `MisuseError`, at once.
 """
