@@ -455,6 +455,9 @@ class Accumulator:
     # --- the end
 
     def _close(self, out: Out) -> None:
+        if self._sniffer is not None and (text := self._sniffer.give_up()):
+            self._sniffer, self._head = None, text
+            self._decoder.feed_raw(text)  # no line ends in it
         if self._sniffer is not None:
             return self._close_body(self._sniffer, out)
         try:

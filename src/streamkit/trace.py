@@ -31,6 +31,7 @@ from .errors import FormatError, MisuseError, excerpt
 __all__ = ("Block", "Trace", "read_trace", "write_trace")
 
 FORMAT, VERSION = "streamkit-trace", 1
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how gzip and zstd begin
 
 
 def _expect(good: bool, name: str, expected: str, got: object) -> None:
@@ -121,6 +122,8 @@ def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
     """
     with _open(source, "rb") as file:
         raw: bytes = file.read()
+    if raw.startswith(_COMPRESSED):
+        raise FormatError(f"{_name(source)}: this file is still compressed: decompress it first", code="trace")
     first, *rest = raw.removesuffix(b"\n").split(b"\n")  # not splitlines(): a lone CR ends no line here
     blocks: list[Block] = []
     number = 1
@@ -132,9 +135,12 @@ def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
             blocks.append(block)
         return attrs.evolve(trace, blocks=tuple(blocks))
     except MisuseError as error:
-        name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "trace")
-        message = f"{name}, line {number}: {error.message}"
+        message = f"{_name(source)}, line {number}: {error.message}"
         raise FormatError(message, code="trace", path=error.path, excerpt=error.excerpt) from None
+
+
+def _name(source: str | os.PathLike[str] | IO[bytes]) -> object:
+    return source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "trace")
 
 
 def _object(line: bytes) -> dict[str, Any]:
