@@ -129,6 +129,8 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 """Every code with its severity, what the sender did, and what was made of it."""
 
 
+MANY_NOTES = 64  # notes of one event that the trail keeps
+
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -150,7 +152,10 @@ class Anomalies:
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` stood."""
         key = (code, _INDEX.sub("[]", path))
-        self.trail.append(key)
+        if len(self.trail) < MANY_NOTES:
+            self.trail.append(key)
+        elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is no longer of use
+            self.trail.append(("more_anomalies", ""))
         if key in self._counts:
             self._counts[key] += 1
             return

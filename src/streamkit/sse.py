@@ -39,9 +39,12 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 # would hold over 400. So each counts for this much more than its text; HPACK does the same (RFC 7541, Section 4.1).
 IGNORED_LINE_COST = 41
 
-# A keep-alive a second for eleven days. The sender of a comment spends two bytes, and who unpacks gzip spends 6 KB on 4 MB
+# A keep-alive a second for almost three days. The sender of a comment spends two bytes, and who unpacks gzip spends 6 KB on 4 MB
 # of them.
-MAX_COMMENTS = 1_000_000
+MAX_COMMENTS = 250_000
+
+# Bytes to be split into lines at once: a line of a byte becomes an object of 34, and a place in a list.
+PIECE = 1024 * 1024
 
 # The standard sets no bound, but int() refuses more than 4300 digits and is quadratic before: what does not fit 64 bits
 # is no time to wait, and is ignored like any other malformed `retry`.
@@ -111,6 +114,7 @@ class EventDecoder:
         self.last_event_id = ""
         self.events = self.comments = 0
         self._maximum = max_event_bytes
+        self._most = min(max_event_bytes, PIECE)
         self._most_comments = max_comments
         self._flooded = False  # one comment more than that
         self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
@@ -189,11 +193,11 @@ class EventDecoder:
                 self._after_cr = block[-1] == CR
                 self._plain = not self._after_cr
                 block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if len(block) <= self._maximum:
+            if len(block) <= self._most:
                 self._piece(block, out, want)
             else:  # no line of a piece is over the limit: the fast lane need not look
-                for start in range(0, len(block), self._maximum):
-                    self._piece(block[start : start + self._maximum], out, want)
+                for start in range(0, len(block), self._most):
+                    self._piece(block[start : start + self._most], out, want)
         except LimitError:
             self._clear()
             self._plain, self._failed, self._owed = False, True, bool(out)

@@ -74,6 +74,7 @@ class Assembler:
         if repaired is not None:
             self.anomalies.note(repaired, "$", event.data)
         data = event.data
+        self.context.size = len(data)
         self.data_bytes += len(data)
         if self.data_bytes > self._response_limit:
             text = f"more than {self._response_limit} bytes of events in one response"
@@ -109,6 +110,7 @@ class Assembler:
         self.events += 1
         self.anomalies.event = self.context.event = self.events
         self.anomalies.trail.clear()
+        self.context.size = 0
         if isinstance(value, dict):
             try:
                 lost: list[str] = []
