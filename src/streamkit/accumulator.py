@@ -21,6 +21,7 @@ from typing import Any, TypedDict
 import attrs
 
 from . import events as ev
+from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
@@ -102,6 +103,7 @@ class Accumulator:
     ) -> None:
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
+        self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
         plain = fast and rules is RULES and not dialect
@@ -422,6 +424,8 @@ class Accumulator:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
+        if is_unframed(self._decoder.unread):
+            self._assembler.discarded(self._decoder.unread, out)
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
         return self._assembler.close(
             last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
@@ -435,8 +439,8 @@ class Accumulator:
             return None
         if not sniffer.body:
             return self._assembler.end("empty", out)
-        found = read_body(data)
-        if found is None and begins_with_document(data):
+        found = read_body(data, self._value_limit)
+        if found is None and begins_with_document(data, self._value_limit):
             if raised := self._read(data + b"\n\n", out):
                 raise raised
             return self._close(out)

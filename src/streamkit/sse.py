@@ -17,6 +17,7 @@ to a block after feed() returns: what is held is one bytearray and the lines of 
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, cast
 
 import attrs
@@ -54,6 +55,8 @@ class ServerSentEvent:
     """The last event ID of the stream so far, sticky: from this event or an earlier one."""
     ignored: tuple[bytes, ...] = ()
     """Lines of this event that the standard says to ignore: unknown field, no colon, malformed `id` or `retry`."""
+    ignored_at: tuple[int, ...] = attrs.field(default=(), eq=False, repr=False)
+    """Of each of these, how many data lines stand before it: JSON by turns with and without `data:` is read in order."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -79,7 +82,7 @@ class _Draft:
     through object.__setattr__.
     """
 
-    __slots__ = ("data", "event", "id", "ignored")
+    __slots__ = ("data", "event", "id", "ignored", "ignored_at")
 
 
 class EventDecoder:
@@ -89,6 +92,7 @@ class EventDecoder:
     LimitError. Where events were complete before it, they are handed over first and the next call raises.
 
     `retry`: the reconnection time in milliseconds that the sender asked for, or None.
+    `unread`: after close(), the ignored lines of an event that was still open and had no data line.
     `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
     `events`, `comments`: how many of each have come.
     """
@@ -98,6 +102,7 @@ class EventDecoder:
             raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {max_event_bytes!r}")
         self.retry: int | None = None
         self.last_event_id = ""
+        self.unread: tuple[bytes, ...] = ()
         self.events = self.comments = 0
         self._maximum = max_event_bytes
         self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
@@ -112,6 +117,7 @@ class EventDecoder:
         self._id, self._type = "", ""
         self._data: list[bytes] = []
         self._ignored: list[bytes] = []
+        self._ignored_at = array("I")
 
     @property
     def held(self) -> int:
@@ -160,7 +166,10 @@ class EventDecoder:
         try:
             if self._tail or start:  # cut off perhaps: `retry: 30` may have been 3000
                 self._read(start + b"\n", [], EVENTS)
-            return self._event() if self._data else None
+            if self._data:
+                return self._event()
+            self.unread = tuple(self._ignored)
+            return None
         finally:
             self.retry, self.comments = retry, comments
             self._clear()
@@ -251,7 +260,7 @@ class EventDecoder:
             draft.data = part
             draft.event = "message"
             draft.id = last_id
-            draft.ignored = ()
+            draft.ignored = draft.ignored_at = ()
             draft.__class__ = ServerSentEvent
             self.events += 1
             out.append(draft)
@@ -296,6 +305,7 @@ class EventDecoder:
                 self.retry = int(value.lstrip(b"0") or b"0")
             elif field:  # "The field is ignored"
                 self._ignored.append(line)
+                self._ignored_at.append(len(self._data))
                 size += IGNORED_LINE_COST
             else:  # "If the line starts with a colon: ignore the line"
                 size -= len(line)
@@ -317,11 +327,14 @@ class EventDecoder:
         draft.event = self._type or "message"
         draft.id = self._id
         draft.ignored = tuple(self._ignored)
+        draft.ignored_at = tuple(self._ignored_at)
         draft.__class__ = ServerSentEvent
         return cast(ServerSentEvent, draft)
 
     def _clear(self) -> None:
         self._size, self._type, self._data, self._ignored = 0, "", [], []
+        if self._ignored_at:
+            self._ignored_at = array("I")
         self._tail.clear()
 
     def _too_large(self) -> LimitError:
