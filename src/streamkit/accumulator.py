@@ -24,7 +24,7 @@ from . import events as ev
 from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
-from ._fast.lane import Lane
+from ._fast.lane import LEAST_VALUES, Lane
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -106,7 +106,7 @@ class Accumulator:
         self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        plain = fast and rules is RULES and not dialect
+        plain = fast and rules is RULES and not dialect and limits.max_event_values >= LEAST_VALUES
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)

@@ -118,7 +118,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 }
 """Every code with its severity, what the sender did, and what was made of it."""
 
-_INDEX = re.compile(r"\[\d+\]")
+_INDEX = re.compile(r"\[\d++\]")
 
 
 class Anomalies:

@@ -12,7 +12,7 @@ from typing import Any
 from ..anomalies import Anomalies
 from ..sse import ServerSentEvent
 from .repair import DONE, repair
-from .scanning import check_weight
+from .scanning import HEAVIEST, check_weight
 from .tolerant_json import decode
 
 __all__ = ("DONE", "DocumentReader")
@@ -91,7 +91,7 @@ class DocumentReader:
         return []
 
     def _salvage(self, data: bytes, ignored: tuple[bytes, ...], places: tuple[int, ...] = ()) -> list[Any]:
-        if ignored:
+        if ignored and HEAVIEST * (len(data) + sum(map(len, ignored))) > self._maximum:
             check_weight(b"\n".join((data, *ignored)), self._maximum, self._anomalies.event)
         values, codes = repair(data, ignored, places)
         for code in codes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from typing import Any
 
 from .scanning import begin_of, end_of
@@ -30,7 +30,7 @@ _Found = tuple[Any, tuple[str, ...]]
 # neither of these follows it: a quote would end the string, and more words would stand on the line of this `[DONE]`.
 _NEXT = re.compile(rb"\n|data: ?(?=\{\s*+\"|\[DONE\]\s*+(?:\Z|\n|data:))")
 _FRAMED = re.compile(rb"[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+data\s*+: ?", re.IGNORECASE)
-_PATIENCE, _LEAST = 8, 65536  # how many times all the data, and how many bytes at least, are looked through in vain
+_PATIENCE, _LEAST = 4, 65536  # how many times all the data, and how many bytes at least, are looked through in vain
 
 
 def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = ()) -> tuple[list[Any], list[str]]:
@@ -42,16 +42,15 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
     if not ignored:
         return _documents(data)
     rows = data.split(b"\n") if data else []
-    places = [min(place, len(rows)) for place in places] if places else [len(rows)] * len(ignored)
+    places = places or [len(rows)] * len(ignored)
     whole = _across(rows, ignored, places)
     if whole is not None:
         return [whole[0]], ["unframed_json", *whole[1]]
     values: list[Any] = []
     codes: list[str] = []
-    torn, read, lines = False, 0, list(zip(places, ignored, strict=True))
-    if not rows:
-        lines = [(0, line) for line in unframed_lines(ignored)]
-    for place, line in [*lines, (len(rows), None)]:
+    torn, read = False, 0
+    lines = zip(places, ignored, strict=True) if rows else zip(repeat(0), unframed_lines(ignored), strict=False)
+    for place, line in chain(lines, [(len(rows), None)]):
         found = None if line is None else _value(unframed(line))
         if read < place and (line is None or found is not None):  # what was written by turns is read by turns
             some, more = _documents(b"\n".join(rows[read:place]))
@@ -76,7 +75,7 @@ def unframed(line: bytes) -> bytes:
 
 def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:
     """Return `lines`, those joined that are one document together: JSON is also written over many lines."""
-    if len(lines) < 2:
+    if len(lines) < 2 or not any(line[begin_of(line) :][:1] in (b"{", b"[") for line in lines):
         return lines
     joined = _joined(lines)
     if len(joined) == len(lines) and any(_FRAMED.match(line) for line in lines):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 from ..errors import LimitError
+from ..limits import DEFAULT_LIMITS
 
-__all__ = ("CONTAINER", "begin_of", "check_weight", "end_of", "weight")
+__all__ = ("HEAVIEST", "begin_of", "check_weight", "end_of", "is_heavy", "weight")
 
 # What stands before a document on a line that is nearly `data: {`: blanks, NULs, byte order marks, `data:` in any case.
 _LEAD = re.compile(rb"(?:[\s\0]++|\xef\xbb\xbf|data(?=[\s\0:\[{]|\xef\xbb\xbf):?+)*+", re.IGNORECASE)
@@ -18,7 +19,9 @@ _LEAD = re.compile(rb"(?:[\s\0]++|\xef\xbb\xbf|data(?=[\s\0:\[{]|\xef\xbb\xbf):?
 # `"\"\"\"\"…` would be tried as the beginning of another one.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
-CONTAINER, _MEMBER = 10, 3  # beside 1 for each value: measured, an empty object takes 72 bytes and more, a float 32
+_CONTAINER, _MEMBER = 10, 3  # beside 1 for each value: measured, an empty object takes 72 bytes and more, a float 32
+HEAVIEST = 1 + _CONTAINER
+"""The most that one byte weighs: n bytes need not be counted where this times n is not too much."""
 _WINDOW = 65536
 
 
@@ -73,7 +76,13 @@ def weight(data: bytes, enough: int) -> int:
 
 def _count(data: bytes) -> int:
     containers = data.count(b"{") + data.count(b"[")
-    return 1 + data.count(b",") + _MEMBER * data.count(b":") + (CONTAINER + 1) * containers
+    return 1 + data.count(b",") + _MEMBER * data.count(b":") + HEAVIEST * containers
+
+
+def is_heavy(data: bytes) -> bool:
+    """Whether to decode `data` just to see that it is JSON would take more memory than one event may."""
+    most = DEFAULT_LIMITS.max_event_values
+    return len(data) * HEAVIEST > most and weight(data, most) > most
 
 
 def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
@@ -82,7 +91,7 @@ def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
     Log probabilities are many values by their nature, five or twenty for each token, but each takes a name and a number:
     where there are any, as much is allowed as there are bytes. An entry of the format weighs at most 0.8 a byte.
     """
-    if len(data) * (CONTAINER + 1) < maximum:
+    if len(data) * HEAVIEST < maximum:
         return
     found = weight(data, maximum)
     if found > maximum and not (found <= len(data) and b'logprobs"' in data):

@@ -34,6 +34,7 @@ TEXT_KEYS = frozenset(
 
 _MAX_DEPTH = 200  # jiter's own; the standard library would go on until it raises RecursionError
 _LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -49,6 +50,11 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
         codes.append("invalid_utf8")
+        try:
+            return jiter.from_json(text.encode(), allow_inf_nan=False), tuple(codes)
+        except ValueError as refusal:
+            if "recursion limit" in str(refusal):
+                raise
     non_finite: list[str] = []
 
     def constant(word: str) -> float:
@@ -63,7 +69,9 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
         raise ValueError("nested too deeply") from None
     if non_finite:
         codes.append("non_finite_number")
-    if "\\u" in text:
+    escaped = "\\u" in text
+    del text
+    if escaped:
         lost: list[str] = []
         value = scrub(value, lost=lost)
         if lost:
@@ -97,7 +105,7 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
 
 
 def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
-    if text.isascii():
+    if text.isascii() or _HALF.search(text) is None:  # no copy of what is to stay as it is
         return text
     text = pair(text)
     head = text[:1] if edges and "\udc00" <= text[:1] <= "\udfff" else ""
@@ -110,6 +118,8 @@ def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
 
 def pair(text: str) -> str:
     """`text` with halves of a surrogate pair that stand side by side joined into their character."""
+    if _HALF.search(text) is None:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 

@@ -26,6 +26,7 @@ import jiter
 
 from .._decode.chunk_reader import read_tokens
 from .._decode.fast_frozen import unfrozen_twin
+from .._decode.scanning import HEAVIEST
 from .._fold.choice import ChoiceState, Part
 from .._fold.fields import MANY_PIECES
 from .._fold.reducer import Reducer
@@ -36,7 +37,7 @@ from ..rules import REASONING
 from ..types import ChatCompletionTokenLogprob, CreateChatCompletionStreamResponse
 from .template import Template, facts_of, find_slots, only_text, unknown_paths
 
-__all__ = ("Lane",)
+__all__ = ("LEAST_VALUES", "Lane")
 
 _MOST = 32  # templates kept, one a choice and part; the least recently learned goes first
 _PATIENCE = 4  # templates learned in a row that no event ever fitted, before learning becomes rarer
@@ -44,6 +45,8 @@ _LENIENCE = 32  # events in a row that no template can be learned from (a stream
 # Bytes looked at together: few where the last ones did not fit, as what is cut in vain was in vain. At most so many
 # that a search for the separator, which is begun anew for each event, still is a simple one (below 30,000).
 _SHORT, _LONG = 6144, 24576
+LEAST_VALUES = HEAVIEST * _LONG
+"""With a lower limit on the values of an event the reference path has to weigh each event: no lane."""
 _FRAMES = ((b"data: ", b"\n\n"), (b"data:", b"\n\n"), (b"data: ", b"\r\n\r\n"), (b"data:", b"\r\n\r\n"))
 _LEAST_FRAME = min(len(lead) + len(trail) for lead, trail in _FRAMES)
 _STEADY = frozenset({"created_form", "field_type", "finish_empty", "index_missing", "index_type", "role_unknown"})
@@ -484,7 +487,7 @@ def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
 
 def _read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[_Tokens | None], Sequence[int]] | None:
     """What the slots of one event say, or None where it does not fit."""
-    if not template.frames(data):
+    if not template.frames(data) or len(data) > _LONG:  # an event that large is weighed before it is decoded
         return None
     rest = data[len(template.prefix) : -len(template.suffix)]
     said = tokens = None

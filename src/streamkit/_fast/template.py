@@ -364,7 +364,7 @@ def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
-    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]|\\.)*)"')
+    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
     return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
 
 
