@@ -21,11 +21,12 @@ __all__ = ("DONE", "DocumentReader")
 class DocumentReader:
     """read(event) -> documents, then give_up() when nothing can follow. `maximum`: the most values of one event."""
 
-    __slots__ = ("_anomalies", "_maximum", "_torn")
+    __slots__ = ("_anomalies", "_light", "_maximum", "_torn")
 
     def __init__(self, anomalies: Anomalies, maximum: int) -> None:
         self._anomalies = anomalies
         self._maximum = maximum
+        self._light = maximum // HEAVIEST  # bytes that cannot be too many values: not so much as a call for those
         self._torn: tuple[bytes, int] | None = None  # the data of an event that may go on in the next, and its number
 
     @property
@@ -39,7 +40,8 @@ class DocumentReader:
         if data == DONE:
             self.give_up()
             return self._amid(event, DONE) if event.ignored else [DONE]
-        check_weight(data, self._maximum, self._anomalies.event)
+        if len(data) > self._light:
+            check_weight(data, self._maximum, self._anomalies.event)
         try:
             value, repairs = decode(data)
         except ValueError as refusal:
@@ -91,7 +93,7 @@ class DocumentReader:
         return []
 
     def _salvage(self, data: bytes, ignored: tuple[bytes, ...], places: tuple[int, ...] = ()) -> list[Any]:
-        if ignored and HEAVIEST * (len(data) + sum(map(len, ignored))) > self._maximum:
+        if ignored and len(data) + sum(map(len, ignored)) > self._light:
             check_weight(b"\n".join((data, *ignored)), self._maximum, self._anomalies.event)
         values, codes = repair(data, ignored, places)
         for code in codes:

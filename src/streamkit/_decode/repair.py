@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, repeat
 from typing import Any
 
 from .scanning import begin_of, end_of
@@ -42,27 +42,46 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
     if not ignored:
         return _documents(data)
     rows = data.split(b"\n") if data else []
-    places = places or [len(rows)] * len(ignored)
-    whole = _across(rows, ignored, places)
-    if whole is not None:
-        return [whole[0]], ["unframed_json", *whole[1]]
+    lines: list[bytes] = []
+    bare: list[bool] = []  # whether it lacks its `data:`
+    read = 0
+    for place, line in zip(places or repeat(len(rows)), ignored, strict=False):
+        bare += [False] * (place - read) + [True]
+        lines += [*rows[read:place], line]
+        read = max(read, place)
+    bare += [False] * (len(rows) - read)
+    lines += rows[read:]
     values: list[Any] = []
     codes: list[str] = []
-    torn, read = False, 0
-    lines = zip(places, ignored, strict=True) if rows else zip(repeat(0), unframed_lines(ignored), strict=False)
-    for place, line in chain(lines, [(len(rows), None)]):
-        found = None if line is None else _value(unframed(line))
-        if read < place and (line is None or found is not None):  # what was written by turns is read by turns
-            some, more = _documents(b"\n".join(rows[read:place]))
-            torn = torn or (not some and any(row.strip() for row in rows[read:place]))
+    torn, waiting, number = False, list[bytes](), 0
+
+    def read_waiting() -> None:
+        nonlocal torn
+        found = _value(text := b"\n".join(waiting))
+        some, more = ([found[0]], list(found[1])) if found else _documents(text)
+        torn = torn or (not some and any(map(bytes.strip, waiting)))
+        waiting.clear()
+        values.extend(some)
+        codes.extend(more)
+
+    for count, text in _joined(lines):
+        missing = sum(bare[number : number + count])
+        number += count
+        if not missing:
+            waiting.append(text)
+            continue
+        text = unframed(text)
+        found = _value(text) if text else None
+        some, more = ([found[0]], found[1]) if found else _documents(text)
+        if some:
+            if waiting:  # what was written by turns is read by turns
+                read_waiting()
             values += some
-            codes += more
-            read = place
-        if found is not None:
-            values.append(found[0])
-            codes += ["unframed_json", *found[1]]
-        elif line is not None:
-            codes.append("ignored_line")
+            codes += ["unframed_json", *more]
+        else:
+            codes += ["ignored_line"] * missing
+    if waiting:
+        read_waiting()
     return values, ["event_in_event", *codes] if torn and values else codes
 
 
@@ -75,12 +94,7 @@ def unframed(line: bytes) -> bytes:
 
 def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:
     """Return `lines`, those joined that are one document together: JSON is also written over many lines."""
-    if len(lines) < 2 or not any(line[begin_of(line) :][:1] in (b"{", b"[") for line in lines):
-        return lines
-    joined = _joined(lines)
-    if len(joined) == len(lines) and any(_FRAMED.match(line) for line in lines):
-        return _joined([_bare(line) for line in lines], lines)
-    return joined
+    return [text for _, text in _joined(lines)]
 
 
 def is_unframed(lines: Sequence[bytes]) -> bool:
@@ -94,39 +108,42 @@ def is_document(text: bytes) -> bool:
     return text[:1] in (b"{", b"[") and end_of(text, 0, len(text)) > 0
 
 
-def _joined(rows: Sequence[bytes], otherwise: Sequence[bytes] | None = None) -> Sequence[bytes]:
-    """Join the rows that are one document together. `otherwise`: what to return where none are."""
-    text = b"\n".join(rows)
-    starts = list(accumulate((len(row) + 1 for row in rows), initial=0))
-    found: list[bytes] = []
+def _joined(lines: Sequence[bytes]) -> Sequence[tuple[int, bytes]]:
+    """Return `lines`, those joined that are one document together, each with how many lines they are."""
+    if len(lines) < 2 or not any(line[begin_of(line) :][:1] in (b"{", b"[") for line in lines):
+        return [(1, line) for line in lines]
+    found = _as_written(lines)
+    if len(found) == len(lines) and any(_FRAMED.match(line) for line in lines):
+        bare = _as_written([_bare(line) for line in lines])
+        if len(bare) < len(lines):
+            return bare
+    return found
+
+
+def _as_written(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    text = b"\n".join(lines)
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    found: list[tuple[int, bytes]] = []
     number, patience = 0, _PATIENCE * len(text) + _LEAST
-    while number < len(rows):
-        row, last = rows[number], number
-        at = begin_of(row)
-        if row[at : at + 1] in (b"{", b"[") and patience > 0 and end_of(row, at, len(row)) < 0:
-            end = end_of(text, starts[number] + at, len(text))
-            if end < 0 or _value(text[starts[number] + at : end]) is None:
-                patience -= (end if end > 0 else len(text)) - starts[number]
-            else:
-                while starts[last + 1] <= end:
-                    last += 1
-        found.append(text[starts[number] : starts[last + 1] - 1])
+    while number < len(lines):
+        last, at = number, starts[number] + begin_of(lines[number])
+        while patience > 0 and at < starts[last + 1] - 1 and text[at] in b"{[":
+            end = end_of(text, at, len(text))
+            if end < 0 or (end >= starts[last + 1] and _value(text[at:end]) is None):
+                patience -= (end if end > 0 else len(text)) - at
+                break
+            while starts[last + 1] <= end:
+                last += 1
+            at = begin_of(text, end)  # the next document may begin on the line on which this one ends
+        found.append((last + 1 - number, text[starts[number] : starts[last + 1] - 1]))
         number = last + 1
-    return otherwise if otherwise is not None and len(found) == len(rows) else found
+    return found
 
 
-def _across(rows: list[bytes], ignored: Sequence[bytes], places: Sequence[int]) -> _Found | None:
-    """Return the document that is written over all of these lines, of which some lack their `data:`."""
-    if not rows or not rows[0].lstrip().startswith((b"{", b"[")) or places[0] == 0:
-        return None
-    lines: list[bytes] = []
-    read = 0
-    for place, line in zip(places, ignored, strict=True):
-        lines += rows[read:place]
-        lines.append(line)
-        read = place
-    lines += rows[read:]
-    return _value(b"\n".join(lines)) or _value(b"\n".join(map(_bare, lines)))
+def _bare(line: bytes) -> bytes:
+    """Return what stands after ` data: ` on a line that begins so, or else the line."""
+    found = _FRAMED.match(line)
+    return line[found.end() :] if found else line
 
 
 def _documents(data: bytes) -> tuple[list[Any], list[str]]:
@@ -166,12 +183,6 @@ def _documents(data: bytes) -> tuple[list[Any], list[str]]:
     if lost:
         return values, [*repairs, "event_in_event"]
     return values, [*repairs, "several_documents" if len(values) > 1 else "unframed_json"]
-
-
-def _bare(line: bytes) -> bytes:
-    """Return what stands after ` data: ` on a line that begins so, or else the line."""
-    found = _FRAMED.match(line)
-    return line[found.end() :] if found else line
 
 
 def _value(text: bytes) -> _Found | None:

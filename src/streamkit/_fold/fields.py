@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from .._decode.tolerant_json import depth, pair
+from .._decode.tolerant_json import depth, has_half, pair
 from ..errors import LimitError
 from ..limits import Limits
 from ..rules import DELTA, Rule, rule_for
@@ -512,7 +512,7 @@ def _whole(value: Any) -> Any:
 
 def _whole_text(text: str) -> str:
     """`text` with every lone surrogate replaced, so that it can be encoded."""
-    if text.isascii():
+    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
