@@ -87,6 +87,7 @@ def test_documents_in_a_row_are_read_as_carefully_as_one_alone() -> None:
         (b"{", (b'"a":1', b"}"), (1, 1), [A], ["unframed_json"]),
         (b'{\n"a":1', (b'"z":0,', b"}"), (1, 2), [{"z": 0, "a": 1}], ["unframed_json"]),
         (b"", (b"{", b'"a":1}', b"x"), (0, 0, 0), [A], ["unframed_json", "ignored_line"]),
+        (b"", (b' {"a":1}',), (1,), [A], ["unframed_json"]),
         (b"", (b" data: {", b' data: "a":1}'), (0, 0), [A], ["unframed_json"]),
     ],
 )

@@ -46,6 +46,7 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
     bare: list[bool] = []  # whether it lacks its `data:`
     read = 0
     for place, line in zip(places or repeat(len(rows)), ignored, strict=False):
+        place = min(place, len(rows))  # no data at all may be one empty line, too
         bare += [False] * (place - read) + [True]
         lines += [*rows[read:place], line]
         read = max(read, place)
