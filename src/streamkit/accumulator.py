@@ -32,7 +32,7 @@ from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderErr
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule
-from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
+from .sse import Comment, Discarded, EventDecoder, event_of
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("Accumulator", "Options", "Statistics")
@@ -403,10 +403,10 @@ class Accumulator:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
-            return self._assembler.event(ServerSentEvent(data), out)
+            return self._assembler.event(event_of(data), out)
         lane.pause()
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(ServerSentEvent(data), out)
+        self._assembler.event(event_of(data), out)
         chunk = self._reducer.last
         if chunk is not None and self._reducer.chunks == chunks + 1:
             return lane.learn(raw, data, chunk, tuple(trail))

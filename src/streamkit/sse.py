@@ -89,6 +89,17 @@ class _Draft:
     __slots__ = ("data", "event", "id", "ignored", "ignored_at")
 
 
+def event_of(data: bytes) -> ServerSentEvent:
+    """Return an event that is nothing but its data, as `feed_raw` gives those."""
+    draft: Any = _Draft()
+    draft.data = data
+    draft.event = "message"
+    draft.id = ""
+    draft.ignored = draft.ignored_at = ()
+    draft.__class__ = ServerSentEvent
+    return cast(ServerSentEvent, draft)
+
+
 class EventDecoder:
     """Blocks in, server-sent events out: feed(block) for each block, then close().
 
