@@ -66,6 +66,7 @@ TESTS_OF_NO_MODULE = {
     "test_fuzz",
     "test_gateway",
     "test_grammar",
+    "test_hostile",
     "test_invariance",
     "test_layers",
     "test_linear",
@@ -75,6 +76,7 @@ TESTS_OF_NO_MODULE = {
     "test_reprs",
     "test_shapes",
     "test_threads",
+    "test_untouched",
     "test_wire",
 }
 

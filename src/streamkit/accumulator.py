@@ -21,9 +21,10 @@ from typing import Any, TypedDict
 import attrs
 
 from . import events as ev
+from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
-from ._fast.lane import Lane
+from ._fast.lane import LEAST_VALUES, Lane
 from ._fast.learning import BETWEEN
 from ._field_docs import show_fields
 from ._fold.assembler import Assembler
@@ -33,7 +34,7 @@ from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderErr
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule
-from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
+from .sse import Comment, Discarded, EventDecoder, event_of
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("Accumulator", "Options", "Statistics")
@@ -105,9 +106,10 @@ class Accumulator:
     ) -> None:
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
+        self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        plain = fast and rules is RULES and not dialect
+        plain = fast and rules is RULES and not dialect and limits.max_event_values >= LEAST_VALUES
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
         self._asleep: Lane | None = None  # the lane while it rests
         self._slept_at = self._wake_at = 0  # events
@@ -426,9 +428,9 @@ class Accumulator:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
-            return self._assembler.event(ServerSentEvent(data), out)
+            return self._assembler.event(event_of(data), out)
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(ServerSentEvent(data), out)
+        self._assembler.event(event_of(data), out)
         chunk = self._reducer.last
         if self._reducer.chunks == chunks and self._assembler.unaffected:
             lane.miss()  # a ping, say: nothing was folded, so that every template holds
@@ -467,6 +469,8 @@ class Accumulator:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
+        if is_unframed(self._decoder.unread):
+            self._assembler.discarded(self._decoder.unread, out)
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
         return self._assembler.close(
             last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
@@ -480,8 +484,8 @@ class Accumulator:
             return None
         if not sniffer.body:
             return self._assembler.end("empty", out)
-        found = read_body(data)
-        if found is None and begins_with_document(data):
+        found = read_body(data, self._value_limit)
+        if found is None and begins_with_document(data, self._value_limit):
             if raised := self._read(data + b"\n\n", out):
                 raise raised
             return self._close(out)

@@ -62,7 +62,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
-    "unframed_json": ("repaired", "JSON stands on a line without `data:`.", "It was read as data."),
+    "unframed_json": (
+        "repaired",
+        "JSON stands on a line without `data:`, or with more before it.",
+        "It was read as data.",
+    ),
     "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
     "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
     "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
@@ -131,7 +135,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 
 MANY_NOTES = 64  # notes of one event that the trail keeps
 
-_INDEX = re.compile(r"\[\d+\]")
+_INDEX = re.compile(r"\[\d++\]")
 
 
 class Anomalies:

@@ -24,6 +24,10 @@ class Limits:
 
     max_event_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_positive)
     """Bytes of one event. aiohttp's 128 and 512 KiB and httpx2's 1 MiB cut real images and reasoning traces off."""
+    max_event_values: int = attrs.field(default=1024 * 1024, validator=_positive)
+    """JSON values of one event, by the memory they take: each counts 1, a string 1 more, a member of an object 3 more, an
+    array or an object 10 more. 6 MB of `{},` took 260 MB, as choices 1,200. A prompt of a million `token_ids` passes, 1,000
+    citations are some 50,000; log probabilities, many by their nature, may weigh as much as their event has bytes."""
     max_response_bytes: int = attrs.field(default=256 * 1024 * 1024, validator=_positive)
     """Bytes of event data folded into one response, all events together: 16 events of the largest size."""
     max_choices: int = attrs.field(default=1024, validator=_positive)

@@ -14,7 +14,7 @@ from .._decode.logprobs_reader import read_tokens
 from .._fold.field_rules import MANY_PIECES
 from .._fold.weight import token_weight
 from ..types import ChatCompletionTokenLogprob
-from .template import Template
+from .template import LONGEST, Template
 
 __all__ = ("Found", "Tokens", "add_values", "read_one", "read_values")
 
@@ -68,7 +68,7 @@ def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
 
 def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
     """What the slots of one event say, or None where it does not fit."""
-    if not template.frames(data):
+    if not template.frames(data) or len(data) > LONGEST:  # an event that large is weighed before it is decoded
         return None
     rest = data[len(template.prefix) : -len(template.suffix)]
     said = tokens = None

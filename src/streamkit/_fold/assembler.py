@@ -12,9 +12,9 @@ from typing import Any
 
 from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
-from .._decode.documents import DONE, DocumentReader, is_whole
+from .._decode.documents import DONE, DocumentReader
 from .._decode.remote_errors import find_error, may_report
-from .._decode.repair import unframed
+from .._decode.repair import unframed, unframed_lines
 from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies
@@ -37,12 +37,12 @@ class Assembler:
     """One response, while its stream runs."""
 
     def __init__(self, strict: bool, limits: Limits, rules: Mapping[str, Rule], dialect: Dialect) -> None:
-        self._response_limit = limits.max_response_bytes
+        self._response_limit, self._value_limit = limits.max_response_bytes, limits.max_event_values
         self.anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self.context = Context(rules, limits, self.anomalies.note)
         self.reducer = Reducer(self.context)
         self._interpreter = Interpreter(dialect) if dialect else None
-        self._documents = DocumentReader(self.anomalies)
+        self._documents = DocumentReader(self.anomalies, limits.max_event_values)
         self.events = 0
         self.data_bytes = 0
         self._pings = 0  # events that are JSON and no chunk
@@ -91,7 +91,7 @@ class Assembler:
 
     def discarded(self, lines: tuple[bytes, ...], out: Out) -> None:
         """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`."""
-        for line in lines:
+        for line in unframed_lines(lines):
             name, _, rest = line.partition(b":")
             text = rest.strip() if name == b"error" else unframed(line)
             if text:
@@ -239,14 +239,14 @@ class Assembler:
             self.end("mid_event" if torn else "no_finish", out)
 
     def _refuse(self, data: bytes, out: Out) -> None:
-        self.error, self._reason = refusal(data), "not_a_stream"
+        self.error, self._reason = refusal(data, self._value_limit), "not_a_stream"
         self.reducer.emit(out, ev.ErrorSeen, self.error)
         self.end("not_a_stream", out)
 
     def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
         """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
         self.anomalies.event = self.events + 1
-        if not is_whole(event):
+        if not self._documents.is_whole(event):
             self.anomalies.note("torn_event", "$", event.data)
             return not event.data.strip()
         done = event.data.strip() == DONE

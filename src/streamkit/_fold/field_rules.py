@@ -13,7 +13,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from .._decode.tolerant_json import pair
+from .._decode.tolerant_json import has_half, pair
 
 __all__ = (
     "MANY_PIECES",
@@ -361,7 +361,7 @@ def _whole(value: Any) -> Any:
 
 def _whole_text(text: str) -> str:
     """`text` with every lone surrogate replaced, so that it can be encoded."""
-    if text.isascii():
+    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -27,6 +27,7 @@ from typing import Any
 
 import jiter
 
+from .._decode.scanning import end_of, is_heavy
 from .._decode.tolerant_json import scrub
 from ..errors import LimitError
 from ..types import (
@@ -46,7 +47,8 @@ __all__ = ("Call", "CallTable")
 # OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
 # Anthropic's API one with any character besides these.
 _LONGEST = 40
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]++")
+_LOOKED_AT = 1024  # characters of an id of which the last 40 are wanted: each of 1,024 calls without an id asks
 
 KNOWN_INDEX = "rule 3: known index"
 _PATH = "choices[].delta.tool_calls[]"
@@ -267,7 +269,7 @@ def _made_up(context: Context, place: str) -> str:
     By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request that has two
     calls of one id is refused. The end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
     """
-    response = _UNFIT.sub("-", str((context.id and context.id.value()) or ""))
+    response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)
     return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
 
@@ -279,7 +281,10 @@ def _refuse(word: str) -> None:
 
 def _is_json(text: str) -> bool:
     try:
-        jiter.from_json(text.encode("utf-8"), allow_inf_nan=False, cache_mode="none")
+        data = text.encode("utf-8")
+        if is_heavy(data):
+            return data.lstrip()[:1] in (b"{", b"[") and end_of(data, 0, len(data)) == len(data.rstrip())
+        jiter.from_json(data, allow_inf_nan=False, cache_mode="none")
     except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
         pass
     else:
