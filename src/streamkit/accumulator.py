@@ -27,7 +27,16 @@ from ._fast.lane import Lane
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
-from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError
+from .errors import (
+    FormatError,
+    LimitError,
+    MisuseError,
+    RemoteError,
+    SenderError,
+    SourceError,
+    StreamError,
+    excerpt,
+)
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule
@@ -108,7 +117,7 @@ class Accumulator:
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
-        self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
+        self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
@@ -180,6 +189,23 @@ class Accumulator:
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
+
+    def break_off(self, error: SenderError) -> Outcome:
+        """The source broke: as `close`, but where neither a chunk nor an error of the sender's had arrived, failed with
+        `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is what had arrived."""
+        if not isinstance(error, (SourceError, RemoteError)):
+            raise self._misuse(f"break_off() takes a SourceError or a RemoteError, not {type(error).__name__}")
+        if not self._closed and self._assembler.open and not self._reducer.chunks:
+            arrived = self._head if self._sniffer is None else self._sniffer.held
+            error.excerpt = excerpt(arrived) if arrived else error.excerpt
+            self._assembler.instead = error
+        try:
+            return self.close()
+        except FormatError:  # strict=True, at half an event: the source broke in it, the sender did nothing wrong
+            outcome = self._assembler.outcome
+            if outcome is None or outcome.error is not error:
+                raise
+            return outcome
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         self._settle()
@@ -307,7 +333,7 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        beginning = not self._assembler.events
+        beginning = not self._reducer.chunks
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
         held, self._tail = self._tail, b""
@@ -322,7 +348,7 @@ class Accumulator:
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._assembler.events:
+        if beginning and self._reducer.chunks:
             self._head = b""
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing

@@ -211,8 +211,9 @@ BROKEN: dict[str, tuple[list[bytes], Exception, tuple[str, str]]] = {
     "before any byte": ([], ConnectionResetError("gone"), ("failed", "source_error")),
     "behind a keep-alive": ([b": ping\n\n"], ConnectionResetError("gone"), ("failed", "source_error")),
     "behind a chunk": (EVENTS[:1], ConnectionResetError("gone"), ("truncated", "no_finish")),
-    "inside an event": ([WIRE[:20]], ConnectionResetError("gone"), ("truncated", "mid_event")),
-    "behind another body": ([b"upstream error"], ConnectionResetError("gone"), ("failed", "not_a_stream")),
+    "inside an event": ([EVENTS[0], EVENTS[1][:20]], ConnectionResetError("gone"), ("truncated", "mid_event")),
+    "inside the first event": ([WIRE[:20]], ConnectionResetError("gone"), ("failed", "source_error")),
+    "behind another body": ([b"upstream error"], ConnectionResetError("gone"), ("failed", "source_error")),
     "in the sender's words": (EVENTS[:1], Overloaded(), ("failed", "remote_error")),
     "behind `[DONE]`": ([WIRE], ConnectionResetError("gone"), ("complete", "done")),
 }

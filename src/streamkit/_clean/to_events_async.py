@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from .._live.stream_core import said_end
+from .._live.intake import said_end
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -124,7 +124,7 @@ class AsyncWritten(Generic[Made]):
         except MisuseError:
             raise
         except Exception as error:
-            self._waiting.extend(broken(writer, error))
+            self._waiting.extend(broken(writer, error, blocks.status))
             self._over, self._raised = True, error
         else:
             self._waiting.extend(writer.add(item) if blocks.chunks else writer.feed(item))

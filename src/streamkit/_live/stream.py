@@ -1,4 +1,4 @@
-"""Reading a stream from a sync source. The rules are at the head of `_live/stream.py`."""
+"""Read a stream from a sync source. The rules of reading are at the head of `_live/stream_core.py`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class ChatStream:
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
         self._finished = False  # whether all was given
-        self._closed = False
         self._reading = False
 
     def __enter__(self) -> Self:
@@ -109,8 +108,10 @@ class ChatStream:
 
     def close(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
-        self._core.leave()
-        self._finish()
+        try:
+            self._core.leave()
+        finally:
+            self._finish()
 
     # --- what is known
 
@@ -203,24 +204,19 @@ class ChatStream:
         try:
             item = next(self._blocks)
         except StopIteration:
-            if not core.over:  # another thread may have closed it meanwhile
-                core.end()
+            core.end()
         except MisuseError:
             raise
         except Exception as error:
-            if not core.over:
-                core.broke(error)
+            core.broke(error)
         else:
-            if not core.over:
-                core.take(item, is_chunk=self._blocks.chunks)
+            core.take(item, is_chunk=self._blocks.chunks)
 
     def _close_source(self) -> None:
-        if not self._closed:
-            self._closed = True
-            try:
-                self._blocks.close()
-            except Exception as error:  # the response is not worse for it
-                self._core.source_error = self._core.source_error or error
+        try:
+            self._blocks.close()
+        except Exception as error:  # the response is not worse for it
+            self._core.source_error = self._core.source_error or error
 
 
 class Pieces(Generic[Piece]):

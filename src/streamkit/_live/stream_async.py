@@ -1,4 +1,5 @@
-"""Reading a stream from an async source, under asyncio and trio. The rules are at the head of `_live/stream.py`."""
+"""Read a stream from an async source, under asyncio and trio. The rules of reading are at the head of
+`_live/stream_core.py`."""
 
 from __future__ import annotations
 
@@ -54,7 +55,6 @@ class AsyncChatStream:
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
         self._finished = False  # whether all was given
-        self._closed = False
         self._reading = False
 
     async def __aenter__(self) -> Self:
@@ -112,8 +112,10 @@ class AsyncChatStream:
 
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
-        self._core.leave()
-        await self._finish()
+        try:
+            self._core.leave()
+        finally:
+            await self._finish()
 
     # --- what is known
 
@@ -221,32 +223,25 @@ class AsyncChatStream:
                 with anyio.move_on_after(seconds) as scope:
                     item = await self._blocks.__anext__()
         except StopAsyncIteration:
-            if not core.over:  # somebody else may have closed it meanwhile
-                core.end()
+            core.end()
         except MisuseError:
             raise
         except Exception as error:
-            if core.over:
-                return
             if scope is not None and scope.cancel_called:  # a client's own words for being cancelled
                 core.passed()
             else:
                 core.broke(error)
         else:
-            if core.over:
-                return
             if item is _LATE:
                 core.passed()
             else:
                 core.take(item, is_chunk=self._blocks.chunks)
 
     async def _close_source(self) -> None:
-        if not self._closed:
-            self._closed = True
-            try:
-                await self._blocks.aclose()
-            except Exception as error:  # the response is not worse for it
-                self._core.source_error = self._core.source_error or error
+        try:
+            await self._blocks.aclose()
+        except Exception as error:  # the response is not worse for it
+            self._core.source_error = self._core.source_error or error
 
 
 class AsyncPieces(Generic[Piece]):
