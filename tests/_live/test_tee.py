@@ -459,8 +459,10 @@ def test_at_whatever_await_it_is_cancelled_the_source_is_closed_once(backend: st
                 break
             if watched is None:
                 continue
-            assert 1 == source.asked
+            assert 1 == source.asked or (native and 2 == source.asked), "again only where the first was broken off"
             assert native or 1 == source.closed, "asyncio can break off the closing itself"
+            await watched.aclose()
+            assert 1 == source.closed, "and then it is closed by the next one"
             if maker is async_tee:
                 alone = Accumulator()
                 alone.absorb(b"".join(came))
