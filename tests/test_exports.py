@@ -54,6 +54,7 @@ MAY_JOIN_NAMES = {"__version__", *MAY_JOIN}
 # Test files about more than one module, or about something that is no module.
 TESTS_OF_NO_MODULE = {
     "test_cancellation",
+    "test_closing",
     "test_corpus",
     "test_exports",
     "test_flow",

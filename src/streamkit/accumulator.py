@@ -168,9 +168,13 @@ class Accumulator:
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
-            self._closed = True
-            outcome = self._ended_with(out)
-        return outcome
+            if (
+                self._assembler.outcome is not None
+            ):  # else KeyboardInterrupt came in the middle, and the next one closes
+                self._closed = True
+                self._ended_with(out)
+        assert self._assembler.outcome is not None
+        return self._assembler.outcome
 
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""

@@ -145,8 +145,8 @@ class Tee:
             self._blocks.close()
 
     def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        self._ended = True
         self._watcher.end(cancelled, broken)
+        self._ended = True  # not before: a reader in another thread would end it as truncated
 
     @property
     def accumulator(self) -> Accumulator:
@@ -231,8 +231,8 @@ class AsyncTee:
             await self._blocks.aclose()
 
     def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        self._ended = True
         self._watcher.end(cancelled, broken)
+        self._ended = True  # not before: a reader in another thread would end it as truncated
 
     @property
     def accumulator(self) -> Accumulator:

@@ -199,7 +199,10 @@ class Blocks:
 
     def _release_quietly(self) -> None:
         with suppress(Exception):  # the other thread wanted it closed, and this one wants what it read
-            self._release()
+            if self._released:
+                self._close_items()  # a generator, which this thread ran when the source was closed
+            else:
+                self._release()
 
     def _close_items(self) -> None:
         # A generator that runs, in another thread, cannot be closed: that is done when it has given what it waits for.
