@@ -5,7 +5,9 @@ the sender is silent. Whatever it is, the source is closed, at the latest by the
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -64,11 +66,17 @@ def ended(stream: ChatStream) -> ChatStream:
     return stream
 
 
+def buffered_file(script: list[bytes]) -> io.BufferedReader:
+    """A source of which it is known that its `close` waits for a read that is under way."""
+    return io.BufferedReader(io.BytesIO(b"".join(script)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source_of", [FakeSource, buffered_file])
 @pytest.mark.parametrize("make", INTERRUPTED.values(), ids=list(INTERRUPTED))
-def test_at_whatever_bytecode_closing_is_interrupted_the_next_one_closes(make: Any) -> None:
+def test_at_whatever_bytecode_closing_is_interrupted_the_next_one_closes(make: Any, source_of: Any) -> None:
     place, reached = 0, True
     while reached:
-        source = FakeSource(SCRIPT)
+        source = source_of(SCRIPT)
         reader, close = make(source)
         reached = interrupted_at(place, close)
         reader.close()
@@ -210,6 +218,31 @@ def test_another_thread_closes_a_stream_whose_sender_is_silent(make: Any, step: 
         assert server.left.wait(PATIENCE), "the sender sees that nobody reads"
         if make is not Broadcast:
             assert None is (reader.error if make is tee else reader.source_error)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread are POSIX")
+@pytest.mark.parametrize("client", CLIENTS, ids=name_of)
+def test_a_signal_handler_closes_a_stream_whose_sender_is_silent(client: Any) -> None:
+    with Loopback(patience=6 * PATIENCE) as server, client(server) as response:
+        stream = ChatStream(response)
+        reads = threading.get_ident()
+
+        def interrupt() -> None:
+            until(lambda: stream.statistics().chunks and stream._blocks._reader)
+            signal.pthread_kill(reads, signal.SIGUSR1)
+
+        before = signal.signal(signal.SIGUSR1, lambda *_: stream.close())
+        try:
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            for _ in stream:
+                pass
+            thread.join(PATIENCE)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert stream.outcome is not None
+        assert "cancelled" == stream.outcome.name
+        assert server.left.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("buffering", [-1, 0], ids=["buffered", "raw"])

@@ -202,8 +202,8 @@ class Broadcast:
 
     def _made_room(self) -> None:
         if self._waiting:
+            self._room.put(None)  # first: interrupted in between, somebody is woken twice, and not left waiting
             self._waiting = False
-            self._room.put(None)
 
 
 class Subscription:

@@ -148,6 +148,8 @@ class StreamCore:
             self.leave()
             self.error = None
             raise error
+        if self.over:  # a signal handler left, in the middle of that
+            return
         self.stopwatch.block(now, events, accumulator.progress)
         self._came(events)
         if accumulator.done:

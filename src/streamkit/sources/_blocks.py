@@ -8,16 +8,18 @@ Rule 2  The exceptions of the source pass through unchanged. What is no block an
 Rule 3  Closing drains nothing; the source has ended then, also for a caller that still iterates. It may be done again:
         where a closing was interrupted (KeyboardInterrupt, a cancelled task), the next one begins anew, and where one
         was carried out, whatever it raised, the next one does nothing.
-Rule 4  Another thread may close what one thread reads. It never waits for that read: the read is woken where the source
-        is known to have a socket (`sources/_wake.py`), and the thread that reads closes the source when its read
-        returns. A source of a kind that is not known is closed at once, since its own `close` may be what ends the read;
-        but for a generator, which cannot be closed while it runs.
+Rule 4  Another thread may close what one thread reads, and so may a signal handler in the thread that reads. It never
+        waits for that read: the read is woken where the source is known to have a socket (`sources/_wake.py`), and the
+        source is closed when its read returns, by the thread that reads. A source of a kind that is not known is closed
+        at once, since its own `close` may be what ends the read; but for a generator, which cannot be closed while it
+        runs.
 Rule 5  Async, closing is shielded: a task that is cancelled closes all the same, for at most 5 seconds.
         `asyncio.Task.cancel` knows no shield: where it meets the closing itself, that is broken off, and Rule 3 holds.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from threading import get_ident
@@ -171,11 +173,22 @@ class Blocks:
     def close(self) -> None:
         """Close the source. Drains nothing; may be called again, and by any thread."""
         self._closed = True
-        if self._wake is not None and self._reader not in (0, get_ident()):
-            # Not by this thread: a descriptor that is closed under a read may be another connection's before it returns.
+        if self._wake is not None and self._is_read():
+            # Whoever reads closes it: a descriptor that is closed under a read may soon be that of another connection.
             self._wake()
         else:
             self._release()
+
+    def _is_read(self) -> bool:
+        """Return whether a read is under way: in another thread, or below this call, where a signal handler closes."""
+        if self._reader != get_ident():
+            return self._reader != 0
+        # Not by `_reader` alone: KeyboardInterrupt may have come before that could be set back.
+        frame = sys._getframe()
+        while (frame := frame.f_back) is not None:  # type: ignore[assignment]
+            if frame.f_code in _READS and frame.f_locals.get("self") is self:
+                return True
+        return False
 
     def _release(self) -> None:
         """Close the source, where that was not carried out before and no other thread is doing it."""
@@ -212,6 +225,9 @@ class Blocks:
             except ValueError:
                 if not _runs(self._items):
                     raise
+
+
+_READS = (Blocks.__next__.__code__, Blocks.drain.__code__)
 
 
 def _runs(items: Any) -> bool:
