@@ -21,7 +21,7 @@ import pytest
 
 from helpers.interrupting import interrupted_at
 from helpers.loopback import EVENTS, Loopback
-from helpers.loopback_sync import CLIENTS, name_of
+from helpers.loopback_sync import CLIENTS, QUESTION, name_of, openai_client
 from helpers.stepping import cancelled_at
 from helpers.wire import DONE, delta, each_byte, sse
 from streamkit import AsyncBroadcast, AsyncChatStream, Broadcast, ChatStream
@@ -218,6 +218,23 @@ def test_another_thread_closes_a_stream_whose_sender_is_silent(make: Any, step: 
         assert server.left.wait(PATIENCE), "the sender sees that nobody reads"
         if make is not Broadcast:
             assert None is (reader.error if make is tee else reader.source_error)
+
+
+def test_another_thread_closes_the_stream_helper_of_an_sdk_whose_sender_is_silent() -> None:
+    asked = {name: value for name, value in QUESTION.items() if name != "stream"}
+    with (
+        Loopback(patience=6 * PATIENCE) as server,
+        openai_client(server) as client,
+        client.chat.completions.stream(**asked) as response,
+    ):
+        stream = ChatStream(response)
+        reading = Reading(stream)
+        reading.start()
+        until(lambda: stream.statistics().chunks and stream._blocks._reader)
+        assert closed_in_time(stream.close)
+        assert reading.ended()
+        assert (None, None) == (reading.raised, stream.source_error)
+        assert server.left.wait(PATIENCE)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread are POSIX")

@@ -30,9 +30,11 @@ _NO_DEADLINES = Deadlines()
 class ChatStream:
     """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
 
-    `deadlines`: how long it may keep its reader waiting. `clock`: gives the time in seconds, for them and for `timing`.
+    `deadlines`: how long it may keep its reader waiting; without them it waits for ever for a sender that stalls, or until
+    its client's own timeout, see `Deadlines`. `clock`: gives the time in seconds, for them and for `timing`.
     `sent`: when the request was sent, by that clock. `grace`: seconds for which a response is read on behind `[DONE]`, so
-    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads.
+    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads;
+    any thread may `close`.
     """
 
     def __init__(
@@ -107,7 +109,12 @@ class ChatStream:
         return self._core.accumulator.close()
 
     def close(self) -> None:
-        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
+        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given.
+
+        Another thread may leave while one waits for the sender, and so may a signal handler; this does not wait for the
+        sender. The connection of an HTTP/1.1 response is shut down, which ends the wait. A pipe, an HTTP/2 response or a
+        generator is closed when its next block arrives.
+        """
         try:
             self._core.leave()
         finally:

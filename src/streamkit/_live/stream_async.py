@@ -34,6 +34,7 @@ _NO_DEADLINES = Deadlines()
 class AsyncChatStream:
     """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
 
+    Without `deadlines` it waits for ever for a sender that stalls, or until its client's own timeout, see `Deadlines`.
     One task reads it at a time. A read that is cancelled, by `asyncio.wait_for` or `move_on_after` too, ends the stream as
     cancelled: what is read on after that raises `MisuseError`. For "still waiting" messages read in a task of its own, or
     take `Deadlines`.

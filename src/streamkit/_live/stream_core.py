@@ -84,6 +84,7 @@ class StreamCore:
         self._grace = grace
         self._clock = clock
         self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
+        self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
         self._events: deque[Event] = deque()
         self._calls: list[
@@ -207,7 +208,9 @@ class StreamCore:
         # Not by its events alone: a large event comes in many blocks, and gives none before the last.
         lines = (self._line + block).replace(b"\r", b"\n").split(b"\n")
         self._line = lines[-1][:1]
-        if all(line.startswith(b":") or not line for line in lines):
+        ended, self._ended = self._ended, self.accumulator.progress[0]
+        # The blank line that ends an event may arrive alone, and is as much data as the event.
+        if self._ended == ended and all(line.startswith(b":") or not line for line in lines):
             return False
         kinds = {type(event) for event in events}
         return KeepAlive not in kinds or not kinds <= {KeepAlive, AnomalySeen}

@@ -64,7 +64,9 @@ def blocks(source: Any) -> Blocks:
         return _of_file(source)
     if is_sdk_helper(source) and isinstance(source, Iterable):
         found = (event.chunk for event in source if event.type == "chunk")
-        return Blocks(found, close=closer(source), chunks=True)
+        response = getattr(source, "_response", None)
+        wake = None if method(response, "iter_raw") is None else httpx_wake(response)
+        return Blocks(found, close=closer(source), chunks=True, wake=wake)
     # A pydantic model can be iterated too, over its fields: one chunk is no source.
     if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
         return Blocks(iter(source), close=closer(source), **head_of(source))
