@@ -49,6 +49,10 @@ Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
+_TWO_THREADS = (
+    "a block or chunk was given to this Accumulator while it reads another one: it takes one thread at a time, and nothing"
+    " from a function given to tap(); put a lock around it, or give each stream an Accumulator"
+)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -94,7 +98,9 @@ class Accumulator:
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
 
-    One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
+    One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
+    or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
+    the fast lane does not look. Threads that take turns are fine.
 
     `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
     `strict`. What a sender does wrong is an event, an anomaly and the outcome.
@@ -122,6 +128,7 @@ class Accumulator:
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+        self._busy = False  # a block is being read
 
     # --- in
 
@@ -141,6 +148,15 @@ class Accumulator:
 
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        try:
+            self._busy = True
+            return self._add_alone(chunk)
+        finally:
+            self._busy = False
+
+    def _add_alone(self, chunk: Any) -> list[ev.Event]:
         self._settle()
         self._check_open("add")
         value = chunk if isinstance(chunk, (CreateChatCompletionStreamResponse, dict)) else as_mapping(chunk)
@@ -321,6 +337,17 @@ class Accumulator:
             self._lane.pause()
 
     def _take(self, block: Any, out: Out) -> None:
+        """Read a block that the fast lane has not taken. Report where two threads do so at once: the fast lane itself has
+        no time for that, but of two threads that feed, both soon come here, before anything is lost."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        try:
+            self._busy = True
+            self._take_alone(block, out)
+        finally:
+            self._busy = False
+
+    def _take_alone(self, block: Any, out: Out) -> None:
         self._settle()
         if type(block) is not bytes:
             block = self._as_bytes(block)
