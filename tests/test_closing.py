@@ -17,10 +17,12 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from helpers.interrupting import interrupted_at
 from helpers.loopback import EVENTS, Loopback
+from helpers.loopback_async import Opener, by_aiohttp, by_httpx, by_httpx2, by_openai, named, run
 from helpers.loopback_sync import CLIENTS, QUESTION, name_of, openai_client
 from helpers.stepping import cancelled_at
 from helpers.wire import DONE, delta, each_byte, sse
@@ -155,6 +157,30 @@ def test_at_whatever_await_the_task_of_a_broadcast_is_cancelled_the_next_closing
             place, reached = place + 1, met.reached
 
     anyio.run(main)
+
+
+ASYNC_CLIENTS = [(by_httpx, "asyncio"), (by_httpx2, "asyncio"), (by_aiohttp, "asyncio"), (by_openai, "asyncio")]
+
+
+@named(ASYNC_CLIENTS)
+def test_a_real_client_that_is_closed_by_a_task_that_is_cancelled_leaves_its_connection(
+    client: Opener, backend: str
+) -> None:
+    async def main() -> None:
+        place, reached = 0, True
+        while reached:
+            with Loopback(patience=6 * PATIENCE) as server:
+                async with client(server) as response:
+                    stream = AsyncChatStream(response)
+                    while not stream.statistics().chunks:
+                        await anext(stream)
+                    met = await cancelled_at(place, stream.aclose, native=True)
+                    await stream.aclose()
+                    assert await anyio.to_thread.run_sync(server.left.wait, PATIENCE)
+                    assert None is stream.source_error
+            place, reached = place + 1, met.reached
+
+    run(main, backend)
 
 
 # --- by another thread, while the sender is silent

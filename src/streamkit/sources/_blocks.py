@@ -14,7 +14,8 @@ Rule 4  Another thread may close what one thread reads, and so may a signal hand
         at once, since its own `close` may be what ends the read; but for a generator, which cannot be closed while it
         runs.
 Rule 5  Async, closing is shielded: a task that is cancelled closes all the same, for at most 5 seconds.
-        `asyncio.Task.cancel` knows no shield: where it meets the closing itself, that is broken off, and Rule 3 holds.
+        `asyncio.Task.cancel` knows no shield: where it meets the closing itself, that is broken off, and Rule 3 holds;
+        the clients that could not be closed again are closed in another task (`sources/_uncancelled.py`).
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from ..types import CreateChatCompletionStreamResponse
 from ._drain import ReadWithin, drain, drain_async
 from ._wake import Wake
 
-__all__ = ("AsyncBlocks", "Blocks")
+__all__ = ("CLOSING", "AsyncBlocks", "Blocks")
 
-_CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
+CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
 
 
 class _Items:
@@ -310,7 +311,7 @@ class AsyncBlocks:
 
         try:
             self._closing = True
-            with anyio.move_on_after(_CLOSING, shield=True):
+            with anyio.move_on_after(CLOSING, shield=True):
                 try:
                     await self._close_items()
                 finally:
