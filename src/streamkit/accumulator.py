@@ -184,9 +184,8 @@ class Accumulator:
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
-            if (
-                self._assembler.outcome is not None
-            ):  # else KeyboardInterrupt came in the middle, and the next one closes
+            # None where KeyboardInterrupt came in the middle: then the next one closes.
+            if self._assembler.outcome is not None:
                 self._closed = True
                 self._ended_with(out)
         assert self._assembler.outcome is not None

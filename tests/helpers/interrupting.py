@@ -36,10 +36,12 @@ def interrupted_at(place: int, call: Callable[[], object]) -> bool:
         name = frame.f_code.co_filename
         if count > place or not name.startswith(OURS) or name.startswith(NOT_OURS):
             return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        frame.f_trace = opcode  # before the next: Python 3.13 looks for it then
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
         return opcode
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 asks for bytecodes only if a frame wanted them before settrace
     sys.settrace(called)
     try:
         call()
