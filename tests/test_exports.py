@@ -59,6 +59,7 @@ MAY_JOIN_NAMES = {*MAY_JOIN}
 # files, like a module: test_wire.py, test_wire_text.py.
 TESTS_OF_NO_MODULE = {
     "test_cancellation",
+    "test_closing",
     "test_corpus",
     "test_docs",
     "test_exports",

@@ -99,9 +99,14 @@ def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def is_unframed(lines: Sequence[bytes]) -> bool:
-    """Whether one of `lines`, which have no `data:`, is a document that is whole, or an error (`error: …`)."""
-    found = unframed_lines(lines)
-    return any(line.startswith(b"error:") or is_document(unframed(line)) for line in found)
+    """Whether one of `lines`, which have no `data:`, is a document that is whole, or an error (`error: …`): half of one
+    (`error: {"me`) says that the stream broke off there, not that its sender failed."""
+    return any(_is_error(line) or is_document(unframed(line)) for line in unframed_lines(lines))
+
+
+def _is_error(line: bytes) -> bool:
+    text = line.removeprefix(b"error:").strip()
+    return line.startswith(b"error:") and (text[:1] not in (b"{", b"[") or is_document(text))
 
 
 def is_document(text: bytes) -> bool:
