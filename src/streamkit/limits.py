@@ -38,7 +38,7 @@ class Limits:
     """Levels of arrays and objects in an unknown field. jiter itself refuses a document deeper than 200."""
     max_extra_values: int = attrs.field(default=2_000_000, validator=_positive)
     """What is kept outside the typed fields, in units of about 32 bytes of memory: a number counts 1, a string in a list
-    2, an object or a list 5, each member of an object 4 more, a new unknown field 30, a choice 60, a tool call 45. A
+    2, an object or a list 8, each member of an object 7 more, a new unknown field 30, a choice 60, a tool call 45. A
     value that is replaced counts no longer. 60,000 unknown fields, or 1,000 citations in every chunk, are within it."""
     max_comments: int = attrs.field(default=250_000, validator=_positive)
     """Comments (keep-alives) of one stream: one a second for almost three days."""

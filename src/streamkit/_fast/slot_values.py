@@ -107,7 +107,7 @@ def _read_tokens(array: bytes, size: int) -> Tokens:
     if type(items) is not list or not {dict}.issuperset(map(type, items)):
         raise ValueError("no list of objects")
     tokens = read_tokens(items, "", _refuse)
-    if token_weight(sum(1 + len(token.top_logprobs) for token in tokens), size):
+    if token_weight(tokens, size):
         raise ValueError("entries that weigh something are counted on the reference path")
     return tokens
 

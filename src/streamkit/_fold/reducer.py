@@ -216,11 +216,9 @@ class Reducer:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
 
     def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
-        entries = sum(
-            1 + len(token.top_logprobs) for part in (logprobs.content, logprobs.refusal) for token in part or ()
-        )
-        if units := token_weight(entries, self._context.size):
-            self._context.keep(units)
+        for part in (logprobs.content, logprobs.refusal):
+            if part and (units := token_weight(part, self._context.size)):
+                self._context.keep(units)
         state.has_logprobs = True
         if logprobs.content is not None:
             state.need("logprobs_content").add(logprobs.content)

@@ -7,12 +7,15 @@ measured under CPython 3.11. Text weighs nothing by its length: it takes at most
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+from ..types import ChatCompletionTokenLogprob
 
 __all__ = ("CALL", "CHOICE", "COUNT", "ENTRY", "FIELD", "MEMBER", "TOKEN_BYTES", "token_weight", "weight")
 
-CONTAINER = 5  # an object or a list
-MEMBER = 4  # each member of an object, besides its value
+CONTAINER = 8  # an object or a list
+MEMBER = 7  # each member of an object, besides its value
 STRING = 2
 NUMBER = 1  # or a boolean, or null
 FIELD = 30  # a name that was never seen at its place before: its state, and its entries in the tables
@@ -45,10 +48,18 @@ def weight(value: Any) -> int:
     return total
 
 
-def token_weight(entries: int, size: int) -> int:
-    """How many units that many entries of log probabilities take, which arrived in an event of `size` bytes.
+def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int:
+    """How many units entries of log probabilities take, which arrived in an event of `size` bytes.
 
     An entry as senders write it, with its token, number and bytes, weighs nothing: 128,000 tokens with twenty
     alternatives each are an honest stream. A `{}` weighs ten.
     """
-    return max(0, (TOKEN_BYTES * entries - 4 * size) // 24)
+    entries = beside = 0
+    for token in tokens:
+        entries += 1 + len(token.top_logprobs)
+        if token.extra:
+            beside += weight(token.extra)
+        for top in token.top_logprobs:
+            if top.extra:
+                beside += weight(top.extra)
+    return max(0, (TOKEN_BYTES * entries - 4 * size) // 24) + beside
