@@ -23,14 +23,15 @@ __all__ = ("BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "
 
 # In tenths of what the reference path takes for an event of text (0.6 us each). Measured on streams where learning never
 # pays, so with cold caches; they need only be about right.
-GRANT = 100  # what a stream begins with
+GRANT = 150  # what a stream begins with
 EARNED = 1  # for each event, whichever way it was read: the tenth that may be lost
 SAVED = 8  # for each event that took the fast lane
 MOST = 5000  # a long honest beginning pays for no more than this
 PASSED = 5  # an event that is no plain chunk
-CUT = 4  # a stretch of a block that was cut into events and did not fit as a whole
+CUT = 8  # a stretch of a block that was cut into events and did not fit as a whole
 BETWEEN = 12  # comments between two events of a block: each event is then folded alone
-LOOKED = 15  # an event that no template can be learned from
+NO_TEXT = 7  # a chunk that says more than a text, or none: n=8 begins with eight that have a role
+LOOKED = 15  # a chunk of text that no template can be learned from
 KNOWN = 35  # an event that a template of an earlier epoch takes again
 NEW = 90  # a new template
 FIRST = 8  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
@@ -105,8 +106,11 @@ class Templates:
             self.budget.spend(PASSED)
             return None
         text = only_text(chunk)
-        frame = _frame_of(raw, data) if text is not None else None
-        if text is None or frame is None:
+        if text is None:
+            self.budget.spend(NO_TEXT)
+            return None
+        frame = _frame_of(raw, data)
+        if frame is None:
             self.budget.spend(LOOKED)
             return None
         state = self._reducer.choices[chunk.choices[0].index]
