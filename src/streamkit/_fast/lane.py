@@ -32,7 +32,7 @@ from .._fold.tool_calls import KNOWN_INDEX
 from ..anomalies import Anomalies
 from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
-from .learning import CUT, LONGEST, PASSED, Templates
+from .learning import ASKED, CUT, LONGEST, PASSED, Templates
 from .slot_values import Tokens, add_values, read_one, read_values
 from .template import Template
 
@@ -175,7 +175,7 @@ class Lane:
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = max(2 * folded, _LEAST)
-                self.budget.spend(CUT)
+                self.budget.spend(CUT if len(parts) > 1 else ASKED)
                 break
             at = stop + len(trail)
             self._stretch = min(2 * self._stretch, LONGEST)

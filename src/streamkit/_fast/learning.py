@@ -10,6 +10,7 @@ this: a new id in every chunk, LF and CRLF by turns, usage in every other chunk,
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .._fold.choice import ChoiceState, Part
@@ -19,22 +20,23 @@ from ..types import CreateChatCompletionStreamResponse
 from .slot_values import read_values
 from .template import LONGEST, Template, facts_of, find_slots, only_text, unknown_paths
 
-__all__ = ("BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
+__all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
 
 # In tenths of what the reference path takes for an event of text (0.6 us each). Measured on streams where learning never
 # pays, so with cold caches; they need only be about right.
-GRANT = 150  # what a stream begins with
+GRANT = 80  # what a stream begins with
 EARNED = 1  # for each event, whichever way it was read: the tenth that may be lost
 SAVED = 8  # for each event that took the fast lane
 MOST = 5000  # a long honest beginning pays for no more than this
-PASSED = 5  # an event that is no plain chunk
+PASSED = 12  # an event that is no plain chunk
 CUT = 8  # a stretch of a block that was cut into events and did not fit as a whole
+ASKED = 2  # a single event of a block that did not fit
 BETWEEN = 12  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 7  # a chunk that says more than a text, or none: n=8 begins with eight that have a role
+NO_TEXT = 5  # a chunk that says more than a text, or none: n=8 begins with eight that have a role
 LOOKED = 15  # a chunk of text that no template can be learned from
 KNOWN = 35  # an event that a template of an earlier epoch takes again
 NEW = 90  # a new template
-FIRST = 8  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
+FIRST = 5  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
 FEW = 8
 REST = 64  # events to rest for at least, so that resting itself costs nothing
 
@@ -89,7 +91,7 @@ class Templates:
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
         self.budget = Budget()
-        self._firsts = 0  # templates learned at the price of FIRST
+        self._firsts: Counter[tuple[int, Part]] = Counter()  # templates learned at the price of FIRST
         self.kept: list[Template] = []
         self.frame = FRAMES[0]
         self.overhead = 0  # bytes of an event that are not its data; 0 before the first template
@@ -133,8 +135,8 @@ class Templates:
         template = self._known(state, part, data, facts, notes)
         if template is None:
             alike = [one for one in self.kept if one.state is state and one.part == part]
-            first = len(alike) < 2 and self._firsts < FEW
-            self._firsts += first
+            first = self._firsts.get((state.index, part), 0) < 2 and self._firsts.total() < FEW
+            self._firsts[state.index, part] += first
             self.budget.spend(FIRST if first else NEW + len(self.kept) // 2)
             places = find_slots(data, text)
             if places is None:
