@@ -1,14 +1,17 @@
-"""How Hypothesis looks for examples: the same ones in every run, so that a change is judged by what it changes.
-
-STREAMKIT_EXAMPLES=n looks n times as long, at other examples each time.
-"""
+"""What holds for every test: how many examples Hypothesis looks for (helpers/tier.py), and a heap left out of collections."""
 
 from __future__ import annotations
 
-import os
+import gc
 
-from hypothesis import settings
+import pytest
 
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("others", deadline=None)
-settings.load_profile("others" if "STREAMKIT_EXAMPLES" in os.environ else "same")
+from helpers import tier
+
+tier.load()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave what collecting made, which lives until the end, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()

@@ -128,14 +128,14 @@ def framed(data: bytes, packer: Any, end: bool = False) -> bytes:
 @contextlib.contextmanager
 def httpx(server: Kept) -> Iterator[Any]:
     module = pytest.importorskip("httpx")
-    with module.Client(trust_env=False) as client:
+    with module.Client(trust_env=False, timeout=PATIENCE) as client:
         yield lambda: client.stream("GET", server.url)
 
 
 @contextlib.contextmanager
 def httpx2(server: Kept) -> Iterator[Any]:
     module = pytest.importorskip("httpx2")
-    with module.Client(trust_env=False) as client:
+    with module.Client(trust_env=False, timeout=PATIENCE) as client:
         yield lambda: client.stream("GET", server.url)
 
 
@@ -181,14 +181,14 @@ SYNC = [httpx, httpx2, requests, niquests, urllib3, openai]
 @contextlib.asynccontextmanager
 async def async_httpx(server: Kept) -> Any:
     module = pytest.importorskip("httpx")
-    async with module.AsyncClient(trust_env=False) as client:
+    async with module.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
         yield lambda: client.stream("GET", server.url)
 
 
 @contextlib.asynccontextmanager
 async def async_httpx2(server: Kept) -> Any:
     module = pytest.importorskip("httpx2")
-    async with module.AsyncClient(trust_env=False) as client:
+    async with module.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
         yield lambda: client.stream("GET", server.url)
 
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import Loopback
+from helpers.loopback import PATIENCE, Loopback
 
 
 @contextlib.contextmanager
 def by_httpx(server: Loopback) -> Iterator[Any]:
     httpx = pytest.importorskip("httpx")
-    with httpx.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client, client.stream("GET", server.url) as response:
         yield response
 
 
 @contextlib.contextmanager
 def by_httpx2(server: Loopback) -> Iterator[Any]:
     httpx2 = pytest.importorskip("httpx2")
-    with httpx2.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+    with httpx2.Client(trust_env=False, timeout=PATIENCE) as client, client.stream("GET", server.url) as response:
         yield response
 
 

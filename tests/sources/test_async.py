@@ -249,7 +249,7 @@ def test_a_response_that_was_read_whole_gives_its_body(name: str) -> None:
     async def main() -> None:
         with Loopback("length", body=b"".join(EVENTS)) as server:
             if name.startswith("httpx"):
-                async with library.AsyncClient(trust_env=False) as client:
+                async with library.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                     response = await client.get(server.url)
             elif name == "aiohttp":
                 async with library.ClientSession() as client, client.get(server.url) as response:

@@ -109,6 +109,7 @@ def test_a_read_that_gave_nothing_is_the_end_only_where_no_byte_had_come() -> No
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])
 def test_what_holds_events_back_does_not_get_past_this_server(framing: str) -> None:
+    # It never gives a sign, so the server's patience is always over: how short it is decides nothing.
     with Loopback(framing, patience=0.1) as server, by_httpx(server) as response:
         got = []
         with contextlib.suppress(Exception):  # the server cuts the stream
@@ -208,7 +209,7 @@ def test_a_stream_under_another_content_type_is_read_by_its_content(client: Any)
 
 def read_by_httpx(server: Loopback, name: str) -> Any:
     library = pytest.importorskip(name)
-    with library.Client(trust_env=False) as client:
+    with library.Client(trust_env=False, timeout=PATIENCE) as client:
         return client.get(server.url)
 
 
