@@ -88,6 +88,12 @@ def openai_client(server: Loopback) -> Iterator[Any]:
         yield client
 
 
+def helper(client: Any) -> Any:
+    """Return the method of an openai client, sync or async, that helps to read a stream; before 1.92 it was in `beta`."""
+    completions = client.chat.completions
+    return completions.stream if hasattr(completions, "stream") else client.beta.chat.completions.stream
+
+
 @contextlib.contextmanager
 def by_openai(server: Loopback) -> Iterator[Any]:
     with openai_client(server) as client, client.chat.completions.create(**QUESTION) as stream:

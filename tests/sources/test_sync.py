@@ -27,6 +27,7 @@ from helpers.loopback_sync import (
     by_requests,
     by_urllib3,
     by_urllib_request,
+    helper,
     name_of,
     openai_client,
 )
@@ -294,7 +295,7 @@ def test_an_sdk_stream_that_was_begun_goes_on_with_its_chunks() -> None:
 def test_the_helper_of_the_openai_sdk_gives_the_chunks_among_its_events() -> None:
     with Loopback(body=b"".join(EVENTS)) as server, openai_client(server) as client:
         asked = {name: value for name, value in QUESTION.items() if name != "stream"}
-        with client.chat.completions.stream(**asked) as stream:
+        with helper(client)(**asked) as stream:
             assert TEXT == reassemble(stream).choices[0].message.content
             assert TEXT == stream.get_final_completion().choices[0].message.content
 
