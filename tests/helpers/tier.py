@@ -1,6 +1,7 @@
 """How many generated examples a run looks at: a quick tier for every change, the whole one before a change lands.
 
-    STREAMKIT_EXAMPLES not set    quick: a third of the examples, the same ones in every run
+    STREAMKIT_EXAMPLES not set    quick: a third of the examples, the same ones in every run, and a third of the recorded
+                                  streams where each is read in many ways
     STREAMKIT_EXAMPLES=1          whole: all of them, the same ones in every run
     STREAMKIT_EXAMPLES=20         20 times as many as the whole tier, other ones in every run
 
@@ -10,10 +11,14 @@ The same examples in every run mean that a change is judged by what it changes. 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ("FACTOR", "TIER", "examples", "load")
+__all__ = ("TIER", "examples", "load", "some")
+
+T = TypeVar("T")
 
 QUICK = 1 / 3
 _DEFAULT = 100  # examples of a test that names no number, as Hypothesis has it
@@ -35,6 +40,11 @@ TIER = "quick" if FACTOR < 1 else "whole" if FACTOR == 1 else "more"
 def scaled(count: int) -> int:
     """Return how many of `count` examples this tier looks at, at least one."""
     return max(1, round(count * FACTOR))
+
+
+def some(items: Sequence[T]) -> Sequence[T]:
+    """Return those of `items` that this tier looks at: every third of them, or all."""
+    return items[:: round(1 / QUICK)] if TIER == "quick" else items
 
 
 def examples(count: int) -> settings:

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import EVENTS, PATIENCE, TEXT, Loopback
+from helpers.loopback import CLIENT, EVENTS, PATIENCE, TEXT, Loopback
 from helpers.loopback_async import (
     HTTP,
     OWNERS,
@@ -250,7 +250,7 @@ def test_a_response_that_was_read_whole_gives_its_body(name: str) -> None:
     async def main() -> None:
         with Loopback("length", body=b"".join(EVENTS)) as server:
             if name.startswith("httpx"):
-                async with library.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+                async with library.AsyncClient(**CLIENT) as client:
                     response = await client.get(server.url)
             elif name == "aiohttp":
                 async with library.ClientSession() as client, client.get(server.url) as response:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import EVENTS, PATIENCE, TEXT, Loopback
+from helpers.loopback import CLIENT, EVENTS, PATIENCE, TEXT, Loopback
 from helpers.loopback_flow import Served, packed
 from helpers.loopback_sync import (
     CLIENTS,
@@ -210,7 +210,7 @@ def test_a_stream_under_another_content_type_is_read_by_its_content(client: Any)
 
 def read_by_httpx(server: Loopback, name: str) -> Any:
     library = pytest.importorskip(name)
-    with library.Client(trust_env=False, timeout=PATIENCE) as client:
+    with library.Client(**CLIENT) as client:
         return client.get(server.url)
 
 
