@@ -7,7 +7,7 @@
     response = acc.snapshot()
 
 It joins the layers by calling: `sniff` tells what kind of body this is at all, `sse` cuts its blocks into events,
-`assembly` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
+`assembler` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
 Whatever the cut of the bytes, events, response, outcome and anomalies are the same. Cost: O(1) a chunk in what came
 before.
 """
@@ -24,6 +24,8 @@ from . import events as ev
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
+from ._fast.learning import BETWEEN
+from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -40,6 +42,7 @@ Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
+_LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -106,13 +109,18 @@ class Accumulator:
         self._reducer = assembler.reducer
         plain = fast and rules is RULES and not dialect
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
-        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
+        self._asleep: Lane | None = None  # the lane while it rests
+        self._slept_at = self._wake_at = 0  # events
+        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
         self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+
+    def __repr__(self) -> str:
+        return describe(self, self)
 
     # --- in
 
@@ -205,7 +213,7 @@ class Accumulator:
         if not callable(take):
             raise self._misuse(f"tap() takes a function of one chunk, not {take!r}")
         self._settle()
-        self._lane = None
+        self._lane = self._asleep = None
         self._assembler.tap = take
 
     # --- out
@@ -229,7 +237,7 @@ class Accumulator:
 
         Places are `usage`, `x_groq.usage` (Groq) and `choices[].usage` (Moonshot); events are numbered from 1.
         """
-        return dict(self._reducer.usage_source)
+        return dict(self._reducer.usage.source)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -291,7 +299,11 @@ class Accumulator:
             self._lane.pause()
 
     def _take(self, block: Any, out: Out) -> None:
-        self._settle()
+        lane = self._lane
+        if lane is not None:
+            self._settle()
+        elif self._asleep is not None:
+            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
         if type(block) is not bytes:
             block = self._as_bytes(block)
         self._check_open("feed")
@@ -313,7 +325,6 @@ class Accumulator:
         held, self._tail = self._tail, b""
         if held:
             block = held + block
-        lane = self._lane
         if lane is not None:
             lane.disarm()
             if self._bytes > self._response_limit or len(block) > self._event_limit:
@@ -328,7 +339,8 @@ class Accumulator:
             self._ended_with(out)  # as raising returns nothing
             raise raised
         self._check_tap()
-        if lane is not None and not self._tail and self._decoder.between_events:
+        lane = self._lane
+        if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._bytes, self._event_limit))
         return None
 
@@ -336,6 +348,11 @@ class Accumulator:
         """Read a block in the fast lane as far as that goes, and else event by event."""
         at, end, raised = 0, len(block), None
         while at < end:
+            asleep = 0
+            if self._lane is None:
+                asleep = self._wake_at - self._assembler.events
+                if asleep <= 0:
+                    self._wake(lane)
             ready = lane.current is not None and self._decoder.between_events
             if ready:
                 start = at
@@ -345,16 +362,19 @@ class Accumulator:
                     self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
-            # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
-            skip = at + _MANY if lane.resting else at
-            blank = _BLANK_LINE.search(block, skip)
-            if blank is not None:
-                stop = blank.end()
-            elif ready and end - at < _TAIL and _begins_data(block, at, end):
+            # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
+            # all up to the next line of data, where none begins here: comments, blank lines.
+            if asleep <= 0 and not block.startswith(b"data", at):
+                stop = _next_data(block, at)
+                if ready and stop < end:
+                    lane.budget.spend(BETWEEN)
+                    self._rest(lane)
+            else:
+                blank = _BLANK_LINE.search(block, at + min(max(asleep, 0) * _LEAST_EVENT, _MANY))
+                stop = end if blank is None else blank.end()
+            if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
                 self._tail = block[at:]
                 break
-            else:
-                stop = end
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
         return raised
@@ -380,9 +400,14 @@ class Accumulator:
                 else:
                     self._pause()
                     self._assembler.event(item, out)  # type: ignore[arg-type]
+                    if self._lane is not None:
+                        self._lane.miss()
+                        self._rest(self._lane)
             except LimitError as error:  # what follows in this block is looked at as if it came in the next one
+                self._pause()
                 self._assembler.fail(error, "limit", out)
             except (FormatError, RemoteError) as error:
+                self._pause()
                 self._assembler.fail(error, "anomaly", out)
                 raised = error
         return raised
@@ -402,17 +427,37 @@ class Accumulator:
         lane = self._lane
         if lane is None:
             return self._assembler.event(ServerSentEvent(data), out)
-        lane.pause()
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
         self._assembler.event(ServerSentEvent(data), out)
         chunk = self._reducer.last
-        if chunk is not None and self._reducer.chunks == chunks + 1:
-            return lane.learn(raw, data, chunk, tuple(trail))
-        return lane.miss()
+        if self._reducer.chunks == chunks and self._assembler.unaffected:
+            lane.miss()  # a ping, say: nothing was folded, so that every template holds
+        elif chunk is not None and self._reducer.chunks == chunks + 1:
+            lane.pause()
+            lane.learn(raw, data, chunk, tuple(trail))
+        else:
+            lane.pause()
+            lane.miss()
+        self._rest(lane)
+
+    def _rest(self, lane: Lane) -> None:
+        """Put the lane to sleep where its budget is empty: for a number of events nobody asks it."""
+        events = lane.budget.rests
+        if events:
+            lane.pause()
+            self._lane, self._asleep = None, lane
+            self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
+
+    def _wake(self, lane: Lane) -> None:
+        lane.budget.rest(self._assembler.events - self._slept_at)
+        self._lane, self._asleep = lane, None
 
     # --- the end
 
     def _close(self, out: Out) -> None:
+        if self._sniffer is not None and (text := self._sniffer.give_up()):
+            self._sniffer, self._head = None, text
+            self._decoder.feed_raw(text)  # no line ends in it
         if self._sniffer is not None:
             return self._close_body(self._sniffer, out)
         try:
@@ -463,6 +508,16 @@ class Accumulator:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
 
 
+def _next_data(block: bytes, at: int) -> int:
+    """Where the next event begins whose first line is data; the end of the block where none does."""
+    if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
+        for blank in (b"\n\n", b"\n\r\n"):
+            found = block.find(blank + b"data", at)
+            if found >= 0:
+                return found + len(blank)
+    return len(block)
+
+
 def _begins_data(block: bytes, at: int, end: int) -> bool:
     """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
     line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
@@ -493,3 +548,23 @@ def require_unused(accumulator: object) -> Accumulator:
         state = "closed" if accumulator.done else "used"
         raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or none")
     return accumulator
+
+
+def describe(owner: object, accumulator: Accumulator | None, **facts: object) -> str:
+    """Return the `repr` of what reads a stream with `accumulator`: its state, its counts, further `facts`.
+
+    It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
+    `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
+    """
+    assembler = getattr(accumulator, "_assembler", None)
+    if accumulator is None or assembler is None:
+        return f"<{type(owner).__name__} not ready>"
+    lane = getattr(accumulator, "_lane", None)
+    unsettled = 0 if lane is None else lane.unsettled
+    outcome = assembler.outcome
+    state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
+    facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
+    return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
+
+
+show_fields(__name__)

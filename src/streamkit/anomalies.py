@@ -8,10 +8,11 @@ counted after that, so that a sender which is odd in every chunk costs no memory
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import FormatError, excerpt
 
 __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
@@ -19,13 +20,17 @@ __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
 Severity = Literal["note", "repaired", "lost"]
 
 
+Grade = TypeVar("Grade", bound=str)
+
+
 @attrs.frozen
-class Anomaly:
-    """One thing that a sender did and the format does not say."""
+class Sighting(Generic[Grade]):
+    """What was seen in a stream: once in words, and how often. `Grade`: the severities that there are."""
 
     code: str
-    """A word from `CODES`."""
-    severity: Severity
+    """A word from the table of its kind: `CODES` for an anomaly."""
+    severity: Grade
+    """How bad it is."""
     message: str
     """One sentence: what the sender did."""
     action: str
@@ -38,6 +43,11 @@ class Anomaly:
     """How often it was seen."""
     excerpt: str | None = None
     """The start of what stood there the first time."""
+
+
+@attrs.frozen
+class Anomaly(Sighting[Severity]):
+    """One thing that a sender did and the format does not say."""
 
 
 CODES: dict[str, tuple[Severity, str, str]] = {
@@ -118,6 +128,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 }
 """Every code with its severity, what the sender did, and what was made of it."""
 
+
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -162,3 +173,10 @@ class Anomalies:
     def all(self) -> tuple[Anomaly, ...]:
         """Every anomaly so far, in order of first sight, each with its count."""
         return tuple(attrs.evolve(seen, count=self._counts[key]) for key, seen in self._seen.items())
+
+
+def ignore(code: str, path: str = "$", found: object = None) -> None:
+    """Note nothing: the sink for a value that is read a second time, whose anomalies were noted the first time."""
+
+
+show_fields(__name__)

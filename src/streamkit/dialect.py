@@ -20,6 +20,7 @@ from typing import Any
 
 import attrs
 
+from ._field_docs import show_fields
 from .types import (
     ChatChoiceStream,
     ChatCompletionStreamResponseDelta,
@@ -258,3 +259,6 @@ def _repeats(lists: list[list[Any]]) -> bool:
     return len({len(one) for one in lists}) >= _ENOUGH and all(
         later[: len(earlier)] == earlier for earlier, later in pairwise(lists)
     )
+
+
+show_fields(__name__)

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ._field_docs import show_fields
+
 if TYPE_CHECKING:
     from .types import CreateChatCompletionResponse
 
@@ -198,3 +200,6 @@ class DeadlineError(SenderError):
         super().__init__(message, event=event)
         self.deadline = deadline
         self.seconds = seconds
+
+
+show_fields(__name__)

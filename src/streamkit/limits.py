@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import MisuseError
 
 __all__ = ("DEFAULT_LIMITS", "Limits")
@@ -31,8 +32,13 @@ class Limits:
     """Tool calls of one choice. OpenAI takes at most 128 tools in a request, and one may be called repeatedly."""
     max_nesting: int = attrs.field(default=128, validator=_positive)
     """Levels of arrays and objects in an unknown field. jiter itself refuses a document deeper than 200."""
+    max_comments: int = attrs.field(default=1_000_000, validator=_positive)
+    """Comments (keep-alives) of one stream: one a second for eleven days."""
     max_anomalies: int = attrs.field(default=256, validator=_positive)
     """Different anomalies kept; repeats of one are counted, not kept. Over it they are counted but not described."""
 
 
 DEFAULT_LIMITS = Limits()
+
+
+show_fields(__name__)

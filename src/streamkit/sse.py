@@ -17,10 +17,12 @@ to a block after feed() returns: what is held is one bytearray and the lines of 
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import LimitError, MisuseError
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
@@ -37,9 +39,16 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 # would hold over 400. So each counts for this much more than its text; HPACK does the same (RFC 7541, Section 4.1).
 IGNORED_LINE_COST = 41
 
+# A keep-alive a second for eleven days. The sender of a comment spends two bytes, and who unpacks gzip spends 6 KB on 4 MB
+# of them.
+MAX_COMMENTS = 1_000_000
+
 # The standard sets no bound, but int() refuses more than 4300 digits and is quadratic before: what does not fit 64 bits
 # is no time to wait, and is ignored like any other malformed `retry`.
 RETRY_DIGITS = 18
+
+
+_BLANK_LINES = re.compile(rb"\n{3,}+")
 
 
 @attrs.frozen(weakref_slot=False)
@@ -87,19 +96,23 @@ class EventDecoder:
 
     `max_event_bytes`: the most that one event may grow to, see rule 3 at the head of this file. An event over it is a
     LimitError. Where events were complete before it, they are handed over first and the next call raises.
+    `max_comments`: the most comments that a stream may have; one more is a LimitError likewise.
 
     `retry`: the reconnection time in milliseconds that the sender asked for, or None.
     `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
     `events`, `comments`: how many of each have come.
     """
 
-    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        if not isinstance(max_event_bytes, int) or isinstance(max_event_bytes, bool) or max_event_bytes < 1:
-            raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {max_event_bytes!r}")
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, max_comments: int = MAX_COMMENTS) -> None:
+        for name, value in (("max_event_bytes", max_event_bytes), ("max_comments", max_comments)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise MisuseError(f"{name} takes a whole number, at least 1, not {value!r}")
         self.retry: int | None = None
         self.last_event_id = ""
         self.events = self.comments = 0
         self._maximum = max_event_bytes
+        self._most_comments = max_comments
+        self._flooded = False  # one comment more than that
         self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
         self._between = True  # nothing is held: the next byte begins a line and an event
         self._closed = self._failed = False
@@ -259,6 +272,8 @@ class EventDecoder:
 
     def _read(self, text: bytes, out: list[Any], want: int) -> None:
         """Process text line by line, "in the order they are received" (9.2.6), and keep the unfinished last one."""
+        if b"\n\n\n" in text:  # 1 MB of blank lines would be a million lines: those after the first mean nothing
+            text = _BLANK_LINES.sub(b"\n\n", text)
         lines = text.split(b"\n")
         last = lines.pop()
         if lines and self._tail:
@@ -299,6 +314,9 @@ class EventDecoder:
                 size += IGNORED_LINE_COST
             else:  # "If the line starts with a colon: ignore the line"
                 size -= len(line)
+                if self.comments >= self._most_comments:
+                    self._flooded = True
+                    raise self._too_large()
                 self.comments += 1
                 if want:
                     out.append(Comment(value.decode("utf-8", "replace")))
@@ -326,5 +344,11 @@ class EventDecoder:
 
     def _too_large(self) -> LimitError:
         """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
-        text = f"an event of more than {self._maximum} bytes"
-        return LimitError(text, limit="max_event_bytes", maximum=self._maximum, event=self.events + 1)
+        if self._flooded:
+            limit, maximum, text = "max_comments", self._most_comments, f"more than {self._most_comments} comments"
+        else:
+            limit, maximum, text = "max_event_bytes", self._maximum, f"an event of more than {self._maximum} bytes"
+        return LimitError(text, limit=limit, maximum=maximum, event=self.events + 1)
+
+
+show_fields(__name__)

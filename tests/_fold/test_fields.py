@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from streamkit import RULES, Limits, Rule
-from streamkit._fold.fields import Base64, Context, Extend, Fields, First, Keyed, Last, SameOrAdd, Text, new_field
+from streamkit._fold.field_rules import Base64, Extend, First, Last, SameOrAdd, Text
+from streamkit._fold.fields import Context, Fields, Keyed, new_field
 from streamkit.errors import LimitError
 
 D = "choices[].delta"

@@ -1,7 +1,7 @@
 """What is worth knowing of a stream although reading it is not hindered: observations, beside the anomalies.
 
 In: the blocks of a stream. Out: a `Finding` for each observation seen, with how often and where first. An anomaly is noted
-while a stream is read, so it must cost nothing there; a observation is looked for by `streamkit check` only, in a second
+while a stream is read, so it must cost nothing there; an observation is looked for by `streamkit check` only, in a second
 reading of its own. Cost: about that of decoding the JSON once more.
 
 Two severities: `info`, the format and the standard below it allow this, and clients are known to break on it all the
@@ -19,6 +19,8 @@ import attrs
 
 from .._decode.documents import DONE
 from .._decode.tolerant_json import decode
+from .._field_docs import show_fields
+from ..anomalies import Sighting
 from ..dialect import Dialect, suggest
 from ..errors import LimitError, excerpt
 from ..limits import DEFAULT_LIMITS
@@ -31,28 +33,13 @@ from .known_client_bugs import Client
 __all__ = ("OBSERVATIONS", "Finding", "FindingSeverity", "Observations")
 
 FindingSeverity = Literal["info", "note", "repaired", "lost"]
+"""`info`: within the format. The others are those of an anomaly."""
 
 
 @attrs.frozen
-class Finding:
-    """One thing that a report tells of a stream: an anomaly, or a observation."""
+class Finding(Sighting[FindingSeverity]):
+    """One thing that a report tells of a stream: an anomaly, or an observation."""
 
-    code: str
-    """A word from `CODES` or `OBSERVATIONS`."""
-    severity: FindingSeverity
-    """`info`: within the format. The others are those of an anomaly."""
-    message: str
-    """One sentence: what the sender did."""
-    action: str
-    """One sentence: what streamkit makes of it."""
-    path: str
-    """JSON path inside the event, or `$` for the event as a whole."""
-    event: int
-    """1-based number of the event in which it was first seen; 0 for what belongs to no event."""
-    count: int
-    """How often it was seen."""
-    excerpt: str | None = None
-    """The start of what stood there the first time."""
     clients: tuple[Client, ...] = ()
     """Clients that are known to break on it."""
 
@@ -203,3 +190,6 @@ class Observations:
         self._counts[code] = 1
         shown = None if found is None else excerpt(found if isinstance(found, (str, bytes)) else json.dumps(found))
         self._seen[code] = Finding(code, *OBSERVATIONS[code], path, event, 1, shown)
+
+
+show_fields(__name__)

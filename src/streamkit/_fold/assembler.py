@@ -57,6 +57,11 @@ class Assembler:
         """Whether neither an outcome nor an error has come yet."""
         return self.outcome is None and self.error is None
 
+    @property
+    def unaffected(self) -> bool:
+        """Whether an event that folded nothing left everything as it was: no end, no half of a document."""
+        return self.outcome is None and not self._documents.waiting
+
     # --- events
 
     def event(self, event: ServerSentEvent, out: Out, repaired: str | None = None) -> None:

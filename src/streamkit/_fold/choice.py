@@ -17,7 +17,8 @@ from ..types import (
     FunctionCall,
     Role,
 )
-from .fields import Context, Fields, FieldState, new_field
+from .field_rules import FieldState
+from .fields import Context, Fields, new_field
 from .tool_calls import Call, CallTable
 
 __all__ = ("ChoiceState", "Part")

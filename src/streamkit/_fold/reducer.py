@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from .. import events as ev
-from .._decode.chunk_reader import moved_usages, read_delta, read_usage
+from .._decode.chunk_reader import moved_usages, read_delta
 from .._decode.tolerant_json import scrub
 from ..errors import LimitError
 from ..rules import REASONING
@@ -27,23 +27,20 @@ from ..types import (
     FinishReason,
     FunctionCallStream,
 )
-from ..types._unstructuring import written
 from .choice import ChoiceState, Part
-from .fields import Base64, Context, Fields, FieldState, Text, new_field
+from .field_rules import Base64, FieldState, Text
+from .fields import Context, Fields, new_field
+from .full_message import missing_from_deltas
 from .tool_calls import Call
+from .usage import UsageLedger
 
 __all__ = ("Reducer", "is_beside", "says")
 
 Out = list[ev.Event] | None
 
-_TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
-    "content": (ev.ContentStarted, ev.ContentDelta, ev.ContentDone),
-    "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
-    "reasoning": (ev.ReasoningStarted, ev.ReasoningDelta, ev.ReasoningDone),
-}
 _CHANGED = ("id", "created", "model")  # of what is said of a whole response, what every chunk should repeat
 _STARTED: dict[str, Any] = {
-    **{part: kinds[0] for part, kinds in _TEXT_EVENTS.items()},
+    **{part: kinds[0] for part, kinds in ev.TEXT_PARTS.items()},
     "audio": ev.AudioStarted,
     "annotations": ev.AnnotationsStarted,
     "logprobs": ev.LogprobsStarted,
@@ -67,12 +64,8 @@ class Reducer:
         self._model = new_field(context, "model", "")
         self._tier = new_field(context, "service_tier", "")
         self._fingerprint = new_field(context, "system_fingerprint", "")
-        self._usage = new_field(context, "usage", {})
+        self.usage = UsageLedger(context)
         self.models: dict[str, None] = {}  # every name that was given, in order
-        self._usages = 0
-        # Of the last usage without choices: its tokens, and whether all choices had finished.
-        self._total: tuple[int, bool] | None = None
-        self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._extra = Fields(context)
 
     @property
@@ -94,7 +87,7 @@ class Reducer:
         if chunk.usage is not None:
             self._take_usage(chunk.usage, "usage", out)
             if not chunk.choices:
-                self._take_total(chunk.usage)
+                self.usage.take_total(chunk.usage, len(self.choices), self.finished)
         elif chunk.extra or (chunk.choices and (chunk.choices[0].extra or len(chunk.choices) > 1)):
             for place, usage in moved_usages(chunk, self._context.note):
                 self._context.note("usage_moved", f"$.{place}")
@@ -191,7 +184,7 @@ class Reducer:
         if part not in state.open:
             self._start(state, part, out)
         if shown and out is not None:
-            out.append(_TEXT_EVENTS[part][1](self.sequence, state.index, shown))
+            out.append(ev.TEXT_PARTS[part][1](self.sequence, state.index, shown))
             self.sequence += 1
 
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
@@ -311,57 +304,8 @@ class Reducer:
                 )
             return
         whole = read_delta(message, f"$.choices[{choice.index}]", self._context.note)
-        content, refusal = whole.content, whole.refusal
-        if content:
-            content = self._missing(state, "content", content)
-        if refusal:
-            refusal = self._missing(state, "refusal", refusal)
-        calls = whole.tool_calls
-        if calls and state.calls.calls:
-            calls = self._missing_calls(state, calls)
-        missing = ChatCompletionStreamResponseDelta(
-            content,
-            None if state.has_function_call else whole.function_call,
-            calls,
-            None if state.role.value() else whole.role,
-            refusal,
-            extra={name: value for name, value in whole.extra.items() if state.delta_extra.get(name) is None},
-        )
+        missing = missing_from_deltas(self._context, state, whole)
         self.fold_choice(ChatChoiceStream(choice.index, missing), out)
-
-    def _missing(self, state: ChoiceState, part: str, whole: str) -> str | None:
-        """What the full text `whole` has beyond the text so far; all of it where it is a further piece: of a sender that
-        writes messages for deltas, or of one that wrote more before, which no full text would leave out."""
-        so_far = state.text_of(part)
-        path = f"$.choices[{state.index}].message.{part}"
-        if whole.startswith(so_far):
-            if so_far:
-                self._context.note("message_repeated", path)
-            return whole[len(so_far) :] or None
-        if len(whole) < len(so_far) or state.has_message:
-            return whole
-        self._differs(state, path, part, whole)
-        return None
-
-    def _missing_calls(
-        self, state: ChoiceState, whole: list[ChatCompletionMessageToolCallChunk]
-    ) -> list[ChatCompletionMessageToolCallChunk] | None:
-        """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
-        path = f"$.choices[{state.index}].message.tool_calls"
-        functions = [one.function or FunctionCallStream() for one in whole]
-        before = [(call.name, call.arguments.value()) for call in state.calls.calls]
-        if [(one.name or "", one.arguments or "") for one in functions] == before:
-            self._context.note("message_repeated", path)
-            return None
-        if state.has_message:
-            return whole
-        self._differs(state, path, "tool_calls", [written(one) for one in whole])
-        return None
-
-    def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
-        """The deltas stand; what the message says is kept beside them, off the wire."""
-        self._context.note("message_differs", path, whole)
-        state.need("extra").put("message", {field: whole})
 
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
@@ -398,8 +342,8 @@ class Reducer:
                 )  # fmt: skip
             elif out is None:
                 pass
-            elif part in _TEXT_EVENTS:
-                self.emit(out, _TEXT_EVENTS[part][2], state.index, state.text_of(part))
+            elif part in ev.TEXT_PARTS:
+                self.emit(out, ev.TEXT_PARTS[part][2], state.index, state.text_of(part))
             elif part == "function_call":
                 self.emit(out, ev.FunctionCallDone, state.index, state.function_call())
             elif part == "audio":
@@ -419,7 +363,7 @@ class Reducer:
         for part, text_cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
             # A limit may have come between a piece and its part.
             if isinstance(text_cell, Text) and (text := text_cell.flush()) and part in state.open:
-                self.emit(out, _TEXT_EVENTS[part][1], state.index, text)
+                self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
         if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
             self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
         for call in state.calls.calls:
@@ -437,27 +381,9 @@ class Reducer:
                 fields.flush()
 
     def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
-        self._usages += 1
-        if self._usages == 2:
-            self._context.note("usage_repeated", "$.usage")
-        for name in self._usage.add(written(usage)) or ():
-            self.usage_source[name] = (place, self._context.event)
-        if out is not None and (current := self._read_usage()) is not None:
+        self.usage.take(usage, place)
+        if out is not None and (current := self.usage.value()) is not None:
             self.emit(out, ev.UsageSeen, current)
-
-    def _take_total(self, usage: CompletionUsage) -> None:
-        """Usage in a chunk without choices is said once, at the end, of all choices together.
-
-        llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
-        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
-        """
-        before, self._total = self._total, (usage.completion_tokens, self.finished)
-        if before is not None and len(self.choices) > 1 and (before[0] != usage.completion_tokens or not before[1]):
-            self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
-
-    def _read_usage(self) -> CompletionUsage | None:
-        facts = self._usage.value()
-        return read_usage(facts, "$.usage", _ignore) if facts else None
 
     # --- the end
 
@@ -500,7 +426,7 @@ class Reducer:
             service_tier=self._tier.value(),
             system_fingerprint=self._fingerprint.value(),
             object="chat.completion",
-            usage=self._read_usage(),
+            usage=self.usage.value(),
             extra=scrub(self._extra.value()) if self._extra else {},
         )
 
@@ -515,7 +441,3 @@ def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
     """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
     said = delta.content or delta.tool_calls or delta.extra
     return bool(said) or bool(delta.content == "" and delta.role)
-
-
-def _ignore(code: str, path: str = "$", found: object = None) -> None:
-    """For facts that were reported when they came."""

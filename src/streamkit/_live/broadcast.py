@@ -20,14 +20,14 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
 from ..sources import blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionResponse
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 from .stream_core import broke_off, said_end
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
@@ -58,6 +58,10 @@ class Broadcast:
         self._left = False  # whether close() was called
         self.error: Exception | None = None
         """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def __repr__(self) -> str:
+        boxes = list(getattr(self, "_boxes", ()))  # no lock: whoever has it may be asking
+        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.closed for one in boxes))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
         """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
@@ -203,6 +207,9 @@ class Subscription:
     def __init__(self, broadcast: Broadcast, box: Mailbox) -> None:
         self._broadcast = broadcast
         self._box = box
+
+    def __repr__(self) -> str:
+        return describe_box(self, self._box)
 
     def __iter__(self) -> Self:
         return self

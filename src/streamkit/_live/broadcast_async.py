@@ -15,7 +15,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
@@ -23,7 +23,7 @@ from ..sources import async_blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionResponse
 from .broadcast import BUFFER
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 from .stream_core import broke_off, said_end
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ class AsyncBroadcast:
         self._left = False  # whether nobody is waited for any more
         self.error: Exception | None = None
         """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def __repr__(self) -> str:
+        seats = list(getattr(self, "_seats", ()))
+        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.box.closed for one in seats))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
         """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
@@ -245,6 +249,9 @@ class AsyncSubscription:
         self._broadcast = broadcast
         self._box = seat.box
         self._bell = seat.bell
+
+    def __repr__(self) -> str:
+        return describe_box(self, self._box)
 
     def __aiter__(self) -> Self:
         return self

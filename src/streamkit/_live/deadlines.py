@@ -16,6 +16,7 @@ import math
 
 import attrs
 
+from .._field_docs import show_fields
 from ..errors import DeadlineError, MisuseError
 
 __all__ = ("Deadlines", "Watch")
@@ -111,3 +112,6 @@ class Watch:
         if wanted.total is not None:
             found.append(("total", wanted.total - gone))
         return found
+
+
+show_fields(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from ..accumulator import Statistics
+from ..accumulator import Statistics, describe
 from ..anomalies import Anomaly
 from ..errors import MisuseError
 from ..events import Event
@@ -53,6 +53,10 @@ class ChatStream:
         self._finished = False  # whether all was given
         self._closed = False
         self._reading = False
+
+    def __repr__(self) -> str:
+        core = getattr(self, "_core", None)
+        return describe(self, None if core is None else core.accumulator)
 
     def __enter__(self) -> Self:
         return self

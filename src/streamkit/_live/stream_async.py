@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 
 import anyio
 
-from ..accumulator import Statistics
+from ..accumulator import Statistics, describe
 from ..anomalies import Anomaly
 from ..errors import MisuseError
 from ..events import Event
@@ -56,6 +56,10 @@ class AsyncChatStream:
         self._finished = False  # whether all was given
         self._closed = False
         self._reading = False
+
+    def __repr__(self) -> str:
+        core = getattr(self, "_core", None)
+        return describe(self, None if core is None else core.accumulator)
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..outcome import Outcome
 from ..sources import async_blocks, blocks
@@ -86,6 +86,14 @@ class Tee:
         self._watcher = _Watcher(accumulator)
         self._blocks = blocks(source)
         self._ended = self._reading = False
+
+    def __repr__(self) -> str:
+        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
+        if watcher is None:
+            return describe(self, None)
+        return describe(
+            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
+        )
 
     def __iter__(self) -> Self:
         return self
@@ -171,6 +179,14 @@ class AsyncTee:
         self._watcher = _Watcher(accumulator)
         self._blocks = async_blocks(source)
         self._ended = self._reading = False
+
+    def __repr__(self) -> str:
+        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
+        if watcher is None:
+            return describe(self, None)
+        return describe(
+            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
+        )
 
     def __aiter__(self) -> Self:
         return self

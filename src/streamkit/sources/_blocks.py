@@ -12,11 +12,11 @@ Rule 3  Closing drains nothing and may be done twice; the source has ended then,
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
+from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
-from ..types import CreateChatCompletionStreamResponse
 from ._drain import ReadWithin, drain, drain_async
 
 __all__ = ("AsyncBlocks", "Blocks")
@@ -44,7 +44,7 @@ class _Items:
                 raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
             self._chunks = False
             return item if type(item) is bytes else bytes(item)
-        if not _is_chunk(item) or self._chunks is False:
+        if not is_chunk_object(item) or self._chunks is False:
             raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes{_hint(item)}")
         self._chunks = True
         return item
@@ -62,13 +62,6 @@ def _hint(item: Any) -> str:
     if hasattr(item, "data") and hasattr(item, "event"):
         return ": pass the response itself, not the events that somebody else decoded"
     return _HINTS.get(type(item), "")
-
-
-def _is_chunk(item: Any) -> bool:
-    """Whether `Accumulator.add` takes it."""
-    if isinstance(item, (Mapping, CreateChatCompletionStreamResponse)):
-        return True
-    return any(callable(getattr(item, name, None)) for name in ("model_dump", "to_dict", "dict"))
 
 
 class Blocks:
@@ -96,6 +89,9 @@ class Blocks:
         self._kind = _Items(chunks)
         self.status = status
         self.content_type = content_type
+
+    def __repr__(self) -> str:
+        return _described(self)
 
     @property
     def chunks(self) -> bool:
@@ -169,6 +165,9 @@ class AsyncBlocks:
         self.status = status
         self.content_type = content_type
 
+    def __repr__(self) -> str:
+        return _described(self)
+
     @property
     def chunks(self) -> bool:
         """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. Of an iterable it is known with the
@@ -216,3 +215,13 @@ class AsyncBlocks:
         # A generator that runs, in another task, cannot be closed: that is done when it has given what it waits for.
         if isinstance(self._items, AsyncGenerator) and not getattr(self._items, "ag_running", False):
             await self._items.aclose()
+
+
+def _described(source: Blocks | AsyncBlocks) -> str:
+    """Return the `repr` of a source: whether it is open, what it gave so far, its HTTP status."""
+    kind = getattr(source, "_kind", None)
+    if kind is None:  # its `__init__` raised
+        return f"<{type(source).__name__} not ready>"
+    what = {None: "items", False: "blocks", True: "chunks"}[kind._chunks]
+    status = "" if (code := getattr(source, "status", None)) is None else f" status={code}"
+    return f"<{type(source).__name__} {'closed' if source._closed else 'open'} {what}={kind._count}{status}>"
