@@ -59,6 +59,7 @@ MAY_JOIN_NAMES = {*MAY_JOIN}
 # files, like a module: test_wire.py, test_wire_text.py.
 TESTS_OF_NO_MODULE = {
     "test_cancellation",
+    "test_closing",
     "test_corpus",
     "test_docs",
     "test_exports",
@@ -66,6 +67,7 @@ TESTS_OF_NO_MODULE = {
     "test_fuzz",
     "test_gateway",
     "test_grammar",
+    "test_hostile",
     "test_invariance",
     "test_layers",
     "test_linear",
@@ -76,6 +78,7 @@ TESTS_OF_NO_MODULE = {
     "test_reprs",
     "test_shapes",
     "test_threads",
+    "test_untouched",
     "test_wire",
 }
 

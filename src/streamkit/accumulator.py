@@ -21,19 +21,29 @@ from typing import Any, TypedDict
 import attrs
 
 from . import events as ev
+from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
-from ._fast.lane import Lane
+from ._fast.lane import LEAST_VALUES, Lane
 from ._fast.learning import BETWEEN
 from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
-from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError
+from .errors import (
+    FormatError,
+    LimitError,
+    MisuseError,
+    RemoteError,
+    SenderError,
+    SourceError,
+    StreamError,
+    excerpt,
+)
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule
-from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
+from .sse import Comment, Discarded, EventDecoder, event_of
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 __all__ = ("Accumulator", "Options", "Statistics")
@@ -43,6 +53,10 @@ Out = list[ev.Event] | None
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
 _LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
+_TWO_THREADS = (
+    "a block or chunk was given to this Accumulator while it reads another one: it takes one thread at a time, and nothing"
+    " from a function given to tap(); put a lock around it, or give each stream an Accumulator"
+)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -88,7 +102,9 @@ class Accumulator:
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
 
-    One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
+    One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
+    or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
+    the fast lane does not look. Threads that take turns are fine.
 
     `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
     `strict`. What a sender does wrong is an event, an anomaly and the outcome.
@@ -105,19 +121,21 @@ class Accumulator:
     ) -> None:
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
+        self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        plain = fast and rules is RULES and not dialect
+        plain = fast and rules is RULES and not dialect and limits.max_event_values >= LEAST_VALUES
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
         self._asleep: Lane | None = None  # the lane while it rests
         self._slept_at = self._wake_at = 0  # events
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
-        self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
+        self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+        self._busy = False  # a block is being read
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -140,6 +158,15 @@ class Accumulator:
 
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        try:
+            self._busy = True
+            return self._add_alone(chunk)
+        finally:
+            self._busy = False
+
+    def _add_alone(self, chunk: Any) -> list[ev.Event]:
         self._settle()
         self._check_open("add")
         value = chunk if isinstance(chunk, (CreateChatCompletionStreamResponse, dict)) else as_mapping(chunk)
@@ -167,9 +194,12 @@ class Accumulator:
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
-            self._closed = True
-            outcome = self._ended_with(out)
-        return outcome
+            # None where KeyboardInterrupt came in the middle: then the next one closes.
+            if self._assembler.outcome is not None:
+                self._closed = True
+                self._ended_with(out)
+        assert self._assembler.outcome is not None
+        return self._assembler.outcome
 
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
@@ -188,6 +218,23 @@ class Accumulator:
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
+
+    def break_off(self, error: SenderError) -> Outcome:
+        """The source broke: as `close`, but where neither a chunk nor an error of the sender's had arrived, failed with
+        `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is what had arrived."""
+        if not isinstance(error, (SourceError, RemoteError)):
+            raise self._misuse(f"break_off() takes a SourceError or a RemoteError, not {type(error).__name__}")
+        if not self._closed and self._assembler.open and not self._reducer.chunks:
+            arrived = self._head if self._sniffer is None else self._sniffer.held
+            error.excerpt = excerpt(arrived) if arrived else error.excerpt
+            self._assembler.instead = error
+        try:
+            return self.close()
+        except FormatError:  # strict=True, at half an event: the source broke in it, the sender did nothing wrong
+            outcome = self._assembler.outcome
+            if outcome is None or outcome.error is not error:
+                raise
+            return outcome
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         self._settle()
@@ -299,14 +346,25 @@ class Accumulator:
             self._lane.pause()
 
     def _take(self, block: Any, out: Out) -> None:
+        """Read a block that the fast lane has not taken. Report where two threads do so at once: the fast lane itself has
+        no time for that, but of two threads that feed, both soon come here, before anything is lost."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        try:
+            self._busy = True
+            self._take_alone(block, out)
+        finally:
+            self._busy = False
+
+    def _take_alone(self, block: Any, out: Out) -> None:
         lane = self._lane
         if lane is not None:
             self._settle()
-        elif self._asleep is not None:
-            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
         if type(block) is not bytes:
             block = self._as_bytes(block)
         self._check_open("feed")
+        if lane is None and self._asleep is not None:
+            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
         if not block:
             return None
         self._blocks += 1
@@ -319,7 +377,7 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        beginning = not self._assembler.events
+        beginning = not self._reducer.chunks
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
         held, self._tail = self._tail, b""
@@ -333,7 +391,7 @@ class Accumulator:
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._assembler.events:
+        if beginning and self._reducer.chunks:
             self._head = b""
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
@@ -426,9 +484,9 @@ class Accumulator:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
-            return self._assembler.event(ServerSentEvent(data), out)
+            return self._assembler.event(event_of(data), out)
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(ServerSentEvent(data), out)
+        self._assembler.event(event_of(data), out)
         chunk = self._reducer.last
         if self._reducer.chunks == chunks and self._assembler.unaffected:
             lane.miss()  # a ping, say: nothing was folded, so that every template holds
@@ -467,6 +525,8 @@ class Accumulator:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
+        if is_unframed(self._decoder.unread):
+            self._assembler.discarded(self._decoder.unread, out)
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
         return self._assembler.close(
             last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
@@ -480,8 +540,8 @@ class Accumulator:
             return None
         if not sniffer.body:
             return self._assembler.end("empty", out)
-        found = read_body(data)
-        if found is None and begins_with_document(data):
+        found = read_body(data, self._value_limit)
+        if found is None and begins_with_document(data, self._value_limit):
             if raised := self._read(data + b"\n\n", out):
                 raise raised
             return self._close(out)

@@ -62,7 +62,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
-    "unframed_json": ("repaired", "JSON stands on a line without `data:`.", "It was read as data."),
+    "unframed_json": (
+        "repaired",
+        "JSON stands on a line without `data:`, or with more before it.",
+        "It was read as data.",
+    ),
     "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
     "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
     "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
@@ -129,7 +133,9 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 """Every code with its severity, what the sender did, and what was made of it."""
 
 
-_INDEX = re.compile(r"\[\d+\]")
+MANY_NOTES = 64  # notes of one event that the trail keeps
+
+_INDEX = re.compile(r"\[\d++\]")
 
 
 class Anomalies:
@@ -150,7 +156,10 @@ class Anomalies:
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` stood."""
         key = (code, _INDEX.sub("[]", path))
-        self.trail.append(key)
+        if len(self.trail) < MANY_NOTES:
+            self.trail.append(key)
+        elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is no longer of use
+            self.trail.append(("more_anomalies", ""))
         if key in self._counts:
             self._counts[key] += 1
             return

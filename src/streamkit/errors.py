@@ -181,7 +181,8 @@ class TruncatedError(SenderError):
 
 
 class SourceError(SenderError):
-    """The source raised an exception before any chunk had come; it is the `__cause__`. Nothing is lost by asking again."""
+    """The source raised an exception before any chunk had arrived; it is the `__cause__`, and `excerpt` is what bytes there
+    were. Nothing is lost by asking again."""
 
 
 class LimitError(SenderError):

@@ -29,7 +29,7 @@ _CUT = ("length", "content_filter")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
 # (`"\\\\ud83d"`, the text \ud83d) is no such escape.
-_HALF = re.compile(rb'(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}"|"\\u[dD][c-fC-F][0-9a-fA-F]{2}')
+_HALF = re.compile(rb'(?<!\\)(?:\\\\)*+\\u[dD][89abAB][0-9a-fA-F]{2}"|"\\u[dD][c-fC-F][0-9a-fA-F]{2}')
 
 
 @attrs.define

@@ -18,6 +18,8 @@ from typing import Any, Literal
 import attrs
 
 from .._decode.documents import DONE
+from .._decode.repair import unframed_lines
+from .._decode.scanning import check_weight
 from .._decode.tolerant_json import decode
 from .._field_docs import show_fields
 from ..anomalies import Sighting
@@ -163,7 +165,8 @@ class Observations:
             if self._over:
                 return
             if isinstance(item, Discarded):  # what an accumulator reads as an event all the same
-                self._event += sum(line.lstrip()[:1] == b"{" or line.startswith(b"error:") for line in item.lines)
+                lines = unframed_lines(item.lines)
+                self._event += sum(line.lstrip()[:1] == b"{" or line.startswith(b"error:") for line in lines)
             elif not isinstance(item, Comment):
                 self._event += 1
                 self._data(*((item, "message") if isinstance(item, bytes) else (item.data, item.event)))
@@ -173,7 +176,11 @@ class Observations:
             self.done = self._over = True
             return
         try:
+            check_weight(data, DEFAULT_LIMITS.max_event_values)
             value, _ = decode(data)
+        except LimitError:
+            self._over = True
+            return
         except ValueError:
             return  # an anomaly, and that is noted
         self._chunks.see(value, self._event, kind=kind, data=data)

@@ -44,7 +44,9 @@ PING = b": ping\n\n"
 DONE_EVENT = b"data: [DONE]\n\n"
 """The event that ends a complete stream."""
 
-UNLIMITED = Limits(max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32)
+UNLIMITED = Limits(
+    max_event_bytes=2**40, max_response_bytes=2**40, max_choices=2**32, max_tool_calls=2**32, max_extra_values=2**40
+)
 """For what has been read within its limits already."""
 
 OF_CHUNK = wire_names(CreateChatCompletionStreamResponse)

@@ -24,7 +24,7 @@ import jiter
 
 from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
-from .._live.stream_core import broke_off, said_end
+from .._live.intake import said_end, source_broke_off
 from ..accumulator import Accumulator
 from ..anomalies import ignore
 from ..codec import dumps, structure
@@ -193,14 +193,14 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
     except MisuseError:
         raise
     except Exception as error:
-        return broken(writer, error), True, error
+        return broken(writer, error, found.status), True, error
     made = writer.add(item) if found.chunks else writer.feed(item)
     return made, writer.accumulator.done, None
 
 
-def broken(writer: Writer[Made], error: Exception) -> list[Made]:
+def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[Made]:
     """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    broke_off(writer.accumulator, error)
+    source_broke_off(writer.accumulator, error, status=status)
     return writer.close()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from .._live.stream_core import said_end
+from .._live.intake import said_end
 from ..accumulator import describe
 from ..errors import MisuseError
 from ..sources import AsyncBlocks, async_blocks
@@ -118,7 +118,7 @@ class AsyncWritten(Generic[Made]):
         except MisuseError:
             raise
         except Exception as error:
-            self._waiting.extend(broken(writer, error))
+            self._waiting.extend(broken(writer, error, blocks.status))
             self._over, self._raised = True, error
         else:
             self._waiting.extend(writer.add(item) if blocks.chunks else writer.feed(item))

@@ -13,7 +13,9 @@ import re
 from typing import Any
 
 from ..errors import FormatError, LimitError, RemoteError, SenderError, excerpt
+from ..limits import DEFAULT_LIMITS
 from .remote_errors import find_error
+from .scanning import begin_of, check_weight, end_of
 from .tolerant_json import decode
 
 __all__ = ("Sniffer", "begins_with_document", "packed_as", "read_body", "refusal")
@@ -30,7 +32,7 @@ _PACKED = {  # how a compressed body begins -> the encoding
 }
 _UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY | {begin[0] for begin in _PACKED}
 _HEAD = 4096  # bytes of a compressed body that are held, to be quoted
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_TITLE = re.compile(r"<title", re.IGNORECASE)
 
 
 class Sniffer:
@@ -98,11 +100,11 @@ def packed_as(data: bytes | bytearray) -> str | None:
     return next((name for begin, name in _PACKED.items() if data.startswith(begin)), None)
 
 
-def read_body(data: bytes) -> RemoteError | dict[str, Any] | None:
+def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> RemoteError | dict[str, Any] | None:
     """What a body that is no event stream says: an error, a full response (as the one chunk that says it all), or
-    nothing that can be told."""
+    nothing that can be told. Raises `LimitError` where it holds more than `maximum` values."""
     try:
-        value, _ = decode(data)
+        value = _one_value(data, maximum)
     except ValueError:
         return None
     if isinstance(value, list) and len(value) == 1:
@@ -129,18 +131,35 @@ def _as_delta(choice: Any) -> Any:
     return {**{name: item for name, item in choice.items() if name != "message"}, "delta": delta}
 
 
-def begins_with_document(data: bytes) -> bool:
-    """Whether these are events without `data:`: the first line is an object, and there are more lines, or it is a chunk.
-    So are chunks one a line, and `{"error":…}` with `data: [DONE]` behind it."""
-    first, _, rest = data.strip().partition(b"\n")
+def begins_with_document(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> bool:
+    """Whether these are events without `data:`: they begin with an object, and more follows, or it is a chunk. So are
+    chunks one a line, or one after the other, and `{"error":…}` with `data: [DONE]` after it."""
+    at = begin_of(data)
+    end = end_of(data, at, len(data))
     try:
-        value = decode(first)[0]
+        value = _one_value(data[at:end] if end > 0 else b"", maximum)
     except ValueError:
         return False
-    return isinstance(value, dict) and (bool(rest) or isinstance(value.get("choices"), list))
+    rest = data[end:].lstrip(b" \t\r")
+    follows = rest.startswith((b"{", b"data")) or (rest.startswith(b"\n") and bool(rest.strip()))
+    return isinstance(value, dict) and (follows or (not rest.strip() and isinstance(value.get("choices"), list)))
 
 
-def refusal(data: bytes) -> SenderError:
+def _one_value(data: bytes, maximum: int) -> Any:
+    """The JSON value that `data` is; ValueError where it is none, `LimitError` where it would be too many."""
+    try:
+        check_weight(data, maximum)
+    except LimitError:
+        # Chunks one a line are many values and no document, nor is one that breaks off: neither need be decoded.
+        at = begin_of(data)
+        end = end_of(data, at, len(data))
+        if end < 0 or data[end:].strip():
+            raise ValueError("not one document") from None
+        raise
+    return decode(data)[0]
+
+
+def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> SenderError:
     """The error for a body that says nothing which can be told: a web page, other JSON, a text, or bytes of no kind."""
     if (encoding := packed_as(data)) is not None:
         return FormatError(
@@ -150,12 +169,11 @@ def refusal(data: bytes) -> SenderError:
         )
     text = data.decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        title = _TITLE.search(text)
-        said = " ".join(title[1].split()) if title else ""
+        said = " ".join(_title(text).split())
         return RemoteError(said or "the sender answered with a web page", body=text, excerpt=excerpt(text))
     try:
-        value = decode(data)[0]
-    except ValueError:
+        value = _one_value(data, maximum)
+    except (ValueError, LimitError):
         value = None
     if isinstance(value, dict):
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
@@ -168,3 +186,10 @@ def refusal(data: bytes) -> SenderError:
         return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
     hint = "" if "\ufffd" not in text else ": where the response has a Content-Encoding (br, say), decode it first"
     return FormatError(f"the bytes are no event stream{hint}", excerpt=excerpt(data) if data else None)
+
+
+def _title(page: str) -> str:
+    """The title of a web page; by searches that each go on where the last one ended, as `<title<title…` is long."""
+    opening = _TITLE.search(page)
+    start = page.find(">", opening.end()) if opening else -1
+    return page[start + 1 :].partition("<")[0] if start >= 0 else ""

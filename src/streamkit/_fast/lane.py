@@ -25,6 +25,7 @@ from typing import Any
 import jiter
 
 from .._decode.fast_frozen import unfrozen_twin
+from .._decode.scanning import HEAVIEST
 from .._fold.field_rules import MANY_PIECES
 from .._fold.reducer import Reducer
 from .._fold.tool_calls import KNOWN_INDEX
@@ -35,11 +36,14 @@ from .learning import CUT, LONGEST, PASSED, Templates
 from .slot_values import Tokens, add_values, read_one, read_values
 from .template import Template
 
-__all__ = ("Lane",)
+__all__ = ("LEAST_VALUES", "Lane")
 
 # Bytes looked at together: at first, and at least. At most LONGEST, so that a search for the separator, which begins
 # anew for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 6144, 64
+
+LEAST_VALUES = HEAVIEST * LONGEST
+"""With a lower limit on the values of an event the reference path has to weigh each event: no lane."""
 
 _from_json = jiter.from_json
 _new_delta = unfrozen_twin(ContentDelta)

@@ -17,7 +17,7 @@ from .._fold.reducer import Reducer
 from ..rules import REASONING
 from ..types import CreateChatCompletionStreamResponse
 from .slot_values import read_values
-from .template import Template, facts_of, find_slots, only_text, unknown_paths
+from .template import LONGEST, Template, facts_of, find_slots, only_text, unknown_paths
 
 __all__ = ("BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
 
@@ -38,7 +38,6 @@ FEW = 8
 REST = 64  # events to rest for at least, so that resting itself costs nothing
 
 MOST_TEMPLATES = 128  # one a choice and part; the one learned first goes first
-LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
 
 Frame = tuple[bytes, bytes]
 """What stands before the data of an event, and after it."""

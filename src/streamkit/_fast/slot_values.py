@@ -12,8 +12,9 @@ import jiter
 
 from .._decode.logprobs_reader import read_tokens
 from .._fold.field_rules import MANY_PIECES
+from .._fold.weight import token_weight
 from ..types import ChatCompletionTokenLogprob
-from .template import Template
+from .template import LONGEST, Template
 
 __all__ = ("Found", "Tokens", "add_values", "read_one", "read_values")
 
@@ -67,7 +68,7 @@ def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
 
 def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
     """What the slots of one event say, or None where it does not fit."""
-    if not template.frames(data):
+    if not template.frames(data) or len(data) > LONGEST:  # an event that large is weighed before it is decoded
         return None
     rest = data[len(template.prefix) : -len(template.suffix)]
     said = tokens = None
@@ -80,7 +81,7 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
                 if not found:
                     return None
             if kind == "tokens":
-                tokens = _read_tokens(value)
+                tokens = _read_tokens(value, len(data))
             elif kind == "number":
                 if not value.isdigit():
                     return None
@@ -98,14 +99,17 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
         return None
 
 
-def _read_tokens(array: bytes) -> Tokens:
-    """The entries in a JSON array; ValueError where the reference path would find anything odd in it."""
+def _read_tokens(array: bytes, size: int) -> Tokens:
+    """The entries in a JSON array, in an event of `size` bytes; ValueError where the reference path would find anything odd in it."""
     if b"\n" in array or b"\r" in array:
         raise ValueError("a line end between values ends the line of the event too")
     items = _from_json(array, allow_inf_nan=False)
     if type(items) is not list or not {dict}.issuperset(map(type, items)):
         raise ValueError("no list of objects")
-    return read_tokens(items, "", _refuse)
+    tokens = read_tokens(items, "", _refuse)
+    if token_weight(tokens, size):
+        raise ValueError("entries that weigh something are counted on the reference path")
+    return tokens
 
 
 def _refuse(code: str, *_: object) -> None:

@@ -34,7 +34,9 @@ from ..events import TEXT_PARTS, ToolCallDelta
 from ..rules import DELTA, REASONING, RULES, Rule, rule_for
 from ..types import CreateChatCompletionStreamResponse
 
-__all__ = ("Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+__all__ = ("LONGEST", "Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+
+LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
 
 Kind = Literal["text", "same", "number", "padding", "tokens"]
 Path = tuple[str | int, ...]
@@ -362,7 +364,7 @@ def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
-    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]|\\.)*)"')
+    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
     return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
 
 

@@ -13,7 +13,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from .._decode.tolerant_json import pair
+from .._decode.tolerant_json import has_half, pair
 
 __all__ = (
     "MANY_PIECES",
@@ -27,6 +27,7 @@ __all__ = (
     "Mixed",
     "SameOrAdd",
     "Text",
+    "Waiting",
     "copy_of",
 )
 
@@ -45,6 +46,11 @@ class FieldState(Protocol):
 
     def value(self) -> Any:
         """What stands now."""
+
+
+Waiting = dict[int, "Text | SameOrAdd"]
+"""The texts of one choice in which half a surrogate pair waits for its other half, each under its `id()`: so that the
+end of a choice does not look at every field that was ever seen."""
 
 
 class First:
@@ -68,11 +74,12 @@ class First:
 class Last:
     """LAST: the last value stands; an empty list or object does not replace one that says something."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "weight")
     takes: ClassVar[type] = object
 
     def __init__(self) -> None:
         self._value: Any = None
+        self.weight = 0  # of the value that stands, see `weight.weight`
 
     def add(self, value: Any) -> Any:
         if not (self._value and isinstance(value, (list, dict)) and not value):
@@ -90,14 +97,21 @@ class Text:
     the start of the next; the first half is held back until then, and becomes U+FFFD if nothing follows.
     """
 
-    __slots__ = ("_joined", "_lone", "held", "pieces")
+    __slots__ = ("_joined", "_length", "_lone", "_waiting", "held", "pieces")
     takes: ClassVar[type] = str
 
-    def __init__(self, lone: Callable[[], None] | None = None) -> None:
+    def __init__(self, lone: Callable[[], None] | None = None, waiting: Waiting | None = None) -> None:
         self._joined: list[str] = []  # what was joined before
+        self._length = 0  # of all that is joined
         self.pieces: list[str] = []  # what came since; always this list, to which the fast lane appends
         self.held = ""
         self._lone = lone or _nothing  # called for each half that became U+FFFD
+        self._waiting = waiting
+
+    @property
+    def length(self) -> int:
+        """Characters so far, a half that waits not counted. Joins nothing."""
+        return self._length + sum(map(len, self.pieces))
 
     def add(self, value: str) -> str:
         if not value:
@@ -111,7 +125,9 @@ class Text:
 
     def compact(self) -> None:
         """Join what came since the last time, once: a string of one token takes 50 bytes beside its text."""
-        self._joined.append("".join(self.pieces))
+        joined = "".join(self.pieces)
+        self._joined.append(joined)
+        self._length += len(joined)
         self.pieces.clear()
 
     def _mend(self, value: str) -> str:
@@ -119,6 +135,8 @@ class Text:
         self.held = ""
         if "\ud800" <= value[-1] <= "\udbff":
             self.held, value = value[-1], value[:-1]
+            if self._waiting is not None:
+                self._waiting[id(self)] = self
         whole = _whole_text(value)
         if whole != value:
             self._lone()
@@ -143,30 +161,33 @@ class Text:
 class SameOrAdd:
     """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""
 
-    __slots__ = ("_first", "_lone", "_text", "_times")
+    __slots__ = ("_first", "_lone", "_text", "_times", "_waiting")
     takes: ClassVar[type] = str
 
-    def __init__(self, lone: Callable[[], None] | None = None) -> None:
+    def __init__(self, lone: Callable[[], None] | None = None, waiting: Waiting | None = None) -> None:
         self._first: str | None = None
         self._times = 0
         self._text: Text | None = None
         self._lone = lone or _nothing
+        self._waiting = waiting
 
     def add(self, value: str) -> str:
         if self._text is not None:
             return self._text.add(value)
         if self._first is None:
             self._first = value
+            if self._waiting is not None and not value.isascii() and _whole_text(value) != value:
+                self._waiting[id(self)] = self
         if value == self._first:
             self._times += 1
             return value
-        self._text = Text(self._lone)
+        self._text = Text(self._lone, self._waiting)
         for _ in range(self._times):
             self._text.add(self._first)
         return self._text.add(value)
 
     def flush(self) -> str:
-        """As `Text.flush`."""
+        """Do what `Text.flush` does."""
         if self._text is not None:
             return self._text.flush()
         whole = _whole_text(self._first or "")
@@ -340,7 +361,7 @@ def _whole(value: Any) -> Any:
 
 def _whole_text(text: str) -> str:
     """`text` with every lone surrogate replaced, so that it can be encoded."""
-    if text.isascii():
+    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

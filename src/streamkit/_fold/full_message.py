@@ -16,6 +16,7 @@ from ..types import (
 )
 from ..types._unstructuring import written
 from .choice import ChoiceState
+from .field_rules import Text
 from .fields import Context
 
 __all__ = ("missing_from_deltas",)
@@ -39,7 +40,7 @@ def missing_from_deltas(
         calls,
         None if state.role.value() else whole.role,
         refusal,
-        extra={name: value for name, value in whole.extra.items() if state.delta_extra.get(name) is None},
+        extra={name: value for name, value in whole.extra.items() if not state.delta_extra.has(name)},
     )
 
 
@@ -49,13 +50,15 @@ def _missing_text(context: Context, state: ChoiceState, part: str, whole: str) -
     All of `whole` where it is a further piece: of a sender that writes messages instead of deltas, or of one that wrote
     more before, which no full text would leave out.
     """
-    so_far = state.text_of(part)
     path = f"$.choices[{state.index}].message.{part}"
+    if len(whole) < state.length_of(part):  # not joined for this: a sender may write a short message in every chunk
+        return whole
+    so_far = state.text_of(part)
     if whole.startswith(so_far):
         if so_far:
             context.note("message_repeated", path)
         return whole[len(so_far) :] or None
-    if len(whole) < len(so_far) or state.has_message:
+    if state.has_message:
         return whole
     _keep_beside(context, state, path, part, whole)
     return None
@@ -67,8 +70,14 @@ def _missing_calls(
     """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
     path = f"$.choices[{state.index}].message.tool_calls"
     functions = [one.function or FunctionCallStream() for one in whole]
-    before = [(call.name, call.arguments.value()) for call in state.calls.calls]
-    if [(one.name or "", one.arguments or "") for one in functions] == before:
+    calls = state.calls.calls
+    # Lengths first, so that only arguments as long as those of the message are joined.
+    if len(functions) == len(calls) and all(
+        (one.name or "") == call.name
+        and (not isinstance(call.arguments, Text) or call.arguments.length == len(one.arguments or ""))
+        and call.arguments.value() == (one.arguments or "")
+        for one, call in zip(functions, calls, strict=True)
+    ):
         context.note("message_repeated", path)
         return None
     if state.has_message:

@@ -33,6 +33,7 @@ from .fields import Context, Fields, new_field
 from .full_message import missing_from_deltas
 from .tool_calls import Call
 from .usage import UsageLedger
+from .weight import CHOICE, token_weight
 
 __all__ = ("Reducer", "is_beside", "says")
 
@@ -58,6 +59,7 @@ class Reducer:
         self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
         self.choices: dict[int, ChoiceState] = {}
+        self._finished = 0  # choices that have a finish reason
         self._metadata: tuple[Any, ...] = ()
         self._id = context.id = new_field(context, "id", "")
         self._created = new_field(context, "created", 0)
@@ -150,6 +152,7 @@ class Reducer:
         maximum = self._context.limits.max_choices
         if len(self.choices) >= maximum:
             raise LimitError(f"more than {maximum} choices", limit="max_choices", maximum=maximum)
+        self._context.keep(CHOICE)
         state = self.choices[index] = ChoiceState(self._context, index)
         self.emit(out, ev.ChoiceStarted, index, False)
         return state
@@ -220,6 +223,9 @@ class Reducer:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
 
     def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
+        for part in (logprobs.content, logprobs.refusal):
+            if part and (units := token_weight(part, self._context.size)):
+                self._context.keep(units)
         state.has_logprobs = True
         if logprobs.content is not None:
             state.need("logprobs_content").add(logprobs.content)
@@ -310,6 +316,8 @@ class Reducer:
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
         state.finish.add(reason)
+        if not before and state.finish.value():
+            self._finished += 1
         if before and before != reason:
             self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
             if state.done:  # so that the last ChoiceDone has the reason that stands
@@ -352,37 +360,43 @@ class Reducer:
                 self.emit(out, ev.AnnotationsDone, state.index, state.delta_extra.get("annotations"))
             else:
                 self.emit(out, ev.LogprobsDone, state.index, state.logprobs())
-        state.ended += tuple(part for part in state.open if part not in state.ended)
+        state.ended |= state.open
         state.open.clear()
         state.done = True
         self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
-        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow."""
-        reasoning = state.delta_extra.state(state.reasoning)
-        for part, text_cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
-            # A limit may have come between a piece and its part.
-            if isinstance(text_cell, Text) and (text := text_cell.flush()) and part in state.open:
-                self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
-        if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
-            self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
-        for call in state.calls.calls:
-            if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
-                self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
-            call.extra.flush()
-            call.function_extra.flush()
-        if state.audio is not None:
-            field = state.audio.state("data")
-            data, text = field.flush() if isinstance(field, Base64) else b"", state.audio.flush()
-            if (data or text) and "audio" in state.open:
-                self.emit(out, ev.AudioDelta, state.index, data, text)
-        for fields in (state.delta_extra, state.function_extra, state.extra):
-            if fields:
-                fields.flush()
+        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow.
+
+        Only what waits is looked at: a choice may end again and again, and have had any number of fields.
+        """
+        audio = state.audio.state("data") if state.audio is not None else None
+        data, transcript = audio.flush() if isinstance(audio, Base64) else b"", ""
+        if state.waiting:
+            calls, waiting = state.calls.waiting(), dict(state.waiting)
+            state.waiting.clear()
+            reasoning = state.delta_extra.state(state.reasoning)
+            for part, field in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
+                # A limit may have come between a piece and its part.
+                if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
+                    self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
+            field = state.function_arguments
+            if isinstance(field, Text) and id(field) in waiting and (text := field.flush()):
+                self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
+            for call in calls:
+                if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
+                    self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
+            field = state.audio.state("transcript") if state.audio is not None else None
+            if isinstance(field, Text) and id(field) in waiting:
+                transcript = field.flush()
+            for field in waiting.values():
+                field.flush()
+        if (data or transcript) and "audio" in state.open:
+            self.emit(out, ev.AudioDelta, state.index, data, transcript)
 
     def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
         self.usage.take(usage, place)
-        if out is not None and (current := self.usage.value()) is not None:
+        if out is not None and not self.usage.unreported and (current := self.usage.value()) is not None:
             self.emit(out, ev.UsageSeen, current)
 
     # --- the end
@@ -390,7 +404,7 @@ class Reducer:
     @property
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
-        return bool(self.choices) and all(state.finish.value() for state in self.choices.values())
+        return bool(self.choices) and self._finished == len(self.choices)
 
     @property
     def settled(self) -> bool:
@@ -399,6 +413,8 @@ class Reducer:
 
     def end(self, completed: bool, out: Out) -> None:
         """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""
+        if self.usage.unreported and out is not None and (usage := self.usage.value()) is not None:
+            self.emit(out, ev.UsageSeen, usage)
         for index in sorted(self.choices):
             state = self.choices[index]
             if completed and not state.done:

@@ -11,8 +11,12 @@ from ..anomalies import ignore
 from ..types import CompletionUsage
 from ..types._unstructuring import written
 from .fields import Context, new_field
+from .weight import COUNT
 
 __all__ = ("UsageLedger",)
+
+MANY_COUNTS = 256
+"""More counts than that, and an event is fired only for a report that has half of them. OpenAI reports nine."""
 
 
 class UsageLedger:
@@ -23,6 +27,7 @@ class UsageLedger:
         self._context = context
         self._counts = new_field(context, "usage", {})
         self._reports = 0
+        self.unreported = False  # whether the last report is kept for one event at the end
         # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
         self._total: tuple[int, bool] | None = None
 
@@ -31,8 +36,13 @@ class UsageLedger:
         self._reports += 1
         if self._reports == 2:
             self._context.note("usage_repeated", "$.usage")
-        for name in self._counts.add(written(usage)) or ():
+        taken = self._counts.add(written(usage)) or ()
+        before = len(self.source)
+        for name in taken:
             self.source[name] = (place, self._context.event)
+        self._context.keep(COUNT * (len(self.source) - before))
+        # A sender may write a new count in every chunk: then an event with all of them would cost what came before.
+        self.unreported = len(self.source) > max(MANY_COUNTS, 2 * len(taken))
 
     def take_total(self, usage: CompletionUsage, choices: int, finished: bool) -> None:
         """Compare a report without choices with the one before: such a report is made once, at the end, for all choices.

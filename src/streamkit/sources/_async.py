@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from functools import partial
 from typing import Any
 
-from ._blocks import AsyncBlocks
+from ._blocks import CLOSING, AsyncBlocks
 from ._detect import (
     body_of,
     closer,
@@ -27,6 +27,7 @@ from ._detect import (
     response_of,
 )
 from ._sync import read_content
+from ._uncancelled import uncancelled
 from ._unpack import each_unpacked_async
 
 __all__ = ("async_blocks",)
@@ -87,11 +88,12 @@ def _of_httpx(response: Any, source: Any) -> AsyncBlocks:
         raise refusal(response, asynchronous=True)
     begun = response.is_stream_consumed
     if begun and source is not response and hasattr(source, "__aiter__"):  # its chunks, from where it stands
-        return AsyncBlocks(source.__aiter__(), close=closer(source, asynchronous=True), chunks=True, **head)
+        close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
+        return AsyncBlocks(source.__aiter__(), close=close, chunks=True, **head)
     if begun or response.is_closed:
         raise consumed(response)
     found = each_unpacked_async(response.aiter_raw(), header(response, "content-encoding"))
-    close = closer(source, response, asynchronous=True)
+    close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
     return AsyncBlocks(found, close=close, chunks=False, drainable=True, **head)
 
 

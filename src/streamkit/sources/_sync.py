@@ -36,6 +36,7 @@ from ._detect import (
 )
 from ._drain import httpx_reads_within, urllib3_reads_within
 from ._unpack import each_unpacked
+from ._wake import file_wake, httpx_wake, urllib3_wake
 
 __all__ = ("blocks",)
 
@@ -63,7 +64,9 @@ def blocks(source: Any) -> Blocks:
         return _of_file(source)
     if is_sdk_helper(source) and isinstance(source, Iterable):
         found = (event.chunk for event in source if event.type == "chunk")
-        return Blocks(found, close=closer(source), chunks=True)
+        response = getattr(source, "_response", None)
+        wake = None if method(response, "iter_raw") is None else httpx_wake(response)
+        return Blocks(found, close=closer(source), chunks=True, wake=wake)
     # A pydantic model can be iterated too, over its fields: one chunk is no source.
     if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
         return Blocks(iter(source), close=closer(source), **head_of(source))
@@ -79,12 +82,13 @@ def _of_httpx(response: Any, source: Any) -> Blocks:
         raise refusal(response, asynchronous=False)
     begun = response.is_stream_consumed
     if begun and source is not response and isinstance(source, Iterable):  # its chunks, from where it stands
-        return Blocks(iter(source), close=closer(source), chunks=True, **head)
+        return Blocks(iter(source), close=closer(source), chunks=True, wake=httpx_wake(response), **head)
     if begun or response.is_closed:
         raise consumed(response)
     items = each_unpacked(response.iter_raw(), header(response, "content-encoding"))
     close = closer(source, response)
-    return Blocks(items, close=close, chunks=False, reads_within=httpx_reads_within(response), **head)
+    reads_within, wake = httpx_reads_within(response), httpx_wake(response)
+    return Blocks(items, close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
 
 
 def _of_requests(response: Any) -> Blocks:
@@ -95,9 +99,12 @@ def _of_requests(response: Any) -> Blocks:
     if getattr(response, "_content_consumed", False) or is_over(raw):
         return Blocks(iter((read_content(response),)), close=response.close, chunks=False, **head)
     if not hasattr(raw, "decode_content"):  # an adapter for files and the like
-        return Blocks(_of_file(raw), close=response.close, chunks=False, **head)
+        return Blocks(_of_file(raw), close=response.close, chunks=False, wake=file_wake(raw), **head)
     reads_within = urllib3_reads_within(raw) if method(raw, "read1") is not None else None
-    return Blocks(_iter_content(response), close=response.close, chunks=False, reads_within=reads_within, **head)
+    wake = urllib3_wake(raw)
+    return Blocks(
+        _iter_content(response), close=response.close, chunks=False, reads_within=reads_within, wake=wake, **head
+    )
 
 
 def _iter_content(response: Any) -> Iterator[bytes]:
@@ -172,9 +179,10 @@ def _of_file(file: Any) -> Blocks:
         return Blocks(iter((body,)), close=close, chunks=False, **head)
     if hasattr(file, "decode_content"):
         reads_within = urllib3_reads_within(file) if method(file, "read1") is not None else None
-        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, **head)
-    items = _reads(partial(method(file, "read1") or file.read, _READ))
-    return Blocks(each_unpacked(items, header(file, "content-encoding")), close=close, chunks=False, **head)
+        wake = urllib3_wake(file)
+        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
+    items = each_unpacked(_reads(partial(method(file, "read1") or file.read, _READ)), header(file, "content-encoding"))
+    return Blocks(items, close=close, chunks=False, wake=file_wake(file), **head)
 
 
 def _reads(read: Callable[[], Any]) -> Iterator[Any]:
