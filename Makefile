@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 
 # More arguments for pytest: make test ARGS="-k sse"
 ARGS ?=
+# How many generated examples: quick (a third) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
+TIER ?= quick
+# Rows of the test matrix: make test-matrix ROWS="bounds sdist"; all by default (.ci/matrix says which there are).
+ROWS ?=
 # The group with the clients that are tested against: `make test VENV=.venv-niquests CLIENTS=niquests` for the one that
 # does not get along with the others.
 CLIENTS ?= clients
@@ -22,13 +26,15 @@ BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchma
 # What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
 BASE ?=
 
-.PHONY: help demo test lint format bench bench-compare ratios performance clean
+.PHONY: help demo test test-all test-matrix lint format bench bench-compare ratios performance clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo           assemble recorded streams: text as it arrives, then tool calls as JSON (DEMO=file)"
-	@echo "make test           run the tests (ARGS=... for pytest)"
+	@echo "make test           run the tests, with a third of the generated examples (ARGS=... for pytest)"
+	@echo "make test-all       run the tests with all of them"
+	@echo "make test-matrix    run the tests at the lower bounds, from the sdist, on other Pythons (ROWS=... for some)"
 	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
@@ -42,7 +48,13 @@ demo: $(VENV)/.has-streamkit
 	$(BIN)/streamkit assemble $(DEMO)
 
 test: $(VENV)/.has-test $(VENV)/.has-$(CLIENTS)
-	$(BIN)/python -m pytest $(ARGS)
+	STREAMKIT_EXAMPLES=$${STREAMKIT_EXAMPLES-$(if $(filter whole,$(TIER)),1)} $(BIN)/python -m pytest $(ARGS)
+
+test-all:
+	@$(MAKE) --no-print-directory test TIER=whole
+
+test-matrix: $(VENV)/.made
+	$(BIN)/python .ci/matrix $(ROWS)
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

@@ -1,14 +1,21 @@
-"""How Hypothesis looks for examples: the same ones in every run, so that a change is judged by what it changes.
-
-STREAMKIT_EXAMPLES=n looks n times as long, at other examples each time.
-"""
+"""How many examples Hypothesis looks for (helpers/tier.py), and tests on trio where that is not installed."""
 
 from __future__ import annotations
 
-import os
+from importlib.util import find_spec
 
-from hypothesis import settings
+import pytest
 
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("others", deadline=None)
-settings.load_profile("others" if "STREAMKIT_EXAMPLES" in os.environ else "same")
+from helpers import tier
+
+tier.load()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip each test with "trio" among its parameters where there is no trio, whatever the parameter is called."""
+    if find_spec("trio") is not None:
+        return
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and any(isinstance(one, str) and one == "trio" for one in parameters.params.values()):
+            item.add_marker(pytest.mark.skip(reason="trio is not installed"))

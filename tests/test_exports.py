@@ -72,6 +72,7 @@ TESTS_OF_NO_MODULE = {
     "test_layers",
     "test_linear",
     "test_many",
+    "test_matrix",
     "test_oracle",
     "test_readme",
     "test_reprs",

@@ -82,6 +82,7 @@ def test_a_stream_among_many_costs_what_a_stream_costs_and_leaves_nothing() -> N
 
     tracemalloc.start()
     try:
-        asyncio.run(main())
+        # Without the debug mode of `python -X dev`, which keeps a traceback for every task and handle.
+        asyncio.run(main(), debug=False)
     finally:
         tracemalloc.stop()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import re
-import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from helpers.measure import best
 from helpers.sse_reading import Event, cut, each_byte, fails_at, places, read, streams, with_empty_blocks
 from streamkit.errors import LimitError, MisuseError
 from streamkit.sse import BOM, IGNORED_LINE_COST, Comment, EventDecoder
@@ -138,18 +137,11 @@ def a_block_far_over_the_limit(n: int) -> list[bytes]:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_twice_the_stream_costs_less_than_three_times(shape: Callable[[int], list[bytes]], n: int) -> None:
-    def cost(blocks: list[bytes]) -> float:
+def test_four_times_the_stream_costs_less_than_eight_times(shape: Callable[[int], list[bytes]], n: int) -> None:
+    def decode(blocks: list[bytes]) -> None:
         decoder = EventDecoder(max_event_bytes=1000 if shape is a_block_far_over_the_limit else 1 << 24)
-        start = time.process_time()
         for block in blocks:
             decoder.feed(block)
-        return time.process_time() - start
 
-    gc.disable()  # its own cost grows with everything that other tests left alive
-    try:
-        # In turns, so that whatever else the machine does falls on both.
-        once, twice = map(min, zip(*((cost(shape(n)), cost(shape(2 * n))) for _ in range(15)), strict=True))
-    finally:
-        gc.enable()
-    assert twice < 3 * once
+    once, four_times = best(decode, shape(n // 2), shape(2 * n), enough=6)
+    assert four_times < 8 * once

@@ -588,3 +588,42 @@ def test_unknown_fields_are_counted_by_path() -> None:
         "choices[].delta.tool_calls[].odd": 1,
         "choices[].delta.tool_calls[].function.strict": 1,
     } == reading.accumulator.statistics().unknown_fields
+
+
+# --- what is said of a call after its choice was done
+
+
+@pytest.mark.parametrize(
+    "late, call",
+    [
+        ('{"index":0,"id":"a","function":{"arguments":""}}', ("a", "", "{}")),
+        ('{"index":0,"function":{"name":"f"}}', ("call_c1_0_0", "f", "{}")),
+        ('{"index":0,"id":"a","function":{"name":"f","arguments":""}}', ("a", "f", "{}")),
+    ],
+    ids=["id", "name", "both"],
+)
+def test_a_call_that_gets_its_id_or_name_after_it_was_done_is_reopened(late: str, call: tuple[str, str, str]) -> None:
+    bare = delta('{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}')
+    told = read(bare, delta(finish="tool_calls"), delta(f'{{"tool_calls":[{late}]}}'))
+    assert [call] == told.calls
+    done = told.of(events.ToolCallDone)[-1]
+    assert call == (done.id, done.name, done.tool_call.function.arguments)
+    assert [False, True] == [one.reopened for one in told.of(events.ToolCallStarted)]
+
+
+def test_a_call_of_which_nothing_new_is_said_after_it_was_done_stays_done() -> None:
+    whole = '{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}'
+    again = '{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}'
+    told = read(delta(whole), delta(finish="tool_calls"), delta(again))
+    assert [("a", "f", "{}")] == told.calls
+    assert 1 == len(told.of(events.ToolCallStarted)) == len(told.of(events.ToolCallDone))
+
+
+def test_a_function_call_that_gets_its_name_after_it_was_done_is_reopened() -> None:
+    told = read(
+        delta('{"function_call":{"arguments":"{}"}}'),
+        delta(finish="function_call"),
+        delta('{"function_call":{"name":"f"}}'),
+    )
+    assert {"name": "f", "arguments": "{}"} == told.message["function_call"]
+    assert ["", "f"] == [one.function_call.name for one in told.of(events.FunctionCallDone)]

@@ -12,6 +12,7 @@ import anyio
 import attrs
 import pytest
 
+from helpers.loopback import PATIENCE
 from helpers.wire import check_grammar
 from streamkit import Accumulator, MisuseError, SourceError, events, reassemble
 from streamkit._live.broadcast import Broadcast, Snapshot
@@ -82,7 +83,7 @@ def test_every_subscriber_gets_every_event() -> None:
     threads = [in_thread(partial(listen, broadcast.subscribe(buffer=1))) for _ in range(2)]
     assert "done" == broadcast.run().reason
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert [alone(WIRE)] * 2 == heard
     assert reassemble(WIRE) == broadcast.response
 
@@ -180,7 +181,7 @@ def test_who_joins_in_the_middle_of_a_block_hears_nothing_twice() -> None:
     heard = [next(full), next(full)]  # the source has given all that it has, and waits here
     late = broadcast.subscribe(buffer=1)
     assert alone(WIRE) == [*heard, *full]
-    thread.join(10)
+    thread.join(PATIENCE)
     assert [Snapshot, events.End] == [type(one) for one in late]
 
 
@@ -260,7 +261,7 @@ def test_whoever_leaves_is_not_waited_for() -> None:
     thread = in_thread(broadcast.run)
     next(other)
     other.close()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert broadcast.outcome is not None
     assert broadcast.outcome.ok
@@ -273,15 +274,15 @@ def test_whoever_dies_without_a_word_is_not_waited_for() -> None:
 
     def die(one: Iterator[Any]) -> None:
         next(one)
-        waiting.wait(10)  # its thread ends here, with all that it had
+        waiting.wait(PATIENCE)  # its thread ends here, with all that it had
 
     other = broadcast.subscribe("wait", buffer=100)
     deaf = in_thread(partial(die, broadcast.subscribe("wait", buffer=1)))
     thread = in_thread(broadcast.run)
     first = next(other)
     waiting.set()
-    deaf.join(10)
-    thread.join(10)
+    deaf.join(PATIENCE)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert alone(WIRE) == [first, *other]
 
@@ -299,7 +300,7 @@ def test_a_subscriber_that_is_collected_as_garbage_is_not_waited_for() -> None:
     heard = [next(kept), next(kept)]
     del cycle
     gc.collect()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert alone(WIRE) == [*heard, *kept]
 
@@ -350,7 +351,7 @@ def test_an_async_subscriber_that_another_thread_collects_is_not_waited_for(back
 
 def with_deadline(main: Any, backend: str) -> None:
     async def within() -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await main()
 
     anyio.run(within, backend=backend)
@@ -376,7 +377,7 @@ def test_leaving_while_it_runs_ends_as_cancelled() -> None:
     heard = [next(one), next(one)]
     broadcast.close()
     heard += one
-    thread.join(10)
+    thread.join(PATIENCE)
     assert "cancelled" == heard[-1].outcome.name
     assert list(range(len(heard))) == [item.sequence for item in heard], "nothing that was read is lost"
 
@@ -491,7 +492,7 @@ def test_closing_ends_it_for_all_though_the_sender_is_silent(backend: str) -> No
         async def take(subscription: AsyncSubscription) -> None:
             last.append([item async for item in subscription][-1])
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(broadcast.run)
                 for one in subscriptions:

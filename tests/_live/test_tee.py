@@ -504,6 +504,7 @@ def test_a_tee_among_many_costs_what_a_tee_costs_and_leaves_nothing() -> None:
 
     tracemalloc.start()
     try:
-        anyio.run(main)
+        # Without the debug mode of `python -X dev`, which keeps a traceback for every task and handle.
+        anyio.run(main, backend_options={"debug": False})
     finally:
         tracemalloc.stop()

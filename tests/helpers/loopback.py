@@ -5,17 +5,20 @@
             server.saw(block)
 
 A client that holds events back never says that it saw one, so the server would wait for ever; it gives up after `patience`
-seconds and cuts the stream, and the test fails. Nothing else here depends on time.
+seconds and cuts the stream, and the test fails. Nothing else here depends on time: a connection is waited for however
+long the client takes to make one, and clients get PATIENCE in place of timeouts that a loaded machine could reach.
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import threading
 import zlib
 from types import TracebackType
+from typing import Any
 
 from helpers.wire import DONE, delta, sse
 
@@ -27,7 +30,10 @@ EVENTS = (
     DONE,
 )
 TEXT = "Grüße"
-PATIENCE = 20.0  # seconds that a server waits for a client which holds an event back
+PATIENCE = 60.0  # seconds until what hangs is given up, on either side; nothing that works waits for it
+# For every client of httpx and its kin: no proxy of the environment, no timeout that a loaded machine could reach, and one
+# TLS context for all, since making one takes 20 ms and nothing here is encrypted.
+CLIENT: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
 
 
 class Loopback:
@@ -35,7 +41,8 @@ class Loopback:
 
     `framing`: "chunked", "close" (the body ends with the connection) or "length". `encoding`: None or "gzip", each event
     flushed. `end`: "whole"; "cut": closed after `cut_after` events without the end that the framing asks for; "reset":
-    the same by a TCP reset. `body`: sent at once instead of the events.
+    the same by a TCP reset. `body`: sent at once instead of the events. `patience`: seconds between an event and the sign
+    that the client has it; fewer than PATIENCE only where that sign never arrives.
     """
 
     def __init__(
@@ -88,8 +95,8 @@ class Loopback:
                 self._sign.send(b"x")
 
     def _serve(self) -> None:
-        ready, _, _ = select.select([self._listener, self._signs], [], [], self.patience)
-        if self._listener not in ready:
+        ready, _, _ = select.select([self._listener, self._signs], [], [], PATIENCE)
+        if self._listener not in ready:  # no client: the test is over
             return
         connection, _ = self._listener.accept()
         with connection:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import Loopback
+from helpers.loopback import CLIENT, Loopback
 
 Opener = Callable[[Loopback], Any]
 
@@ -18,14 +18,20 @@ Opener = Callable[[Loopback], Any]
 @contextlib.asynccontextmanager
 async def by_httpx(server: Loopback) -> AsyncIterator[Any]:
     httpx = pytest.importorskip("httpx")
-    async with httpx.AsyncClient(trust_env=False) as client, client.stream("GET", server.url) as response:
+    async with (
+        httpx.AsyncClient(**CLIENT) as client,
+        client.stream("GET", server.url) as response,
+    ):
         yield response
 
 
 @contextlib.asynccontextmanager
 async def by_httpx2(server: Loopback) -> AsyncIterator[Any]:
     httpx2 = pytest.importorskip("httpx2")
-    async with httpx2.AsyncClient(trust_env=False) as client, client.stream("GET", server.url) as response:
+    async with (
+        httpx2.AsyncClient(**CLIENT) as client,
+        client.stream("GET", server.url) as response,
+    ):
         yield response
 
 
@@ -66,7 +72,7 @@ QUESTION: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "
 @contextlib.asynccontextmanager
 async def openai_client(server: Loopback) -> AsyncIterator[Any]:
     openai = pytest.importorskip("openai")
-    http = openai.DefaultAsyncHttpxClient(trust_env=False)
+    http = openai.DefaultAsyncHttpxClient(**CLIENT)
     async with openai.AsyncOpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
         yield client
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import EVENTS, PATIENCE, read_request
+from helpers.loopback import CLIENT, EVENTS, PATIENCE, read_request
 
 LINGERING = ("silent", "pings", "flood")
 _PING = b": still here\n\n"
@@ -128,14 +128,14 @@ def framed(data: bytes, packer: Any, end: bool = False) -> bytes:
 @contextlib.contextmanager
 def httpx(server: Kept) -> Iterator[Any]:
     module = pytest.importorskip("httpx")
-    with module.Client(trust_env=False) as client:
+    with module.Client(**CLIENT) as client:
         yield lambda: client.stream("GET", server.url)
 
 
 @contextlib.contextmanager
 def httpx2(server: Kept) -> Iterator[Any]:
     module = pytest.importorskip("httpx2")
-    with module.Client(trust_env=False) as client:
+    with module.Client(**CLIENT) as client:
         yield lambda: client.stream("GET", server.url)
 
 
@@ -170,7 +170,7 @@ QUESTION: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "
 @contextlib.contextmanager
 def openai(server: Kept) -> Iterator[Any]:
     module = pytest.importorskip("openai")
-    http = module.DefaultHttpxClient(trust_env=False)
+    http = module.DefaultHttpxClient(**CLIENT)
     with module.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
         yield lambda: client.chat.completions.create(**QUESTION)
 
@@ -181,14 +181,14 @@ SYNC = [httpx, httpx2, requests, niquests, urllib3, openai]
 @contextlib.asynccontextmanager
 async def async_httpx(server: Kept) -> Any:
     module = pytest.importorskip("httpx")
-    async with module.AsyncClient(trust_env=False) as client:
+    async with module.AsyncClient(**CLIENT) as client:
         yield lambda: client.stream("GET", server.url)
 
 
 @contextlib.asynccontextmanager
 async def async_httpx2(server: Kept) -> Any:
     module = pytest.importorskip("httpx2")
-    async with module.AsyncClient(trust_env=False) as client:
+    async with module.AsyncClient(**CLIENT) as client:
         yield lambda: client.stream("GET", server.url)
 
 
@@ -225,7 +225,7 @@ async def async_openai(server: Kept) -> Any:
         async with await client.chat.completions.create(**QUESTION) as stream:
             yield stream
 
-    http = module.DefaultAsyncHttpxClient(trust_env=False)
+    http = module.DefaultAsyncHttpxClient(**CLIENT)
     async with module.AsyncOpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
         yield opened
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import Loopback
+from helpers.loopback import CLIENT, Loopback
 
 
 @contextlib.contextmanager
 def by_httpx(server: Loopback) -> Iterator[Any]:
     httpx = pytest.importorskip("httpx")
-    with httpx.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+    with httpx.Client(**CLIENT) as client, client.stream("GET", server.url) as response:
         yield response
 
 
 @contextlib.contextmanager
 def by_httpx2(server: Loopback) -> Iterator[Any]:
     httpx2 = pytest.importorskip("httpx2")
-    with httpx2.Client(trust_env=False) as client, client.stream("GET", server.url) as response:
+    with httpx2.Client(**CLIENT) as client, client.stream("GET", server.url) as response:
         yield response
 
 
@@ -83,9 +83,15 @@ QUESTION: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "
 @contextlib.contextmanager
 def openai_client(server: Loopback) -> Iterator[Any]:
     openai = pytest.importorskip("openai")
-    http = openai.DefaultHttpxClient(trust_env=False)
+    http = openai.DefaultHttpxClient(**CLIENT)
     with openai.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client:
         yield client
+
+
+def helper(client: Any) -> Any:
+    """Return the method of an openai client, sync or async, that helps to read a stream; before 1.92 it was in `beta`."""
+    completions = client.chat.completions
+    return completions.stream if hasattr(completions, "stream") else client.beta.chat.completions.stream
 
 
 @contextlib.contextmanager

@@ -7,29 +7,22 @@
 `mutated(raw)`       bytes flipped, deleted, doubled, swapped, put in; lines swapped
 `tampered(raw)`      a value, or a whole field, of a chunk replaced, removed or added
 
-Examples are few, so that the tests are quick; STREAMKIT_EXAMPLES=100 looks a hundred times as long.
+How many examples a test looks at: helpers/tier.py.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from functools import lru_cache
 from typing import Any
 
 import attrs
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from helpers.corpus import pieces
+from helpers.tier import examples
 
 __all__ = ("Said", "Stream", "byte_soup", "cut", "examples", "json_values", "mutated", "streams", "tampered", "written")
-
-
-def examples(count: int) -> settings:
-    """Settings for a test that looks at `count` examples, however long each takes."""
-    factor = int(os.environ.get("STREAMKIT_EXAMPLES", "1"))
-    return settings(max_examples=count * factor, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 # --- cuts

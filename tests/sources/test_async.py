@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import EVENTS, PATIENCE, TEXT, Loopback
+from helpers.loopback import CLIENT, EVENTS, PATIENCE, TEXT, Loopback
 from helpers.loopback_async import (
     HTTP,
     OWNERS,
@@ -34,6 +34,7 @@ from helpers.loopback_async import (
     run,
 )
 from helpers.loopback_flow import Served, packed
+from helpers.loopback_sync import helper
 from streamkit import Accumulator, MisuseError, StreamError
 from streamkit.sources import async_blocks, blocks
 from streamkit.testing import check_async_source
@@ -249,7 +250,7 @@ def test_a_response_that_was_read_whole_gives_its_body(name: str) -> None:
     async def main() -> None:
         with Loopback("length", body=b"".join(EVENTS)) as server:
             if name.startswith("httpx"):
-                async with library.AsyncClient(trust_env=False) as client:
+                async with library.AsyncClient(**CLIENT) as client:
                     response = await client.get(server.url)
             elif name == "aiohttp":
                 async with library.ClientSession() as client, client.get(server.url) as response:
@@ -329,7 +330,7 @@ def test_the_helper_of_the_openai_sdk_gives_the_chunks_among_its_events() -> Non
     async def main() -> None:
         asked = {name: value for name, value in QUESTION.items() if name != "stream"}
         with Loopback(body=b"".join(EVENTS)) as server:
-            async with openai_client(server) as client, client.chat.completions.stream(**asked) as stream:
+            async with openai_client(server) as client, helper(client)(**asked) as stream:
                 accumulator = Accumulator()
                 async for chunk in async_blocks(stream):
                     accumulator.add(chunk)

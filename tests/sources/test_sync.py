@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import EVENTS, PATIENCE, TEXT, Loopback
+from helpers.loopback import CLIENT, EVENTS, PATIENCE, TEXT, Loopback
 from helpers.loopback_flow import Served, packed
 from helpers.loopback_sync import (
     CLIENTS,
@@ -27,6 +27,7 @@ from helpers.loopback_sync import (
     by_requests,
     by_urllib3,
     by_urllib_request,
+    helper,
     name_of,
     openai_client,
 )
@@ -109,6 +110,7 @@ def test_a_read_that_gave_nothing_is_the_end_only_where_no_byte_had_come() -> No
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])
 def test_what_holds_events_back_does_not_get_past_this_server(framing: str) -> None:
+    # It never gives a sign, so the server's patience is always over: how short it is decides nothing.
     with Loopback(framing, patience=0.1) as server, by_httpx(server) as response:
         got = []
         with contextlib.suppress(Exception):  # the server cuts the stream
@@ -208,7 +210,7 @@ def test_a_stream_under_another_content_type_is_read_by_its_content(client: Any)
 
 def read_by_httpx(server: Loopback, name: str) -> Any:
     library = pytest.importorskip(name)
-    with library.Client(trust_env=False) as client:
+    with library.Client(**CLIENT) as client:
         return client.get(server.url)
 
 
@@ -293,7 +295,7 @@ def test_an_sdk_stream_that_was_begun_goes_on_with_its_chunks() -> None:
 def test_the_helper_of_the_openai_sdk_gives_the_chunks_among_its_events() -> None:
     with Loopback(body=b"".join(EVENTS)) as server, openai_client(server) as client:
         asked = {name: value for name, value in QUESTION.items() if name != "stream"}
-        with client.chat.completions.stream(**asked) as stream:
+        with helper(client)(**asked) as stream:
             assert TEXT == reassemble(stream).choices[0].message.content
             assert TEXT == stream.get_final_completion().choices[0].message.content
 

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.tier import examples
 from streamkit import types
 from streamkit.codec import dumps, loads, structure, unstructure
 from streamkit.errors import ValidationError
@@ -353,7 +354,7 @@ def objects(cls: type[Wire], *, tagged: bool) -> st.SearchStrategy[dict[str, Any
 EVERY_TYPE = st.sampled_from(ALIASES).flatmap(
     lambda name: st.tuples(st.just(getattr(types, name)), values(getattr(types, name)))
 )
-OFTEN = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(examples(300), suppress_health_check=list(HealthCheck))
 
 
 @OFTEN

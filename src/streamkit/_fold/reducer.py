@@ -192,14 +192,19 @@ class Reducer:
 
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
         state.has_function_call = True
+        done = "function_call" in state.ended and "function_call" not in state.open
+        renamed = False
         if function.name:
-            state.need("function_name").add(function.name)
+            name = state.need("function_name")
+            before = name.value() if done else None
+            name.add(function.name)
+            renamed = done and before != name.value()
         if function.extra:
             fields = state.need("function_extra")
             fields.count(function.extra)
             fields.add(function.extra)
         if "function_call" not in state.open and (function.name or function.arguments):
-            if function.arguments or "function_call" not in state.ended:  # a name repeated at the end is no piece
+            if function.arguments or renamed or not done:  # a repeated name is not a piece
                 self._start(state, "function_call", out)
         if function.arguments:
             shown = state.need("function_arguments").add(function.arguments)
@@ -210,7 +215,9 @@ class Reducer:
         call, shown = state.calls.add(fragment)
         if call not in state.open:
             # A piece that is only half a surrogate pair shows nothing yet, but is one.
-            if shown or (call.name and call not in state.ended) or getattr(call.arguments, "held", ""):
+            # One that names a call that was done, or gives its id, changes what its Done reported.
+            said = call.identity() != call.told if call in state.ended else call.name
+            if shown or said or getattr(call.arguments, "held", ""):
                 self._start(state, call, out)
         if shown:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)

@@ -70,6 +70,7 @@ class Call:
         "position",
         "reasons",
         "synthetic_id",
+        "told",
         "type",
     )
 
@@ -86,6 +87,7 @@ class Call:
         self.extra = Fields(context, _PATH, waiting)
         self.function_extra = Fields(context, f"{_PATH}.function", waiting)
         self.complete = False
+        self.told: tuple[object, ...] = ()  # `identity()` when the call was last done
         self.reasons: list[tuple[str, int]] = []
 
     def explain(self, reason: str, count: int = 1) -> None:
@@ -94,6 +96,10 @@ class Call:
             self.reasons[-1] = (reason, self.reasons[-1][1] + count)
         else:
             self.reasons.append((reason, count))
+
+    def identity(self) -> tuple[object, ...]:
+        """Return what a fragment without arguments can still change."""
+        return self.id, self.name, self.type, self.custom
 
     def close(self, *, finished: bool, cut_off: bool) -> None:
         """The choice is over. `finished`: with a finish reason. `cut_off`: by a limit on tokens or by a filter, in the
@@ -106,6 +112,7 @@ class Call:
         text = self.arguments.value() or ""
         whole = (finished and (self.custom or not text.strip())) or _is_json(text)
         self.complete = bool(self.name) and whole and not cut_off
+        self.told = self.identity()
 
     def value(self) -> ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall:
         """The call as the response lists it."""

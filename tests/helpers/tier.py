@@ -1,0 +1,68 @@
+"""How many generated examples a run looks at: a quick tier for every change, the whole one before a change lands.
+
+    STREAMKIT_EXAMPLES not set    quick: a third of the examples, the same ones in every run, and a third of the recorded
+                                  streams where each is read in many ways
+    STREAMKIT_EXAMPLES=1          whole: all of them, the same ones in every run
+    STREAMKIT_EXAMPLES=20         20 times as many as the whole tier, other ones in every run
+
+The same examples in every run mean that a change is judged by what it changes. `make test TIER=whole` sets 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+
+__all__ = ("TIER", "examples", "load", "some")
+
+T = TypeVar("T")
+
+QUICK = 1 / 3
+_DEFAULT = 100  # examples of a test that names no number, as Hypothesis has it
+
+
+def _factor() -> float:
+    said = os.environ.get("STREAMKIT_EXAMPLES", "")
+    if not said:
+        return QUICK
+    if not said.isascii() or not said.isdigit() or int(said) == 0:
+        raise ValueError(f"STREAMKIT_EXAMPLES takes a whole number from 1 (the whole tier), not {said!r}")
+    return int(said)
+
+
+FACTOR = _factor()
+TIER = "quick" if FACTOR < 1 else "whole" if FACTOR == 1 else "more"
+
+
+def scaled(count: int) -> int:
+    """Return how many of `count` examples this tier looks at, at least one."""
+    return max(1, round(count * FACTOR))
+
+
+def some(items: Sequence[T]) -> Sequence[T]:
+    """Return those of `items` that this tier looks at: every third of them, or all."""
+    return items[:: round(1 / QUICK)] if TIER == "quick" else items
+
+
+def examples(count: int) -> settings:
+    """Return settings for a test that looks at `count` examples in the whole tier, however long each takes."""
+    return settings(max_examples=scaled(count))
+
+
+def load() -> None:
+    """Make this tier what every test of Hypothesis inherits.
+
+    No clock decides: Hypothesis would fail an example that takes more than 200 ms (`deadline`), and a test whose
+    inputs are made slowly (`too_slow`), both in wall time, which a loaded machine stretches.
+    """
+    settings.register_profile(
+        TIER,
+        max_examples=scaled(_DEFAULT),
+        derandomize=FACTOR <= 1,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile(TIER)
