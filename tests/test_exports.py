@@ -64,6 +64,7 @@ TESTS_OF_NO_MODULE = {
     "test_layers",
     "test_linear",
     "test_many",
+    "test_odd_values",
     "test_oracle",
     "test_readme",
     "test_shapes",

@@ -16,23 +16,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import attrs
 
 from . import events as ev
-from ._decode.sdk_objects import as_mapping
+from ._arguments import check_bool, check_kind, whole
+from ._decode.sdk_objects import as_mapping, is_sound
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
 from ._fold.assembler import Assembler
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
-from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError
+from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError, shown
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
-from .rules import RULES, Rule
+from .rules import RULES, Rule, check_rules
 from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types._unstructuring import written
 
 __all__ = ("Accumulator", "Options", "Statistics")
 
@@ -79,7 +81,7 @@ class Accumulator:
     """Reassembles one stream.
 
     `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` where the sender
-    reports an error); the events of that block are then in `outcome.events`. `limits`: how large the stream may
+    reports an error, as an event or as the whole body); the events of that block are then in `outcome.events`. `limits`: how large the stream may
     grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
@@ -87,8 +89,8 @@ class Accumulator:
 
     One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
 
-    `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
-    `strict`. What a sender does wrong is an event, an anomaly and the outcome.
+    `feed`, `absorb`, `add` and `close` raise `StreamError` and its children only: `MisuseError` at once, others only
+    under `strict`. What a sender does wrong is an event, an anomaly and the outcome.
     """
 
     def __init__(
@@ -100,6 +102,8 @@ class Accumulator:
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
     ) -> None:
+        check_bool("strict=", strict)
+        check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
@@ -134,13 +138,19 @@ class Accumulator:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
         self._settle()
         self._check_open("add")
-        value = chunk if isinstance(chunk, (CreateChatCompletionStreamResponse, dict)) else as_mapping(chunk)
+        value = chunk if isinstance(chunk, dict) else self._as_chunk(chunk)
         out: list[ev.Event] = []
-        self._sniffer = None
-        self._pause()
         if self._assembler.outcome is not None:
+            self._sniffer = None
+            self._pause()
             self._assembler.anomalies.note("after_done")
             return out
+        if self._tail or self._decoder.held or (self._sniffer is not None and self._sniffer.held.strip()):
+            raise self._misuse(
+                "add() after half an event was fed: feed the rest of it first, or add to a new Accumulator"
+            )
+        self._sniffer = None
+        self._pause()
         self._guard(self._assembler.add, value, out)
         self._check_tap()
         return out
@@ -175,8 +185,10 @@ class Accumulator:
         `reason`: a word of `REASONS` that stands for a failure. A stream that has ended already keeps its outcome; the
         first error of a stream stays the one that decides it.
         """
-        if REASONS.get(reason, ("",))[0] != "failed":
-            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {reason!r}")
+        if not isinstance(error, StreamError):
+            raise self._misuse(f"fail() takes the StreamError that ends the stream, not {shown(error)}")
+        if not isinstance(reason, str) or REASONS.get(reason, ("",))[0] != "failed":
+            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {shown(reason)}")
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
@@ -203,7 +215,7 @@ class Accumulator:
         its end all the same, then the call that brought it raises a `MisuseError` from that; `take` is called no more.
         """
         if not callable(take):
-            raise self._misuse(f"tap() takes a function of one chunk, not {take!r}")
+            raise self._misuse(f"tap() takes a function of one chunk, not {shown(take)}")
         self._settle()
         self._lane = None
         self._assembler.tap = take
@@ -269,10 +281,12 @@ class Accumulator:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
         self._settle()
         try:
-            return self._reducer.explain(choice, call)
-        except (LookupError, TypeError):
-            text = f"explain() takes the index of a choice and of a call in it, not {choice!r} and {call!r}"
-            raise self._misuse(text) from None
+            if whole(choice, 0) and whole(call, 0):
+                return self._reducer.explain(choice, call)
+        except LookupError:
+            pass
+        text = f"explain() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
+        raise self._misuse(text)
 
     # --- blocks to events
 
@@ -459,6 +473,19 @@ class Accumulator:
         except ValueError as error:  # a memoryview that was released
             raise self._misuse(f"feed() takes a block that can be read: {error}") from None
 
+    def _as_chunk(self, chunk: Any) -> CreateChatCompletionStreamResponse | dict[str, Any]:
+        """A chunk as it can be folded. One of ours with values of other kinds is read like one of a sender."""
+        if type(chunk) is not CreateChatCompletionStreamResponse:
+            return as_mapping(chunk)
+        if is_sound(chunk):
+            return chunk
+        try:
+            return cast("dict[str, Any]", written(chunk))
+        except (AttributeError, RecursionError, TypeError) as error:
+            raise self._misuse(
+                f"add() takes a chunk that can be written as JSON, and this one cannot: {error}"
+            ) from None
+
     def _misuse(self, message: str) -> MisuseError:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
 
@@ -469,17 +496,13 @@ def _begins_data(block: bytes, at: int, end: int) -> bool:
     return not line_ends and b"data:".startswith(block[at : at + 5])
 
 
-def check_options(limits: object, rules: object, dialect: object) -> None:
+def check_options(limits: object, rules: Any, dialect: object) -> None:
     """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
-    for name, value, kind in (("limits", limits, Limits), ("rules", rules, Mapping), ("dialect", dialect, Dialect)):
-        if not isinstance(value, kind):
-            raise MisuseError(f"{name}= takes a {kind.__name__}, not {type(value).__name__}")
-    if rules is RULES:
-        return
-    assert isinstance(rules, Mapping)
-    for path, rule in rules.items():
-        if not isinstance(rule, Rule):
-            raise MisuseError(f"rules= takes a mapping of paths to Rule values, and {path!r} has {rule!r}")
+    check_kind("limits=", limits, Limits)
+    check_kind("rules=", rules, Mapping)
+    check_kind("dialect=", dialect, Dialect)
+    if rules is not RULES:
+        check_rules(rules)
 
 
 def require_unused(accumulator: object) -> Accumulator:

@@ -14,16 +14,19 @@ Departures from the seed, all on purpose:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NoReturn, TypeAlias, TypeVar, overload
 
+import attrs
 import cattrs
 import jiter
 
-from .errors import MisuseError, Problem, ValidationError, excerpt
+from ._arguments import readable
+from .errors import MisuseError, Problem, ValidationError, excerpt, shown
 from .types._base import Wire
 from .types._mismatch import Mismatch
 from .types._structuring import marked, shape_of
@@ -62,7 +65,7 @@ def loads(data: Document, target: Any) -> Any:
         except UnicodeEncodeError as error:
             _refuse(data, str(error), target)
     elif isinstance(data, (bytearray, memoryview)):
-        data = bytes(data)
+        data = readable(data)
     elif not isinstance(data, bytes):
         raise MisuseError(f"loads takes bytes, str or a mapping, not {type(data).__name__}")
     try:
@@ -109,7 +112,7 @@ def structure(value: Any, target: Any) -> Any:
     """
     try:
         hook = _hooks[target]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):  # the last: a memoryview that cannot be hashed
         hook = _hook_of(target)
     return hook(value, target)
 
@@ -122,7 +125,9 @@ def unstructure(obj: Any) -> Any:
     """
     try:
         return written(obj, _foreign)
-    except (RecursionError, TypeError) as error:
+    except ValidationError:
+        raise
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an `extra` that is not a mapping
         raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
 
 
@@ -168,15 +173,19 @@ converter.register_unstructure_hook_func(_is_wire, written)
 def _hook_of(target: Any) -> Hook:
     if target is None:  # cattrs lets everything through then
         raise MisuseError("loads and structure take a type to make, not None")
+    # cattrs takes an object of an attrs class, or of a dataclass, for its class, and fails when it makes one.
+    made = attrs.has(type(target)) or dataclasses.is_dataclass(type(target))
     try:
-        hook = converter.get_structure_hook(target)
-    except (TypeError, cattrs.StructureHandlerNotFoundError) as error:
-        raise MisuseError(f"{target!r} is no type that can be structured: {error}") from None
+        hook = None if made else converter.get_structure_hook(target)
+    except Exception as error:
+        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}: {shown(error)}") from None
+    if hook is None:
+        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}")
     if not _is_ours(target):
         hook = _guarded(hook)
     try:
         _hooks[target] = hook
-    except TypeError:
+    except (TypeError, ValueError):
         pass  # not hashable, so looked up each time
     return hook
 

@@ -21,7 +21,8 @@ from typing import Any, cast
 
 import attrs
 
-from .errors import LimitError, MisuseError
+from ._arguments import whole
+from .errors import LimitError, MisuseError, shown
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
 
@@ -94,8 +95,8 @@ class EventDecoder:
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        if not isinstance(max_event_bytes, int) or isinstance(max_event_bytes, bool) or max_event_bytes < 1:
-            raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {max_event_bytes!r}")
+        if not whole(max_event_bytes, 1):
+            raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {shown(max_event_bytes)}")
         self.retry: int | None = None
         self.last_event_id = ""
         self.events = self.comments = 0

@@ -247,7 +247,13 @@ def _documents(
     if response is None:
         return iter(())
     size = text if isinstance(text, int) and text >= 4 else _LARGEST
-    return documents(_checked(response) if given else response, cut, logprobs, size)
+    if given:
+        try:
+            response = _checked(response)
+        except (ValidationError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # `attrs.evolve(response, choices=5)`: what a caller makes of a response can hold anything.
+            raise MisuseError(f"no stream can say this response: {type(error).__name__}: {error}") from error
+    return documents(response, cut, logprobs, size)
 
 
 # --- whether it can be said
@@ -261,11 +267,8 @@ def _checked(response: CreateChatCompletionResponse) -> CreateChatCompletionResp
     ]
     meant = attrs.evolve(response, choices=choices, object="chat.completion")
     accumulator = Accumulator(limits=UNLIMITED)
-    try:
-        for document in documents(meant, None, "whole", _LARGEST):
-            accumulator.absorb(event_of(document))
-    except ValidationError as error:
-        raise MisuseError(f"no stream can say this response: {error}") from None
+    for document in documents(meant, None, "whole", _LARGEST):
+        accumulator.absorb(event_of(document))
     accumulator.absorb(DONE)
     outcome, found = accumulator.close(), accumulator.snapshot()
     if outcome.error is not None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from typing import Any
 
+from .._arguments import readable
 from ..errors import MisuseError
 from ..types import CreateChatCompletionStreamResponse
 from ._drain import ReadWithin, drain, drain_async
@@ -43,7 +44,7 @@ class _Items:
             if self._chunks:
                 raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
             self._chunks = False
-            return item if type(item) is bytes else bytes(item)
+            return item if type(item) is bytes else readable(item)
         if not _is_chunk(item) or self._chunks is False:
             raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes{_hint(item)}")
         self._chunks = True
