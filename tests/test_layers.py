@@ -19,7 +19,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # The one table of levels: module names below `streamkit`, as fnmatch patterns; the first that fits counts.
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
-    0: "errors _arguments",
+    0: "errors _arguments _stack",
     1: "sse types types.* limits anomalies rules outcome events trace partial_json",
     2: "codec dialect _decode _decode.*",
     3: "_fold _fold.* _fast _fast.* accumulator",
@@ -36,6 +36,7 @@ CORE = (0, 1, 2, 3)
 NEIGHBOURS = frozenset(
     {
         ("_arguments", "errors"),
+        ("_stack", "errors"),
         ("events", "anomalies"),
         ("events", "outcome"),
         ("events", "types"),

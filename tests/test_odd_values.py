@@ -542,6 +542,15 @@ READS_FILES = frozenset(
 )
 
 
+def is_the_values_own(error: Exception, name: str, value: Any) -> bool:
+    """Whether `error` is what the odd value itself says to its use, which is raised as it is."""
+    if name == "text":  # the function that cuts
+        return callable(value)
+    if name in ITERATED and isinstance(value, io.IOBase):
+        return isinstance(error, (OSError, ValueError))
+    return name in ITERATED and isinstance(value, (str, pathlib.Path)) and isinstance(error, OSError)
+
+
 def hole(subject: Subject, name: str, odd: Callable[[], Any]) -> str | None:
     """What leaks where an odd value stands at the parameter `name`; None where nothing does."""
     value = odd()
@@ -549,13 +558,8 @@ def hole(subject: Subject, name: str, odd: Callable[[], Any]) -> str | None:
         used(subject.called(name, value))
     except ALLOWED:
         return None
-    except (OSError, ValueError) as error:  # as `open` says it of a path, and as a file says it of itself
-        kinds = (io.IOBase, str, pathlib.Path) if isinstance(error, OSError) else io.IOBase
-        return None if isinstance(value, kinds) and name in ITERATED else f"{type(error).__name__}: {error}"
     except Exception as error:
-        if name == "text" and callable(value):  # what the function that cuts raises is raised as it is
-            return None
-        return f"{type(error).__name__}: {str(error)[:120]}"
+        return None if is_the_values_own(error, name, value) else f"{type(error).__name__}: {str(error)[:120]}"
     return None
 
 
@@ -659,8 +663,11 @@ RICH: dict[str, Any] = {
 @pytest.mark.parametrize("typed", [False, True], ids=["mapping", "ours"])
 def test_an_odd_value_anywhere_in_a_chunk_is_refused_in_our_own_words_or_taken(typed: bool) -> None:
     found = {}
-    for path in places(RICH):
-        for kind, odd in ODD.items():
+    some = (
+        1 if "STREAMKIT_EXAMPLES" in os.environ else 3
+    )  # each place meets every third value, and each value many places
+    for at, path in enumerate(places(RICH)):
+        for kind, odd in list(ODD.items())[at % some :: some]:
             value = odd()
             try:
                 chunk = replaced(RICH, path, value)

@@ -26,13 +26,14 @@ from ._decode.sdk_objects import as_mapping, is_sound
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import Lane
 from ._fold.assembler import Assembler
+from ._stack import LAST, NoRoom, guarded, has_room, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
 from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError, shown
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule, check_rules
-from .sse import Comment, Discarded, EventDecoder, ServerSentEvent
+from .sse import CR, LF, Comment, Discarded, EventDecoder, ServerSentEvent
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._unstructuring import written
 
@@ -117,6 +118,7 @@ class Accumulator:
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+        self._overran = False  # whether the stack ended in the middle of an event
 
     # --- in
 
@@ -124,22 +126,40 @@ class Accumulator:
         """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
         out: list[ev.Event] = []
         lane = self._lane
-        if lane is None or not lane.take(block, out):
-            self._take(block, out)
-        return out
+        try:
+            if lane is None or not lane.take(block, out):
+                self._take(block, out)
+            return out
+        except RecursionError:
+            error = LAST
+            try:
+                error = NoRoom(NoRoom.message)
+            except RecursionError:
+                error.__traceback__ = None
+        raise error
 
     def absorb(self, block: bytes | bytearray | memoryview) -> None:
         """As `feed`, for those who want no events: the fastest way in."""
         lane = self._lane
-        if lane is None or not lane.take(block, None):
-            self._take(block, None)
+        try:
+            if lane is None or not lane.take(block, None):
+                self._take(block, None)
+            return
+        except RecursionError:
+            error = LAST
+            try:
+                error = NoRoom(NoRoom.message)
+            except RecursionError:
+                error.__traceback__ = None
+        raise error
 
+    @guarded
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
-        self._settle()
+        out: list[ev.Event] = []
+        self._enter(out)
         self._check_open("add")
         value = chunk if isinstance(chunk, dict) else self._as_chunk(chunk)
-        out: list[ev.Event] = []
         if self._assembler.outcome is not None:
             self._sniffer = None
             self._pause()
@@ -155,6 +175,7 @@ class Accumulator:
         self._check_tap()
         return out
 
+    @guarded
     def close(self) -> Outcome:
         """Nothing more will come: how the stream ended. Closing again returns the same outcome.
 
@@ -163,9 +184,9 @@ class Accumulator:
         if self._closed:
             assert self._assembler.outcome is not None
             return self._assembler.outcome
-        self._settle()
-        self._pause()
         out: list[ev.Event] = []
+        self._enter(out)
+        self._pause()
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
@@ -173,12 +194,14 @@ class Accumulator:
             outcome = self._ended_with(out)
         return outcome
 
+    @guarded
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
         if not self._closed and self._assembler.open:
             return self._stop(self._assembler.end, "cancelled")
         return self.close()
 
+    @guarded
     def fail(self, error: StreamError, reason: str) -> Outcome:
         """Something outside of the bytes ends the stream (a deadline, say): as `close`, but failed with `error`.
 
@@ -194,9 +217,9 @@ class Accumulator:
         return self._stop(self._assembler.fail, error, reason)
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
-        self._settle()
-        self._pause()
         out: list[ev.Event] = []
+        self._enter(out)
+        self._pause()
         step(*arguments, out)
         self._closed = True
         return self._ended_with(out)
@@ -222,6 +245,7 @@ class Accumulator:
 
     # --- out
 
+    @guarded
     def snapshot(self) -> CreateChatCompletionResponse | None:
         """The response so far, a value of its own; None before the first chunk. Costs one join of the text.
 
@@ -288,6 +312,22 @@ class Accumulator:
         text = f"explain() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
         raise self._misuse(text)
 
+    # --- room on the stack
+
+    def _enter(self, out: Out) -> None:
+        """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
+        require_room()
+        self._settle()
+        if self._overran:
+            self._overrun(out)
+
+    def _overrun(self, out: Out) -> None:
+        """An event took more frames than there were, and may be folded in half: the stream is failed."""
+        self._overran = False
+        maximum = self._assembler.context.limits.max_nesting
+        error = LimitError("deeper than the caller's stack had room for", limit="max_nesting", maximum=maximum)
+        self._assembler.fail(error, "limit", out)
+
     # --- blocks to events
 
     def _settle(self) -> None:
@@ -305,10 +345,24 @@ class Accumulator:
             self._lane.pause()
 
     def _take(self, block: Any, out: Out) -> None:
+        if type(block) is not bytes:
+            block = self._as_bytes(block)
+        # What ends no line is only kept: that takes few frames.
+        if (LF in block or CR in block or self._sniffer is not None) and not has_room():
+            raise NoRoom(NoRoom.message)
+        try:
+            self._take_in(block, out)
+        except RecursionError:  # here no more can be done than to remember it
+            self._overran, self._lane = True, None
+            raise
+
+    def _take_in(self, block: Any, out: Out) -> None:
         self._settle()
         if type(block) is not bytes:
             block = self._as_bytes(block)
         self._check_open("feed")
+        if self._overran:
+            self._overrun(out)
         if not block:
             return None
         self._blocks += 1

@@ -127,9 +127,11 @@ class Lane:
             found = _read_one(template, block[len(self._frame[0]) : -len(self._frame[1])])
             if found is None:
                 return False
-            _add(template, *found)
+            if template is not last:
+                self._turn(last, template)
             if out is not None:
                 self._tell(template, found[0], found[1], out)
+            _add(template, *found)
         else:
             if between:  # padding, which has no quotes in it, behind the text
                 begin = block.rfind(b'"', 0, stop) + 1
@@ -143,19 +145,24 @@ class Lane:
                 text = _from_json(block[start:stop])  # with its quotes
             except ValueError:
                 return False
+            # Any call may raise RecursionError: none stands between two changes that must go together.
+            if template is not last:
+                self._turn(last, template)
             if text:
-                pieces.append(text)
                 if len(pieces) >= MANY_PIECES:
                     template.states[0].compact()
                 if out is not None:
                     self._tell(template, (text,), None, out)
+                pieces.append(text)
         self._room = room
-        if template is not last:
-            self._count(last, self._taken - self._counted)
-            self._counted = self._taken
-            self._hot = template
         self._taken += 1
         return True
+
+    def _turn(self, last: Template, template: Template) -> None:
+        """Count the events that `last` took, as those of `template` come now."""
+        self._count(last, self._taken - self._counted)
+        self._counted = self._taken
+        self._hot = template
 
     # --- many events a block
 
@@ -275,8 +282,9 @@ class Lane:
 
     def _make_ready(self, template: Template) -> None:
         ready = [*(one for one in self._ready.values() if one is not template), template]
-        self._width = min(len(one.prefix) for one in ready)
-        self._ready = {one.prefix[: self._width]: one for one in ready}
+        width = min(len(one.prefix) for one in ready)
+        self._ready = {one.prefix[:width]: one for one in ready}
+        self._width = width
 
     def _holds(self, template: Template) -> bool:
         """Rule 2: whether an event of this template would change nothing but what its slots say."""
@@ -533,16 +541,18 @@ def _add(
     template: Template, texts: Sequence[str], tokens: Sequence[_Tokens | None] | None, numbers: Sequence[int]
 ) -> None:
     """Add what was read to where it goes."""
+    # What takes the most frames stands first: where that goes well, so does the rest.
+    for counter, number in zip(template.counters, numbers, strict=True):
+        counter.add(number)
+    if tokens and (some := [token for each in tokens for token in each or ()]):
+        template.state.need("logprobs_content").add(some)
     text = "".join(texts)
     if text:
         for state in template.states:
-            state.pieces.append(text)
             if len(state.pieces) >= MANY_PIECES:
                 state.compact()
-    if tokens and (some := [token for each in tokens for token in each or ()]):
-        template.state.need("logprobs_content").add(some)
-    for counter, number in zip(template.counters, numbers, strict=True):
-        counter.add(number)
+        for state in template.states:
+            state.pieces.append(text)
 
 
 def _frame_of(raw: bytes, data: bytes) -> _Frame | None:
