@@ -344,6 +344,49 @@ def test_half_a_pair_that_waits_while_a_strict_stream_fails_does_no_harm(wire: b
     assert "a\ufffd" == accumulator.snapshot().choices[0].message.content
 
 
+@pytest.mark.parametrize("way", ["feed", "absorb"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize(
+    "body, reason, message",
+    [
+        (b'{"error":{"message":"boom","code":"c"}}', "error_body", "boom"),
+        (b'[{"error":{"message":"boom"}}]', "error_body", "boom"),
+        (b'{"detail":"boom"}', "error_body", "boom"),
+        (b'{"error":{"message":"boom"}}\n', "error_body", "boom"),
+        (b"<title>boom</title>", "not_a_stream", "boom"),
+        (b"upstream timed out", "not_a_stream", "upstream timed out"),
+    ],
+)
+def test_strict_raises_what_the_sender_says_instead_of_a_stream_as_it_does_for_an_event(
+    body: bytes, reason: str, message: str, cut: bool, way: str
+) -> None:
+    accumulator = Accumulator(strict=True)
+    for block in each_byte(body) if cut else [body]:
+        getattr(accumulator, way)(block)
+    with pytest.raises(RemoteError) as caught:
+        accumulator.close()
+    assert message == caught.value.message
+    outcome = accumulator.close()
+    assert ("failed", reason) == (outcome.name, outcome.reason)
+    assert outcome.error is caught.value
+    assert [ErrorSeen, End] == [type(event) for event in outcome.events][-2:]
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"\x1f\x8b\x08", sse(TEXT)])
+def test_under_strict_what_the_sender_does_not_say_is_the_outcomes_error_alone(body: bytes) -> None:
+    accumulator = Accumulator(strict=True)
+    accumulator.feed(body)
+    assert not accumulator.close().ok
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_an_error_that_stands_before_the_end_without_data_is_the_senders(blank: str, cut: bool) -> None:
+    wire = f'{{"error":{{"message":"boom"}}}}\n{blank}data: [DONE]\n\n'.encode()
+    reading = read_blocks(each_byte(wire) if cut else [wire])
+    assert ("failed", "remote_error") == reading.ending
+
+
 def test_a_clean_stream_is_fine_under_strict() -> None:
     assert RESPONSE == read(*STREAM, strict=True).response
 
@@ -698,3 +741,30 @@ def test_only_a_call_that_is_there_is_explained(choice: Any, call: Any) -> None:
     accumulator.feed(sse(delta('{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}')))
     with pytest.raises(MisuseError, match=f"not {choice!r} and {call!r}"):
         accumulator.explain(choice, call)
+
+
+# --- half an event
+
+
+@pytest.mark.parametrize(
+    "half", [b"d", b"data: {", b'{"id":', sse(TEXT) + b"data", sse(TEXT)[:-1], b"id: 1\n", b"\xef\xbb"]
+)
+def test_a_chunk_between_the_halves_of_an_event_is_misuse_and_changes_nothing(half: bytes) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(half)
+    before = accumulator.statistics()
+    for _ in range(2):
+        with pytest.raises(MisuseError, match="half an event was fed: feed the rest of it first"):
+            accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}}]})
+    assert before == accumulator.statistics()
+
+
+@pytest.mark.parametrize(
+    "whole", [b"", b"\n", b": a comment\n", sse(TEXT), sse(TEXT).replace(b"\n", b"\r\n"), sse(TEXT) * 9]
+)
+def test_a_chunk_after_whole_events_is_taken(whole: bytes) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(whole)
+    accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"}]})
+    assert accumulator.snapshot().choices[0].message.content.endswith("b")
+    assert accumulator.close().ok

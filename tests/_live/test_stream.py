@@ -199,6 +199,16 @@ async def test_an_anomaly_at_the_very_end_is_raised_under_strict_too() -> None:
         assert 1 == seen.source.closed
 
 
+async def test_an_error_body_is_raised_under_strict_like_an_error_event() -> None:
+    for way in (lambda s: s, lambda s: s.text()):
+        for blocks in ([b'{"error":{"message":"boom"}}'], each_byte(b'{"error":{"message":"boom"}}')):
+            seen = await both(blocks, way, strict=True)
+            assert isinstance(seen.raised, RemoteError)
+            assert "boom" == seen.raised.message
+            assert ("failed", "error_body") == seen.ending
+            assert 1 == seen.source.closed
+
+
 async def test_what_is_no_block_and_no_chunk_is_misuse_and_closes_the_source() -> None:
     seen = await both([A, 5j])
     assert isinstance(seen.raised, MisuseError)

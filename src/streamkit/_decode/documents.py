@@ -36,7 +36,7 @@ class DocumentReader:
         data, note = event.data, self._anomalies.note
         if data == DONE:
             self.give_up()
-            return [DONE]
+            return [*self._salvage(b"", event.ignored), DONE] if event.ignored else [DONE]  # `{"error":…}` before it
         try:
             value, repairs = decode(data)
         except ValueError as refusal:
