@@ -1,7 +1,7 @@
 """Room on the caller's stack: enough for what is called, or a `MisuseError` before anything has changed.
 
 Python ends a call that goes too deep with RecursionError, at any line. In the middle of folding a chunk that leaves half of it
-behind. So who is about to change state asks `has_room` first; who only reads is `guarded`.
+behind. So code that is about to change state asks `has_room` first; code that only reads is `guarded`.
 
 Known weakness: data nested as deep as a reader allows (200 levels) takes two frames a level. Where the interpreter's
 limit leaves less than that, half of it is required (`sys.setrecursionlimit(200)` is no reason to refuse plain text), and
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _ROOM = 450  # frames: 200 levels of lists or objects at two each, and 30 for all else
 _LEAST = 60
-_TEXT = "the caller's stack is too deep: nothing was done; call from less deep, or raise sys.setrecursionlimit()"
+_TEXT = "the caller's stack is too deep: call from less deep, or raise sys.setrecursionlimit()"
 
 
 class NoRoom(MisuseError):
