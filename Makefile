@@ -1,5 +1,5 @@
 # Needs make and Python 3.11 or newer. Everything else comes from pyproject.toml, by pip, into $(VENV):
-# one stamp file an extra, so that a second call installs nothing.
+# one stamp file a dependency group, so that a second call installs nothing.
 
 VENV ?= .venv
 # The first of these that is 3.11 or newer; `make PYTHON=/path/to/python3` overrides.
@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 
 # More arguments for pytest: make test ARGS="-k sse"
 ARGS ?=
-# The extra with the clients that are tested against: `make test VENV=.venv-niquests CLIENTS=niquests` for the one that
+# The group with the clients that are tested against: `make test VENV=.venv-niquests CLIENTS=niquests` for the one that
 # does not get along with the others.
 CLIENTS ?= clients
-# Recorded streams for `make demo`: one of text, shown as it comes; one of tool calls, as the response that it makes.
+# Recorded streams for `make demo`: one of text, shown as it arrives; one of tool calls, as the response that it makes.
 DEMO_TEXT ?= traces/llama.cpp/plain.trace.jsonl
 DEMO ?= traces/llama.cpp/tool_parallel.trace.jsonl
 # Which benches: make bench BENCHES=benches/bench_sse.py
@@ -27,7 +27,7 @@ BASE ?=
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           assemble recorded streams: text as it comes, then tool calls as JSON (DEMO=file)"
+	@echo "make demo           assemble recorded streams: text as it arrives, then tool calls as JSON (DEMO=file)"
 	@echo "make test           run the tests (ARGS=... for pytest)"
 	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
@@ -37,7 +37,7 @@ help:
 	@echo "make performance    the same, into docs/performance.md"
 	@echo "make clean          remove what these commands made"
 
-demo: $(VENV)/.has-cli
+demo: $(VENV)/.has-streamkit
 	$(BIN)/streamkit assemble --stream $(DEMO_TEXT)
 	$(BIN)/streamkit assemble $(DEMO)
 
@@ -75,6 +75,16 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.has-%: pyproject.toml | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+# Python 3.11 brings an older pip than dependency groups need.
+$(VENV)/.has-groups: | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@touch $@
+
+$(VENV)/.has-streamkit: pyproject.toml | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+# With the package itself, so that pip chooses versions that suit both.
+$(VENV)/.has-%: pyproject.toml | $(VENV)/.has-groups
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . --group $*
 	@touch $@

@@ -3,7 +3,7 @@
 In: how many text-bearing chunks, and a seed. Out: the bytes of the whole stream, `data: {json}` and a blank line for
 each event, `data: [DONE]` last. The same arguments give the same bytes on every machine and Python.
 
-Every stream has a constant envelope (id, created, model, service tier, fingerprint; `"usage":null` on each chunk, as a
+Every stream has constant metadata (id, created, model, service tier, fingerprint; `"usage":null` on each chunk, as a
 request with `include_usage` gets it), opens with a role chunk for each choice, closes each choice with one finish
 chunk, and ends with a usage chunk without choices. `n` counts what comes between: the chunks that carry the shape.
 

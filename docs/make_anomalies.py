@@ -1,7 +1,7 @@
-"""Writes docs/anomalies.md out of the tables in the code: `python docs/make_anomalies.py`.
+"""Write docs/anomalies.md from the tables in the code: `python docs/make_anomalies.py`.
 
-In: the codes (`streamkit.CODES`), the observations, what is known of clients, and for each code the plainest stream that shows
-it, from the tests that read just that stream. Out: the page. A test holds that the page is what this writes.
+In: the codes (`streamkit.CODES`), the observations, the known bugs of clients, and for each code the plainest stream that
+shows it, from the tests that read that very stream. Out: the page. A test holds that the page is what this writes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from streamkit.outcome import REASONS  # noqa: E402
 from test_anomalies import SEEN_IN as ANOMALIES_SEEN_IN  # noqa: E402
 
 PAGE = ROOT / "docs" / "anomalies.md"
-ENVELOPE = '"id":"c1","object":"chat.completion.chunk","created":7,"model":"m",'  # in nearly every chunk of the tests
+METADATA = '"id":"c1","object":"chat.completion.chunk","created":7,"model":"m",'  # in nearly every chunk of the tests
 LINE = 200  # bytes of a line that are shown
 
 HEAD = """\
-# What senders do that the format does not say
+# What senders do that the format does not define
 
-<!-- Written by docs/make_anomalies.py out of the tables in the code; change those. -->
+<!-- Written by docs/make_anomalies.py from the tables in the code; change those. -->
 
-`Accumulator.anomalies`, `ChatStream.anomalies` and `streamkit check` speak in the codes on this page. An anomaly has a
+`Accumulator.anomalies`, `ChatStream.anomalies` and `streamkit check` use the codes on this page. An anomaly has a
 severity:
 
 | severity | means | `strict=True` | `streamkit check` |
@@ -38,19 +38,20 @@ severity:
 | `repaired` | the meaning is certain and was restored | raises | exits 1 |
 | `lost` | something could not be used and is not in the response | raises | exits 1 |
 
-`streamkit check` also tells of observations, which hinder no reading at all: as `note` where the format says otherwise, as
-`info` where the format allows it and clients are known to break on it all the same. `info` is never a fault.
+`streamkit check` also reports observations: things that do not hinder reading at all. An observation is a `note` where the
+format says otherwise, and `info` where the format allows it but some clients are known to break on it. `info` is never a
+fault.
 
-**Who breaks on it.** A library named without a link was run on such a stream, in the version that is given where one
-is, and did what is said. A link is a public thread: somebody met the shape there. It may be mended since. Where nobody is
-named, nothing is known.
+**Clients that break on it.** A library named without a link was run on such a stream (in the version given, if there is
+one) and did what its line says. A link is a public thread in which somebody reports the shape; it may have been fixed
+since. If no client is named, none is known.
 
 In the examples `…` at the start of a chunk stands for its usual fields: `id`, `object`, `created`, `model`.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     observations = {code: row for code, row in OBSERVATIONS.items() if code not in CODES}
     lines = [
         HEAD,
@@ -61,7 +62,7 @@ def page() -> str:
         *_overview(observations),
         *(line for code, row in observations.items() for line in _section(code, *row, OBSERVATIONS_SEEN_IN.get(code))),
         "## Endings\n",
-        "Streams that are not complete, by `outcome.reason`. Only those are listed that clients are known to misread.\n",
+        "Streams that are not complete, by `outcome.reason`. Listed are those that some clients are known to misread.\n",
         *(line for reason, row in REASONS.items() if row[0] != "complete" for line in _ending(reason, *row)),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -91,14 +92,14 @@ def _ending(reason: str, name: str, sentence: str) -> Iterator[str]:
 
 
 def _clients(code: str) -> Iterator[str]:
-    """Who breaks on it: those who do the same on one line."""
+    """Yield the clients that break on it; those that do the same share a line."""
     together: dict[str, dict[str, list[str]]] = {}
     for client in clients_of(code):
         sources = together.setdefault(client.effect, {}).setdefault(f"{client.name} {client.version}".strip(), [])
         sources += [client.source] if client.source is not None else []
     if not together:
         return
-    yield "Who breaks on it:\n"
+    yield "Clients that break on it:\n"
     for effect, clients in together.items():
         names = (
             name + "".join(f" [#{source.rpartition('/')[2]}]({source})" for source in sources)
@@ -109,8 +110,8 @@ def _clients(code: str) -> Iterator[str]:
 
 
 def _shown(stream: bytes) -> str:
-    """The bytes of a stream as text: what is no printable character as an escape, but for line feeds."""
-    lines = stream.decode("utf-8", "backslashreplace").replace(ENVELOPE, "…,").rstrip("\n").split("\n")
+    """Return the bytes of a stream as text: line feeds as they are, other characters that do not print as escapes."""
+    lines = stream.decode("utf-8", "backslashreplace").replace(METADATA, "…,").rstrip("\n").split("\n")
     return "\n".join(_escaped(line if len(line) <= LINE else f"{line[: LINE - 1]}…") for line in lines)
 
 

@@ -3,38 +3,64 @@
     UPSTREAM=http://127.0.0.1:8080 uvicorn --factory gateway:create_app --app-dir examples
 
 Needs starlette, httpx and uvicorn. Whatever the upstream answers goes to the client as it comes, be it a stream, a whole
-response or an error; a stream asked for with `?clean` is written as OpenAI would write it. What was used and how it
-ended is logged when it is over. A client that leaves takes the request to the upstream with it, so that nobody pays for
-text that nobody reads; a client whose upstream breaks off sees its own connection break off, and no ending.
+response or an error; a stream asked for under `/clean/v1` (`OpenAI(base_url="http://…/clean/v1")`) is written as OpenAI
+would write it. What was used and how it ended is logged when it is over. A client that leaves takes the request to the
+upstream with it, so that nobody pays for text that nobody reads; a client whose upstream breaks off sees its own connection
+break off, and no ending.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from streamkit import AsyncTee, async_tee, async_to_events
+from streamkit import AsyncTee, StreamError, async_tee, async_to_events
 from streamkit.sources import AsyncBlocks
 
 log = logging.getLogger("gateway")
+Headers = Iterable[tuple[bytes, bytes]]
 Over = Callable[[AsyncTee], None]
+
+MAX_BODY = 64 * 1024 * 1024  # bytes of a request: OpenAI takes 50 MB of images
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)  # clients at once; httpx stops at 100
+TIMEOUT = httpx.Timeout(10, read=None)  # seconds to connect, and to wait for one of LIMITS; a model may think long
+BROKEN = (httpx.RequestError, StreamError, EOFError, ValueError)  # the last two: a packed body that is cut, or none
 
 # Of one connection, not of the message (RFC 9110, Section 7.6.1), or written anew for the next one.
 OF_THE_CONNECTION = frozenset(
-    "connection host keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    "upgrade".split()
+    b"connection expect host keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
+    b"transfer-encoding upgrade".split()
 )
+BOTH = frozenset((b"content-length", b"transfer-encoding"))  # who sends both smuggles (RFC 9112, Section 6.3)
+
+
+def kept(headers: Headers, *others: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields that go on: not those of the connection, those that `Connection` names, and `others`."""
+    named = b",".join(value for name, value in headers if name.lower() == b"connection")
+    gone = {*OF_THE_CONNECTION, *others, *(name.strip() for name in named.lower().split(b","))}
+    return [(name, value) for name, value in headers if name.lower() not in gone]
+
+
+def has_both(headers: Headers) -> bool:
+    return BOTH.issubset(name.lower() for name, _ in headers)
+
+
+def without_query(record: logging.LogRecord) -> bool:
+    """A filter that keeps queries out of the log: some clients send their key there."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(one if isinstance(one, int) else str(one).partition("?")[0] for one in record.args)
+    return True
 
 
 def report(watched: AsyncTee) -> None:
@@ -61,16 +87,14 @@ class Forwarded(Response):
                 tasks.start_soon(self.until_left, receive, tasks.cancel_scope)
                 try:
                     upstream = await self.client.send(self.request, stream=True)
-                    clean = self.clean and upstream.headers.get("content-type", "").startswith("text/event-stream")
-                    body = upstream.aiter_bytes() if clean else upstream.aiter_raw()  # encoded, it goes on as it is
-                    watched = async_tee(AsyncBlocks(body, close=upstream.aclose))
-                    await self.forward(upstream, watched, clean, send)
-                except httpx.RequestError as error:  # its DecodingError is no TransportError
+                    watched = await self.watch(upstream)
+                    await self.forward(upstream, watched, send)
+                except BROKEN as error:
+                    said = f"{type(error).__name__}: {error}"
                     if watched is None:
-                        answer = PlainTextResponse(f"the upstream does not answer: {error}\n", 502)
-                        await answer(scope, receive, send)
+                        await PlainTextResponse(f"the upstream gives no answer: {said}\n", 502)(scope, receive, send)
                     else:  # no last block: the server closes the connection, and the client can tell
-                        log.warning("the upstream broke off: %s: %s", type(error).__name__, error)
+                        log.warning("the upstream broke off: %s", said)
                 tasks.cancel_scope.cancel()
         finally:
             if watched is None:
@@ -80,11 +104,21 @@ class Forwarded(Response):
                     await watched.aclose()
                 self.over(watched)
 
-    async def forward(self, upstream: httpx.Response, watched: AsyncTee, clean: bool, send: Send) -> None:
-        anew = (b"content-length", b"content-encoding") if clean else ()
-        headers = [one for one in upstream.headers.raw if kept(one[0], anew)]
+    async def watch(self, upstream: httpx.Response) -> AsyncTee:
+        self.clean = self.clean and upstream.headers.get("content-type", "").startswith("text/event-stream")
+        try:
+            if has_both(upstream.headers.raw):
+                raise httpx.RemoteProtocolError("it sent both Content-Length and Transfer-Encoding")
+            # Encoded, it goes on as it is; to be cleaned, it is unpacked.
+            return async_tee(upstream if self.clean else AsyncBlocks(upstream.aiter_raw(), close=upstream.aclose))
+        except Exception:
+            await upstream.aclose()
+            raise
+
+    async def forward(self, upstream: httpx.Response, watched: AsyncTee, send: Send) -> None:
+        headers = kept(upstream.headers.raw, *((b"content-length", b"content-encoding") if self.clean else ()))
         await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
-        async for block in async_to_events(watched) if clean else watched:
+        async for block in async_to_events(watched) if self.clean else watched:
             await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -94,26 +128,35 @@ class Forwarded(Response):
         scope.cancel()
 
 
-def kept(name: bytes, others: Sequence[bytes] = ()) -> bool:
-    return name.lower().decode("latin-1") not in OF_THE_CONNECTION and name.lower() not in others
-
-
-def create_app(upstream: str | None = None, over: Over = report) -> Starlette:
-    """The gateway to `upstream` (by default the environment's UPSTREAM). `over` is told of each request that is over."""
+def create_app(
+    upstream: str | None = None, over: Over = report, limits: httpx.Limits = LIMITS, timeout: httpx.Timeout = TIMEOUT
+) -> Starlette:
+    """The gateway to `upstream` (by default the environment's UPSTREAM). `over` is called for each request that is over."""
     base = upstream or os.environ.get("UPSTREAM", "http://127.0.0.1:8080")
+    for name in ("httpx", "uvicorn.access"):  # both log every URL
+        logging.getLogger(name).addFilter(without_query)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with httpx.AsyncClient(base_url=base, timeout=httpx.Timeout(10, read=None), trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=timeout, limits=limits, trust_env=False) as client:
             yield {"client": client}
 
     async def forward(request: Request) -> Response:
-        client: httpx.AsyncClient = request.state.client
-        headers = [one for one in request.headers.raw if kept(one[0], (b"accept-encoding",))]
-        headers.append((b"accept-encoding", b"identity"))
-        params = tuple((name, value) for name, value in request.query_params.multi_items() if name != "clean")
-        body = await request.body()
-        sent = client.build_request("POST", request.url.path, params=params, content=body, headers=headers)
-        return Forwarded(client, sent, over, "clean" in request.query_params)
+        if has_both(request.headers.raw):
+            return PlainTextResponse("a request has Content-Length or Transfer-Encoding, not both\n", 400)
+        body = bytearray()
+        try:
+            async for block in request.stream():
+                body += block
+                if len(body) > MAX_BODY:
+                    return PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        headers = [*kept(request.headers.raw, b"accept-encoding", b"content-length"), (b"accept-encoding", b"identity")]
+        path = request.url.path.removeprefix("/clean")
+        url = httpx.URL(path, query=request.scope["query_string"])
+        sent = request.state.client.build_request("POST", url, content=bytes(body), headers=headers)
+        return Forwarded(request.state.client, sent, over, clean=path != request.url.path)
 
-    return Starlette(routes=[Route("/v1/chat/completions", forward, methods=["POST"])], lifespan=lifespan)
+    paths = ("/v1/chat/completions", "/clean/v1/chat/completions")
+    return Starlette(routes=[Route(path, forward, methods=["POST"]) for path in paths], lifespan=lifespan)

@@ -6,10 +6,13 @@ import ast
 import importlib
 import inspect
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from helpers.imports import modules_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src" / "streamkit"
@@ -17,6 +20,7 @@ SRC = ROOT / "src" / "streamkit"
 # The public face (design: "The public face"), each name with the module it comes from; those modules that are not
 # there yet are left out.
 FACE = {
+    "__version__": "_version",
     "Accumulator": "accumulator",
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
@@ -49,17 +53,21 @@ FACE = {
 }
 # Modules whose every public name may stand in the face too, since what FACE gives speaks in them; and plain names.
 MAY_JOIN = ("accumulator", "anomalies", "errors", "events", "limits", "outcome", "rules", "trace", "types")
-MAY_JOIN_NAMES = {"__version__", *MAY_JOIN}
+MAY_JOIN_NAMES = {*MAY_JOIN}
 
-# Test files about more than one module, or about something that is no module.
+# Test files about more than one module, or about something that is not a module. Each of these names may have several
+# files, like a module: test_wire.py, test_wire_text.py.
 TESTS_OF_NO_MODULE = {
     "test_cancellation",
+    "test_closing",
     "test_corpus",
+    "test_docs",
     "test_exports",
     "test_flow",
     "test_fuzz",
     "test_gateway",
     "test_grammar",
+    "test_hostile",
     "test_invariance",
     "test_layers",
     "test_linear",
@@ -67,28 +75,18 @@ TESTS_OF_NO_MODULE = {
     "test_odd_values",
     "test_oracle",
     "test_readme",
+    "test_reprs",
     "test_shapes",
     "test_threads",
+    "test_untouched",
     "test_wire",
-    "test_wire_envelope",
-    "test_wire_text",
-    "test_wire_tools",
 }
 
 FOR_TESTS = re.compile(r"^_(?!_version__$)|(^|_)(test|mock|dummy)(s|ing|_|$)", re.IGNORECASE)
 MAY_EXPORT_TEST_TOOLS = {"testing", "pytest_plugin"}
 
 
-def names_of_modules() -> list[str]:
-    """Every module under src/streamkit, by its name below `streamkit`; the package itself is ''."""
-    found = []
-    for path in sorted(SRC.rglob("*.py")):
-        parts = path.relative_to(SRC).with_suffix("").parts
-        found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return found
-
-
-MODULES = names_of_modules()
+MODULES = list(modules_of(SRC))
 PUBLIC = [module for module in MODULES if not any(part.startswith("_") for part in module.split("."))]
 
 
@@ -199,19 +197,40 @@ def test_a_name_of_the_face_is_the_same_thing_in_its_module() -> None:
 
 def test_every_test_file_stands_where_its_module_stands() -> None:
     tests = ROOT / "tests"
-    places = {place_of_test(module) for module in MODULES}
-    strays = [
-        path.relative_to(tests).as_posix()
-        for path in sorted(tests.rglob("test_*.py"))
-        if path.relative_to(tests).as_posix() not in places
-        if path.stem not in TESTS_OF_NO_MODULE
+    files = [path.relative_to(tests).as_posix() for path in sorted(tests.rglob("test_*.py"))]
+    assert [] == strays(files), "name it after the module it tests, or add it to TESTS_OF_NO_MODULE"
+
+
+def test_a_module_may_have_several_test_files_which_begin_with_its_name() -> None:
+    good = ["_live/test_stream.py", "_live/test_stream_endings.py", "test_sse_limits.py", "test_wire_text.py"]
+    assert [] == strays(good)
+    bad = [
+        "test_stream_endings.py",
+        "_fold/test_stream.py",
+        "_live/test_streams.py",
+        "_live/test_endings.py",
+        "test_.py",
     ]
-    assert [] == strays, "name it after the module it tests, or add it to TESTS_OF_NO_MODULE"
+    assert bad == strays([*good, *bad])
+
+
+def strays(files: Iterable[str]) -> list[str]:
+    """Those of `files` (below tests/) that belong to no module and no name in TESTS_OF_NO_MODULE."""
+    places = {place_of_test(module) for module in MODULES} | TESTS_OF_NO_MODULE
+    return [file for file in files if not places.intersection(shorter_names(file.removesuffix(".py")))]
+
+
+def shorter_names(place: str) -> Iterator[str]:
+    """`_live/test_stream_async_endings` -> itself, `_live/test_stream_async`, `_live/test_stream`, `_live/test`."""
+    folder, slash, name = place.rpartition("/")
+    while name:
+        yield f"{folder}{slash}{name}"
+        name = name.rpartition("_")[0]
 
 
 def place_of_test(module: str) -> str:
-    """`_fold.tool_calls` -> `_fold/test_tool_calls.py`; a package -> `sources/test_sources.py`; files drop underscores."""
+    """`_fold.tool_calls` -> `_fold/test_tool_calls`; a package -> `sources/test_sources`; files drop underscores."""
     *folders, name = module.split(".")
     if path_of(module).name == "__init__.py":
         folders = module.split(".")
-    return "/".join([*folders, f"test_{name.strip('_')}.py"])
+    return "/".join([*folders, f"test_{name.strip('_')}"])

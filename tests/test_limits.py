@@ -196,3 +196,67 @@ def test_what_stands_before_a_field_that_breaks_a_limit_is_told(first: str, kind
     assert [told] == [getattr(event, "text", None) or event.transcript for event in events if isinstance(event, kind)]
     assert accumulator.outcome is not None
     assert "limit" == accumulator.outcome.reason
+
+
+MANY = "[" + "{}," * 100 + "1]"
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(sse(delta('{"odd":' + MANY + "}")), id="an unknown field"),
+        pytest.param(sse(chunk(",".join(["{}"] * 100))), id="choices"),
+        pytest.param(sse("{}" * 100), id="documents in a row"),
+        pytest.param(b"data: 1\n" + b"{}\n" * 100 + b"\n", id="documents without data:"),
+        pytest.param(sse('{"a":' + MANY), id="a document that is torn"),
+        pytest.param(sse(delta('{"odd":' + MANY + "}"))[:-2], id="an event without its end"),
+        pytest.param(sse('{"a":"b"' + "x" * 200)[:-2] + b"\n\ndata: " + MANY.encode() + b"\n\n", id="one that goes on"),
+    ],
+)
+def test_an_event_of_more_values_than_the_limit_is_not_decoded(stream: bytes, fast: bool) -> None:
+    before = sse(delta('{"content":"a"}'))
+    reading = read(before, stream, done=False, limits=Limits(max_event_values=300), fast=fast)
+    limit, maximum, number = failed(reading)
+    assert ("max_event_values", 300) == (limit, maximum)
+    assert number in (2, 3)
+    assert "a" == reading.message["content"]
+
+
+@pytest.mark.parametrize("body", ['{"choices":[],"odd":' + MANY + "}", '{"error":' + MANY + "}", "[" + MANY + "]"])
+def test_a_body_of_more_values_than_the_limit_is_not_decoded(body: str) -> None:
+    reading = read(body.encode(), done=False, limits=Limits(max_event_values=300))
+    assert ("max_event_values", 300) == failed(reading)[:2]
+
+
+def test_a_body_that_is_chunks_one_a_line_is_weighed_line_by_line() -> None:
+    lines = "".join(delta('{"content":"a"}') + "\n" for _ in range(50))
+    reading = read(lines.encode(), done=False, limits=Limits(max_event_values=100))
+    assert "a" * 50 == reading.message["content"]
+
+
+def test_text_with_many_commas_is_one_value() -> None:
+    text = "a, b, {c}: [d] " * 200
+    reading = read(delta('{"content":"' + text + '"}', "stop"), limits=Limits(max_event_values=100))
+    assert text == reading.message["content"]
+
+
+def test_arguments_of_many_values_are_whole_where_their_brackets_are() -> None:
+    for arguments, whole in (("[" + "{}," * 120_000 + "1]", True), ("[" + "{}," * 120_000, False)):
+        accumulator = Accumulator()
+        accumulator.feed(
+            sse(
+                delta(
+                    '{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"…"}}]}'.replace(
+                        "…", arguments
+                    ),
+                    "stop",
+                )
+            )
+        )
+        accumulator.close()
+        response = accumulator.snapshot()
+        assert response is not None
+        (call,) = response.choices[0].message.tool_calls or []
+        assert arguments == call.function.arguments
+        assert whole == call.complete

@@ -54,6 +54,8 @@ from streamkit import (
     structure,
     tee,
 )
+from streamkit._clean.write_options import EventOptions, WriteOptions
+from streamkit.accumulator import Options
 from streamkit.sse import EventDecoder
 from streamkit.types import (
     ChatChoiceLogprobs,
@@ -422,8 +424,8 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 OF_NO_CALLER = frozenset({"AsyncSubscription", "AsyncWritten", "Subscription"})
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
-OPTIONS = ("strict", "limits", "rules", "dialect", "fast")
-"""What `**options` stands for: the keyword arguments of an `Accumulator`."""
+OPTIONS = {f"Unpack[{one.__name__}]": tuple(one.__annotations__) for one in (Options, WriteOptions, EventOptions)}
+"""What `**options` stands for, by its annotation."""
 
 
 class Subject:
@@ -432,7 +434,7 @@ class Subject:
     def __init__(self, made: Callable[[], Callable[..., Any]], signature: inspect.Signature) -> None:
         self.made = made
         takes = [one for one in signature.parameters.values() if one.name != "self"]
-        self.options = OPTIONS if any(one.kind is one.VAR_KEYWORD for one in takes) else ()
+        self.options = [name for one in takes if one.kind is one.VAR_KEYWORD for name in OPTIONS[one.annotation]]
         self.takes = [one for one in takes if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
 
     @property
@@ -591,7 +593,7 @@ def truths() -> list[tuple[str, str]]:
         for name, subject in SUBJECTS.items()
         if not name.startswith(("types.", "events.", "errors.")) and not name.endswith("Error")
         for parameter in subject.names
-        if parameter in ("strict", "fast")
+        if (parameter in subject.options and parameter in ("strict", "fast", "done"))
         or any(one.name == parameter and type(one.default) is bool for one in subject.takes)
     ]
 

@@ -1,160 +1,32 @@
-"""The event decoder: what section 9.2 of the HTML standard says, whatever the cut, in linear time and bounded memory."""
+"""The event decoder: what section 9.2 of the HTML standard says, whatever the cut."""
 
 from __future__ import annotations
 
-import gc
 import pickle
-import re
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 
 import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamkit.errors import LimitError, MisuseError
+from helpers.sse_reading import (
+    Event,
+    Reading,
+    as_text,
+    cut,
+    each_byte,
+    halves,
+    places,
+    read,
+    reference,
+    streams,
+    with_empty_blocks,
+)
+from streamkit.errors import MisuseError
 from streamkit.sse import BOM, IGNORED_LINE_COST, Comment, EventDecoder, ServerSentEvent
 
-Event = ServerSentEvent
-
-
-@attrs.frozen
-class Reading:
-    """Everything that can be seen of one stream."""
-
-    items: tuple[Event | Comment, ...] = ()
-    rest: Event | None = None
-    retry: int | None = None
-    last_event_id: str = ""
-    failed_at: int | None = None
-    """Number of the event that was over the limit."""
-
-
-def read(blocks: Iterable[bytes | bytearray], maximum: int = 1 << 20) -> Reading:
-    decoder = EventDecoder(max_event_bytes=maximum)
-    items: list[Event | Comment] = []
-    rest = failed_at = None
-    try:
-        for block in blocks:
-            items += decoder.feed_all(block)
-        rest = decoder.close()
-    except LimitError as error:
-        failed_at = error.event
-    assert decoder.events == sum(isinstance(item, Event) for item in items)
-    assert decoder.comments == sum(isinstance(item, Comment) for item in items)
-    assert decoder.held == 0
-    return Reading(tuple(items), rest, decoder.retry, decoder.last_event_id, failed_at)
-
-
-def each_byte(stream: bytes) -> list[bytes]:
-    return [stream[i : i + 1] for i in range(len(stream))]
-
-
-def with_empty_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    for block in blocks:
-        yield from (b"", block)
-
-
-def halves(stream: bytes) -> Iterator[list[bytes]]:
-    for i in range(1, len(stream)):
-        yield [stream[:i], stream[i:]]
-
-
-def cut(stream: bytes, places: list[int]) -> list[bytes]:
-    edges = [0, *sorted({place % (len(stream) + 1) for place in places}), len(stream)]
-    return [stream[a:b] for a, b in pairwise(edges)]
-
-
-def reference(stream: bytes) -> Reading:
-    """The standard's own words over the whole text at once: slow, obvious, and nothing shared with the decoder."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    *lines, unfinished = re.split("\r\n|\n|\r", text)
-    items: list[Event | Comment] = []
-    data = event_type = last_id_buffer = last_id = ""
-    retry = None
-    ignored: list[str] = []
-
-    def process(line: str) -> None:
-        nonlocal data, event_type, last_id_buffer, retry
-        field, value = line.split(":", 1) if ":" in line else (line, "")
-        if value[:1] == " ":
-            value = value[1:]
-        if field == "data":
-            data += value + "\n"
-        elif field == "event":
-            event_type = value
-        elif field == "id" and "\0" not in value:
-            last_id_buffer = value
-        elif field == "retry" and re.fullmatch("[0-9]+", value):
-            retry = int(value)
-        else:
-            ignored.append(line)
-
-    def event() -> Event:
-        return Event(data[:-1].encode(), event_type or "message", last_id_buffer, tuple(x.encode() for x in ignored))
-
-    for line in lines:
-        if line.startswith(":"):
-            items.append(Comment(line[2:] if line[1:2] == " " else line[1:]))
-        elif line:
-            process(line)
-        else:
-            last_id = last_id_buffer
-            if data:
-                items.append(event())
-            data = event_type = ""
-            ignored.clear()
-    so_far = retry
-    if unfinished and not unfinished.startswith(":"):
-        process(unfinished)
-    return Reading(tuple(items), event() if data else None, so_far, last_id)
-
-
-def fails_at(stream: bytes, maximum: int) -> int | None:
-    """Rule 3 of sse.py: the first event whose lines, finished comments aside, are longer than the limit."""
-    lines = re.split(b"\r\n|\n|\r", stream.removeprefix(BOM))
-    size, data, number = 0, False, 1
-    for line in lines:
-        if size + len(line) > maximum:
-            return number
-        name = line.split(b":")[0]
-        if not line:
-            number += data
-            size, data = 0, False
-        elif line[0:1] != b":":
-            size += len(line)
-            value = line[len(name) + 1 :].removeprefix(b" ")
-            data = data or name == b"data"
-            good = {
-                b"data": True,
-                b"event": True,
-                b"id": b"\0" not in value,
-                b"retry": re.fullmatch(b"[0-9]+", value) is not None,
-            }
-            size += 0 if good.get(name) else IGNORED_LINE_COST
-            if size > maximum:
-                return number
-    return None
-
-
-def as_text(reading: Reading) -> Reading:
-    """Data and ignored lines with replacement characters for what is not UTF-8, to compare with the reference."""
-
-    def event(e: Event) -> Event:
-        return attrs.evolve(
-            e,
-            data=e.data.decode("utf-8", "replace").encode(),
-            ignored=tuple(line.decode("utf-8", "replace").encode() for line in e.ignored),
-        )
-
-    items = tuple(event(item) if isinstance(item, Event) else item for item in reading.items)
-    return attrs.evolve(reading, items=items, rest=event(reading.rest) if reading.rest else None)
-
-
-# --- the standard, line by line ---------------------------------------------------------------------------------------
+# --- the standard, line by line
 
 CASES: dict[str, tuple[Reading, bytes]] = {
     "a stream of nothing has no events": (Reading(), b""),
@@ -301,20 +173,6 @@ def test_a_stream_with_other_line_ends_is_the_same_stream(end: bytes) -> None:
             assert expected == read(each_byte(stream.replace(b"\n", end)))
 
 
-PIECES = [
-    *(b"data:", b"data: ", b"data", b"id:", b"id: ", b"retry:", b"retry: ", b"event:", b"event: ", b":", b": ", b" "),
-    *(b"\n", b"\n\n", b"\r", b"\r\n", b"\r\n\r\n", b"\n\ndata: ", b"\n\ndata:", b"\0", BOM, BOM[:1], BOM[1:]),
-    *(b"a", b"7", b"42", b"x:y", b"{}", "é日🎉".encode(), "\u2028".encode(), "\u0085".encode(), b"\xff", b"\xe2\x80"),
-]
-soup = st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join)
-events = st.lists(
-    st.sampled_from([b"data: a\n\n", b"data: bb\n\n", b"data:c\n\n", b": ping\n\n", b"id: 1\n\n", b"data: d\r\n\r\n"]),
-    max_size=8,
-).map(b"".join)
-streams = soup | st.tuples(st.sampled_from([b"", BOM]), events, soup, events).map(b"".join)
-places = st.lists(st.integers(0, 400), max_size=12)
-
-
 @given(streams, places)
 @example(BOM + BOM, [1])
 def test_random_bytes_read_as_the_standard_says(stream: bytes, places: list[int]) -> None:
@@ -322,20 +180,6 @@ def test_random_bytes_read_as_the_standard_says(stream: bytes, places: list[int]
     assert reference(stream) == as_text(whole)
     assert whole == read(each_byte(stream))
     assert whole == read(cut(stream, places))
-
-
-@given(streams, places, st.integers(1, 60))
-@example(BOM[:1], [], 1)
-def test_a_limit_is_met_at_the_same_event_whatever_the_cut(stream: bytes, places: list[int], maximum: int) -> None:
-    whole = read([stream], maximum)
-    assert fails_at(stream, maximum) == whole.failed_at
-    assert whole == read(each_byte(stream), maximum)
-    assert whole == read(with_empty_blocks(cut(stream, places)), maximum)
-    without = read([stream])
-    if whole.failed_at is None:
-        assert without == whole
-    else:
-        assert without.items[: len(whole.items)] == whole.items
 
 
 @given(streams, places)
@@ -347,7 +191,7 @@ def test_feed_gives_the_events_of_feed_all(stream: bytes, places: list[int]) -> 
     assert sum(isinstance(item, Comment) for item in whole.items) == decoder.comments
 
 
-# --- when things come ---------------------------------------------------------------------------------------------------
+# --- when things come
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -409,7 +253,7 @@ def test_a_retry_that_fits_no_clock_is_ignored() -> None:
     assert 12 == decoder.retry
 
 
-# --- values -------------------------------------------------------------------------------------------------------------
+# --- values
 
 
 @pytest.mark.parametrize("stream", [b"data: a\n\n", b"event: message\ndata: a\n\n"], ids=["fast lane", "line by line"])
@@ -451,7 +295,7 @@ def test_nothing_refers_to_a_block_that_was_read(tail: bytes) -> None:
     assert before == sys.getrefcount(block)
 
 
-# --- misuse -------------------------------------------------------------------------------------------------------------
+# --- misuse
 
 
 @pytest.mark.parametrize(("name", "block"), [("str", "data: a\n\n"), ("None", None), ("list", [1]), ("int", 3)])
@@ -480,131 +324,3 @@ def test_after_close_feeding_is_misuse_and_closing_is_nothing(stream: bytes) -> 
         with pytest.raises(MisuseError, match=r"after close\(\)"):
             decoder.feed(block)
     assert decoder.close() is None
-
-
-@pytest.mark.parametrize("maximum", [0, -1, True, 1.5, None, "1"])
-def test_a_limit_is_a_positive_number(maximum: object) -> None:
-    with pytest.raises(MisuseError, match=re.escape(repr(maximum))):
-        EventDecoder(max_event_bytes=maximum)  # type: ignore[arg-type]
-
-
-# --- the limit ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_event_of_just_the_limit_passes_and_one_byte_more_does_not() -> None:
-    for stream, size in [
-        (b"data: 12345\n\n", 11),
-        (b"data:1\r\ndata:2\r\n\r\n", 12),
-        (b"x\n", 1 + IGNORED_LINE_COST),
-        (b"data:1\nx\n\n", 7 + IGNORED_LINE_COST),
-        (b": 45678", 7),
-    ]:
-        assert read([stream], size).failed_at is None
-        assert 1 == read([stream], size - 1).failed_at
-        assert 1 == read(each_byte(stream), size - 1).failed_at
-
-
-def test_events_before_the_limit_are_handed_over_and_the_next_call_raises_from_then_on() -> None:
-    decoder = EventDecoder(max_event_bytes=10)
-    assert [Event(b"a"), Event(b"b")] == decoder.feed(b"data: a\n\ndata: b\n\ndata: 12345\n\ndata: c\n\n")
-    assert 0 == decoder.held
-    for block in (b"", b"data: d\n\n", b"\n"):
-        with pytest.raises(LimitError) as caught:
-            decoder.feed(block)
-        assert ("max_event_bytes", 10, 3) == (caught.value.limit, caught.value.maximum, caught.value.event)
-    assert decoder.close() is None
-
-
-def test_close_raises_what_feed_still_owed_once() -> None:
-    decoder = EventDecoder(max_event_bytes=10)
-    assert [Event(b"a")] == decoder.feed(b"data: a\n\ndata: 12345")
-    with pytest.raises(LimitError):
-        decoder.close()
-    assert decoder.close() is None
-
-
-def test_with_nothing_to_hand_over_the_limit_is_raised_at_once() -> None:
-    for feed in ("feed", "feed_all"):
-        with pytest.raises(LimitError, match="more than 10 bytes"):
-            getattr(EventDecoder(max_event_bytes=10), feed)(b"data: 12345")
-    decoder = EventDecoder(max_event_bytes=10)
-    with pytest.raises(LimitError):
-        decoder.feed(b"data: 12345")
-    assert decoder.close() is None
-    with pytest.raises(LimitError):  # a comment is nothing to feed()
-        EventDecoder(max_event_bytes=10).feed(b": c\n\ndata: 12345")
-    decoder = EventDecoder(max_event_bytes=10)
-    assert [Comment("c")] == decoder.feed_all(b": c\n\ndata: 12345")
-
-
-def test_finished_events_and_comments_do_not_count() -> None:
-    assert read([b"data: 1234\n\n: 56789012\n" * 50], 10) == read([b"data: 1234\n\n: 56789012\n" * 50])
-    assert read([b"data: 1\n" + b": 1\n" * 1000 + b"\n"], 10).items[-1] == Event(b"1")
-
-
-def test_the_default_limit_takes_an_image_and_refuses_what_never_ends() -> None:
-    decoder = EventDecoder()
-    decoder.feed(b"data: " + b"x" * (16 * 1024 * 1024 - 6))
-    with pytest.raises(LimitError):
-        decoder.feed(b"x")
-
-
-# --- cost ---------------------------------------------------------------------------------------------------------------
-
-
-def one_dripped_event(n: int) -> list[bytes]:
-    return [b"data: ", *[b"x" * 64] * n, b"\n\n"]
-
-
-def many_dripped_lines(n: int) -> list[bytes]:
-    return [b"data: " + b"x" * 60, *[b"x\ndata: xxxxxxxxxxxxx"] * n, b"\n\n"]
-
-
-def many_lines_in_one_block(n: int) -> list[bytes]:
-    return [b"data: x\n" * n + b"\n"]
-
-
-def many_events_in_one_block(n: int) -> list[bytes]:
-    return [b"data: x\n\n" * n]
-
-
-def blank_lines_after_an_open_event(n: int) -> list[bytes]:
-    return [b"event: x\nda", b"ta: x" + b"\n" * n]
-
-
-def carriage_returns(n: int) -> list[bytes]:
-    return [b"\r", b"\n"] * n
-
-
-def a_block_far_over_the_limit(n: int) -> list[bytes]:
-    return [(b"data: " + b"x" * 500 + b"\n\n") * n]
-
-
-@pytest.mark.parametrize(
-    "shape, n",
-    [
-        (one_dripped_event, 20_000),
-        (many_dripped_lines, 10_000),
-        (many_lines_in_one_block, 20_000),
-        (many_events_in_one_block, 30_000),
-        (blank_lines_after_an_open_event, 50_000),
-        (carriage_returns, 10_000),
-        (a_block_far_over_the_limit, 3_000),
-    ],
-    ids=lambda value: value.__name__ if callable(value) else "",
-)
-def test_twice_the_stream_costs_less_than_three_times(shape: Callable[[int], list[bytes]], n: int) -> None:
-    def cost(blocks: list[bytes]) -> float:
-        decoder = EventDecoder(max_event_bytes=1000 if shape is a_block_far_over_the_limit else 1 << 24)
-        start = time.process_time()
-        for block in blocks:
-            decoder.feed(block)
-        return time.process_time() - start
-
-    gc.disable()  # its own cost grows with everything that other tests left alive
-    try:
-        # In turns, so that whatever else the machine does falls on both.
-        once, twice = map(min, zip(*((cost(shape(n)), cost(shape(2 * n))) for _ in range(15)), strict=True))
-    finally:
-        gc.enable()
-    assert twice < 3 * once

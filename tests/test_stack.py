@@ -21,7 +21,7 @@ from streamkit import (
     structure,
     unstructure,
 )
-from streamkit._stack import NoRoom, has_room
+from streamkit._stack import NoRoom, Room, has_room
 from streamkit.events import ContentDelta, End
 from streamkit.types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
@@ -225,6 +225,37 @@ def test_data_too_deep_for_a_low_limit_fails_the_stream_and_plain_text_is_read()
     assert isinstance((*events, *outcome.events)[-1], End)
 
 
+def test_a_chunk_too_deep_for_a_low_limit_fails_the_stream_too() -> None:
+    limit = sys.getrecursionlimit()
+    accumulator = Accumulator()
+    nested = structure(json.loads(delta(f'{{"content":"a","x":{NESTED}}}')), CreateChatCompletionStreamResponse)
+    sys.setrecursionlimit(limit - deepest() + 190)
+    try:
+        with pytest.raises(MisuseError, match="the caller's stack is too deep"):
+            accumulator.add(nested)
+    finally:
+        sys.setrecursionlimit(limit)
+    outcome = accumulator.close()
+    assert ("failed", "limit") == (outcome.name, outcome.reason)
+
+
 def test_there_is_room_where_the_stack_is_not_deep() -> None:
     assert has_room()
     assert not dive(deepest() - 70, lambda _: has_room(), None)
+
+
+def test_room_is_found_again_wherever_the_next_call_comes_from() -> None:
+    room, most = Room(), deepest()
+    for depth in (0, 0, most - 70, most - 70, 40, 40, most - 600, most - 70, 0):
+        assert (depth != most - 70) == dive(depth, lambda _: room.left(), None)
+
+
+def test_the_limit_is_looked_at_again_where_the_depth_is_the_same() -> None:
+    room, limit = Room(), sys.getrecursionlimit()
+    assert [True, True] == [room.left() for _ in range(2)]
+    sys.setrecursionlimit(limit - deepest() + 40)
+    try:
+        found = room.left()
+    finally:
+        sys.setrecursionlimit(limit)
+    assert not found

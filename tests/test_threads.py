@@ -13,20 +13,22 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import make_dataclass
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
 
 from helpers.corpus import TRACES, Reading, pieces, read
+from helpers.wire import DONE, delta, sse
 from shapes import SHAPES
-from streamkit import ValidationError, codec
+from streamkit import Accumulator, MisuseError, ValidationError, codec, reassemble
 from streamkit import types as t
 from streamkit.types import _structuring, _unstructuring
 
 THREADS = 8
 PATIENCE = 60  # seconds
 SRC = Path(__file__).resolve().parents[1] / "src"
+WIRE = sse(delta('{"content":"Hel"}'), delta('{"content":"lo"}', "stop")) + DONE
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,47 @@ def test_threads_with_accumulators_of_their_own_read_what_one_thread_reads() -> 
 
     for together in at_once(*map(job, range(4))):
         assert alone == together
+
+
+@pytest.mark.parametrize("verb, given", [("feed", WIRE), ("absorb", WIRE), ("add", {"choices": []})])
+def test_a_second_thread_that_feeds_an_accumulator_is_told_so_and_the_first_goes_on(verb: str, given: Any) -> None:
+    accumulator, reads, goes_on = Accumulator(), Event(), Event()
+
+    def wait(_: object) -> None:
+        reads.set()
+        assert goes_on.wait(PATIENCE)
+
+    def second() -> str:
+        assert reads.wait(PATIENCE)
+        try:
+            getattr(accumulator, verb)(given)
+        except MisuseError as error:
+            return error.message
+        finally:
+            goes_on.set()
+        return "nothing"
+
+    accumulator.tap(wait)
+    events, told = at_once(lambda: accumulator.feed(WIRE), second)
+    assert "a block or chunk was given to this Accumulator while it reads another one" in told
+    assert Accumulator().feed(WIRE) == events
+    assert "done" == accumulator.close().reason
+
+
+def test_what_feeds_an_accumulator_out_of_its_own_tap_is_told_so() -> None:
+    accumulator = Accumulator()
+    accumulator.tap(lambda _: accumulator.feed(WIRE))
+    with pytest.raises(MisuseError, match=r"while it reads another one.*function given to tap"):
+        accumulator.feed(WIRE)
+    assert "Hello" == reassemble(WIRE).choices[0].message.content
+    assert reassemble(WIRE) == accumulator.snapshot()
+
+
+def test_threads_that_take_turns_may_feed_one_accumulator() -> None:
+    accumulator = Accumulator()
+    for block in pieces(WIRE, 7):
+        at_once(lambda: accumulator.absorb(block))  # noqa: B023  it is over before the next one
+    assert reassemble(WIRE) == accumulator.snapshot()
 
 
 REQUEST = {

@@ -277,3 +277,11 @@ class TestMisuse:
     def test_a_trace_does_not_change(self) -> None:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             small().end = "eof"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"], ids=["gzip", "zstd"])
+def test_a_trace_that_is_still_compressed_is_named_as_that(start: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "case.trace.jsonl"
+    path.write_bytes(start + b"\n" * 9)
+    with pytest.raises(FormatError, match=r"case\.trace\.jsonl: this file is still compressed"):
+        read_trace(path)

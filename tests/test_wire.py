@@ -1,7 +1,7 @@
 """What real senders write, entry by entry: lines and events (1 to 26) and errors inside the stream (27 to 34).
 
 The number in a test's name is that of the entry in the survey of wire shapes that this library was built on. The rest of
-it is in test_wire_envelope.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a test
+it is in test_wire_chunks.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a test
 holds something else than the survey proposes, its docstring says why.
 """
 

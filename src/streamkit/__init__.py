@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
+    from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
 
 __all__ = (
@@ -77,6 +78,7 @@ __all__ = (
     "Timing",
     "TruncatedError",
     "ValidationError",
+    "__version__",
     "async_tee",
     "async_to_chunks",
     "async_to_events",
@@ -97,6 +99,7 @@ __all__ = (
 
 # Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
 _LATER = {
+    "__version__": "_version",
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
     "AsyncSubscription": "_live.broadcast_async",

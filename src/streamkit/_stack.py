@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .errors import MisuseError
 
-__all__ = ("LAST", "NoRoom", "guarded", "has_room", "require_room")
+__all__ = ("LAST", "NoRoom", "Room", "guarded", "has_room", "require_room")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +53,31 @@ def has_room() -> bool:
     except RecursionError:
         return False
     return True
+
+
+class Room:
+    """`has_room` for one function that is called again and again, as a rule from the same depth: 0.1 us then.
+
+    It remembers how deep the last call was, and looks whether the stack ends there: no exception, which costs most.
+    """
+
+    __slots__ = ("_depth",)
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def left(self) -> bool:
+        """Whether the stack has room for whatever a block may need."""
+        try:
+            if sys._getframe(self._depth).f_back is None:
+                return self._depth < sys.getrecursionlimit() // 4 or has_room()
+        except ValueError:
+            pass  # not so deep as the last time
+        depth, frame = 0, sys._getframe()
+        while (below := frame.f_back) is not None:
+            depth, frame = depth + 1, below
+        self._depth = depth
+        return has_room()
 
 
 def require_room() -> None:

@@ -7,7 +7,7 @@
     response = acc.snapshot()
 
 It joins the layers by calling: `sniff` tells what kind of body this is at all, `sse` cuts its blocks into events,
-`assembly` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
+`assembler` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
 Whatever the cut of the bytes, events, response, outcome and anomalies are the same. Cost: O(1) a chunk in what came
 before.
 """
@@ -22,18 +22,31 @@ import attrs
 
 from . import events as ev
 from ._arguments import check_bool, check_kind, whole
+from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._decode.sniff import Sniffer, begins_with_document, read_body
-from ._fast.lane import Lane
+from ._fast.lane import LEAST_VALUES, Lane
+from ._fast.learning import BETWEEN
+from ._field_docs import show_fields
 from ._fold.assembler import Assembler
-from ._stack import LAST, NoRoom, guarded, has_room, require_room
+from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
-from .errors import FormatError, LimitError, MisuseError, RemoteError, SenderError, StreamError, shown
+from .errors import (
+    FormatError,
+    LimitError,
+    MisuseError,
+    RemoteError,
+    SenderError,
+    SourceError,
+    StreamError,
+    excerpt,
+    shown,
+)
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule, check_rules
-from .sse import CR, LF, Comment, Discarded, EventDecoder, ServerSentEvent
+from .sse import CR, LF, Comment, Discarded, EventDecoder, event_of
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._unstructuring import written
 
@@ -43,6 +56,11 @@ Out = list[ev.Event] | None
 
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
+_LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
+_TWO_THREADS = (
+    "a block or chunk was given to this Accumulator while it reads another one: it takes one thread at a time, and nothing"
+    " from a function given to tap(); put a lock around it, or give each stream an Accumulator"
+)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -82,13 +100,16 @@ class Accumulator:
     """Reassembles one stream.
 
     `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` where the sender
-    reports an error, as an event or as the whole body); the events of that block are then in `outcome.events`. `limits`: how large the stream may
-    grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
+    reports an error, as an event or as the whole body); the events of that block are then in `outcome.events`.
+    `limits`: how large the stream may grow. `rules`: how a field that comes in many chunks is folded;
+    `{**RULES, path: Rule.LAST}` changes one.
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
 
-    One thread at a time: two that feed, or one that feeds while another takes a snapshot, need a lock of yours.
+    One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
+    or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
+    the fast lane does not look. Threads that take turns are fine.
 
     `feed`, `absorb`, `add` and `close` raise `StreamError` and its children only: `MisuseError` at once, others only
     under `strict`. What a sender does wrong is an event, an anomaly and the outcome.
@@ -107,18 +128,26 @@ class Accumulator:
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
+        self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        plain = fast and rules is RULES and not dialect
+        plain = fast and rules is RULES and not dialect and limits.max_event_values >= LEAST_VALUES
         self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
-        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes)
+        self._asleep: Lane | None = None  # the lane while it rests
+        self._slept_at = self._wake_at = 0  # events
+        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
         self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
-        self._head = b""  # how the bytes began, until there is an event in them: perhaps a text that says what is wrong
+        self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._bytes = 0
         self._blocks = 0
         self._closed = False
+        self._busy = False  # a block is being read
         self._overran = False  # whether the stack ended in the middle of an event
+        self._room = Room()
+
+    def __repr__(self) -> str:
+        return describe(self, self)
 
     # --- in
 
@@ -156,6 +185,15 @@ class Accumulator:
     @guarded
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        try:
+            self._busy = True
+            return self._add_alone(chunk)
+        finally:
+            self._busy = False
+
+    def _add_alone(self, chunk: Any) -> list[ev.Event]:
         out: list[ev.Event] = []
         self._enter(out)
         self._check_open("add")
@@ -190,9 +228,12 @@ class Accumulator:
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
-            self._closed = True
-            outcome = self._ended_with(out)
-        return outcome
+            # None where KeyboardInterrupt came in the middle: then the next one closes.
+            if self._assembler.outcome is not None:
+                self._closed = True
+                self._ended_with(out)
+        assert self._assembler.outcome is not None
+        return self._assembler.outcome
 
     @guarded
     def cancel(self) -> Outcome:
@@ -215,6 +256,24 @@ class Accumulator:
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
+
+    @guarded
+    def break_off(self, error: SenderError) -> Outcome:
+        """The source broke: as `close`, but where neither a chunk nor an error of the sender's had arrived, failed with
+        `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is what had arrived."""
+        if not isinstance(error, (SourceError, RemoteError)):
+            raise self._misuse(f"break_off() takes a SourceError or a RemoteError, not {type(error).__name__}")
+        if not self._closed and self._assembler.open and not self._reducer.chunks:
+            arrived = self._head if self._sniffer is None else self._sniffer.held
+            error.excerpt = excerpt(arrived) if arrived else error.excerpt
+            self._assembler.instead = error
+        try:
+            return self.close()
+        except FormatError:  # strict=True, at half an event: the source broke in it, the sender did nothing wrong
+            outcome = self._assembler.outcome
+            if outcome is None or outcome.error is not error:
+                raise
+            return outcome
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         out: list[ev.Event] = []
@@ -240,7 +299,7 @@ class Accumulator:
         if not callable(take):
             raise self._misuse(f"tap() takes a function of one chunk, not {shown(take)}")
         self._settle()
-        self._lane = None
+        self._lane = self._asleep = None
         self._assembler.tap = take
 
     # --- out
@@ -265,7 +324,7 @@ class Accumulator:
 
         Places are `usage`, `x_groq.usage` (Groq) and `choices[].usage` (Moonshot); events are numbered from 1.
         """
-        return dict(self._reducer.usage_source)
+        return dict(self._reducer.usage.source)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -345,24 +404,33 @@ class Accumulator:
             self._lane.pause()
 
     def _take(self, block: Any, out: Out) -> None:
+        """Read a block that the fast lane has not taken. Report where two threads do so at once: the fast lane itself has
+        no time for that, but of two threads that feed, both soon come here, before anything is lost."""
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
         if type(block) is not bytes:
             block = self._as_bytes(block)
         # What ends no line is only kept: that takes few frames.
-        if (LF in block or CR in block or self._sniffer is not None) and not has_room():
+        if (LF in block or CR in block or self._sniffer is not None) and not self._room.left():
             raise NoRoom(NoRoom.message)
         try:
-            self._take_in(block, out)
+            self._busy = True
+            self._take_alone(block, out)
         except RecursionError:  # here no more can be done than to remember it
-            self._overran, self._lane = True, None
+            self._overran, self._lane, self._asleep = True, None, None
             raise
+        finally:
+            self._busy = False
 
-    def _take_in(self, block: Any, out: Out) -> None:
-        self._settle()
-        if type(block) is not bytes:
-            block = self._as_bytes(block)
+    def _take_alone(self, block: bytes, out: Out) -> None:
+        lane = self._lane
+        if lane is not None:
+            self._settle()
         self._check_open("feed")
         if self._overran:
             self._overrun(out)
+        if lane is None and self._asleep is not None:
+            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
         if not block:
             return None
         self._blocks += 1
@@ -375,13 +443,12 @@ class Accumulator:
             if not self._sniffer.decided or self._sniffer.body:
                 return None
             self._sniffer = None
-        beginning = not self._assembler.events
+        beginning = not self._reducer.chunks
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
         held, self._tail = self._tail, b""
         if held:
             block = held + block
-        lane = self._lane
         if lane is not None:
             lane.disarm()
             if self._bytes > self._response_limit or len(block) > self._event_limit:
@@ -390,13 +457,14 @@ class Accumulator:
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._assembler.events:
+        if beginning and self._reducer.chunks:
             self._head = b""
         if raised is not None:
             self._ended_with(out)  # as raising returns nothing
             raise raised
         self._check_tap()
-        if lane is not None and not self._tail and self._decoder.between_events:
+        lane = self._lane
+        if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._bytes, self._event_limit))
         return None
 
@@ -404,6 +472,11 @@ class Accumulator:
         """Read a block in the fast lane as far as that goes, and else event by event."""
         at, end, raised = 0, len(block), None
         while at < end:
+            asleep = 0
+            if self._lane is None:
+                asleep = self._wake_at - self._assembler.events
+                if asleep <= 0:
+                    self._wake(lane)
             ready = lane.current is not None and self._decoder.between_events
             if ready:
                 start = at
@@ -413,16 +486,19 @@ class Accumulator:
                     self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
-            # One event, so that the next one may take the fast lane; many, where that is not to be hoped for.
-            skip = at + _MANY if lane.resting else at
-            blank = _BLANK_LINE.search(block, skip)
-            if blank is not None:
-                stop = blank.end()
-            elif ready and end - at < _TAIL and _begins_data(block, at, end):
+            # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
+            # all up to the next line of data, where none begins here: comments, blank lines.
+            if asleep <= 0 and not block.startswith(b"data", at):
+                stop = _next_data(block, at)
+                if ready and stop < end:
+                    lane.budget.spend(BETWEEN)
+                    self._rest(lane)
+            else:
+                blank = _BLANK_LINE.search(block, at + min(max(asleep, 0) * _LEAST_EVENT, _MANY))
+                stop = end if blank is None else blank.end()
+            if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
                 self._tail = block[at:]
                 break
-            else:
-                stop = end
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
         return raised
@@ -448,9 +524,14 @@ class Accumulator:
                 else:
                     self._pause()
                     self._assembler.event(item, out)  # type: ignore[arg-type]
+                    if self._lane is not None:
+                        self._lane.miss()
+                        self._rest(self._lane)
             except LimitError as error:  # what follows in this block is looked at as if it came in the next one
+                self._pause()
                 self._assembler.fail(error, "limit", out)
             except (FormatError, RemoteError) as error:
+                self._pause()
                 self._assembler.fail(error, "anomaly", out)
                 raised = error
         return raised
@@ -464,23 +545,46 @@ class Accumulator:
         except (FormatError, RemoteError) as error:
             self._assembler.fail(error, "anomaly", arguments[-1])
             raise
+        except RecursionError:
+            self._overran = True
+            raise
 
     def _data(self, data: bytes, raw: bytes, out: Out) -> None:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
         lane = self._lane
         if lane is None:
-            return self._assembler.event(ServerSentEvent(data), out)
-        lane.pause()
+            return self._assembler.event(event_of(data), out)
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(ServerSentEvent(data), out)
+        self._assembler.event(event_of(data), out)
         chunk = self._reducer.last
-        if chunk is not None and self._reducer.chunks == chunks + 1:
-            return lane.learn(raw, data, chunk, tuple(trail))
-        return lane.miss()
+        if self._reducer.chunks == chunks and self._assembler.unaffected:
+            lane.miss()  # a ping, say: nothing was folded, so that every template holds
+        elif chunk is not None and self._reducer.chunks == chunks + 1:
+            lane.pause()
+            lane.learn(raw, data, chunk, tuple(trail))
+        else:
+            lane.pause()
+            lane.miss()
+        self._rest(lane)
+
+    def _rest(self, lane: Lane) -> None:
+        """Put the lane to sleep where its budget is empty: for a number of events nobody asks it."""
+        events = lane.budget.rests
+        if events:
+            lane.pause()
+            self._lane, self._asleep = None, lane
+            self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
+
+    def _wake(self, lane: Lane) -> None:
+        lane.budget.rest(self._assembler.events - self._slept_at)
+        self._lane, self._asleep = lane, None
 
     # --- the end
 
     def _close(self, out: Out) -> None:
+        if self._sniffer is not None and (text := self._sniffer.give_up()):
+            self._sniffer, self._head = None, text
+            self._decoder.feed_raw(text)  # no line ends in it
         if self._sniffer is not None:
             return self._close_body(self._sniffer, out)
         try:
@@ -490,6 +594,8 @@ class Accumulator:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
+        if is_unframed(self._decoder.unread):
+            self._assembler.discarded(self._decoder.unread, out)
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
         return self._assembler.close(
             last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
@@ -503,8 +609,8 @@ class Accumulator:
             return None
         if not sniffer.body:
             return self._assembler.end("empty", out)
-        found = read_body(data)
-        if found is None and begins_with_document(data):
+        found = read_body(data, self._value_limit)
+        if found is None and begins_with_document(data, self._value_limit):
             if raised := self._read(data + b"\n\n", out):
                 raise raised
             return self._close(out)
@@ -544,6 +650,16 @@ class Accumulator:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
 
 
+def _next_data(block: bytes, at: int) -> int:
+    """Where the next event begins whose first line is data; the end of the block where none does."""
+    if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
+        for blank in (b"\n\n", b"\n\r\n"):
+            found = block.find(blank + b"data", at)
+            if found >= 0:
+                return found + len(blank)
+    return len(block)
+
+
 def _begins_data(block: bytes, at: int, end: int) -> bool:
     """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
     line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
@@ -570,3 +686,23 @@ def require_unused(accumulator: object) -> Accumulator:
         state = "closed" if accumulator.done else "used"
         raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or none")
     return accumulator
+
+
+def describe(owner: object, accumulator: Accumulator | None, **facts: object) -> str:
+    """Return the `repr` of what reads a stream with `accumulator`: its state, its counts, further `facts`.
+
+    It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
+    `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
+    """
+    assembler = getattr(accumulator, "_assembler", None)
+    if accumulator is None or assembler is None:
+        return f"<{type(owner).__name__} not ready>"
+    lane = getattr(accumulator, "_lane", None)
+    unsettled = 0 if lane is None else lane.unsettled
+    outcome = assembler.outcome
+    state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
+    facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
+    return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
+
+
+show_fields(__name__)

@@ -8,10 +8,11 @@ counted after that, so that a sender which is odd in every chunk costs no memory
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import FormatError, excerpt
 
 __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
@@ -19,13 +20,17 @@ __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
 Severity = Literal["note", "repaired", "lost"]
 
 
+Grade = TypeVar("Grade", bound=str)
+
+
 @attrs.frozen
-class Anomaly:
-    """One thing that a sender did and the format does not say."""
+class Sighting(Generic[Grade]):
+    """What was seen in a stream: once in words, and how often. `Grade`: the severities that there are."""
 
     code: str
-    """A word from `CODES`."""
-    severity: Severity
+    """A word from the table of its kind: `CODES` for an anomaly."""
+    severity: Grade
+    """How bad it is."""
     message: str
     """One sentence: what the sender did."""
     action: str
@@ -40,6 +45,11 @@ class Anomaly:
     """The start of what stood there the first time."""
 
 
+@attrs.frozen
+class Anomaly(Sighting[Severity]):
+    """One thing that a sender did and the format does not say."""
+
+
 CODES: dict[str, tuple[Severity, str, str]] = {
     # code: (severity, what the sender did, what was made of it)
     # --- bytes and events
@@ -52,7 +62,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
-    "unframed_json": ("repaired", "JSON stands on a line without `data:`.", "It was read as data."),
+    "unframed_json": (
+        "repaired",
+        "JSON stands on a line without `data:`, or with more before it.",
+        "It was read as data.",
+    ),
     "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
     "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
     "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
@@ -118,7 +132,10 @@ CODES: dict[str, tuple[Severity, str, str]] = {
 }
 """Every code with its severity, what the sender did, and what was made of it."""
 
-_INDEX = re.compile(r"\[\d+\]")
+
+MANY_NOTES = 64  # notes of one event that the trail keeps
+
+_INDEX = re.compile(r"\[\d++\]")
 
 
 class Anomalies:
@@ -139,7 +156,10 @@ class Anomalies:
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` stood."""
         key = (code, _INDEX.sub("[]", path))
-        self.trail.append(key)
+        if len(self.trail) < MANY_NOTES:
+            self.trail.append(key)
+        elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is no longer of use
+            self.trail.append(("more_anomalies", ""))
         if key in self._counts:
             self._counts[key] += 1
             return
@@ -162,3 +182,10 @@ class Anomalies:
     def all(self) -> tuple[Anomaly, ...]:
         """Every anomaly so far, in order of first sight, each with its count."""
         return tuple(attrs.evolve(seen, count=self._counts[key]) for key, seen in self._seen.items())
+
+
+def ignore(code: str, path: str = "$", found: object = None) -> None:
+    """Note nothing: the sink for a value that is read a second time, whose anomalies were noted the first time."""
+
+
+show_fields(__name__)

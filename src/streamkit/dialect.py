@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 
 from ._arguments import bool_field
+from ._field_docs import show_fields
 from .types import (
     ChatChoiceStream,
     ChatCompletionStreamResponseDelta,
@@ -153,21 +154,26 @@ class _SoFar:
     def new_in(self, text: str) -> str:
         """What `text` adds, if it is the text so far and more, or else a further piece."""
         if self._pieces and self._begins(text):
-            self._pieces = ["".join(self._pieces)]
-            so_far = self._pieces[0]
-            if text.startswith(so_far):
-                text = text[len(so_far) :]
-            elif len(text) >= _LONG and so_far.startswith(text):
+            if len(text) >= self._length:
+                self._pieces = ["".join(self._pieces)]
+                text = text[self._length :]
+            elif len(text) >= _LONG:
                 return ""  # an older state once more
         self._pieces.append(text)
         self._length += len(text)
         return text
 
     def _begins(self, text: str) -> bool:
-        """Whether it may be worth joining: `text` is as long, or long enough to be an older state, and begins alike."""
-        if len(text) < min(self._length, _LONG):
-            return False
-        return text.startswith(self._pieces[0][: len(text)])
+        """Whether one of `text` and the text so far begins with the other. Costs no more than `text` is long: each piece is
+        compared where it stands, as one join for each text that is an older state would cost all that came before."""
+        at = 0
+        for piece in self._pieces:
+            if at >= len(text):
+                break
+            if not text.startswith(piece if at + len(piece) <= len(text) else piece[: len(text) - at], at):
+                return False
+            at += len(piece)
+        return True
 
 
 class _ThinkTags:
@@ -175,6 +181,7 @@ class _ThinkTags:
 
     def __init__(self) -> None:
         self._held = ""  # what may be the beginning of a tag
+        self._blank: list[str] = []  # whitespace before it, not looked at again with each piece
         self._tag = _OPEN  # the tag to look for; empty once reasoning is over, or cannot come any more
         self._thinking = False
 
@@ -187,11 +194,13 @@ class _ThinkTags:
             start = text.lstrip()
             if not start.startswith(_OPEN):
                 if _OPEN.startswith(start):
-                    self._held = text
+                    self._blank.append(text[: len(text) - len(start)])
+                    self._held = start
                     return "", ""
                 self._tag = ""  # the content began without it: a later tag is content
-                return text, ""
+                return self._blanks() + text, ""
             self._thinking, self._tag = True, _CLOSE
+            self._blank.clear()
             text = start[len(_OPEN) :]
         at = text.find(_CLOSE)
         if at >= 0:
@@ -203,8 +212,13 @@ class _ThinkTags:
 
     def end(self) -> tuple[str, str]:
         """What was held back, as what it turned out to be."""
-        held, self._held = self._held, ""
+        held, self._held = self._blanks() + self._held, ""
         return ("", held) if self._thinking else (held, "")
+
+    def _blanks(self) -> str:
+        blanks = "".join(self._blank)
+        self._blank.clear()
+        return blanks
 
 
 def suggest(chunks: Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
@@ -259,3 +273,6 @@ def _repeats(lists: list[list[Any]]) -> bool:
     return len({len(one) for one in lists}) >= _ENOUGH and all(
         later[: len(earlier)] == earlier for earlier, later in pairwise(lists)
     )
+
+
+show_fields(__name__)

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ._field_docs import show_fields
+
 if TYPE_CHECKING:
     from .types import CreateChatCompletionResponse
 
@@ -196,7 +198,8 @@ class TruncatedError(SenderError):
 
 
 class SourceError(SenderError):
-    """The source raised an exception before any chunk had come; it is the `__cause__`. Nothing is lost by asking again."""
+    """The source raised an exception before any chunk had arrived; it is the `__cause__`, and `excerpt` is what bytes there
+    were. Nothing is lost by asking again."""
 
 
 class LimitError(SenderError):
@@ -215,3 +218,6 @@ class DeadlineError(SenderError):
         super().__init__(message, event=event)
         self.deadline = deadline
         self.seconds = seconds
+
+
+show_fields(__name__)

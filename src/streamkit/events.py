@@ -13,8 +13,12 @@ number from 0; every event of a choice has the choice's index; tool events also 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
+from ._field_docs import show_fields
 from .anomalies import Anomaly
 from .errors import StreamError
 from .outcome import Outcome
@@ -29,6 +33,8 @@ from .types import (
 from .types import ChatCompletionResponseMessageAudio as Audio
 
 __all__ = (
+    "TEXT_DELTAS",
+    "TEXT_PARTS",
     "AnnotationsDelta",
     "AnnotationsDone",
     "AnnotationsStarted",
@@ -414,3 +420,46 @@ Event = (
     | End
 )
 """Anything that an accumulator reports."""
+
+TEXT_PARTS: Mapping[str, tuple[type[Any], type[Any], type[Any]]] = {
+    "content": (ContentStarted, ContentDelta, ContentDone),
+    "refusal": (RefusalStarted, RefusalDelta, RefusalDone),
+    "reasoning": (ReasoningStarted, ReasoningDelta, ReasoningDone),
+}
+"""The parts of a choice that are text, each with the events that start it, add to it and end it."""
+
+TEXT_DELTAS: Mapping[type[Any], str] = {
+    **{delta: "text" for _, delta, _ in TEXT_PARTS.values()},
+    ToolCallDelta: "arguments",
+    FunctionCallDelta: "arguments",
+}
+"""The events that carry a piece of text, each with the name of the field that holds it."""
+
+
+show_fields(
+    __name__,
+    {
+        "annotations": "The annotations: of one chunk, or all of them in the event that ends the part.",
+        "anomaly": "What the sender did, and what was made of it.",
+        "arguments": "The piece of the arguments.",
+        "audio": "All of the audio.",
+        "call": "Position of the tool call in its choice, from 0.",
+        "choice": "Index of the choice.",
+        "content": "Tokens of the content.",
+        "data": "The piece of audio, decoded; empty where there is none.",
+        "error": "What the stream failed with.",
+        "finish_reason": "Why the choice ended, as the sender says.",
+        "function_call": "All of the call.",
+        "id": "Id of the tool call.",
+        "logprobs": "All log probabilities of the choice.",
+        "name": "Name of the function that is called, as far as it is known.",
+        "outcome": "How the stream ended.",
+        "refusal": "Tokens of the refusal.",
+        "reopened": "Whether it goes on after it was done.",
+        "sequence": "Running number of the event in its stream, from 0.",
+        "text": "The piece of text, or all of it in the event that ends the part.",
+        "tool_call": "All of the call.",
+        "transcript": "The piece of the transcript; empty where there is none.",
+        "usage": "The token counts that stand from here on.",
+    },
+)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import StreamError
 
 __all__ = ("REASONS", "Outcome", "OutcomeName")
@@ -56,3 +57,6 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the response is complete."""
         return self.name == "complete"
+
+
+show_fields(__name__)

@@ -2,7 +2,7 @@
 
 A path names the place in the chunk, `[]` standing for any item of a list. What the table does not name follows from
 where it stands and what it is (`rule_for`). The table is data: a caller passes `{**RULES, "choices[].delta.x": ...}`.
-How each rule accumulates is in `_fold/fields.py`.
+How each rule accumulates is in `_fold/field_rules.py`.
 """
 
 from __future__ import annotations
@@ -51,64 +51,76 @@ _TOOL = "choices[].delta.tool_calls[]"
 _PART = "choices[].delta.content_parts[]"
 _DETAIL = "choices[].delta.reasoning_details[]"
 
-RULES: Mapping[str, Rule] = {
-    "id": Rule.FIRST,
-    "created": Rule.FIRST,
-    "model": Rule.FIRST,
-    "service_tier": Rule.LAST,
-    "system_fingerprint": Rule.LAST,
-    "usage": Rule.LEDGER,
-    "obfuscation": Rule.DROP,  # padding against side channels (OpenAI): random, and different in each chunk
-    "p": Rule.DROP,  # the same by another name (Bedrock, Cloudflare)
-    "choices[].finish_reason": Rule.LAST,
-    "choices[].obfuscation": Rule.DROP,
-    "choices[].delta.obfuscation": Rule.DROP,
-    "choices[].text": Rule.ADD,  # Together repeats each delta's content here
-    "choices[].logprobs.content": Rule.EXTEND,
-    "choices[].logprobs.refusal": Rule.EXTEND,
-    "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
-    "choices[].content_filter_spans": Rule.EXTEND,  # ours: which span each report of Azure's filter is about
-    "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
-    "choices[].delta.role": Rule.FIRST,
-    "choices[].delta.name": Rule.FIRST,
-    "choices[].delta.channel": Rule.LAST,  # gpt-oss: analysis, then final
-    "choices[].delta.content": Rule.ADD,
-    "choices[].delta.refusal": Rule.ADD,
-    "choices[].delta.reasoning": Rule.ADD,
-    "choices[].delta.reasoning_content": Rule.ADD,
-    "choices[].delta.reasoning_text": Rule.ADD,
-    "choices[].delta.reasoning_opaque": Rule.LAST,  # Copilot: one sealed text, worth nothing when joined
-    "choices[].delta.reasoning_details": Rule.KEYED,
-    f"{_DETAIL}.text": Rule.ADD,
-    f"{_DETAIL}.summary": Rule.ADD,
-    f"{_DETAIL}.data": Rule.ADD,
-    f"{_DETAIL}.signature": Rule.LAST,
-    f"{_DETAIL}.type": Rule.FIRST,
-    f"{_DETAIL}.format": Rule.FIRST,
-    f"{_DETAIL}.id": Rule.FIRST,
-    f"{_DETAIL}.index": Rule.FIRST,
-    "choices[].delta.content_parts": Rule.KEYED,  # ours: content that came as a list of parts (Mistral)
-    f"{_PART}.type": Rule.FIRST,
-    f"{_PART}.text": Rule.ADD,
-    f"{_PART}.thinking": Rule.KEYED,
-    f"{_PART}.thinking[].type": Rule.FIRST,
-    f"{_PART}.thinking[].text": Rule.ADD,
-    "choices[].delta.annotations": Rule.EXTEND,
-    "choices[].delta.images": Rule.EXTEND,
-    "choices[].delta.audio": Rule.MERGE,
-    "choices[].delta.audio.id": Rule.FIRST,
-    "choices[].delta.audio.data": Rule.ADD_BASE64,
-    "choices[].delta.audio.transcript": Rule.ADD,
-    "choices[].delta.audio.expires_at": Rule.LAST,
-    # Gemini seals what it thought, for the next turn: verbatim or not at all.
-    "choices[].delta.extra_content.google.thought_signature": Rule.LAST,
-    "choices[].delta.extra_content.vertex.thought_signature": Rule.LAST,
-    f"{_TOOL}.extra_content.google.thought_signature": Rule.LAST,
-    f"{_TOOL}.extra_content.vertex.thought_signature": Rule.LAST,
-    "choices[].delta.function_call.name": Rule.FIRST,
-    "choices[].delta.function_call.arguments": Rule.ADD,
-    f"{_TOOL}.function.arguments": Rule.ADD,  # and a custom tool's input
-}
+
+class _Table(dict[str, Rule]):
+    """A dict, but short to look at: as the default of an argument it stands in every `help()`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<RULES: {len(self)} fields>"
+
+
+RULES: Mapping[str, Rule] = _Table(
+    {
+        "id": Rule.FIRST,
+        "created": Rule.FIRST,
+        "model": Rule.FIRST,
+        "service_tier": Rule.LAST,
+        "system_fingerprint": Rule.LAST,
+        "usage": Rule.LEDGER,
+        "obfuscation": Rule.DROP,  # padding against side channels (OpenAI): random, and different in each chunk
+        "p": Rule.DROP,  # the same by another name (Bedrock, Cloudflare)
+        "choices[].finish_reason": Rule.LAST,
+        "choices[].obfuscation": Rule.DROP,
+        "choices[].delta.obfuscation": Rule.DROP,
+        "choices[].text": Rule.ADD,  # Together repeats each delta's content here
+        "choices[].logprobs.content": Rule.EXTEND,
+        "choices[].logprobs.refusal": Rule.EXTEND,
+        "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
+        "choices[].content_filter_spans": Rule.EXTEND,  # ours: which span each report of Azure's filter is about
+        "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
+        "choices[].delta.role": Rule.FIRST,
+        "choices[].delta.name": Rule.FIRST,
+        "choices[].delta.channel": Rule.LAST,  # gpt-oss: analysis, then final
+        "choices[].delta.content": Rule.ADD,
+        "choices[].delta.refusal": Rule.ADD,
+        "choices[].delta.reasoning": Rule.ADD,
+        "choices[].delta.reasoning_content": Rule.ADD,
+        "choices[].delta.reasoning_text": Rule.ADD,
+        "choices[].delta.reasoning_opaque": Rule.LAST,  # Copilot: one sealed text, worth nothing when joined
+        "choices[].delta.reasoning_details": Rule.KEYED,
+        f"{_DETAIL}.text": Rule.ADD,
+        f"{_DETAIL}.summary": Rule.ADD,
+        f"{_DETAIL}.data": Rule.ADD,
+        f"{_DETAIL}.signature": Rule.LAST,
+        f"{_DETAIL}.type": Rule.FIRST,
+        f"{_DETAIL}.format": Rule.FIRST,
+        f"{_DETAIL}.id": Rule.FIRST,
+        f"{_DETAIL}.index": Rule.FIRST,
+        "choices[].delta.content_parts": Rule.KEYED,  # ours: content that came as a list of parts (Mistral)
+        f"{_PART}.type": Rule.FIRST,
+        f"{_PART}.text": Rule.ADD,
+        f"{_PART}.thinking": Rule.KEYED,
+        f"{_PART}.thinking[].type": Rule.FIRST,
+        f"{_PART}.thinking[].text": Rule.ADD,
+        "choices[].delta.annotations": Rule.EXTEND,
+        "choices[].delta.images": Rule.EXTEND,
+        "choices[].delta.audio": Rule.MERGE,
+        "choices[].delta.audio.id": Rule.FIRST,
+        "choices[].delta.audio.data": Rule.ADD_BASE64,
+        "choices[].delta.audio.transcript": Rule.ADD,
+        "choices[].delta.audio.expires_at": Rule.LAST,
+        # Gemini seals what it thought, for the next turn: verbatim or not at all.
+        "choices[].delta.extra_content.google.thought_signature": Rule.LAST,
+        "choices[].delta.extra_content.vertex.thought_signature": Rule.LAST,
+        f"{_TOOL}.extra_content.google.thought_signature": Rule.LAST,
+        f"{_TOOL}.extra_content.vertex.thought_signature": Rule.LAST,
+        "choices[].delta.function_call.name": Rule.FIRST,
+        "choices[].delta.function_call.arguments": Rule.ADD,
+        f"{_TOOL}.function.arguments": Rule.ADD,  # and a custom tool's input
+    }
+)
 """The rule of every field that has one of its own."""
 
 

@@ -17,11 +17,14 @@ to a block after feed() returns: what is held is one bytearray and the lines of 
 
 from __future__ import annotations
 
+import re
+from array import array
 from typing import Any, cast
 
 import attrs
 
 from ._arguments import whole
+from ._field_docs import show_fields
 from .errors import LimitError, MisuseError, shown
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
@@ -34,13 +37,27 @@ LF, CR = 10, 13  # as numbers: `LF in block` takes 14 ns where `b"\n" in block` 
 # traces that are longer; clients without a limit ran out of memory.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
-# An ignored line is kept as an object of its own, 33 bytes and a place in a list beside its text: 16 MiB of `xx` lines
-# would hold over 400. So each counts for this much more than its text; HPACK does the same (RFC 7541, Section 4.1).
-IGNORED_LINE_COST = 41
+# An ignored line is kept as an object of its own: 33 bytes, its place among the data lines, and what is noted of it, beside
+# its text. 16 MiB of `xx` lines would hold over 900. So each counts for this much more than its text; HPACK does the same
+# (RFC 7541, Section 4.1).
+IGNORED_LINE_COST = 96
+
+# To join n bytes objects takes 80 bytes for each while it lasts (a Py_buffer): 200 MB for 16 MiB of empty data lines.
+_JOINED_AT_ONCE = 8192
+
+# A keep-alive a second for almost three days. The sender of a comment spends two bytes, and who unpacks gzip spends 6 KB on 4 MB
+# of them.
+MAX_COMMENTS = 250_000
+
+# Bytes to be split into lines at once: a line of a byte becomes an object of 34, and a place in a list.
+PIECE = 1024 * 1024
 
 # The standard sets no bound, but int() refuses more than 4300 digits and is quadratic before: what does not fit 64 bits
 # is no time to wait, and is ignored like any other malformed `retry`.
 RETRY_DIGITS = 18
+
+
+_BLANK_LINES = re.compile(rb"\n{3,}+")
 
 
 @attrs.frozen(weakref_slot=False)
@@ -55,6 +72,8 @@ class ServerSentEvent:
     """The last event ID of the stream so far, sticky: from this event or an earlier one."""
     ignored: tuple[bytes, ...] = ()
     """Lines of this event that the standard says to ignore: unknown field, no colon, malformed `id` or `retry`."""
+    ignored_at: tuple[int, ...] = attrs.field(default=(), eq=False, repr=False)
+    """Of each of these, how many data lines stand before it: JSON by turns with and without `data:` is read in order."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -80,7 +99,18 @@ class _Draft:
     through object.__setattr__.
     """
 
-    __slots__ = ("data", "event", "id", "ignored")
+    __slots__ = ("data", "event", "id", "ignored", "ignored_at")
+
+
+def event_of(data: bytes) -> ServerSentEvent:
+    """Return an event that is nothing but its data, as `feed_raw` gives those."""
+    draft: Any = _Draft()
+    draft.data = data
+    draft.event = "message"
+    draft.id = ""
+    draft.ignored = draft.ignored_at = ()
+    draft.__class__ = ServerSentEvent
+    return cast(ServerSentEvent, draft)
 
 
 class EventDecoder:
@@ -88,19 +118,26 @@ class EventDecoder:
 
     `max_event_bytes`: the most that one event may grow to, see rule 3 at the head of this file. An event over it is a
     LimitError. Where events were complete before it, they are handed over first and the next call raises.
+    `max_comments`: the most comments that a stream may have; one more is a LimitError likewise.
 
     `retry`: the reconnection time in milliseconds that the sender asked for, or None.
+    `unread`: after close(), the ignored lines of an event that was still open and had no data line.
     `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
     `events`, `comments`: how many of each have come.
     """
 
-    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        if not whole(max_event_bytes, 1):
-            raise MisuseError(f"max_event_bytes takes a number of bytes, at least 1, not {shown(max_event_bytes)}")
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, max_comments: int = MAX_COMMENTS) -> None:
+        for name, value in (("max_event_bytes", max_event_bytes), ("max_comments", max_comments)):
+            if not whole(value, 1):
+                raise MisuseError(f"{name} takes a whole number, at least 1, not {shown(value)}")
         self.retry: int | None = None
         self.last_event_id = ""
+        self.unread: tuple[bytes, ...] = ()
         self.events = self.comments = 0
         self._maximum = max_event_bytes
+        self._most = min(max_event_bytes, PIECE)
+        self._most_comments = max_comments
+        self._flooded = False  # one comment more than that
         self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
         self._between = True  # nothing is held: the next byte begins a line and an event
         self._closed = self._failed = False
@@ -113,6 +150,7 @@ class EventDecoder:
         self._id, self._type = "", ""
         self._data: list[bytes] = []
         self._ignored: list[bytes] = []
+        self._ignored_at = array("I")
 
     @property
     def held(self) -> int:
@@ -161,7 +199,10 @@ class EventDecoder:
         try:
             if self._tail or start:  # cut off perhaps: `retry: 30` may have been 3000
                 self._read(start + b"\n", [], EVENTS)
-            return self._event() if self._data else None
+            if self._data:
+                return self._event()
+            self.unread = tuple(self._ignored)
+            return None
         finally:
             self.retry, self.comments = retry, comments
             self._clear()
@@ -177,11 +218,11 @@ class EventDecoder:
                 self._after_cr = block[-1] == CR
                 self._plain = not self._after_cr
                 block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if len(block) <= self._maximum:
+            if len(block) <= self._most:
                 self._piece(block, out, want)
             else:  # no line of a piece is over the limit: the fast lane need not look
-                for start in range(0, len(block), self._maximum):
-                    self._piece(block[start : start + self._maximum], out, want)
+                for start in range(0, len(block), self._most):
+                    self._piece(block[start : start + self._most], out, want)
         except LimitError:
             self._clear()
             self._plain, self._failed, self._owed = False, True, bool(out)
@@ -252,7 +293,7 @@ class EventDecoder:
             draft.data = part
             draft.event = "message"
             draft.id = last_id
-            draft.ignored = ()
+            draft.ignored = draft.ignored_at = ()
             draft.__class__ = ServerSentEvent
             self.events += 1
             out.append(draft)
@@ -260,6 +301,8 @@ class EventDecoder:
 
     def _read(self, text: bytes, out: list[Any], want: int) -> None:
         """Process text line by line, "in the order they are received" (9.2.6), and keep the unfinished last one."""
+        if b"\n\n\n" in text:  # 1 MB of blank lines would be a million lines: those after the first mean nothing
+            text = _BLANK_LINES.sub(b"\n\n", text)
         lines = text.split(b"\n")
         last = lines.pop()
         if lines and self._tail:
@@ -297,9 +340,13 @@ class EventDecoder:
                 self.retry = int(value.lstrip(b"0") or b"0")
             elif field:  # "The field is ignored"
                 self._ignored.append(line)
+                self._ignored_at.append(len(self._data))
                 size += IGNORED_LINE_COST
             else:  # "If the line starts with a colon: ignore the line"
                 size -= len(line)
+                if self.comments >= self._most_comments:
+                    self._flooded = True
+                    raise self._too_large()
                 self.comments += 1
                 if want:
                     out.append(Comment(value.decode("utf-8", "replace")))
@@ -314,18 +361,31 @@ class EventDecoder:
     def _event(self) -> ServerSentEvent:
         """Joining the lines with LF is step 3: each was to be followed by one, and the last is removed."""
         draft: Any = _Draft()
-        draft.data = b"\n".join(self._data)
+        lines = self._data
+        if len(lines) > _JOINED_AT_ONCE:
+            starts = range(0, len(lines), _JOINED_AT_ONCE)
+            lines = [b"\n".join(lines[start : start + _JOINED_AT_ONCE]) for start in starts]
+        draft.data = b"\n".join(lines)
         draft.event = self._type or "message"
         draft.id = self._id
         draft.ignored = tuple(self._ignored)
+        draft.ignored_at = tuple(self._ignored_at)
         draft.__class__ = ServerSentEvent
         return cast(ServerSentEvent, draft)
 
     def _clear(self) -> None:
         self._size, self._type, self._data, self._ignored = 0, "", [], []
+        if self._ignored_at:
+            self._ignored_at = array("I")
         self._tail.clear()
 
     def _too_large(self) -> LimitError:
         """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
-        text = f"an event of more than {self._maximum} bytes"
-        return LimitError(text, limit="max_event_bytes", maximum=self._maximum, event=self.events + 1)
+        if self._flooded:
+            limit, maximum, text = "max_comments", self._most_comments, f"more than {self._most_comments} comments"
+        else:
+            limit, maximum, text = "max_event_bytes", self._maximum, f"an event of more than {self._maximum} bytes"
+        return LimitError(text, limit=limit, maximum=maximum, event=self.events + 1)
+
+
+show_fields(__name__)

@@ -25,11 +25,13 @@ from typing import IO, Any
 
 import attrs
 
+from ._field_docs import show_fields
 from .errors import FormatError, MisuseError, excerpt
 
 __all__ = ("Block", "Trace", "read_trace", "write_trace")
 
 FORMAT, VERSION = "streamkit-trace", 1
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how gzip and zstd begin
 
 
 def _expect(good: bool, name: str, expected: str, got: object) -> None:
@@ -44,6 +46,7 @@ class Block:
     t: float
     """Seconds from sending the request to the end of this read."""
     data: bytes
+    """What this read returned."""
 
     def __attrs_post_init__(self) -> None:
         # By type, not isinstance: True is no time. The upper bound keeps out infinity and integers that no float holds.
@@ -57,7 +60,9 @@ class Trace:
     """A recorded stream: which sender wrote what when, in answer to which request. Raises `MisuseError` on a wrong value."""
 
     sender: str
+    """The server that wrote the stream, in one word (`vllm`)."""
     sender_version: str = ""
+    """Its version, empty where it is not known."""
     case: str
     """What the stream shows, in one word; the file's name."""
     recorded: str = ""
@@ -69,6 +74,7 @@ class Trace:
     request: dict[str, Any] | None = None
     """The JSON body that was sent, None where it is not known."""
     status: int | None = None
+    """The HTTP status of the response, None where it is not known."""
     headers: tuple[tuple[str, str], ...] = ()
     """Response headers in order, as received; left out: dates, and what names a machine."""
     end: str = "unknown"
@@ -78,6 +84,7 @@ class Trace:
     extra: dict[str, Any] = attrs.field(factory=dict)
     """Header fields that this version does not know."""
     blocks: tuple[Block, ...]
+    """The blocks of the body, in order."""
 
     def __attrs_post_init__(self) -> None:
         for words, kinds, names in _KINDS:
@@ -115,6 +122,8 @@ def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
     """
     with _open(source, "rb") as file:
         raw: bytes = file.read()
+    if raw.startswith(_COMPRESSED):
+        raise FormatError(f"{_name(source)}: this file is still compressed: decompress it first", code="trace")
     first, *rest = raw.removesuffix(b"\n").split(b"\n")  # not splitlines(): a lone CR ends no line here
     blocks: list[Block] = []
     number = 1
@@ -126,9 +135,12 @@ def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
             blocks.append(block)
         return attrs.evolve(trace, blocks=tuple(blocks))
     except MisuseError as error:
-        name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "trace")
-        message = f"{name}, line {number}: {error.message}"
+        message = f"{_name(source)}, line {number}: {error.message}"
         raise FormatError(message, code="trace", path=error.path, excerpt=error.excerpt) from None
+
+
+def _name(source: str | os.PathLike[str] | IO[bytes]) -> object:
+    return source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "trace")
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -197,3 +209,6 @@ def _line(fields: dict[str, Any]) -> bytes:
         raise MisuseError(f"expected values that JSON can write: {error}") from None
     # Half a surrogate pair in a request, sent on purpose: its backslash escape happens to be JSON's.
     return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+show_fields(__name__)

@@ -16,7 +16,7 @@ from helpers.measure import best
 from helpers.strategies import byte_soup, cut, examples, mutated, streams, tampered
 from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, sse
 from streamkit import Accumulator, Cleaner, Dialect, Limits, MisuseError, dumps
-from streamkit._clean.cleaner import PING
+from streamkit._clean.chunk_dict import PING
 from streamkit.sse import EventDecoder
 from streamkit.testing import every_cut
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamkit._decode.repair import DONE, repair
+from streamkit._decode.repair import DONE, repair, unframed
 
 A, B = {"a": 1}, {"b": 2}
 
@@ -29,6 +29,13 @@ A, B = {"a": 1}, {"b": 2}
         (b" [DONE] \n", [DONE], []),
         (b'[DONE]{"a":1}', [DONE], ["done_suffix"]),
         (b"[DONE]\n[DONE]", [DONE], ["done_suffix"]),
+        (b'data: {"a":1}', [A], ["unframed_json"]),
+        (b'\xef\xbb\xbf{"a":1}', [A], ["unframed_json"]),
+        (b'{"a":\n1}\n{"b":2}', [A, B], ["several_documents"]),
+        (b'{"a":\n1}{"b":\n2}', [A, B], ["several_documents"]),
+        (b'{"a":1} junk data: {"b":2}', [A, B], ["event_in_event"]),
+        (b'{"a":1}\njunk\n{"b":2}', [A, B], ["event_in_event"]),
+        (b'{"x":{"a":1}}data: {"b":2}', [{"x": A}, B], ["several_documents"]),
     ],
 )
 def test_documents_that_are_certain_are_had(data: bytes, values: list[object], codes: list[str]) -> None:
@@ -70,3 +77,35 @@ def test_documents_in_a_row_are_read_as_carefully_as_one_alone() -> None:
     assert {"id": "\ufffd"} == values[0]
     assert 2 == len(values)
     assert ["lone_surrogate", "non_finite_number", "event_in_event"] == codes
+
+
+@pytest.mark.parametrize(
+    "data, ignored, places, values, codes",
+    [
+        (b'{"a":1}\n{"a":1}', (b'{"b":2}',), (1,), [A, B, A], ["unframed_json"]),
+        (b'{"a":1}x', (b'{"b":2}',), (0,), [B, A], ["unframed_json", "event_in_event"]),
+        (b"{", (b'"a":1', b"}"), (1, 1), [A], ["unframed_json"]),
+        (b'{\n"a":1', (b'"z":0,', b"}"), (1, 2), [{"z": 0, "a": 1}], ["unframed_json"]),
+        (b"", (b"{", b'"a":1}', b"x"), (0, 0, 0), [A], ["unframed_json", "ignored_line"]),
+        (b"", (b' {"a":1}',), (1,), [A], ["unframed_json"]),
+        (b"", (b" data: {", b' data: "a":1}'), (0, 0), [A], ["unframed_json"]),
+    ],
+)
+def test_lines_with_data_and_without_are_read_in_their_order(
+    data: bytes, ignored: tuple[bytes, ...], places: tuple[int, ...], values: list[object], codes: list[str]
+) -> None:
+    assert (values, codes) == repair(data, ignored, places)
+
+
+@pytest.mark.parametrize(
+    "line, text",
+    [
+        (b'{"a":1}', b'{"a":1}'),
+        (b' Data: {"a":"x data: {y}  [z]"} ', b'{"a":"x data: {y}  [z]"}'),
+        (b"data {}", b"{}"),
+        (b"x {}", b""),
+        (b"data: x", b""),
+    ],
+)
+def test_nothing_but_what_stands_before_the_json_of_a_line_is_taken_away(line: bytes, text: bytes) -> None:
+    assert text == unframed(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +40,9 @@ def sniff(blocks: list[bytes], maximum: int = 100) -> tuple[bool, bool, bytes, b
         b"nonsense",
         b"\xef\xbbx",
         b"\xff",
-        b"[DONE]x"[6:],
+        b"(a",
+        b"x^2",
+        b"x: y",
     ],
 )
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
@@ -127,6 +131,61 @@ def test_other_bodies_say_nothing(body: bytes) -> None:
     assert None is read_body(body)
 
 
-def test_a_compressed_body_says_so() -> None:
-    with pytest.raises(FormatError, match="gzip"):
-        reassemble(gzip.compress(b"data: [DONE]\n\n"))
+COMPRESSED = {
+    "gzip": gzip.compress(b"data: [DONE]\n\n"),
+    "deflate": zlib.compress(b"data: [DONE]\n\n"),
+    "deflate-fast": zlib.compress(b"data: [DONE]\n\n", 1),
+    "deflate-best": zlib.compress(b"data: [DONE]\n\n", 9),
+    "zstd": b"\x28\xb5\x2f\xfd\x20\x01\x09\x00\x00:",
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize("strict", [False, True], ids=["tolerant", "strict"])
+def test_a_compressed_body_is_named_as_what_it_is(name: str, cut: bool, strict: bool) -> None:
+    body = COMPRESSED[name] + b"\n: no comment\n" * 9
+    with pytest.raises(FormatError, match=rf"still compressed \({name.partition('-')[0]}\): decode it first"):
+        reassemble(each_byte(body) if cut else body, strict=strict)
+
+
+def test_a_file_that_is_compressed_is_named_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "stream.sse.gz"
+    path.write_bytes(COMPRESSED["gzip"])
+    with pytest.raises(FormatError, match=r"still compressed \(gzip\)"):
+        reassemble(path)
+
+
+def test_of_a_compressed_body_only_the_beginning_is_held() -> None:
+    sniffer = Sniffer(100_000)
+    for _ in range(300):
+        assert b"" == sniffer.feed(COMPRESSED["gzip"] * 100)
+    assert len(sniffer.held) < 10_000
+
+
+@pytest.mark.parametrize("text", [b"x", b"(", b"(\xb5/", b"\x1f"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+def test_the_first_bytes_of_a_compressed_body_and_no_more_are_handed_on_at_the_end(text: bytes, cut: bool) -> None:
+    sniffer = Sniffer(100)
+    for block in each_byte(text) if cut else [text]:
+        assert b"" == sniffer.feed(block)
+    assert (False, text) == (sniffer.decided, sniffer.give_up())
+
+
+@pytest.mark.parametrize("start", [b"", b"\n", b"\xef", b"\xef\xbb", b"\xef\xbb\xbf\n"])
+def test_blank_space_and_a_mark_are_nothing_to_hand_on(start: bytes) -> None:
+    sniffer = Sniffer(100)
+    sniffer.feed(start)
+    assert b"" == sniffer.give_up()
+
+
+def test_a_text_that_begins_as_a_compressed_body_is_what_the_sender_said() -> None:
+    for text in (b"x", b"(", b"x is no model"):
+        with pytest.raises(RemoteError) as caught:
+            reassemble(text)
+        assert text.decode() == caught.value.message
+
+
+def test_bytes_of_no_kind_may_be_compressed_by_what_has_no_mark() -> None:
+    with pytest.raises(FormatError, match=r"Content-Encoding \(br, say\), decode it"):
+        reassemble(b"\x1b\x0e\x00\xf8\xaf\xa7\xc5")

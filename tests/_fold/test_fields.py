@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from streamkit import RULES, Limits, Rule
-from streamkit._fold.fields import Base64, Context, Extend, Fields, First, Keyed, Last, SameOrAdd, Text, new_field
+from streamkit._fold.field_rules import Base64, Extend, First, Last, SameOrAdd, Text, Waiting
+from streamkit._fold.fields import Context, Fields, Keyed, new_field
 from streamkit.errors import LimitError
 
 D = "choices[].delta"
@@ -220,9 +221,11 @@ def test_items_that_are_no_objects_are_kept_as_they_came() -> None:
 
 
 def test_half_a_pair_at_the_end_of_a_keyed_text_is_not_lost() -> None:
-    fields = Fields(context()[0], D)
+    waiting: Waiting = {}
+    fields = Fields(context()[0], D, waiting)
     fields.put("reasoning_details", [{"type": "reasoning.text", "index": 0, "text": "a\ud83d"}])
-    fields.flush()
+    for text in waiting.values():
+        text.flush()
     assert [{"type": "reasoning.text", "index": 0, "text": "a\ufffd"}] == fields.get("reasoning_details")
 
 

@@ -251,3 +251,25 @@ def test_what_is_no_deadlines_or_no_time_is_told_at_once() -> None:
         ChatStream([TEXT], deadlines=30)  # type: ignore[arg-type]
     with pytest.raises(MisuseError, match="sent= takes a time by the stream's clock"):
         ChatStream([TEXT], clock=FakeClock(100.0), sent=1e9)
+
+
+# --- a slow loris
+
+
+def dripped(wire: bytes, seconds: float) -> list[Any]:
+    """One byte at a time, and so many seconds before each."""
+    return [step for byte in wire for step in (seconds, bytes([byte]))]
+
+
+async def test_a_sender_that_drips_bytes_passes_no_idle_deadline_but_that_of_the_first_output_and_the_total() -> None:
+    drip = dripped(ROLE + TEXT + TEXT, 4.0)
+    assert "no_finish" == read(Deadlines(idle=5), *drip).outcome.reason
+    assert "deadline_first_output" == read(Deadlines(idle=5, first_output=60), *drip).outcome.reason
+    assert "deadline_total" == read(Deadlines(idle=5, total=400), *drip).outcome.reason
+
+
+async def test_a_sender_that_drips_keep_alives_passes_the_idle_deadline_also_where_it_cuts_them() -> None:
+    drip = [TEXT, *dripped(COMMENT, 4.0)]
+    stream = read(Deadlines(idle=5), *drip)
+    assert "deadline_idle" == stream.outcome.reason
+    assert "a" == stream.snapshot().choices[0].message.content

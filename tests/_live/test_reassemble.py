@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from helpers.wire import DONE, delta, each_byte, sse
-from streamkit import ChatStream, FormatError, MisuseError, RemoteError, TruncatedError, loads, reassemble
+from streamkit import (
+    ChatStream,
+    FormatError,
+    MisuseError,
+    RemoteError,
+    SourceError,
+    TruncatedError,
+    loads,
+    reassemble,
+)
 from streamkit._live.reassemble import blocks_of
 from streamkit.errors import SenderError
 from streamkit.testing import FakeSource
@@ -184,9 +193,15 @@ def test_what_is_no_stream_raises(stream: Any) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b": ping\n\n", sse('{"type":"ping"}')], ids=["nothing", "comment", "ping"])
-def test_what_the_source_raises_before_any_chunk_is_raised_as_it_is(before: bytes) -> None:
-    with pytest.raises(ConnectionResetError):
+def test_a_source_that_breaks_before_any_chunk_is_told_from_an_empty_body(before: bytes) -> None:
+    with pytest.raises(SourceError) as caught:
         reassemble(FakeSource([before, ConnectionResetError("reset")]))
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+def test_what_reading_a_path_raises_is_raised_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        reassemble(tmp_path)
 
 
 def test_what_a_client_raises_in_the_senders_words_is_the_senders_error() -> None:
@@ -206,8 +221,9 @@ def test_what_had_come_is_not_lost_when_the_source_breaks() -> None:
         reassemble(FakeSource([sse(delta('{"content":"Hel"}')), broken]))
     assert "Hel" == caught.value.partial.choices[0].message.content
     assert broken is caught.value.__cause__
-    with pytest.raises(TruncatedError, match="inside an event"):
+    with pytest.raises(SourceError) as early:
         reassemble(FakeSource([STREAM[:30], broken]))
+    assert STREAM[:30].decode() == early.value.excerpt
     with pytest.raises(RemoteError, match="boom") as told:
         reassemble(FakeSource([b'{"error":{"message":"boom"}}', broken]))
     assert broken is told.value.__cause__

@@ -211,8 +211,9 @@ BROKEN: dict[str, tuple[list[bytes], Exception, tuple[str, str]]] = {
     "before any byte": ([], ConnectionResetError("gone"), ("failed", "source_error")),
     "behind a keep-alive": ([b": ping\n\n"], ConnectionResetError("gone"), ("failed", "source_error")),
     "behind a chunk": (EVENTS[:1], ConnectionResetError("gone"), ("truncated", "no_finish")),
-    "inside an event": ([WIRE[:20]], ConnectionResetError("gone"), ("truncated", "mid_event")),
-    "behind another body": ([b"upstream error"], ConnectionResetError("gone"), ("failed", "not_a_stream")),
+    "inside an event": ([EVENTS[0], EVENTS[1][:20]], ConnectionResetError("gone"), ("truncated", "mid_event")),
+    "inside the first event": ([WIRE[:20]], ConnectionResetError("gone"), ("failed", "source_error")),
+    "behind another body": ([b"upstream error"], ConnectionResetError("gone"), ("failed", "source_error")),
     "in the sender's words": (EVENTS[:1], Overloaded(), ("failed", "remote_error")),
     "behind `[DONE]`": ([WIRE], ConnectionResetError("gone"), ("complete", "done")),
 }
@@ -458,8 +459,10 @@ def test_at_whatever_await_it_is_cancelled_the_source_is_closed_once(backend: st
                 break
             if watched is None:
                 continue
-            assert 1 == source.asked
+            assert 1 == source.asked or (native and 2 == source.asked), "again only where the first was broken off"
             assert native or 1 == source.closed, "asyncio can break off the closing itself"
+            await watched.aclose()
+            assert 1 == source.closed, "and then it is closed by the next one"
             if maker is async_tee:
                 alone = Accumulator()
                 alone.absorb(b"".join(came))

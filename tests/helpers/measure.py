@@ -10,8 +10,9 @@ from typing import Any
 ROUNDS = 25  # at most: a machine with other work needs many until one of each is undisturbed
 
 
-def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes]) -> list[float]:
-    """Seconds that `read` takes for each of `inputs`, at best; by turns, until they are in proportion."""
+def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes], enough: float = 2.5) -> list[float]:
+    """Seconds that `read` takes for each of `inputs`, at best; by turns, until they are in proportion: the last one takes
+    less than `enough` times as long as the first."""
     times = [float("inf")] * len(inputs)
     gc.collect()
     gc.disable()
@@ -21,7 +22,7 @@ def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes]) -> list[float
                 start = time.process_time()
                 read(blocks)
                 times[position] = min(times[position], time.process_time() - start)
-            if times[-1] < 2.5 * times[0]:
+            if times[-1] < enough * times[0]:
                 break
     finally:
         gc.enable()

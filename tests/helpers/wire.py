@@ -15,8 +15,7 @@ import attrs
 from streamkit import Accumulator, events, unstructure
 from streamkit.events import Event
 from streamkit.outcome import Outcome
-
-DONE = b"data: [DONE]\n\n"
+from streamkit.testing import DONE
 
 
 def sse(*documents: str | bytes) -> bytes:

@@ -80,7 +80,7 @@ def test_a_block_that_unpacks_to_nothing_is_not_the_end(client: Any) -> None:
 
 
 class Unpacking:
-    """As a response of urllib3-future, which hands on what a read unpacked to; the last of `script` is the end."""
+    """As a response of urllib3-future, whose reads may give nothing before the end; the last of `script` is the end."""
 
     decode_content = True
     closed = False
@@ -89,7 +89,7 @@ class Unpacking:
         self.script = list(script)
         self.wire = 0
 
-    def read1(self, decode_content: bool) -> bytes:
+    def read1(self, amt: int, decode_content: bool) -> bytes:
         if not self.script:
             return b""
         self.wire += 10
@@ -412,7 +412,9 @@ def test_an_async_response_is_misuse_and_says_so() -> None:
             blocks(source)
 
 
-def test_an_encoding_that_nobody_undoes_is_misuse() -> None:
+def test_an_encoding_that_nobody_undoes_is_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("brotli", "brotlicffi"):
+        monkeypatch.setitem(sys.modules, name, None)
     with Loopback() as server, by_http_client(server) as response:
         response.headers["content-encoding"] = "br"
         with pytest.raises(MisuseError, match="identity"):

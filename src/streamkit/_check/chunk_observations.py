@@ -18,6 +18,7 @@ import attrs
 
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.remote_errors import find_error
+from ..anomalies import ignore
 from ..rules import REASONING
 from ..types import ChatCompletionMessageToolCall, CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
@@ -28,7 +29,7 @@ _CUT = ("length", "content_filter")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
 # (`"\\\\ud83d"`, the text \ud83d) is no such escape.
-_HALF = re.compile(rb'(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}"|"\\u[dD][c-fC-F][0-9a-fA-F]{2}')
+_HALF = re.compile(rb'(?<!\\)(?:\\\\)*+\\u[dD][89abAB][0-9a-fA-F]{2}"|"\\u[dD][c-fC-F][0-9a-fA-F]{2}')
 
 
 @attrs.define
@@ -77,7 +78,7 @@ class Chunks:
         self._envelope(value)
         for index, path, choice in _choices(value):
             self._choice(index, path, choice)
-        self.typed.append(read_chunk(value, _ignore))
+        self.typed.append(read_chunk(value, ignore))
 
     def end(self, response: CreateChatCompletionResponse | None) -> None:
         """The stream is complete: what can only be said now. `response`: what it came to."""
@@ -277,7 +278,3 @@ def _leaves(usage: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield from _leaves(item, f"{prefix}{name}.")
         elif item is not None:
             yield f"{prefix}{name}"
-
-
-def _ignore(*_: Any) -> None:
-    """Anomalies are noted by the accumulator, which reads the same chunk."""

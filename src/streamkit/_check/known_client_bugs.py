@@ -1,6 +1,6 @@
 """Which clients are known to break on what a sender writes: one table, as data.
 
-In: nothing. Out: `CLIENTS`, from a code (an anomaly, a observation, the reason of an outcome that is not complete) to what
+In: nothing. Out: `CLIENTS`, from a code (an anomaly, an observation, the reason of an outcome that is not complete) to what
 is known. Costs a few hundred small values once.
 
 Rule 1  What was run on such a stream is named as a library, with its version where that was noted, and with what it
@@ -13,6 +13,8 @@ Rule 3  Nothing is guessed: no entry means that nothing is known, not that every
 from __future__ import annotations
 
 import attrs
+
+from .._field_docs import show_fields
 
 __all__ = ("CLIENTS", "Client", "clients_of")
 
@@ -368,3 +370,6 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
 def clients_of(code: str) -> tuple[Client, ...]:
     """The clients that are known to break on what `code` names; none where nothing is known."""
     return CLIENTS.get(code, ())
+
+
+show_fields(__name__)

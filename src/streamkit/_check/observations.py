@@ -1,7 +1,7 @@
 """What is worth knowing of a stream although reading it is not hindered: observations, beside the anomalies.
 
 In: the blocks of a stream. Out: a `Finding` for each observation seen, with how often and where first. An anomaly is noted
-while a stream is read, so it must cost nothing there; a observation is looked for by `streamkit check` only, in a second
+while a stream is read, so it must cost nothing there; an observation is looked for by `streamkit check` only, in a second
 reading of its own. Cost: about that of decoding the JSON once more.
 
 Two severities: `info`, the format and the standard below it allow this, and clients are known to break on it all the
@@ -18,7 +18,11 @@ from typing import Any, Literal
 import attrs
 
 from .._decode.documents import DONE
+from .._decode.repair import unframed_lines
+from .._decode.scanning import check_weight
 from .._decode.tolerant_json import decode
+from .._field_docs import show_fields
+from ..anomalies import Sighting
 from ..dialect import Dialect, suggest
 from ..errors import LimitError, excerpt
 from ..limits import DEFAULT_LIMITS
@@ -31,28 +35,13 @@ from .known_client_bugs import Client
 __all__ = ("OBSERVATIONS", "Finding", "FindingSeverity", "Observations")
 
 FindingSeverity = Literal["info", "note", "repaired", "lost"]
+"""`info`: within the format. The others are those of an anomaly."""
 
 
 @attrs.frozen
-class Finding:
-    """One thing that a report tells of a stream: an anomaly, or a observation."""
+class Finding(Sighting[FindingSeverity]):
+    """One thing that a report tells of a stream: an anomaly, or an observation."""
 
-    code: str
-    """A word from `CODES` or `OBSERVATIONS`."""
-    severity: FindingSeverity
-    """`info`: within the format. The others are those of an anomaly."""
-    message: str
-    """One sentence: what the sender did."""
-    action: str
-    """One sentence: what streamkit makes of it."""
-    path: str
-    """JSON path inside the event, or `$` for the event as a whole."""
-    event: int
-    """1-based number of the event in which it was first seen; 0 for what belongs to no event."""
-    count: int
-    """How often it was seen."""
-    excerpt: str | None = None
-    """The start of what stood there the first time."""
     clients: tuple[Client, ...] = ()
     """Clients that are known to break on it."""
 
@@ -176,7 +165,8 @@ class Observations:
             if self._over:
                 return
             if isinstance(item, Discarded):  # what an accumulator reads as an event all the same
-                self._event += sum(line.lstrip()[:1] == b"{" or line.startswith(b"error:") for line in item.lines)
+                lines = unframed_lines(item.lines)
+                self._event += sum(line.lstrip()[:1] == b"{" or line.startswith(b"error:") for line in lines)
             elif not isinstance(item, Comment):
                 self._event += 1
                 self._data(*((item, "message") if isinstance(item, bytes) else (item.data, item.event)))
@@ -186,7 +176,11 @@ class Observations:
             self.done = self._over = True
             return
         try:
+            check_weight(data, DEFAULT_LIMITS.max_event_values)
             value, _ = decode(data)
+        except LimitError:
+            self._over = True
+            return
         except ValueError:
             return  # an anomaly, and that is noted
         self._chunks.see(value, self._event, kind=kind, data=data)
@@ -203,3 +197,6 @@ class Observations:
         self._counts[code] = 1
         shown = None if found is None else excerpt(found if isinstance(found, (str, bytes)) else json.dumps(found))
         self._seen[code] = Finding(code, *OBSERVATIONS[code], path, event, 1, shown)
+
+
+show_fields(__name__)

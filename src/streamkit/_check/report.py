@@ -19,6 +19,7 @@ from typing import Any, Literal
 import attrs
 
 from .._arguments import check_bool, check_kind
+from .._field_docs import show_fields
 from .._live.reassemble import Source, blocks_of
 from ..accumulator import Accumulator, Statistics
 from ..anomalies import CODES, Anomaly
@@ -174,11 +175,8 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
 
 
 def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The worst first, each with its clients. A observation that is an anomaly as well was noted as that."""
-    found = [
-        Finding(one.code, one.severity, one.message, one.action, one.path, one.event, one.count, one.excerpt)
-        for one in anomalies
-    ]
+    """The worst first, each with its clients. An observation that is an anomaly as well was noted as that."""
+    found = [Finding(*attrs.astuple(one, recurse=False)) for one in anomalies]
     found += (one for one in observations if one.code not in CODES)
     found.sort(key=lambda one: (_RANK[one.severity], one.event, one.code, one.path))
     return tuple(attrs.evolve(one, clients=clients_of(one.code)) for one in found)
@@ -209,3 +207,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             "excerpt": error.excerpt,
         }
     return {"name": outcome.name, "reason": outcome.reason, "sentence": REASONS[outcome.reason][1], "error": told}
+
+
+show_fields(__name__)

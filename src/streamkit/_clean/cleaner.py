@@ -16,20 +16,16 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import check_bool
-from ..accumulator import Accumulator
-from ..codec import dumps
+from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
-from .response_writer import ChunkDict, Spread
-from .splitting import TextCut, cut_of
-from .stream_writer import KEEP_ALIVE, StreamWriter
+from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, ChunkDict, event_of
+from .splitting import Spread, TextCut, cut_of
+from .stream_writer import StreamWriter
 
-__all__ = ("DONE", "PING", "Cleaner", "event_of")
-
-DONE = b"data: [DONE]\n\n"
-PING = b": ping\n\n"
+__all__ = ("Cleaner",)
 
 
 class Cleaner:
@@ -58,51 +54,50 @@ class Cleaner:
         limits: Limits = DEFAULT_LIMITS,
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
-        self._documents = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
         check_bool("done=", done)
         self._done = done
         self._ended = False
+
+    def __repr__(self) -> str:
+        writer = getattr(self, "_writer", None)
+        return describe(self, None if writer is None else writer.accumulator)
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[bytes]:
         """Take the next bytes; return the events that say what they say: the ending too, where they say that.
 
         `MisuseError` for what is no block, and after `close`; nothing else is raised, whatever the bytes.
         """
-        return self._events(self._documents.feed(block))
+        return self._events(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[bytes]:
         """Take a chunk that somebody else decoded, as `Accumulator.add` does."""
-        return self._events(self._documents.add(chunk))
+        return self._events(self._writer.add(chunk))
 
     def close(self) -> list[bytes]:
         """Nothing more will come: the events that end the stream, none where they were given before."""
-        return self._events(self._documents.close())
+        return self._events(self._writer.close())
 
     @property
     def accumulator(self) -> Accumulator:
         """What reads the dirty stream: its anomalies, how far it is. Feed the cleaner, not this."""
-        return self._documents.accumulator
+        return self._writer.accumulator
 
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        return self._documents.accumulator.outcome
+        return self._writer.accumulator.outcome
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:
         """The response so far, as the dirty stream has it; None before the first chunk."""
-        return self._documents.accumulator.snapshot()
+        return self._writer.accumulator.snapshot()
 
-    def _events(self, documents: list[ChunkDict]) -> list[bytes]:
-        events = [PING if document is KEEP_ALIVE else event_of(document) for document in documents]
-        if self._documents.ended and not self._ended:
+    def _events(self, chunks: list[ChunkDict]) -> list[bytes]:
+        events = [PING if chunk is KEEP_ALIVE else event_of(chunk) for chunk in chunks]
+        if self._writer.ended and not self._ended:
             self._ended = True
             outcome = self.outcome
             if self._done and outcome is not None and outcome.ok:
-                events.append(DONE)
+                events.append(DONE_EVENT)
         return events
-
-
-def event_of(document: ChunkDict) -> bytes:
-    """A document as an event: `data: {…}`, blank line."""
-    return b"data: " + dumps(document) + b"\n\n"

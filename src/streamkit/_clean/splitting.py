@@ -6,17 +6,23 @@ anything else, and where a function gives no pieces, or loses some of a text. Co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, TypeAlias
 
 from .._arguments import whole
 from ..errors import MisuseError, shown
-from .response_writer import Cut
+from ..types import ChatCompletionTokenLogprob
 
-__all__ = ("TextCut", "cut_of")
+__all__ = ("Cut", "Spread", "TextCut", "cut_of", "pieces_of", "with_tokens")
 
 TextCut: TypeAlias = int | Callable[[str], Iterable[str]] | None
 """How text is cut: pieces of so many characters; a function to the pieces, which add up to the text; or not at all."""
+
+Cut: TypeAlias = Callable[[str], list[str]]
+"""A text to its pieces, none of them empty."""
+
+Spread: TypeAlias = Literal["spread", "whole"]
+"""Where log probabilities stand: each with the text of its token, or all in one chunk."""
 
 
 def cut_of(text: TextCut, logprobs: object) -> Cut | None:
@@ -43,3 +49,41 @@ def _asked(whole: str, cut: Callable[[str], Iterable[str]]) -> list[str]:
     if "".join(pieces) != whole:
         raise MisuseError("the pieces that text=… gives do not add up to the text", excerpt=whole[:120])
     return [piece for piece in pieces if piece]
+
+
+def pieces_of(text: str, cut: Cut | None) -> list[str]:
+    """Return the pieces of a text: none of an empty one, the whole without a `cut`."""
+    if not text:
+        return []
+    return [text] if cut is None else cut(text)
+
+
+def with_tokens(
+    text: str, tokens: list[ChatCompletionTokenLogprob], cut: Cut | None, logprobs: Spread
+) -> Iterator[tuple[str, list[ChatCompletionTokenLogprob]]]:
+    """The pieces of a text, each with the log probabilities of its tokens."""
+    if logprobs == "whole" or not tokens:
+        pieces = pieces_of(text, cut)
+        yield from ((piece, tokens if at == len(pieces) - 1 else []) for at, piece in enumerate(pieces))
+        if tokens and not pieces:
+            yield "", tokens
+        return
+    if cut is None:
+        words = [one.token for one in tokens]
+        # Tokens that hold part of a character are written as something else: then they are no cut of the text.
+        pieces = words if "".join(words) == text else pieces_of(text, None)
+    else:
+        pieces = pieces_of(text, cut)
+    at = end = reached = 0
+    for number, piece in enumerate(pieces):
+        start, reached = at, reached + len(piece)
+        while at < len(tokens) and (end + len(tokens[at].token) <= reached):
+            end += len(tokens[at].token)
+            at += 1
+            if cut is None and len(pieces) == len(tokens):
+                break  # one piece, one token; empty ones too
+        if number == len(pieces) - 1:
+            at = len(tokens)
+        yield piece, tokens[start:at]
+    if not pieces:
+        yield "", tokens

@@ -1,8 +1,8 @@
-"""A dirty stream as the documents of a clean one, while it runs. No I/O.
+"""A dirty stream as the chunks of a clean one, each a plain dict, while it runs. No I/O.
 
 In: blocks or chunks, as a sender writes them. Out: for each of them what it adds, as chunks that OpenAI could have
-written. It reads with an `Accumulator`, and passes on what each chunk means: repaired by `dialect`, tool calls routed by
-`toolcalls`. What only the accumulator can tell (what a full message adds to its deltas, what it made of half a character)
+written. It reads with an `Accumulator`, and passes on what each chunk means: repaired by `_decode/chunk_reader.py`, tool calls
+routed by `_fold/tool_calls.py`. What only the accumulator can tell (what a full message adds to its deltas, what it made of half a character)
 is looked up in its response. Cost: O(what the chunk carries) a chunk, one snapshot at the end; it keeps no text.
 
 Rule 1  What a block says leaves with that block: text, fragments, log probabilities, unknown fields where they stood.
@@ -23,14 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from .._decode.chunk_reader import read_delta
 from .._decode.tolerant_json import pair, scrub
-from .._fold.fields import Context, First
+from .._fold.field_rules import First
+from .._fold.fields import Context
 from .._fold.reducer import is_beside, says
 from .._fold.tool_calls import CallTable
 from ..accumulator import Accumulator
+from ..anomalies import ignore
 from ..codec import unstructure
 from ..dialect import Dialect, Interpreter
 from ..errors import LimitError, RemoteError
@@ -49,24 +51,20 @@ from ..types import (
     FunctionCallStream,
     Role,
 )
-from .response_writer import (
+from .chunk_dict import (
+    KEEP_ALIVE,
     OF_CHOICE,
     OF_CHUNK,
     OF_DELTA,
     OF_LOGPROBS,
     UNLIMITED,
     ChunkDict,
-    Cut,
-    Spread,
-    fragments,
-    reasoning,
-    with_tokens,
+    choice_dict,
 )
+from .response_writer import fragments, reasoning
+from .splitting import Cut, Spread, pieces_of, with_tokens
 
-__all__ = ("KEEP_ALIVE", "StreamWriter", "failure")
-
-KEEP_ALIVE: ChunkDict = {}
-"""Among the documents: the sender says that it is alive."""
+__all__ = ("StreamWriter", "failure")
 
 _IN_A_CHUNK = ("max_choices", "max_tool_calls", "max_nesting")  # limits that are met while a chunk is folded
 
@@ -76,12 +74,14 @@ class _Passing:
 
     __slots__ = ("held", "length")
 
+    takes: ClassVar[type] = str
+
     def __init__(self) -> None:
         self.length = 0
         self.held = ""
 
     def add(self, text: str) -> str:
-        """What can be said now, as `states.Text` has it: half a surrogate pair waits for its other half."""
+        """What can be said now, as `_fold/fields.Text` has it: half a surrogate pair waits for its other half."""
         if self.held or not text.isascii():
             text, self.held = pair(self.held + text), ""
             if "\ud800" <= text[-1:] <= "\udbff":
@@ -140,7 +140,7 @@ class _Choice:
 
 
 class StreamWriter:
-    """feed(block) or add(chunk) -> documents, then close() -> documents. `ended`: whether the last ones were given."""
+    """feed(block) or add(chunk) -> chunk dicts, then close() -> chunk dicts. `ended`: whether the last ones were returned."""
 
     def __init__(self, *, limits: Limits, dialect: Dialect, cut: Cut | None, logprobs: Spread) -> None:
         self.accumulator = Accumulator(limits=limits, dialect=dialect)
@@ -153,10 +153,10 @@ class StreamWriter:
         self._out: list[ChunkDict] = []
         self._before = 0  # how many of them there were before the piece that is being read
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
-        self._said: ChunkDict | None = None  # the head of the last document
+        self._said: ChunkDict | None = None  # the head of the last chunk
         self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
         self._choices: dict[int, _Choice] = {}
-        self._context = Context(RULES, UNLIMITED, _ignore)
+        self._context = Context(RULES, UNLIMITED, ignore)
         self._context.id = First()
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[ChunkDict]:
@@ -236,7 +236,7 @@ class StreamWriter:
     def _choice(self, choice: ChatChoiceStream) -> Iterator[ChunkDict]:
         """What a chunk says of one choice, as the choices of clean chunks."""
         message = choice.extra.get("message")
-        message = read_delta(message, "$", _ignore) if isinstance(message, dict) else None
+        message = read_delta(message, "$", ignore) if isinstance(message, dict) else None
         finish, index, logprobs = choice.finish_reason, choice.index, choice.logprobs
         state = self._choices.get(index)
         role: ChunkDict = {}
@@ -264,7 +264,7 @@ class StreamWriter:
         elif beside and not parts:
             parts = [({}, None)]
         for delta, part in parts:
-            yield _said(index, delta, part, beside)
+            yield {**choice_dict(index, delta, part), **beside}
             beside = {}
 
     def _delta(
@@ -343,7 +343,7 @@ class StreamWriter:
             head.name = call.name
         if beside:
             yield {"index": call.position, **beside}
-        for text in _cut(piece, self._cut):
+        for text in pieces_of(piece, self._cut):
             yield {"index": call.position, kind: {field: text}}
 
     def _heads(self, state: _Choice, position: int) -> Iterator[ChunkDict]:
@@ -372,7 +372,7 @@ class StreamWriter:
         if said or beside:
             yield {**said, **({"arguments": ""} if first else {}), **beside}
         if function.arguments:
-            for text in _cut(state.text("function_call").add(function.arguments), self._cut):
+            for text in pieces_of(state.text("function_call").add(function.arguments), self._cut):
                 yield {"arguments": text}
 
     # --- what the accumulator knows better
@@ -447,11 +447,11 @@ class StreamWriter:
                 if state is None:
                     state = self._choices[choice.index] = _Choice(self._context, choice.index)
                     said: ChunkDict = {"role": unstructure(choice.message.role), "content": None}
-                    self._say([_said(choice.index, said, None, {})], {})
+                    self._say([choice_dict(choice.index, said)], {})
                 for delta in self._missing(state, choice):
-                    self._say([_said(choice.index, delta, None, {})], {})
+                    self._say([choice_dict(choice.index, delta)], {})
             for choice in self._finished(response, outcome):
-                said = _said(choice.index, {}, None, {})
+                said = choice_dict(choice.index, {})
                 self._say([{**said, "finish_reason": unstructure(choice.finish_reason)}], {})
             if response.usage is not None:
                 groq = response.extra.get("x_groq") if self._groq else None
@@ -472,7 +472,7 @@ class StreamWriter:
 
 
 def failure(outcome: Outcome) -> ChunkDict:
-    """What a stream failed with, as the document of an error event: as the sender wrote it, or else in our words."""
+    """Return what a stream failed with, as the JSON of an error event: as the sender wrote it, or else in our words."""
     error = outcome.error
     if isinstance(error, RemoteError):
         facts: ChunkDict = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
@@ -502,10 +502,6 @@ def _has_its_place(name: str, value: Any) -> bool:
 def _holds(state: _Choice) -> bool:
     """Whether half a character waits, which the finish of its choice may have settled."""
     return any(text.held for text in state.texts.values()) or any(call.text.held for call in state.calls)
-
-
-def _said(index: int, delta: ChunkDict, logprobs: ChunkDict | None, beside: ChunkDict) -> ChunkDict:
-    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None, **beside}
 
 
 def _logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
@@ -539,11 +535,3 @@ def _at_events(block: Any) -> list[Any]:
         return block.splitlines(keepends=True)
     *whole, last = (rest := block.lstrip(b"\n")).split(b"\n\n")
     return [one for one in (block[: len(block) - len(rest)], *(piece + b"\n\n" for piece in whole), last) if one]
-
-
-def _cut(text: str, cut: Cut | None) -> list[str]:
-    return [] if not text else [text] if cut is None else cut(text)
-
-
-def _ignore(code: str, path: str = "$", found: object = None) -> None:
-    """What is odd was told by the accumulator."""

@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-import attrs
 import jiter
 
 from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
-from .._live.stream_core import broke_off, said_end
+from .._live.intake import said_end, source_broke_off
 from ..accumulator import Accumulator
+from ..anomalies import ignore
 from ..codec import dumps, structure
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
@@ -35,16 +35,16 @@ from ..outcome import Outcome
 from ..sources import Blocks, blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
-from .cleaner import DONE, Cleaner, event_of
-from .response_writer import UNLIMITED, ChunkDict, Spread, documents
-from .splitting import TextCut, cut_of
+from .chunk_dict import DONE_EVENT, ChunkDict, event_of
+from .cleaner import Cleaner
+from .response_writer import chunk_dicts
+from .round_trip import LARGEST, said
+from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter, failure
 
 __all__ = ("TextCut", "Writer", "to_chunks", "to_events")
 
 Made = TypeVar("Made")
-
-_LARGEST = 1024 * 1024  # characters in an event at most: readers' limits begin there (httpx2; ours is 16 MiB)
 
 
 def to_events(
@@ -89,7 +89,7 @@ def to_chunks(
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
-    writer = ChunkWriter(text, logprobs, limits, dialect)
+    writer = ChunkWriter(text=text, logprobs=logprobs, limits=limits, dialect=dialect)
     settled = settle(source)
     return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs)
 
@@ -146,21 +146,28 @@ class Writer(Protocol[Made]):
 class ChunkWriter:
     """A `Cleaner` that gives chunks."""
 
-    def __init__(self, text: TextCut, logprobs: Spread, limits: Limits, dialect: Dialect) -> None:
-        self._documents = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
-        self.accumulator = self._documents.accumulator
+    def __init__(
+        self,
+        *,
+        text: TextCut = None,
+        logprobs: Spread = "spread",
+        limits: Limits = DEFAULT_LIMITS,
+        dialect: Dialect = DEFAULT_DIALECT,
+    ) -> None:
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        self.accumulator = self._writer.accumulator
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
         """What a block says."""
-        return _as_chunks(self._documents.feed(block))
+        return _as_chunks(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
         """What a chunk says."""
-        return _as_chunks(self._documents.add(chunk))
+        return _as_chunks(self._writer.add(chunk))
 
     def close(self) -> list[CreateChatCompletionStreamResponse]:
         """What is said at the end."""
-        return _as_chunks(self._documents.close())
+        return _as_chunks(self._writer.close())
 
 
 def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
@@ -186,14 +193,14 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
     except MisuseError:
         raise
     except Exception as error:
-        return broken(writer, error), True, error
+        return broken(writer, error, found.status), True, error
     made = writer.add(item) if found.chunks else writer.feed(item)
     return made, writer.accumulator.done, None
 
 
-def broken(writer: Writer[Made], error: Exception) -> list[Made]:
+def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[Made]:
     """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    broke_off(writer.accumulator, error)
+    source_broke_off(writer.accumulator, error, status=status)
     return writer.close()
 
 
@@ -214,12 +221,12 @@ def _events(
     logprobs: Spread,
     done: bool,
 ) -> Generator[bytes, None, None]:
-    for document in _documents(response, complete and outcome is None, text, logprobs):
-        yield event_of(document)
+    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs):
+        yield event_of(chunk)
     if outcome is not None and outcome.name == "failed":
         yield event_of(failure(outcome))
     if done and complete:
-        yield DONE
+        yield DONE_EVENT
 
 
 def _chunks(
@@ -229,71 +236,22 @@ def _chunks(
     text: TextCut,
     logprobs: Spread,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
-    for document in _documents(response, complete and outcome is None, text, logprobs):
-        yield from _as_chunks([document])
+    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs):
+        yield from _as_chunks([chunk])
     if outcome is not None and outcome.error is not None:
         raise outcome.error
 
 
 def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResponse]:
-    return [read_chunk(jiter.from_json(dumps(one)), _ignore) for one in some if "choices" in one]
+    return [read_chunk(jiter.from_json(dumps(one)), ignore) for one in some if "choices" in one]
 
 
-def _documents(
+def _chunk_dicts(
     response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread
 ) -> Iterator[ChunkDict]:
     """`given`: whether a caller gave the response, who may have made it as he liked; what a stream says can be said."""
     cut = cut_of(text, logprobs)
     if response is None:
         return iter(())
-    size = text if isinstance(text, int) and text >= 4 else _LARGEST
-    if given:
-        try:
-            response = _checked(response)
-        except (ValidationError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # `attrs.evolve(response, choices=5)`: what a caller makes of a response can hold anything.
-            raise MisuseError(f"no stream can say this response: {type(error).__name__}: {error}") from error
-    return documents(response, cut, logprobs, size)
-
-
-# --- whether it can be said
-
-
-def _checked(response: CreateChatCompletionResponse) -> CreateChatCompletionResponse:
-    """`response` as a stream says it; `MisuseError` where it would be read back as something else."""
-    choices = [
-        attrs.evolve(one, message=attrs.evolve(one.message, tool_calls=one.message.tool_calls or None))
-        for one in sorted(response.choices, key=lambda one: one.index)
-    ]
-    meant = attrs.evolve(response, choices=choices, object="chat.completion")
-    accumulator = Accumulator(limits=UNLIMITED)
-    for document in documents(meant, None, "whole", _LARGEST):
-        accumulator.absorb(event_of(document))
-    accumulator.absorb(DONE)
-    outcome, found = accumulator.close(), accumulator.snapshot()
-    if outcome.error is not None:
-        raise MisuseError(f"no stream can say this response: it would be read as failed, {outcome.error}")
-    if found != meant:
-        path = _difference(jiter.from_json(dumps(meant)), jiter.from_json(dumps(found)))
-        if path is not None:
-            raise MisuseError("no stream can say this response: it would be read as another", path=path)
-    return meant
-
-
-def _difference(one: Any, other: Any, path: str = "$") -> str | None:
-    """Where two JSON values differ first."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in {**one, **other}:
-            if name not in one or name not in other:
-                return f"{path}.{name}"
-            if found := _difference(one[name], other[name], f"{path}.{name}"):
-                return found
-        return None
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        each = enumerate(zip(one, other, strict=True))
-        return next((found for at, pair in each if (found := _difference(*pair, f"{path}[{at}]"))), None)
-    return None if one == other else path
-
-
-def _ignore(code: str, path: str = "$", found: object = None) -> None:
-    """For what a sender's oddities, kept in `extra`, are called: whoever asked for the chunks asked for those."""
+    size = text if isinstance(text, int) and text >= 4 else LARGEST
+    return chunk_dicts(said(response) if given else response, cut, logprobs, size)

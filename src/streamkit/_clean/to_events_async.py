@@ -12,54 +12,43 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, Unpack
 
-from .._live.stream_core import said_end
-from ..dialect import DEFAULT_DIALECT, Dialect
+from .._live.intake import said_end
+from ..accumulator import describe
 from ..errors import MisuseError
-from ..limits import DEFAULT_LIMITS, Limits
 from ..sources import AsyncBlocks, async_blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionStreamResponse
 from .cleaner import Cleaner
-from .response_writer import Spread
-from .to_events import ChunkWriter, TextCut, Writer, broken, ended_with, settle, to_chunks, to_events
+from .to_events import ChunkWriter, Writer, broken, ended_with, settle, to_chunks, to_events
+from .write_options import EventOptions, WriteOptions
 
 __all__ = ("AsyncWritten", "async_to_chunks", "async_to_events")
 
 Made = TypeVar("Made")
 
 
-def async_to_events(
-    source: Any,
-    *,
-    text: TextCut = None,
-    logprobs: Spread = "spread",
-    done: bool = True,
-    limits: Limits = DEFAULT_LIMITS,
-    dialect: Dialect = DEFAULT_DIALECT,
-) -> AsyncWritten[bytes]:
-    """As `to_events`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
+def async_to_events(source: Any, **options: Unpack[EventOptions]) -> AsyncWritten[bytes]:
+    """Like `to_events`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
+
+    `options`: `text`, `logprobs`, `done`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    """
     if settle(source) is not None:
-        given = to_events(source, text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
-        return AsyncWritten(given=given)
-    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+        return AsyncWritten(given=to_events(source, **options))
+    cleaner = Cleaner(**options)
     return AsyncWritten(blocks=async_blocks(source), writer=cleaner)
 
 
-def async_to_chunks(
-    source: Any,
-    *,
-    text: TextCut = None,
-    logprobs: Spread = "spread",
-    limits: Limits = DEFAULT_LIMITS,
-    dialect: Dialect = DEFAULT_DIALECT,
-) -> AsyncWritten[CreateChatCompletionStreamResponse]:
-    """As `to_chunks`: `source` is a response, an accumulator, or whatever `async_blocks` takes."""
+def async_to_chunks(source: Any, **options: Unpack[WriteOptions]) -> AsyncWritten[CreateChatCompletionStreamResponse]:
+    """Like `to_chunks`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
+
+    `options`: `text`, `logprobs`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    """
     if settle(source) is not None:
-        given = to_chunks(source, text=text, logprobs=logprobs, limits=limits, dialect=dialect)
-        return AsyncWritten(given=given)
-    return AsyncWritten(blocks=async_blocks(source), writer=ChunkWriter(text, logprobs, limits, dialect))
+        return AsyncWritten(given=to_chunks(source, **options))
+    writer = ChunkWriter(**options)
+    return AsyncWritten(blocks=async_blocks(source), writer=writer)
 
 
 class AsyncWritten(Generic[Made]):
@@ -78,6 +67,11 @@ class AsyncWritten(Generic[Made]):
         self._waiting: deque[Made] = deque()
         self._over = False  # whether nothing more will be read
         self._raised: Exception | None = None  # what is raised behind all that is given
+
+    def __repr__(self) -> str:
+        if self._writer is None:
+            return f"<{type(self).__name__} of a response>"
+        return describe(self, self._writer.accumulator, waiting=len(self._waiting))
 
     def __aiter__(self) -> Self:
         return self
@@ -124,7 +118,7 @@ class AsyncWritten(Generic[Made]):
         except MisuseError:
             raise
         except Exception as error:
-            self._waiting.extend(broken(writer, error))
+            self._waiting.extend(broken(writer, error, blocks.status))
             self._over, self._raised = True, error
         else:
             self._waiting.extend(writer.add(item) if blocks.chunks else writer.feed(item))

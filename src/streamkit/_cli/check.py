@@ -3,20 +3,15 @@
 In: the names of files. Out: the reports on standard output, what could not be read on standard error, an exit code.
 
 Rule 1  0: every stream passes. 1: one does not. 2: a file could not be read; the others are reported all the same.
-Rule 2  Nothing is wider than the terminal (COLUMNS, else what the terminal says, else 100), but for addresses, which
-        nobody could follow in two halves.
-Rule 3  Colour only on a terminal, and not under NO_COLOR; the word says the same without it.
+Rule 2  Nothing is wider than the terminal, but for addresses, which nobody could follow in two halves.
+Rule 3  Every word that has a colour says the same without it.
 Rule 4  What a sender wrote stands on one line and steers no terminal.
-Rule 5  The JSON is one document, a list with one object a stream: `check.Report.as_json`.
+Rule 5  The JSON is one document, a list with one object a stream: `Report.as_json`.
 """
 
 from __future__ import annotations
 
 import json as jsonlib
-import os
-import re
-import shutil
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -24,7 +19,8 @@ from .._check.known_client_bugs import Client
 from .._check.report import Finding, Report, check_stream
 from ..errors import MisuseError
 from ..outcome import REASONS
-from .io import SHOWN, contents_of_file, opened, say, stdout, write
+from .io import MISUSE, contents_of_file, opened, say, stdout, write
+from .terminal import clipped, columns, has_colours, json_bytes, one_line, painted, width_of, wrapped
 
 __all__ = ("check_files", "render")
 
@@ -41,9 +37,7 @@ def check_files(names: Sequence[str], *, json: bool, strict: bool, quiet: bool, 
     if names.count("-") > 1:
         raise MisuseError("-: standard input can be read once only")
     out = stdout()
-    terminal = out.isatty()
-    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    width = max(shutil.get_terminal_size((100, 24)).columns, _NARROW)
+    colour, width = has_colours(out), max(columns(), _NARROW)
     told: list[dict[str, Any]] = []
     verdicts: dict[str, int] = {"clean": 0, "notes": 0, "faulty": 0}
     failed = unread = 0
@@ -67,16 +61,10 @@ def check_files(names: Sequence[str], *, json: bool, strict: bool, quiet: bool, 
             lines = render(report, width=width, colour=colour, verbose=verbose)
             write(out, "".join(f"{line}\n" for line in [*lines, ""]).encode("utf-8", "replace"))
     if json:
-        write(out, _json(told))
+        write(out, json_bytes(jsonlib.dumps(told, indent=2, ensure_ascii=False)))
     elif len(names) > 1:
         write(out, f"{_summary(verdicts, unread)}\n".encode())
-    return 2 if unread else int(failed > 0)
-
-
-def _json(told: list[dict[str, Any]]) -> bytes:
-    text = jsonlib.dumps(told, indent=2, ensure_ascii=False)
-    # JSON leaves these alone, but a terminal does not; half a surrogate pair in a name has no other form either.
-    return re.sub("[\x7f-\x9f\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+    return MISUSE if unread else int(failed > 0)
 
 
 def _summary(verdicts: dict[str, int], unread: int) -> str:
@@ -87,11 +75,11 @@ def _summary(verdicts: dict[str, int], unread: int) -> str:
 
 def render(report: Report, *, width: int, colour: bool = False, verbose: bool = False) -> Iterator[str]:
     """The lines of a report, none of more than `width` columns (at least 44) but for addresses."""
-    paint = _painted if colour else _plain
+    paint = _in_colour if colour else _plain
     room = width - len(report.verdict) - 2
-    yield f"{_clipped(report.name, room)}: {paint(report.verdict, report.verdict)}"
+    yield f"{clipped(report.name, room)}: {paint(report.verdict, report.verdict)}"
     for name, text in _facts(report):
-        yield from _wrapped(text, width, f"  {name:<{_FACTS - 2}}", " " * _FACTS)
+        yield from wrapped(text, width, f"  {name:<{_FACTS - 2}}", " " * _FACTS)
         if name == "outcome":
             yield from _breaks(report.clients, width, _FACTS, verbose=verbose)
     if report.findings:
@@ -100,9 +88,9 @@ def render(report: Report, *, width: int, colour: bool = False, verbose: bool = 
     if fields := report.statistics.unknown_fields:
         yield ""
         text = "Fields that the format does not know (kept; no fault), and in how many chunks:"
-        yield from _wrapped(text, width, "  ", "  ")
+        yield from wrapped(text, width, "  ", "  ")
         for path, count in list(fields.items())[:_MANY]:
-            yield f"{count:>9}  {_clipped(path, width - 11)}"
+            yield f"{count:>9}  {clipped(path, width - 11)}"
         if len(fields) > _MANY:
             yield f"{'':>9}  and {len(fields) - _MANY} more"
 
@@ -111,20 +99,18 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     outcome, s, trace = report.outcome, report.statistics, report.trace
     error = "" if outcome.error is None else outcome.error.message
     sentence = REASONS[outcome.reason][1]
-    told = (
-        f" The sender: {_clipped(error, _LONG)}" if error and outcome.reason in ("remote_error", "error_body") else ""
-    )
+    told = f" The sender: {clipped(error, _LONG)}" if error and outcome.reason in ("remote_error", "error_body") else ""
     yield "outcome", f"{outcome.name} ({outcome.reason}): {sentence}.{told}"
     counts = [_counted(s.events, "event"), _counted(s.chunks, "chunk"), _counted(len(report.finish_reasons), "choice")]
     counts += [_counted(report.tool_calls, "tool call")] if report.tool_calls else []
     counts += [_counted(s.comments, "comment")] if s.comments else []
     yield "counts", f"{', '.join(counts)}; {_counted(s.bytes, 'byte')} in {_counted(s.blocks, 'block')}"
     if report.model:
-        yield "model", _clipped(report.model, _LONG)
+        yield "model", clipped(report.model, _LONG)
     if report.finish_reasons:
         one = len(report.finish_reasons) == 1
         reasons = (f"{'' if one else f'{index}: '}{reason or 'none'}" for index, reason in report.finish_reasons)
-        yield "finish reason", _clipped(", ".join(reasons), _LONG)
+        yield "finish reason", clipped(", ".join(reasons), _LONG)
     usage = report.usage
     figures = (
         usage and f"{usage.prompt_tokens} prompt, {usage.completion_tokens} completion, {usage.total_tokens} total"
@@ -143,15 +129,15 @@ def _table(findings: Sequence[Finding], width: int, paint: Any, *, verbose: bool
     yield f"  {'SEVERITY':<8}  {'CODE':<{code}}  {'EVENT':>5}  {'TIMES':>5}  PATH"
     for finding in findings:
         # A row that the terminal has no room for ends early; the path is then on a line of its own.
-        row = f"{_clipped(finding.code, code):<{code}}  {finding.event or '-':>5}  {finding.count:>5}"
+        row = f"{clipped(finding.code, code):<{code}}  {finding.event or '-':>5}  {finding.count:>5}"
         room = width - len(row) - 14
-        short = finding.path == "$" or _width(_safe(finding.path)) <= room
-        yield f"  {paint(finding.severity, f'{finding.severity:<8}')}  {row}{f'  {_safe(finding.path)}' if short else ''}"
+        short = finding.path == "$" or width_of(one_line(finding.path)) <= room
+        yield f"  {paint(finding.severity, f'{finding.severity:<8}')}  {row}{f'  {one_line(finding.path)}' if short else ''}"
         if not short:
-            yield f"{' ' * _DETAIL}  {_clipped(finding.path, width - _DETAIL - 2)}"
-        yield from _wrapped(f"{finding.message} {finding.action}", width, " " * (_DETAIL + 2), " " * (_DETAIL + 2))
+            yield f"{' ' * _DETAIL}  {clipped(finding.path, width - _DETAIL - 2)}"
+        yield from wrapped(f"{finding.message} {finding.action}", width, " " * (_DETAIL + 2), " " * (_DETAIL + 2))
         if finding.excerpt is not None:
-            yield f"{' ' * (_DETAIL + 2)}seen: {_clipped(finding.excerpt, width - _DETAIL - 8)}"
+            yield f"{' ' * (_DETAIL + 2)}seen: {clipped(finding.excerpt, width - _DETAIL - 8)}"
         yield from _breaks(finding.clients, width, _DETAIL + 2, verbose=verbose)
 
 
@@ -165,63 +151,17 @@ def _breaks(clients: Iterable[Client], width: int, indent: int, *, verbose: bool
             sources[client.source] = None
     if together:
         text = "; ".join(f"{', '.join(names)} ({effect})" for effect, names in together.items())
-        yield from _wrapped(f"breaks: {text}", width, " " * indent, " " * (indent + 2))
+        yield from wrapped(f"breaks: {text}", width, " " * indent, " " * (indent + 2))
     for source in sources if verbose else ():
         yield f"{' ' * (indent + 2)}{source}"
-
-
-# --- text
 
 
 def _plain(_: str, text: str) -> str:
     return text
 
 
-def _painted(word: str, text: str) -> str:
-    return f"\x1b[{_COLOURS[word]}m{text}\x1b[0m"
-
-
-def _safe(text: str) -> str:
-    return " ".join(text.split()).translate(SHOWN)
-
-
-def _width(text: str) -> int:
-    """The columns that `text` takes: East Asian characters and emoji take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
-
-
-def _fitting(text: str, room: int) -> str:
-    """As much of the start of `text` as `room` columns hold."""
-    text = text[: room * 2]  # pages of it are not measured; marks take no column, but are few
-    while _width(text) > room:
-        text = text[:-1]
-    return text
-
-
-def _clipped(text: str, room: int) -> str:
-    """`text` on one line of at most `room` columns."""
-    text = _safe(text)
-    return text if _width(text) <= room else f"{_fitting(text, room - 1)}…"
-
-
-def _wrapped(text: str, width: int, first: str, rest: str) -> Iterator[str]:
-    """`text` in lines of at most `width` columns. (`textwrap` counts characters, and some take two columns.)"""
-    line, empty = first, True
-    for word in _safe(text).split(" "):
-        if not empty and _width(line) + 1 + _width(word) > width:
-            yield line
-            line, empty = rest, True
-        while _width(line) + _width(word) + (not empty) > width:  # longer than a line: it is broken
-            part = _fitting(word, width - _width(line)) or word[:1]
-            yield line + part
-            word, line = word[len(part) :], rest
-        line += word if empty else f" {word}"
-        empty = False
-    yield line
+def _in_colour(word: str, text: str) -> str:
+    return painted(text, _COLOURS[word])
 
 
 def _counted(number: int, what: str) -> str:

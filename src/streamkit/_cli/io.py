@@ -5,7 +5,6 @@ Costs one read a block. Whatever goes wrong is a `MisuseError` of one line that 
 
 Rule 1  Nothing is held back: a read takes what there is. Only a trace is read to its end before its first block.
 Rule 2  A trace is known by its name (`.jsonl`, which is a promise) or by its first line; anything else is a body.
-Rule 3  What a sender wrote does not steer a terminal: control characters are shown, not sent.
 """
 
 from __future__ import annotations
@@ -25,9 +24,11 @@ from typing import Any, BinaryIO
 from ..errors import FormatError, MisuseError
 from ..limits import DEFAULT_LIMITS
 from ..trace import FORMAT, Trace, read_trace
+from .terminal import SHOWN
 
 __all__ = (
-    "SHOWN",
+    "EXIT",
+    "MISUSE",
     "Interrupts",
     "abandon_stdout",
     "blocks_of_file",
@@ -39,9 +40,10 @@ __all__ = (
     "write",
 )
 
-SHOWN = {code: 0x2400 + code for code in range(32) if code not in (9, 10)}
-"""For `str.translate`: C0 as its pictures, but for tab and line feed; C1 (U+009B begins what ESC [ does) as U+FFFD."""
-SHOWN |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+EXIT = {"complete": 0, "truncated": 3, "failed": 4, "cancelled": 130}
+"""The exit code for each outcome."""
+MISUSE = 2
+"""The exit code for what the user got wrong."""
 
 _READ = 65536  # bytes: the most that one read gives; a pipe gives what is there
 _LINE = 500  # characters of one message: a sender's error can be pages

@@ -8,18 +8,18 @@ Rule 2  Content stands as it is. Everything else begins a line and says in brack
         `[tool call 0: get_weather]`, and `[1]` for a choice. Content behind it is `[content]`.
 Rule 3  A `function_call` beside tool calls is one of them written twice (llama-cpp-python does, piece by piece): it is
         shown once it is clear that it stands alone, with its second piece or at the end.
-Rule 4  Only on a terminal, and not under NO_COLOR: reasoning is dim instead of named, and so is what is in brackets.
-Rule 5  A terminal is not steered by what a sender wrote (`cli_io.SHOWN`); a file gets what came.
+Rule 4  Only where there are colours: reasoning is dim instead of named, and so is what is in brackets.
+Rule 5  A terminal is not steered by what a sender wrote (`terminal.SHOWN`); a file gets what came.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from .. import events as ev
-from .io import SHOWN, write
+from .io import write
+from .terminal import SHOWN, dimmed, has_colours
 
 __all__ = ("View",)
 
@@ -43,11 +43,10 @@ class View:
     """Shows the text of a stream on `out`. `left`: called once if its reader leaves; without it, BrokenPipeError."""
 
     def __init__(self, out: BinaryIO, *, left: Callable[[], None] | None = None) -> None:
-        terminal = out.isatty()
         self._out: BinaryIO | None = out
         self._left = left
-        self._shown = SHOWN if terminal else {}
-        self._dim = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._shown = SHOWN if out.isatty() else {}
+        self._dim = has_colours(out)
         self._live: int | None = None  # the choice that is shown as it comes
         self._waiting: dict[int, list[tuple[str, str]]] = {}  # what came of it and the others, and is to be shown yet
         self._over: set[int] = set()
@@ -140,7 +139,7 @@ class View:
         return [*words, " ".join(head.split())] if head else ([] if goes_on else words)
 
     def _dimmed(self, text: str) -> str:
-        return f"\x1b[2m{text}\x1b[22m" if self._dim else text
+        return dimmed(text) if self._dim else text
 
     def _end_line(self) -> None:
         if self._inside_line:

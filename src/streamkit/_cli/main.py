@@ -10,31 +10,23 @@ Rule 2  The exit code says how the stream ended: 0 complete, 3 truncated, 4 fail
 Rule 3  A response in part is printed like a whole one, and one line says what happened and where. Never a traceback.
 
 A command is a function from arguments to an exit code, and an entry in `COMMANDS`. What they share of the world outside
-is in `cli_io`. A module that one command alone needs is imported inside that command.
+is in `io.py`. A module that one command alone needs is imported inside that command.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 
-from ..accumulator import Accumulator
-from ..codec import dumps
-from ..errors import LimitError, MisuseError, StreamError
-from ..outcome import REASONS, Outcome
-from ..types import CreateChatCompletionResponse
-from .io import Interrupts, abandon_stdout, blocks_of_file, created, opened, say, stdout, write
+from ..errors import StreamError
+from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
 
-_EXIT = {"complete": 0, "truncated": 3, "failed": 4, "cancelled": 130}
-_MISUSE = 2
 _READER_LEFT = 141  # 128 + SIGPIPE
 _EXIT_CODES = "exit codes: 0 complete, 2 misuse, 3 truncated, 4 failed, 130 interrupted"
 
@@ -64,17 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here it can be caught, at exit it could not
     except KeyboardInterrupt:
-        return _EXIT["cancelled"]
+        return EXIT["cancelled"]
     except StreamError as error:
         say(str(error))
-        return _MISUSE
+        return MISUSE
     except BrokenPipeError:
         abandon_stdout()
         return _READER_LEFT
     except OSError as error:
         abandon_stdout()
         say(f"standard output: {error.strerror or error}")
-        return _MISUSE
+        return MISUSE
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -92,12 +84,9 @@ def _run(argv: Sequence[str] | None) -> int:
         sub.set_defaults(run=command.run)
     args = parser.parse_args(argv)
     if args.version:
-        from importlib import metadata  # takes longer than all else that this option does
+        from .._version import __version__  # takes longer than all else that this option does
 
-        try:
-            print("streamkit", metadata.version("streamkit-llm"))
-        except metadata.PackageNotFoundError:
-            print("streamkit, not installed")
+        print("streamkit", __version__)
         return 0
     if args.run is None:
         parser.error(f"name a command: {', '.join(COMMANDS)} (--help says more)")
@@ -105,87 +94,11 @@ def _run(argv: Sequence[str] | None) -> int:
     return code
 
 
-# --- assemble
-
-
 def _assemble(args: argparse.Namespace) -> int:
     """Put a recorded or a running stream together and print the response as JSON."""
-    name = "standard input" if args.file == "-" else args.file
-    accumulator = Accumulator()
-    unreadable: MisuseError | None = None
-    with opened(args.file) as source, created(args.output, source) as output:
-        view = None
-        if args.stream:
-            from .live_text import View
+    from .assemble import assemble_file
 
-            view = View(stdout(), left=None if output is None else abandon_stdout)  # the file is still wanted
-        with Interrupts() as interrupts:
-            try:
-                for block in interrupts.watch(blocks_of_file(source, name)):
-                    if view is None:
-                        accumulator.absorb(block)
-                    else:
-                        view.show(accumulator.feed(block))
-                    if accumulator.outcome is not None and isinstance(accumulator.outcome.error, LimitError):
-                        break  # nothing that comes after is looked at, and it may never end
-            except MisuseError as error:
-                unreadable = error
-        outcome = accumulator.cancel() if interrupts.stopped else accumulator.close()
-        if view is not None:
-            view.show(outcome.events)
-        response = accumulator.snapshot()
-        if response is not None and (view is None or args.output is not None):
-            data = _json(response, compact=args.compact)
-            if output is None:
-                write(stdout(), data)
-            else:
-                try:
-                    write(output, data)
-                except OSError as error:
-                    raise MisuseError(f"{args.output}: {error.strerror}") from None
-    if unreadable is not None:
-        raise unreadable
-    _report(name, accumulator, outcome, verbose=args.verbose)
-    return _EXIT[outcome.name]
-
-
-def _json(response: CreateChatCompletionResponse, *, compact: bool) -> bytes:
-    data = dumps(response)
-    text = data.decode() if compact else json.dumps(json.loads(data), indent=2, ensure_ascii=False)
-    # JSON leaves these alone, but a terminal does not; they can only stand inside its strings.
-    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
-
-
-def _report(name: str, accumulator: Accumulator, outcome: Outcome, *, verbose: bool) -> None:
-    """What is to be said of a stream on standard error: nothing of one that is whole, unless it is asked for."""
-    anomalies = accumulator.anomalies
-    if verbose or not outcome.ok:
-        say(f"{name}: {outcome.name}: {_sentence(outcome, accumulator.statistics().events)}")
-    if verbose:
-        s = accumulator.statistics()
-        say(f"{s.bytes} bytes in {s.blocks} blocks, {s.events} events, {s.comments} comments, {s.chunks} chunks")
-        for a in anomalies:
-            times = f", {a.count} times" if a.count > 1 else ""
-            say(f"{a.severity}: {a.code} (event {a.event}, {a.path}{times}): {a.message} {a.action}")
-    elif outcome.ok and (lost := sum(anomaly.count for anomaly in anomalies if anomaly.severity == "lost")):
-        say(f"{name}: complete, but something in it could not be used, {lost} times (--verbose says what)")
-
-
-def _sentence(outcome: Outcome, events: int) -> str:
-    """What happened, at which event, and what the sender said of it."""
-    sentence, error = REASONS[outcome.reason][1], outcome.error
-    if error is None:
-        return sentence if outcome.ok else f"{sentence} (after event {events})"
-    where = "after event" if outcome.name == "truncated" else "event"
-    facts = [f"{where} {error.event}" if error.event else "before any event"]
-    facts += [str(fact) for name in ("type", "code") if (fact := getattr(error, name, None)) is not None]
-    told = [f"{sentence} ({', '.join(facts)})"]
-    told += [error.message] if not sentence.startswith(error.message) else []
-    told += [repr(error.excerpt)] if error.excerpt is not None else []
-    return ": ".join(told)
-
-
-# --- check
+    return assemble_file(args.file, output=args.output, stream=args.stream, compact=args.compact, verbose=args.verbose)
 
 
 def _check(args: argparse.Namespace) -> int:

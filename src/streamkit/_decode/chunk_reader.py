@@ -10,17 +10,13 @@ Cost: one pass over the fields of a chunk.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
-from math import inf
 from typing import Any
 
 from ..types import (
-    ChatChoiceLogprobs,
     ChatChoiceStream,
     ChatCompletionMessageToolCallChunk,
     ChatCompletionStreamResponseDelta,
-    ChatCompletionTokenLogprob,
     ChatCompletionToolType,
     CompletionTokensDetails,
     CompletionUsage,
@@ -30,31 +26,25 @@ from ..types import (
     PromptTokensDetails,
     Role,
     ServiceTierResponse,
-    TopLogprobs,
 )
+from ..types._base import wire_names
 from .fast_frozen import unfrozen_twin
+from .logprobs_reader import read_logprobs
+from .values import Note, fields_beside, misplaced, string, whole_number
 
-__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_tokens", "read_usage")
+__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
 
-Note = Callable[..., None]
 
 _CHUNK_MARKS = frozenset({"choices", "usage", "id", "object", "model", "x_groq", "prompt_filter_results"})
-_CHUNK = frozenset({"id", "choices", "created", "model", "service_tier", "system_fingerprint", "object", "usage"})
-_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "message"})
-_DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal"})
-_TOOL_CALL = frozenset({"index", "id", "type", "function"})
-_FUNCTION = frozenset({"name", "arguments"})
-_LOGPROBS = frozenset({"content", "refusal"})
-_TOKEN = frozenset({"token", "logprob", "bytes", "top_logprobs"})
-_TOP = frozenset({"token", "logprob", "bytes"})
+_CHUNK = wire_names(CreateChatCompletionStreamResponse)
+_CHOICE = wire_names(ChatChoiceStream) | {"message"}
+_DELTA = wire_names(ChatCompletionStreamResponseDelta)
+_TOOL_CALL = wire_names(ChatCompletionMessageToolCallChunk)
+_FUNCTION = wire_names(FunctionCallStream)
 _SPAN = ("content_filter_offsets", "content_filter_results")
-_USAGE = frozenset(
-    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
-)
-_PROMPT = frozenset({"audio_tokens", "cached_tokens"})
-_COMPLETION = frozenset(
-    {"accepted_prediction_tokens", "audio_tokens", "reasoning_tokens", "rejected_prediction_tokens"}
-)
+_USAGE = wire_names(CompletionUsage)
+_PROMPT = wire_names(PromptTokensDetails)
+_COMPLETION = wire_names(CompletionTokensDetails)
 _ROLES: dict[Any, Role] = {role.value: role for role in Role}
 _FINISHES: dict[Any, FinishReason] = {reason.value: reason for reason in FinishReason}
 _TIERS: dict[Any, ServiceTierResponse] = {tier.value: tier for tier in ServiceTierResponse}
@@ -67,9 +57,6 @@ _new_choice = unfrozen_twin(ChatChoiceStream)
 _new_delta = unfrozen_twin(ChatCompletionStreamResponseDelta)
 _new_fragment = unfrozen_twin(ChatCompletionMessageToolCallChunk)
 _new_function = unfrozen_twin(FunctionCallStream)
-_new_logprobs = unfrozen_twin(ChatChoiceLogprobs)
-_new_token = unfrozen_twin(ChatCompletionTokenLogprob)
-_new_top = unfrozen_twin(TopLogprobs)
 
 
 def is_chunk(value: dict[str, Any]) -> bool:
@@ -93,31 +80,29 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
             read.append(_choice(choice, position, note))
         else:
             note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
-    extra = _beside(value, _CHUNK)
+    extra = fields_beside(value, _CHUNK)
     get = value.get
     chunk = _new_chunk()
-    chunk.id = id if type(id := get("id")) is str else _string(id, "$.id", note) or ""
+    chunk.id = id if type(id := get("id")) is str else string(id, "$.id", note) or ""
     chunk.choices = read
     created = get("created")
     if type(created) is not int or not 0 <= created < _MILLISECONDS:
         created = _created(created, "created" in value, note, extra)
     chunk.created = created
-    chunk.model = model if type(model := get("model")) is str else _string(model, "$.model", note) or ""
+    chunk.model = model if type(model := get("model")) is str else string(model, "$.model", note) or ""
     tier = get("service_tier")
     if tier is not None:
-        tier = _TIERS[tier] if isinstance(tier, str) and tier in _TIERS else _string(tier, "$.service_tier", note)
+        tier = _TIERS[tier] if isinstance(tier, str) and tier in _TIERS else string(tier, "$.service_tier", note)
     chunk.service_tier = tier
     mark = get("system_fingerprint")
-    chunk.system_fingerprint = (
-        mark if mark is None or type(mark) is str else _string(mark, "$.system_fingerprint", note)
-    )
-    chunk.object = kind if type(kind := get("object")) is str else _string(kind, "$.object", note)
+    chunk.system_fingerprint = mark if mark is None or type(mark) is str else string(mark, "$.system_fingerprint", note)
+    chunk.object = kind if type(kind := get("object")) is str else string(kind, "$.object", note)
     usage = get("usage")
     if usage is not None:
         if type(usage) is dict:
             usage = read_usage(usage, "$.usage", note) if usage else None
         else:
-            usage = _misplaced("usage", usage, "$", note, extra)
+            usage = misplaced("usage", usage, "$", note, extra)
     chunk.usage = usage
     chunk.extra = extra
     chunk.__class__ = CreateChatCompletionStreamResponse
@@ -128,9 +113,9 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
     index = value.get("index")
     if type(index) is not int or index < 0:
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
-        index = position if type(index) is int else _whole(index, position)
+        index = position if type(index) is int else whole_number(index, position)
     path = f"$.choices[{index}]"
-    extra = _beside(value, _CHOICE)
+    extra = fields_beside(value, _CHOICE)
     delta = value.get("delta")
     message = value.get("message")
     if type(delta) is not dict:
@@ -160,7 +145,7 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
             finish = known
     logprobs = value.get("logprobs")
     if logprobs is not None:
-        logprobs = _logprobs(logprobs, f"{path}.logprobs", note, extra)
+        logprobs = read_logprobs(logprobs, f"{path}.logprobs", note, extra)
     choice = _new_choice()
     choice.index = index
     choice.delta = read_delta(delta, path, note)
@@ -174,7 +159,7 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
 def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
     """The delta that `value` means; `path` is that of its choice."""
     path += ".delta"
-    extra = _beside(value, _DELTA)
+    extra = fields_beside(value, _DELTA)
     content = value.get("content")
     if content is not None and type(content) is not str:
         content = _content(content, path, note, extra)
@@ -187,13 +172,13 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             calls = [_tool_call(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
             calls = [call for call in calls if call is not None]
         else:
-            calls = _misplaced("tool_calls", calls, path, note, extra)
+            calls = misplaced("tool_calls", calls, path, note, extra)
     function = value.get("function_call")
     if function is not None:
         if isinstance(function, dict):
             function = _function(function, f"{path}.function_call", note)
         else:
-            function = _misplaced("function_call", function, path, note, extra)
+            function = misplaced("function_call", function, path, note, extra)
     role = value.get("role")
     if role is not None:
         known = _ROLES.get(role) if isinstance(role, str) else None
@@ -204,7 +189,7 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             role = known
     refusal = value.get("refusal")
     if refusal is not None and type(refusal) is not str:
-        refusal = _string(refusal, f"{path}.refusal", note)
+        refusal = string(refusal, f"{path}.refusal", note)
     delta = _new_delta()
     delta.content = content
     delta.function_call = function
@@ -219,7 +204,7 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
 def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | None:
     """Content that is not a string: Mistral sends a list of parts, text and thinking by turns."""
     if not isinstance(value, list):
-        return _string(value, f"{path}.content", note)
+        return string(value, f"{path}.content", note)
     note("content_parts", f"{path}.content", value)
     text, thinking = [], []
     for part in value:
@@ -246,28 +231,28 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
     if not isinstance(value, dict):
         note("null_item" if value is None else "bad_tool_call", path, value)
         return None
-    extra = _beside(value, _TOOL_CALL)
+    extra = fields_beside(value, _TOOL_CALL)
     index = value.get("index")
     if index is not None and type(index) is not int:
         note("index_type", f"{path}.index", index)
-        index = _whole(index, None)
+        index = whole_number(index, None)
     function = value.get("function")
     if function is not None:
         if isinstance(function, dict):
             function = _function(function, f"{path}.function", note)
         else:
-            function = _misplaced("function", function, path, note, extra)
+            function = misplaced("function", function, path, note, extra)
     id = value.get("id")
     if id is not None and type(id) is not str:
-        id = _string(id, f"{path}.id", note)
+        id = string(id, f"{path}.id", note)
     if not id and function is not None and "id" in function.extra:
         note("tool_id_nested", f"{path}.function.id", function.extra["id"])
-        id = _string(function.extra.pop("id"), f"{path}.function.id", note)
+        id = string(function.extra.pop("id"), f"{path}.function.id", note)
     kind = value.get("type")
     if kind == "function":
         kind = _FUNCTION_TYPE
     elif kind is not None and type(kind) is not str:
-        kind = _string(kind, f"{path}.type", note)
+        kind = string(kind, f"{path}.type", note)
     fragment = _new_fragment()
     fragment.index = index
     fragment.id = id
@@ -279,10 +264,10 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
 
 
 def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
-    extra = _beside(value, _FUNCTION)
+    extra = fields_beside(value, _FUNCTION)
     name = value.get("name")
     if name is not None and type(name) is not str:
-        name = _string(name, f"{path}.name", note)
+        name = string(name, f"{path}.name", note)
     arguments = value.get("arguments")
     if arguments is not None and type(arguments) is not str:
         note("arguments_object", f"{path}.arguments", arguments)
@@ -293,105 +278,6 @@ def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStrea
     function.extra = extra
     function.__class__ = FunctionCallStream
     return function  # type: ignore[no-any-return]
-
-
-def _logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
-    if not isinstance(value, dict):
-        note("bad_field", path, value)
-        extra["logprobs"] = value
-        return None
-    rest = _beside(value, _LOGPROBS)
-    logprobs = _new_logprobs()
-    logprobs.content = _tokens(value, "content", path, note, rest)
-    logprobs.refusal = _tokens(value, "refusal", path, note, rest)
-    logprobs.extra = rest
-    logprobs.__class__ = ChatChoiceLogprobs
-    return logprobs  # type: ignore[no-any-return]
-
-
-def _tokens(
-    value: dict[str, Any], name: str, path: str, note: Note, extra: dict[str, Any]
-) -> list[ChatCompletionTokenLogprob] | None:
-    items = value.get(name)
-    if items is None:
-        return None
-    path = f"{path}.{name}"
-    if isinstance(items, list) and all(type(item) is dict for item in items):
-        return read_tokens(items, path, note)
-    note("bad_field", path, items)
-    extra[name] = items
-    return None
-
-
-def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:
-    """The entries of log probabilities that `items` mean."""
-    return [_token(item, path, note) for item in items]
-
-
-def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
-    tops: list[TopLogprobs] = []
-    top_logprobs = value.get("top_logprobs")
-    extra = _beside(value, _TOKEN)
-    if type(top_logprobs) is list:
-        for top in top_logprobs:
-            # A token as the format says, five or twenty for each one chosen: 0.25 us here, 0.6 by the way below.
-            try:
-                text, number, raw = top["token"], top["logprob"], top["bytes"]
-            except (KeyError, TypeError):
-                text = number = raw = None
-            if (
-                type(text) is str
-                and type(number) is float
-                and -inf < number < inf
-                and (type(raw) is list or raw is None)
-                and len(top) == 3
-            ):
-                made = _new_top()
-                made.token = text
-                made.logprob = number
-                made.bytes = raw
-                made.extra = {}
-                made.__class__ = TopLogprobs
-                tops.append(made)
-                continue
-            if type(top) is not dict:
-                note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-                tops, extra["top_logprobs"] = [], top_logprobs
-                break
-            made = _new_top()
-            _fill_token(made, top, path, note)
-            made.extra = _beside(top, _TOP)
-            made.__class__ = TopLogprobs
-            tops.append(made)
-    elif top_logprobs is not None:
-        note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-        extra["top_logprobs"] = top_logprobs
-    token = _new_token()
-    _fill_token(token, value, path, note)
-    token.top_logprobs = tops
-    token.extra = extra
-    token.__class__ = ChatCompletionTokenLogprob
-    return token  # type: ignore[no-any-return]
-
-
-def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> None:
-    """The three fields that a token has, be it the one chosen or one of the likely ones."""
-    token.token = text if type(text := value.get("token")) is str else _string(text, f"{path}[].token", note) or ""
-    number = value.get("logprob")
-    if type(number) is not float or not -inf < number < inf:
-        number = _logprob(number, path, note)
-    token.logprob = number
-    token.bytes = raw = value.get("bytes")
-    if raw is not None and type(raw) is not list:
-        note("field_type", f"{path}[].bytes", raw)
-        token.bytes = None
-
-
-def _logprob(value: Any, path: str, note: Note) -> float:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:  # more is no float
-        return float(value)
-    note("field_type", f"{path}[].logprob", value)
-    return -9999.0  # so OpenAI says minus infinity, where others write null, -Infinity or NaN
 
 
 def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[tuple[str, CompletionUsage]]:
@@ -412,12 +298,12 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
     """The usage that `value` means; a count that is absent is 0."""
-    extra = _beside(value, _USAGE)
+    extra = fields_beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
-        prompt = _misplaced("prompt_tokens_details", prompt, path, note, extra)
+        prompt = misplaced("prompt_tokens_details", prompt, path, note, extra)
     if completion is not None and not isinstance(completion, dict):
-        completion = _misplaced("completion_tokens_details", completion, path, note, extra)
+        completion = misplaced("completion_tokens_details", completion, path, note, extra)
     return CompletionUsage(
         _count(value, "prompt_tokens", path, note) or 0,
         _count(value, "completion_tokens", path, note) or 0,
@@ -427,7 +313,7 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
         else PromptTokensDetails(
             _count(prompt, "audio_tokens", path, note),
             _count(prompt, "cached_tokens", path, note),
-            extra=_beside(prompt, _PROMPT),
+            extra=fields_beside(prompt, _PROMPT),
         ),
         None
         if completion is None
@@ -436,7 +322,7 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
             _count(completion, "audio_tokens", path, note),
             _count(completion, "reasoning_tokens", path, note),
             _count(completion, "rejected_prediction_tokens", path, note),
-            extra=_beside(completion, _COMPLETION),
+            extra=fields_beside(completion, _COMPLETION),
         ),
         extra=extra,
     )
@@ -446,35 +332,8 @@ def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | Non
     count = value.get(name)
     if count is not None and type(count) is not int:
         note("field_type", f"{path}.{name}", count)
-        count = _whole(count, None)
+        count = whole_number(count, None)
     return None if count is None else int(count)
-
-
-def _beside(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields of `value` that are not `known`."""
-    return {} if value.keys() <= known else {key: item for key, item in value.items() if key not in known}
-
-
-def _misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:
-    """A field of a type that nothing can be made of: kept where unknown fields are kept."""
-    note("bad_field", f"{path}.{name}", value)
-    extra[name] = value
-    return None
-
-
-def _string(value: Any, path: str, note: Note) -> str | None:
-    if value is None or type(value) is str:
-        return value
-    note("field_type", path, value)
-    return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _whole(value: Any, default: Any) -> Any:
-    """A whole number out of `"0"`, 0.0 or true, or else the default."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
 
 
 def _created(value: Any, present: bool, note: Note, extra: dict[str, Any]) -> int:
@@ -491,7 +350,7 @@ def _created(value: Any, present: bool, note: Note, extra: dict[str, Any]) -> in
             value = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return 0
-    seconds = _whole(value, 0)
+    seconds = whole_number(value, 0)
     while _MILLISECONDS <= seconds < 10**20:  # milliseconds (mistral.rs), or finer; above that it is no time
         seconds //= 1000
     return int(seconds) if 0 <= seconds < _MILLISECONDS else 0

@@ -12,18 +12,21 @@ from typing import Any
 from ..anomalies import Anomalies
 from ..sse import ServerSentEvent
 from .repair import DONE, repair
+from .scanning import HEAVIEST, check_weight
 from .tolerant_json import decode
 
 __all__ = ("DONE", "DocumentReader")
 
 
 class DocumentReader:
-    """read(event) -> documents, then give_up() when nothing can follow."""
+    """read(event) -> documents, then give_up() when nothing can follow. `maximum`: the most values of one event."""
 
-    __slots__ = ("_anomalies", "_torn")
+    __slots__ = ("_anomalies", "_light", "_maximum", "_torn")
 
-    def __init__(self, anomalies: Anomalies) -> None:
+    def __init__(self, anomalies: Anomalies, maximum: int) -> None:
         self._anomalies = anomalies
+        self._maximum = maximum
+        self._light = maximum // HEAVIEST  # bytes that cannot be too many values: not so much as a call for those
         self._torn: tuple[bytes, int] | None = None  # the data of an event that may go on in the next, and its number
 
     @property
@@ -36,7 +39,9 @@ class DocumentReader:
         data, note = event.data, self._anomalies.note
         if data == DONE:
             self.give_up()
-            return [*self._salvage(b"", event.ignored), DONE] if event.ignored else [DONE]  # `{"error":…}` before it
+            return self._amid(event, DONE) if event.ignored else [DONE]
+        if len(data) > self._light:
+            check_weight(data, self._maximum, self._anomalies.event)
         try:
             value, repairs = decode(data)
         except ValueError as refusal:
@@ -45,7 +50,16 @@ class DocumentReader:
             note(code, "$", data)
         if self._torn is not None:
             self.give_up()
-        return [value, *self._salvage(b"", event.ignored)] if event.ignored else [value]
+        return self._amid(event, value) if event.ignored else [value]
+
+    def _amid(self, event: ServerSentEvent, value: Any) -> list[Any]:
+        """The documents of an event whose data is one: lines without `data:` may hold others, before it and after it."""
+        before = event.ignored_at.count(0)
+        return [
+            *self._salvage(b"", event.ignored[:before]),
+            value,
+            *self._salvage(b"", event.ignored[before:]),
+        ]
 
     def _not_json(self, event: ServerSentEvent, refusal: str) -> list[Any]:
         data, note = event.data, self._anomalies.note
@@ -55,6 +69,7 @@ class DocumentReader:
             return self._salvage(b"", event.ignored)
         if self._torn is not None:
             torn = self._torn[0]
+            check_weight(torn + data, self._maximum, self._anomalies.event)
             for joined in (torn + data, torn + b"\n\n" + data):
                 try:
                     value, _ = decode(joined)
@@ -64,7 +79,7 @@ class DocumentReader:
                 note("split_document", "$", joined)
                 return [value]
             self.give_up()
-        found = self._salvage(data, event.ignored)
+        found = self._salvage(data, event.ignored, event.ignored_at)
         if found:
             return found
         if not data.strip():
@@ -77,8 +92,10 @@ class DocumentReader:
             note("not_json", "$", data)
         return []
 
-    def _salvage(self, data: bytes, ignored: tuple[bytes, ...]) -> list[Any]:
-        values, codes = repair(data, ignored)
+    def _salvage(self, data: bytes, ignored: tuple[bytes, ...], places: tuple[int, ...] = ()) -> list[Any]:
+        if ignored and len(data) + sum(map(len, ignored)) > self._light:
+            check_weight(b"\n".join((data, *ignored)), self._maximum, self._anomalies.event)
+        values, codes = repair(data, ignored, places)
         for code in codes:
             self._anomalies.note(code, "$", data or ignored[0])
         return values
@@ -94,12 +111,12 @@ class DocumentReader:
             finally:
                 self._anomalies.event = current
 
-
-def is_whole(event: ServerSentEvent) -> bool:
-    """Whether the data of an unterminated event is all there: JSON, `[DONE]`, or several of them."""
-    data = event.data.strip()
-    try:
-        return data == DONE or isinstance(decode(data)[0], dict)
-    except ValueError:
-        values, codes = repair(data)
-        return bool(values) and "event_in_event" not in codes
+    def is_whole(self, event: ServerSentEvent) -> bool:
+        """Whether the data of an unterminated event is all there: JSON, `[DONE]`, or several of them."""
+        data = event.data.strip()
+        check_weight(data, self._maximum, self._anomalies.event)
+        try:
+            return data == DONE or isinstance(decode(data)[0], dict)
+        except ValueError:
+            values, codes = repair(data, event.ignored, event.ignored_at)
+            return bool(values) and "event_in_event" not in codes

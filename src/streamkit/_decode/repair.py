@@ -3,111 +3,196 @@
 In: the data, and the lines of its event that the standard says to ignore. Out: the values in order, and the anomaly
 codes of what was done. Relays put an error into an event that they had begun (`data: {…\\n{"error":…}`), senders forget
 the blank line between two events, or the `data:` before the JSON, or tear an event with another.
+
+Rule 1  Nothing from the first to the last byte of a document is touched or looked into: `{"a":"data: {}"}` is one.
+Rule 2  A document begins where a line begins, where another one ends, or, after one that is torn, at a `data: ` in it.
+Rule 3  Linear: the end of a document that has none is looked for in all the rest a few times only, then in its line.
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
+from itertools import accumulate, repeat
 from typing import Any
 
+from .scanning import begin_of, end_of
 from .tolerant_json import decode
 
-__all__ = ("DONE", "repair", "unframed")
+__all__ = ("DONE", "is_unframed", "repair", "unframed", "unframed_lines")
 
-_DECODER = json.JSONDecoder()
-_NEARLY = re.compile(rb"[\s\0]*(?:\xef\xbb\xbf)?[\s\0]*(?:data\s*:?\s*)?(?=[\[{])", re.IGNORECASE)
-_EMBEDDED = re.compile(rb"data: ?(?=\{|\[DONE\])")
 DONE = b"[DONE]"
 
+_Found = tuple[Any, tuple[str, ...]]
+"""A value, and the codes of what had to be repaired in it."""
 
-def repair(data: bytes, ignored: tuple[bytes, ...] = ()) -> tuple[list[Any], list[str]]:
-    """The JSON values to be had from `data` and `ignored`, and the codes of what was repaired or lost.
+# Where to go on after something that is no document: at the next line, or at a `data: ` in this one. Inside of a string
+# neither of these follows it: a quote would end the string, and more words would stand on the line of this `[DONE]`.
+_NEXT = re.compile(rb"\n|data: ?(?=\{\s*+\"|\[DONE\]\s*+(?:\Z|\n|data:))")
+_FRAMED = re.compile(rb"[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+data\s*+: ?", re.IGNORECASE)
+_PATIENCE, _LEAST = 4, 65536  # how many times all the data, and how many bytes at least, are looked through in vain
 
-    `[DONE]` comes out as the bytes `b"[DONE]"`, so that it is told from a JSON string. No values: nothing could be had.
+
+def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = ()) -> tuple[list[Any], list[str]]:
+    """Return the JSON values to be had from `data` and `ignored`, and the codes of what was repaired or lost.
+
+    `[DONE]` is returned as the bytes `b"[DONE]"`, so that it is told from a JSON string. No values: nothing could be had.
+    `places`: how many lines of `data` stand before each ignored one; without it all of them do.
     """
+    if not ignored:
+        return _documents(data)
+    rows = data.split(b"\n") if data else []
+    lines: list[bytes] = []
+    bare: list[bool] = []  # whether it lacks its `data:`
+    read = 0
+    for place, line in zip(places or repeat(len(rows)), ignored, strict=False):
+        place = min(place, len(rows))  # no data at all may be one empty line, too
+        bare += [False] * (place - read) + [True]
+        lines += [*rows[read:place], line]
+        read = max(read, place)
+    bare += [False] * (len(rows) - read)
+    lines += rows[read:]
     values: list[Any] = []
     codes: list[str] = []
-    for document in _documents(data, codes):
-        values.append(document)
-    torn = not values and bool(data.strip())  # `data: {"id":"c1","cho` LF `{"error":…}`: a relay that gives up
-    for line in ignored:
-        text = unframed(line)
-        try:
-            value, repairs = decode(text)
-        except ValueError:
-            codes.append("ignored_line")
+    torn, waiting, number = False, list[bytes](), 0
+
+    def read_waiting() -> None:
+        nonlocal torn
+        found = _value(text := b"\n".join(waiting))
+        some, more = ([found[0]], list(found[1])) if found else _documents(text)
+        torn = torn or (not some and any(map(bytes.strip, waiting)))
+        waiting.clear()
+        values.extend(some)
+        codes.extend(more)
+
+    for count, text in _joined(lines):
+        missing = sum(bare[number : number + count])
+        number += count
+        if not missing:
+            waiting.append(text)
             continue
-        values.append(value)
-        codes += ["unframed_json", *repairs]
+        text = unframed(text)
+        found = _value(text) if text else None
+        some, more = ([found[0]], found[1]) if found else _documents(text)
+        if some:
+            if waiting:  # what was written by turns is read by turns
+                read_waiting()
+            values += some
+            codes += ["unframed_json", *more]
+        else:
+            codes += ["ignored_line"] * missing
+    if waiting:
+        read_waiting()
     return values, ["event_in_event", *codes] if torn and values else codes
 
 
 def unframed(line: bytes) -> bytes:
-    """The JSON of a line that is no field by the standard, or nothing: without `data:`, or with something that is nearly it
-    (` data:`, `Data:`, `data {`, a byte order mark before it)."""
-    return _NEARLY.sub(b"", line).strip() if (match := _NEARLY.match(line)) and match.end() < len(line) else b""
+    """Return the JSON of a line that is no field by the standard, or nothing: without `data:`, or with something that is
+    nearly it (` data:`, `Data:`, `data {`, a byte order mark before it)."""
+    at = begin_of(line)
+    return line[at:].rstrip() if line[at : at + 1] in (b"{", b"[") else b""
 
 
-def _documents(data: bytes, codes: list[str]) -> list[Any]:
-    """The documents in `data`: one a line, one behind the other, or behind a `data:` inside."""
-    data = data.strip()
-    if not data:
-        return []
-    if data.startswith(DONE):
-        if data != DONE:
-            codes.append("done_suffix")
-        return [DONE]
-    lines = [line for line in data.split(b"\n") if line.strip()]
-    if len(lines) > 1:
-        found = [_one(line) for line in lines]
-        good = [value for value in found if value is not None]
-        if good:
-            codes.append("several_documents" if len(good) == len(found) else "event_in_event")
-            return good
-    cuts = [match for match in _EMBEDDED.finditer(data) if match.start() > 0]
-    if cuts:
-        starts = [0, *(match.end() for match in cuts)]
-        ends = [*(match.start() for match in cuts), len(data)]
-        found = [_one(data[start:end]) for start, end in zip(starts, ends, strict=True)]
-        good = [value for value in found if value is not None]
-        if good:
-            codes.append("several_documents" if len(good) == len(found) else "event_in_event")
-            return good
-    return _in_a_row(data, codes)
+def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:
+    """Return `lines`, those joined that are one document together: JSON is also written over many lines."""
+    return [text for _, text in _joined(lines)]
 
 
-def _one(text: bytes) -> Any:
-    """The object or `[DONE]` in `text`, or None."""
-    if text.strip() == DONE:
-        return DONE
+def is_unframed(lines: Sequence[bytes]) -> bool:
+    """Whether one of `lines`, which have no `data:`, is a document that is whole, or an error (`error: …`): half of one
+    (`error: {"me`) says that the stream broke off there, not that its sender failed."""
+    return any(_is_error(line) or is_document(unframed(line)) for line in unframed_lines(lines))
+
+
+def _is_error(line: bytes) -> bool:
+    text = line.removeprefix(b"error:").strip()
+    return line.startswith(b"error:") and (text[:1] not in (b"{", b"[") or is_document(text))
+
+
+def is_document(text: bytes) -> bool:
+    """Whether `text` begins with an object or array that ends."""
+    return text[:1] in (b"{", b"[") and end_of(text, 0, len(text)) > 0
+
+
+def _joined(lines: Sequence[bytes]) -> Sequence[tuple[int, bytes]]:
+    """Return `lines`, those joined that are one document together, each with how many lines they are."""
+    if len(lines) < 2 or not any(line[begin_of(line) :][:1] in (b"{", b"[") for line in lines):
+        return [(1, line) for line in lines]
+    found = _as_written(lines)
+    if len(found) == len(lines) and any(_FRAMED.match(line) for line in lines):
+        bare = _as_written([_bare(line) for line in lines])
+        if len(bare) < len(lines):
+            return bare
+    return found
+
+
+def _as_written(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    text = b"\n".join(lines)
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    found: list[tuple[int, bytes]] = []
+    number, patience = 0, _PATIENCE * len(text) + _LEAST
+    while number < len(lines):
+        last, at = number, starts[number] + begin_of(lines[number])
+        while patience > 0 and at < starts[last + 1] - 1 and text[at] in b"{[":
+            end = end_of(text, at, len(text))
+            if end < 0 or (end >= starts[last + 1] and _value(text[at:end]) is None):
+                patience -= (end if end > 0 else len(text)) - at
+                break
+            while starts[last + 1] <= end:
+                last += 1
+            at = begin_of(text, end)  # the next document may begin on the line on which this one ends
+        found.append((last + 1 - number, text[starts[number] : starts[last + 1] - 1]))
+        number = last + 1
+    return found
+
+
+def _bare(line: bytes) -> bytes:
+    """Return what stands after ` data: ` on a line that begins so, or else the line."""
+    found = _FRAMED.match(line)
+    return line[found.end() :] if found else line
+
+
+def _documents(data: bytes) -> tuple[list[Any], list[str]]:
+    """Return the documents in `data`: one a line, one right after the other, or after a `data:` inside."""
+    values: list[Any] = []
+    repairs: list[str] = []
+    lost, at, size = False, 0, len(data)
+    patience = _PATIENCE * size + _LEAST
+    while (at := begin_of(data, at)) < size:
+        if data.startswith(DONE, at):
+            values.append(DONE)
+            at += len(DONE)
+            if len(values) == 1:
+                return values, ["done_suffix"] if data[at:].strip() else []
+            continue
+        following = None
+        if data.startswith(b"{", at):
+            stop = size
+            if patience <= 0:
+                following = _NEXT.search(data, at + 1)
+                stop = following.start() if following else size
+            end = end_of(data, at, stop)
+            found = _value(data[at:end]) if end > 0 else None
+            if found is not None:
+                values.append(found[0])
+                repairs += found[1]
+                at = end
+                continue
+            patience -= (end if end > 0 else stop) - at
+        lost = lost or values[-1:] != [DONE]  # what is no document after the end is not missed
+        following = following or _NEXT.search(data, at + 1)
+        if following is None:
+            break
+        at = following.end()
+    if not values:
+        return [], []
+    if lost:
+        return values, [*repairs, "event_in_event"]
+    return values, [*repairs, "several_documents" if len(values) > 1 else "unframed_json"]
+
+
+def _value(text: bytes) -> _Found | None:
     try:
-        value, _ = decode(text)
+        return decode(text)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
-
-
-def _in_a_row(data: bytes, codes: list[str]) -> list[Any]:
-    """`{…}{…}`: documents with nothing between them."""
-    text = data.decode("utf-8", "replace")
-    values, at = [], 0
-    while at < len(text) and text[at] == "{":
-        try:
-            _, end = _DECODER.raw_decode(text, at)
-            value, repairs = decode(text[at:end].encode())  # with its limit on nesting, and its repairs
-        except (ValueError, RecursionError):
-            break
-        values.append(value)
-        codes += repairs
-        at = end
-        while at < len(text) and text[at] in " \t\r\n":
-            at += 1
-    if not values:
-        return []
-    rest = text[at:]
-    if rest.startswith("[DONE]"):
-        values.append(DONE)
-        rest = ""
-    codes.append("several_documents" if not rest else "event_in_event")
-    return values

@@ -1,4 +1,8 @@
-"""Chunks that somebody else decoded, as mappings: SDK objects dump themselves, each in its own way."""
+"""Chunks that somebody else decoded: what counts as one, and how it becomes a mapping.
+
+In: any value. Out: whether `Accumulator.add` takes it, or its fields. SDK objects dump themselves, each in its own way: one
+table of methods says how.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ from ..types import (
     ServiceTierResponse,
 )
 
-__all__ = ("as_mapping", "is_sound")
+__all__ = ("as_mapping", "can_dump", "is_chunk_object", "is_sound")
 
 _TEXT, _COUNT = (str, NoneType), (int, NoneType)
 _FIELDS: dict[type, dict[str, tuple[type, ...]]] = {
@@ -92,6 +96,18 @@ _DUMPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("to_dict", {}),  # mistralai, groq's older models, dataclass mixins
     ("dict", {}),  # pydantic 1
 )
+
+_METHODS = tuple(name for name, _ in _DUMPS)
+
+
+def can_dump(value: Any) -> bool:
+    """Return whether `value` is an object that can dump itself. A class has the methods, and nothing to dump."""
+    return not isinstance(value, type) and any(callable(getattr(value, name, None)) for name in _METHODS)
+
+
+def is_chunk_object(value: Any) -> bool:
+    """Return whether `value` is of a kind that `Accumulator.add` takes: a mapping, a chunk of ours, or an SDK's object."""
+    return isinstance(value, (Mapping, CreateChatCompletionStreamResponse)) or can_dump(value)
 
 
 def is_sound(chunk: CreateChatCompletionStreamResponse) -> bool:
@@ -184,7 +200,7 @@ def _is_json(value: Any) -> bool:
 
 
 def as_mapping(chunk: Any) -> dict[str, Any]:
-    """`chunk` as a mapping; `MisuseError` where it is none and cannot dump itself."""
+    """Return `chunk` as a mapping; `MisuseError` where it is none and cannot dump itself."""
     if isinstance(chunk, Mapping):
         return dict(chunk)
     for name, arguments in _DUMPS:

@@ -3,6 +3,8 @@
 Gateways label streams `application/json` and answer a streaming request with an error body under HTTP 200 and
 `text/event-stream`. No line of an event stream that says anything begins with `{`, `[` or `<`, or as gzip does; a body that
 does is held whole (up to a limit) for the end. Whitespace and a byte order mark before the first byte do not count.
+A body that is still compressed is known by its first bytes, which are no text in UTF-8 (brotli has none that are its own);
+of that only the beginning is held, as nothing but its name can be said of it.
 """
 
 from __future__ import annotations
@@ -11,22 +13,32 @@ import re
 from typing import Any
 
 from ..errors import FormatError, LimitError, RemoteError, SenderError, excerpt
+from ..limits import DEFAULT_LIMITS
 from .remote_errors import find_error
+from .scanning import begin_of, check_weight, end_of
 from .tolerant_json import decode
 
-__all__ = ("Sniffer", "begins_with_document", "read_body", "refusal")
+__all__ = ("Sniffer", "begins_with_document", "packed_as", "read_body", "refusal")
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_BODY = frozenset(b"{[<\x1f")  # the last: gzip
-_UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_BODY = frozenset(b"{[<")
+_PACKED = {  # how a compressed body begins -> the encoding
+    b"\x1f\x8b": "gzip",  # RFC 1952, section 2.3.1
+    b"\x28\xb5\x2f\xfd": "zstd",  # RFC 8878, section 3.1.1
+    b"\x78\x01": "deflate",  # zlib, RFC 1950, section 2.2: by the levels of compression
+    b"\x78\x9c": "deflate",  # not b"\x78\x5e", which is the text "x^"
+    b"\x78\xda": "deflate",
+}
+_UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY | {begin[0] for begin in _PACKED}
+_HEAD = 4096  # bytes of a compressed body that are held, to be quoted
+_TITLE = re.compile(r"<title", re.IGNORECASE)
 
 
 class Sniffer:
     """feed(block) until `decided`; then `body` says whether the bytes are held here or were handed on."""
 
-    __slots__ = ("_held", "_looked", "_maximum", "body", "decided")
+    __slots__ = ("_held", "_looked", "_maximum", "_packed", "body", "decided")
 
     def __init__(self, maximum: int) -> None:
         self.decided = False
@@ -34,6 +46,7 @@ class Sniffer:
         self._held = bytearray()
         self._looked = 0  # bytes at the start that are a mark or whitespace: not looked at again
         self._maximum = maximum
+        self._packed = False
 
     @property
     def held(self) -> bytes:
@@ -49,7 +62,10 @@ class Sniffer:
         held += block
         if not self.decided and not self._undecided():
             self.decided = True
-            self.body = held[self._looked] in _BODY
+            self._packed = packed_as(held) is not None
+            self.body = self._packed or held[self._looked] in _BODY
+        if self._packed:
+            del held[_HEAD:]
         # What is measured is the body, or the whitespace before the first byte: the same however the blocks are cut.
         if (len(held) if self.body else self._looked) > self._maximum:
             self.decided = self.body = True
@@ -63,6 +79,11 @@ class Sniffer:
             return whole
         return b""
 
+    def give_up(self) -> bytes:
+        """The bytes have ended. Return what was held and is text after all: `x`, with which zlib begins, and no more."""
+        nothing = self.decided or self._looked == len(self._held) or _BOM.startswith(self._held)
+        return b"" if nothing else self.held
+
     def _undecided(self) -> bool:
         held = self._held
         if not self._looked:
@@ -71,14 +92,19 @@ class Sniffer:
             elif _BOM.startswith(held):
                 return True
         self._looked = len(held) - len(held[self._looked :].lstrip(_SPACE))
-        return self._looked == len(held)
+        return self._looked == len(held) or any(len(held) < len(begin) and begin.startswith(held) for begin in _PACKED)
 
 
-def read_body(data: bytes) -> RemoteError | dict[str, Any] | None:
+def packed_as(data: bytes | bytearray) -> str | None:
+    """The encoding of a body that is still compressed, by its first bytes; None where it is not, or brotli."""
+    return next((name for begin, name in _PACKED.items() if data.startswith(begin)), None)
+
+
+def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> RemoteError | dict[str, Any] | None:
     """What a body that is no event stream says: an error, a full response (as the one chunk that says it all), or
-    nothing that can be told."""
+    nothing that can be told. Raises `LimitError` where it holds more than `maximum` values."""
     try:
-        value, _ = decode(data)
+        value = _one_value(data, maximum)
     except ValueError:
         return None
     if isinstance(value, list) and len(value) == 1:
@@ -105,32 +131,52 @@ def _as_delta(choice: Any) -> Any:
     return {**{name: item for name, item in choice.items() if name != "message"}, "delta": delta}
 
 
-def begins_with_document(data: bytes) -> bool:
-    """Whether these are events without `data:`: the first line is an object, and there are more lines, or it is a chunk.
-    So are chunks one a line, and `{"error":…}` with `data: [DONE]` behind it."""
-    first, _, rest = data.strip().partition(b"\n")
+def begins_with_document(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> bool:
+    """Whether these are events without `data:`: they begin with an object, and more follows, or it is a chunk. So are
+    chunks one a line, or one after the other, and `{"error":…}` with `data: [DONE]` after it."""
+    at = begin_of(data)
+    end = end_of(data, at, len(data))
     try:
-        value = decode(first)[0]
+        value = _one_value(data[at:end] if end > 0 else b"", maximum)
     except ValueError:
         return False
-    return isinstance(value, dict) and (bool(rest) or isinstance(value.get("choices"), list))
+    rest = data[end:].lstrip(b" \t\r")
+    follows = rest.startswith((b"{", b"data")) or (rest.startswith(b"\n") and bool(rest.strip()))
+    return isinstance(value, dict) and (follows or (not rest.strip() and isinstance(value.get("choices"), list)))
 
 
-def refusal(data: bytes) -> SenderError:
+def _one_value(data: bytes, maximum: int) -> Any:
+    """The JSON value that `data` is; ValueError where it is none, `LimitError` where it would be too many."""
+    try:
+        check_weight(data, maximum)
+    except LimitError:
+        # Chunks one a line are many values and no document, nor is one that breaks off: neither need be decoded.
+        at = begin_of(data)
+        end = end_of(data, at, len(data))
+        if end < 0 or data[end:].strip():
+            raise ValueError("not one document") from None
+        raise
+    return decode(data)[0]
+
+
+def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> SenderError:
     """The error for a body that says nothing which can be told: a web page, other JSON, a text, or bytes of no kind."""
+    if (encoding := packed_as(data)) is not None:
+        return FormatError(
+            f"this body is still compressed ({encoding}): decode it first, or pass the response itself and let its client"
+            " decode",
+            excerpt=excerpt(data),
+        )
     text = data.decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        title = _TITLE.search(text)
-        said = " ".join(title[1].split()) if title else ""
+        said = " ".join(_title(text).split())
         return RemoteError(said or "the sender answered with a web page", body=text, excerpt=excerpt(text))
     try:
-        value = decode(data)[0]
-    except ValueError:
+        value = _one_value(data, maximum)
+    except (ValueError, LimitError):
         value = None
     if isinstance(value, dict):
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
-    if data.startswith(b"\x1f\x8b"):
-        return FormatError("the bytes are no event stream but gzip: decode them first", excerpt=excerpt(data))
     said = value if isinstance(value, str) else text
     if (
         said[:1] not in ("", "{", "[")
@@ -138,4 +184,12 @@ def refusal(data: bytes) -> SenderError:
         and all(one.isprintable() or one in "\r\n\t" for one in said)
     ):
         return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
-    return FormatError("the bytes are no event stream", excerpt=excerpt(data) if data else None)
+    hint = "" if "\ufffd" not in text else ": where the response has a Content-Encoding (br, say), decode it first"
+    return FormatError(f"the bytes are no event stream{hint}", excerpt=excerpt(data) if data else None)
+
+
+def _title(page: str) -> str:
+    """The title of a web page; by searches that each go on where the last one ended, as `<title<title…` is long."""
+    opening = _TITLE.search(page)
+    start = page.find(">", opening.end()) if opening else -1
+    return page[start + 1 :].partition("<")[0] if start >= 0 else ""

@@ -17,7 +17,7 @@ import jiter
 from ..types._base import Wire
 from ..types._unstructuring import written
 
-__all__ = ("TEXT_KEYS", "decode", "depth", "pair", "scrub")
+__all__ = ("TEXT_KEYS", "decode", "depth", "has_half", "pair", "scrub")
 
 TEXT_KEYS = frozenset(
     {
@@ -38,6 +38,8 @@ TEXT_KEYS = frozenset(
 
 _MAX_DEPTH = 200  # jiter's own; the standard library would go on until it raises RecursionError
 _LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+has_half = re.compile("[\ud800-\udfff]").search
 
 
 def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -53,6 +55,11 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
         codes.append("invalid_utf8")
+        try:
+            return jiter.from_json(text.encode(), allow_inf_nan=False), tuple(codes)
+        except ValueError as refusal:
+            if "recursion limit" in str(refusal):
+                raise
     non_finite: list[str] = []
 
     def constant(word: str) -> float:
@@ -67,7 +74,9 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
         raise ValueError("nested too deeply") from None
     if non_finite:
         codes.append("non_finite_number")
-    if "\\u" in text:
+    escaped = "\\u" in text
+    del text
+    if escaped:
         lost: list[str] = []
         value = scrub(value, lost=lost)
         if lost:
@@ -124,19 +133,22 @@ def _text(value: object) -> str:
 
 
 def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
-    if text.isascii():
+    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
         return text
     text = pair(text)
     head = text[:1] if edges and "\udc00" <= text[:1] <= "\udfff" else ""
     tail = text[-1:] if edges and len(text) > len(head) and "\ud800" <= text[-1:] <= "\udbff" else ""
-    middle, count = _LONE.subn("\ufffd", text[len(head) : len(text) - len(tail)])
-    if count and lost is not None:
+    if _LONE.search(text, len(head), len(text) - len(tail)) is None:
+        return text
+    if lost is not None:
         lost.append(text)
-    return head + middle + tail
+    return head + _LONE.sub("\ufffd", text[len(head) : len(text) - len(tail)]) + tail
 
 
 def pair(text: str) -> str:
     """`text` with halves of a surrogate pair that stand side by side joined into their character."""
+    if _PAIR.search(text) is None:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 

@@ -3,9 +3,9 @@
 Consecutive events of a choice are byte for byte alike but for a few values: the text or the arguments; the same text
 once more under another name (OpenRouter writes each piece of reasoning twice); padding that means nothing
 (`obfuscation`); a number of which the last one stands (`token_id`); the log probabilities of the token. Each such value
-is a slot. An template is what stands around the slots, and what becomes of each.
+is a slot. A template is what stands around the slots, and what becomes of each.
 
-An template is learned only from an event that the reference path has decoded and whose chunk, folded again with other
+A template is learned only from an event that the reference path has decoded and whose chunk, folded again with other
 values in the slots, would change nothing but those (`only_text`). Where the slots are is certain by their names, or else
 proved by decoding the event once more with marks in them (`find_slots`). After that the document of an event is known wherever its bytes are those of
 the template and each slot holds one whole JSON value of its kind: a parser would read just that value there.
@@ -27,13 +27,16 @@ import attrs
 
 from .._decode.tolerant_json import decode
 from .._fold.choice import ChoiceState, Part
-from .._fold.fields import FieldState, Keyed, Last, Text
+from .._fold.field_rules import FieldState, Last, Text
+from .._fold.fields import Keyed
 from .._fold.tool_calls import Call
-from ..events import ContentDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
+from ..events import TEXT_PARTS, ToolCallDelta
 from ..rules import DELTA, REASONING, RULES, Rule, rule_for
 from ..types import CreateChatCompletionStreamResponse
 
-__all__ = ("Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+__all__ = ("LONGEST", "Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+
+LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
 
 Kind = Literal["text", "same", "number", "padding", "tokens"]
 Path = tuple[str | int, ...]
@@ -44,7 +47,6 @@ _CHOICE: Path = ("choices", 0)
 # What stands in the slots while their places are proved, each with a number of its own.
 _MARK, _MARK_NUMBER = "streamkit", 1970010100
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
-_EVENTS: dict[str, Any] = {"content": ContentDelta, "refusal": RefusalDelta, "reasoning": ReasoningDelta}
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -102,7 +104,6 @@ class Template:
         "facts",
         "found",
         "head",
-        "hits",
         "index",
         "next",
         "notes",
@@ -125,7 +126,7 @@ class Template:
         self.state = state
         self.part = part
         self.call = part if isinstance(part, Call) else None
-        self.event = _EVENTS[part] if isinstance(part, str) else ToolCallDelta
+        self.event: Any = TEXT_PARTS[part][1] if isinstance(part, str) else ToolCallDelta
         self.index: int | None = None  # of the tool call, as the sender writes it
         self.prefix, *betweens, self.suffix = consts  # before, between and behind the slots
         self.slots = tuple(slots)
@@ -146,7 +147,6 @@ class Template:
         self.role = False  # whether it has a role, which is odd once content came without one
         self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
-        self.hits = 0  # events ever
         self.next = self  # which template came after this one the last time: the first to be tried
 
     def bind(self) -> bool:
@@ -289,7 +289,7 @@ def _again(path: str, value: Any) -> bool:
 
 
 def facts_of(chunk: CreateChatCompletionStreamResponse, said: TextChunk) -> tuple[Any, ...]:
-    """What the chunk says besides its slots: an template holds only while this is what was folded last."""
+    """What the chunk says besides its slots: a template holds only while this is what was folded last."""
     (choice,) = chunk.choices
     # Field of the choice or its delta -> the slot that is, or lies in, its value.
     inside = {slot.path[3 if slot.item else -1]: slot for slot in said.slots if slot.name}
@@ -364,7 +364,7 @@ def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
-    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]|\\.)*)"')
+    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
     return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
-from .._decode.documents import DONE, DocumentReader, is_whole
+from .._decode.documents import DONE, DocumentReader
 from .._decode.remote_errors import find_error, may_report
-from .._decode.repair import unframed
+from .._decode.repair import unframed, unframed_lines
 from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies
 from ..dialect import Dialect, Interpreter
-from ..errors import FormatError, LimitError, RemoteError, StreamError, TruncatedError
+from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
@@ -37,17 +37,18 @@ class Assembler:
     """One response, while its stream runs."""
 
     def __init__(self, strict: bool, limits: Limits, rules: Mapping[str, Rule], dialect: Dialect) -> None:
-        self._response_limit = limits.max_response_bytes
+        self._response_limit, self._value_limit = limits.max_response_bytes, limits.max_event_values
         self.anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self.context = Context(rules, limits, self.anomalies.note)
         self.reducer = Reducer(self.context)
         self._interpreter = Interpreter(dialect) if dialect else None
-        self._documents = DocumentReader(self.anomalies)
+        self._documents = DocumentReader(self.anomalies, limits.max_event_values)
         self.events = 0
         self.data_bytes = 0
         self._pings = 0  # events that are JSON and no chunk
         self.error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
+        self.instead: SenderError | None = None  # what a stream without a chunk fails with: its source broke
         self.outcome: Outcome | None = None
         self.tap_error: Exception | None = None  # what it raised
         self.tap: Callable[[CreateChatCompletionStreamResponse], object] | None = None
@@ -56,6 +57,11 @@ class Assembler:
     def open(self) -> bool:
         """Whether neither an outcome nor an error has come yet."""
         return self.outcome is None and self.error is None
+
+    @property
+    def unaffected(self) -> bool:
+        """Whether an event that folded nothing left everything as it was: no end, no half of a document."""
+        return self.outcome is None and not self._documents.waiting
 
     # --- events
 
@@ -69,6 +75,7 @@ class Assembler:
         if repaired is not None:
             self.anomalies.note(repaired, "$", event.data)
         data = event.data
+        self.context.size = len(data)
         self.data_bytes += len(data)
         if self.data_bytes > self._response_limit:
             text = f"more than {self._response_limit} bytes of events in one response"
@@ -85,7 +92,7 @@ class Assembler:
 
     def discarded(self, lines: tuple[bytes, ...], out: Out) -> None:
         """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`."""
-        for line in lines:
+        for line in unframed_lines(lines):
             name, _, rest = line.partition(b":")
             text = rest.strip() if name == b"error" else unframed(line)
             if text:
@@ -104,6 +111,7 @@ class Assembler:
         self.events += 1
         self.anomalies.event = self.context.event = self.events
         self.anomalies.trail.clear()
+        self.context.size = 0
         if isinstance(value, dict):
             try:
                 lost: list[str] = []
@@ -189,10 +197,12 @@ class Assembler:
         if self.outcome is not None:
             return
         self.anomalies.strict = False  # it raises at the first one
+        if reason == "anomaly" and self.error is None and (instead := self._broken()) is not None:
+            error, reason = instead, _reason_of(instead)
         if self.error is None:
             self.error, self._reason = error, reason
         self._report(out)
-        if not isinstance(error, RemoteError):  # which was told when it came
+        if not isinstance(error, RemoteError) or error is self.instead:  # the sender's was told when it came
             self.reducer.emit(out, ev.ErrorSeen, error)
         self.end("no_finish", out)
 
@@ -231,10 +241,18 @@ class Assembler:
         else:
             self.end("mid_event" if torn else "no_finish", out)
 
-    def _refuse(self, data: bytes, out: Out) -> None:
-        self._instead(refusal(data), "not_a_stream", out)
+    def _broken(self) -> SenderError | None:
+        """What the stream fails with where its source broke before any chunk, or an error of the sender's, had arrived."""
+        return self.instead if self.error is None and not self.reducer.chunks else None
 
-    def _instead(self, error: StreamError, reason: str, out: Out) -> None:
+    def _refuse(self, data: bytes, out: Out) -> None:
+        found, instead = refusal(data, self._value_limit), self._broken()
+        # Of a page or a text the beginning may be all there is; only an HTTP status says that it was meant as a refusal.
+        if instead is None or (isinstance(instead, RemoteError) and isinstance(found, RemoteError)):
+            return self._instead_of_stream(found, "not_a_stream", out)
+        return self.end("not_a_stream", out)
+
+    def _instead_of_stream(self, error: StreamError, reason: str, out: Out) -> None:
         """The body is no stream, and says `error`."""
         self.error, self._reason = error, reason
         self.reducer.emit(out, ev.ErrorSeen, error)
@@ -245,7 +263,7 @@ class Assembler:
     def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
         """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
         self.anomalies.event = self.events + 1
-        if not is_whole(event):
+        if not self._documents.is_whole(event):
             self.anomalies.note("torn_event", "$", event.data)
             return not event.data.strip()
         done = event.data.strip() == DONE
@@ -257,7 +275,7 @@ class Assembler:
         """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
         self.events = self.anomalies.event = self.context.event = 1 if found is not None else 0
         if isinstance(found, RemoteError):
-            return self._instead(found, "error_body", out)
+            return self._instead_of_stream(found, "error_body", out)
         if found is not None:
             self.anomalies.note("full_body")
             self._document(found, "message", out)
@@ -267,9 +285,11 @@ class Assembler:
     def end(self, reason: str, out: Out) -> None:
         """Settle the outcome. An error that came before decides it, whatever the reason would be."""
         self.anomalies.event = self.context.event = self.events
-        error = self.error
+        error, instead = self.error, self._broken()
         if error is not None:
             reason = self._reason
+        elif instead is not None:
+            reason = _reason_of(instead)
         name, sentence = REASONS[reason]
         if self._interpreter is not None:
             for choice in self._interpreter.end():
@@ -280,10 +300,14 @@ class Assembler:
         if error is None and name == "truncated":
             error = TruncatedError(sentence, event=self.events or None)
         elif error is None and name == "failed":
-            error = FormatError(sentence, event=self.events or None)
+            error = FormatError(sentence, event=self.events or None) if instead is None else instead
             self.reducer.emit(out, ev.ErrorSeen, error)
         if error is not None:
             error.partial = self.reducer.snapshot()
             error.emitted = self.reducer.emitted
         self.outcome = Outcome(name, reason, error)
         self.reducer.emit(out, ev.End, self.outcome)
+
+
+def _reason_of(instead: SenderError) -> str:
+    return "remote_error" if isinstance(instead, RemoteError) else "source_error"

@@ -17,7 +17,8 @@ from ..types import (
     FunctionCall,
     Role,
 )
-from .fields import Context, Fields, FieldState, new_field
+from .field_rules import FieldState, Text, Waiting
+from .fields import Context, Fields, new_field
 from .tool_calls import Call, CallTable
 
 __all__ = ("ChoiceState", "Part")
@@ -59,16 +60,18 @@ class ChoiceState:
         "reopened",
         "role",
         "settled",
+        "waiting",
     )
 
     def __init__(self, context: Context, index: int) -> None:
         self._context = context
         self.index = index
+        self.waiting: Waiting = {}  # texts that end in half a surrogate pair
         self.role = new_field(context, f"{_DELTA}.role", "")
-        self.content = new_field(context, f"{_DELTA}.content", "")
-        self.calls = CallTable(context, index)
+        self.content = new_field(context, f"{_DELTA}.content", "", self.waiting)
+        self.calls = CallTable(context, index, self.waiting)
         self.finish = new_field(context, "choices[].finish_reason", "")
-        self.delta_extra = Fields(context, _DELTA)
+        self.delta_extra = Fields(context, _DELTA, self.waiting)
         # What most choices never have: None until it is needed.
         self.refusal: Any = None
         self.function_name: Any = None
@@ -84,7 +87,7 @@ class ChoiceState:
         self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
         self.reasoning = ""  # the field in which this sender writes reasoning
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
-        self.ended: tuple[Part, ...] = ()  # parts that were done before: a further piece reopens them
+        self.ended: dict[Part, None] = {}  # parts that were done before: a further piece reopens them
         self.reopened = False  # whether it went on after it was done
         self.settled = False  # whether, having gone on, it has a finish reason behind all that it said
         self.done = False  # whether the choice was reported as done
@@ -94,7 +97,11 @@ class ChoiceState:
         found = getattr(self, name)
         if found is None:
             path, empty = _LATER[name]
-            found = Fields(self._context, path) if empty is None else new_field(self._context, path, empty)
+            found = (
+                Fields(self._context, path, self.waiting)
+                if empty is None
+                else new_field(self._context, path, empty, self.waiting)
+            )
             setattr(self, name, found)
         return found
 
@@ -115,6 +122,11 @@ class ChoiceState:
         if isinstance(found, list):  # a field that changed its type on the way
             return "".join(piece for piece in found if isinstance(piece, str))
         return str(found)
+
+    def length_of(self, part: str) -> int:
+        """How many characters `text_of(part)` has. Joins nothing where the part is text, as it nearly always is."""
+        field = self.content if part == "content" else self.refusal
+        return field.length if isinstance(field, Text) else len(self.text_of(part))
 
     def function_call(self) -> FunctionCall | None:
         """The legacy function call, or None."""

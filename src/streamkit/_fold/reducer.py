@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from .. import events as ev
-from .._decode.chunk_reader import moved_usages, read_delta, read_usage
+from .._decode.chunk_reader import moved_usages, read_delta
 from .._decode.tolerant_json import scrub
 from ..errors import LimitError
 from ..rules import REASONING
@@ -27,23 +27,21 @@ from ..types import (
     FinishReason,
     FunctionCallStream,
 )
-from ..types._unstructuring import written
 from .choice import ChoiceState, Part
-from .fields import Base64, Context, Fields, FieldState, Text, new_field
+from .field_rules import Base64, FieldState, Text
+from .fields import Context, Fields, new_field
+from .full_message import missing_from_deltas
 from .tool_calls import Call
+from .usage import UsageLedger
+from .weight import CHOICE, token_weight
 
 __all__ = ("Reducer", "is_beside", "says")
 
 Out = list[ev.Event] | None
 
-_TEXT_EVENTS: dict[str, tuple[Any, Any, Any]] = {
-    "content": (ev.ContentStarted, ev.ContentDelta, ev.ContentDone),
-    "refusal": (ev.RefusalStarted, ev.RefusalDelta, ev.RefusalDone),
-    "reasoning": (ev.ReasoningStarted, ev.ReasoningDelta, ev.ReasoningDone),
-}
 _CHANGED = ("id", "created", "model")  # of what is said of a whole response, what every chunk should repeat
 _STARTED: dict[str, Any] = {
-    **{part: kinds[0] for part, kinds in _TEXT_EVENTS.items()},
+    **{part: kinds[0] for part, kinds in ev.TEXT_PARTS.items()},
     "audio": ev.AudioStarted,
     "annotations": ev.AnnotationsStarted,
     "logprobs": ev.LogprobsStarted,
@@ -61,18 +59,15 @@ class Reducer:
         self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
         self.choices: dict[int, ChoiceState] = {}
+        self._finished = 0  # choices that have a finish reason
         self._metadata: tuple[Any, ...] = ()
         self._id = context.id = new_field(context, "id", "")
         self._created = new_field(context, "created", 0)
         self._model = new_field(context, "model", "")
         self._tier = new_field(context, "service_tier", "")
         self._fingerprint = new_field(context, "system_fingerprint", "")
-        self._usage = new_field(context, "usage", {})
+        self.usage = UsageLedger(context)
         self.models: dict[str, None] = {}  # every name that was given, in order
-        self._usages = 0
-        # Of the last usage without choices: its tokens, and whether all choices had finished.
-        self._total: tuple[int, bool] | None = None
-        self.usage_source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._extra = Fields(context)
 
     @property
@@ -94,7 +89,7 @@ class Reducer:
         if chunk.usage is not None:
             self._take_usage(chunk.usage, "usage", out)
             if not chunk.choices:
-                self._take_total(chunk.usage)
+                self.usage.take_total(chunk.usage, len(self.choices), self.finished)
         elif chunk.extra or (chunk.choices and (chunk.choices[0].extra or len(chunk.choices) > 1)):
             for place, usage in moved_usages(chunk, self._context.note):
                 self._context.note("usage_moved", f"$.{place}")
@@ -157,6 +152,7 @@ class Reducer:
         maximum = self._context.limits.max_choices
         if len(self.choices) >= maximum:
             raise LimitError(f"more than {maximum} choices", limit="max_choices", maximum=maximum)
+        self._context.keep(CHOICE)
         state = self.choices[index] = ChoiceState(self._context, index)
         self.emit(out, ev.ChoiceStarted, index, False)
         return state
@@ -191,7 +187,7 @@ class Reducer:
         if part not in state.open:
             self._start(state, part, out)
         if shown and out is not None:
-            out.append(_TEXT_EVENTS[part][1](self.sequence, state.index, shown))
+            out.append(ev.TEXT_PARTS[part][1](self.sequence, state.index, shown))
             self.sequence += 1
 
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
@@ -220,6 +216,11 @@ class Reducer:
             self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, shown)
 
     def _logprobs(self, state: ChoiceState, logprobs: ChatChoiceLogprobs, out: Out) -> None:
+        entries = sum(
+            1 + len(token.top_logprobs) for part in (logprobs.content, logprobs.refusal) for token in part or ()
+        )
+        if units := token_weight(entries, self._context.size):
+            self._context.keep(units)
         state.has_logprobs = True
         if logprobs.content is not None:
             state.need("logprobs_content").add(logprobs.content)
@@ -304,61 +305,14 @@ class Reducer:
                 )
             return
         whole = read_delta(message, f"$.choices[{choice.index}]", self._context.note)
-        content, refusal = whole.content, whole.refusal
-        if content:
-            content = self._missing(state, "content", content)
-        if refusal:
-            refusal = self._missing(state, "refusal", refusal)
-        calls = whole.tool_calls
-        if calls and state.calls.calls:
-            calls = self._missing_calls(state, calls)
-        missing = ChatCompletionStreamResponseDelta(
-            content,
-            None if state.has_function_call else whole.function_call,
-            calls,
-            None if state.role.value() else whole.role,
-            refusal,
-            extra={name: value for name, value in whole.extra.items() if state.delta_extra.get(name) is None},
-        )
+        missing = missing_from_deltas(self._context, state, whole)
         self.fold_choice(ChatChoiceStream(choice.index, missing), out)
-
-    def _missing(self, state: ChoiceState, part: str, whole: str) -> str | None:
-        """What the full text `whole` has beyond the text so far; all of it where it is a further piece: of a sender that
-        writes messages for deltas, or of one that wrote more before, which no full text would leave out."""
-        so_far = state.text_of(part)
-        path = f"$.choices[{state.index}].message.{part}"
-        if whole.startswith(so_far):
-            if so_far:
-                self._context.note("message_repeated", path)
-            return whole[len(so_far) :] or None
-        if len(whole) < len(so_far) or state.has_message:
-            return whole
-        self._differs(state, path, part, whole)
-        return None
-
-    def _missing_calls(
-        self, state: ChoiceState, whole: list[ChatCompletionMessageToolCallChunk]
-    ) -> list[ChatCompletionMessageToolCallChunk] | None:
-        """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
-        path = f"$.choices[{state.index}].message.tool_calls"
-        functions = [one.function or FunctionCallStream() for one in whole]
-        before = [(call.name, call.arguments.value()) for call in state.calls.calls]
-        if [(one.name or "", one.arguments or "") for one in functions] == before:
-            self._context.note("message_repeated", path)
-            return None
-        if state.has_message:
-            return whole
-        self._differs(state, path, "tool_calls", [written(one) for one in whole])
-        return None
-
-    def _differs(self, state: ChoiceState, path: str, field: str, whole: Any) -> None:
-        """The deltas stand; what the message says is kept beside them, off the wire."""
-        self._context.note("message_differs", path, whole)
-        state.need("extra").put("message", {field: whole})
 
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
         state.finish.add(reason)
+        if not before and state.finish.value():
+            self._finished += 1
         if before and before != reason:
             self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
             if state.done:  # so that the last ChoiceDone has the reason that stands
@@ -391,8 +345,8 @@ class Reducer:
                 )  # fmt: skip
             elif out is None:
                 pass
-            elif part in _TEXT_EVENTS:
-                self.emit(out, _TEXT_EVENTS[part][2], state.index, state.text_of(part))
+            elif part in ev.TEXT_PARTS:
+                self.emit(out, ev.TEXT_PARTS[part][2], state.index, state.text_of(part))
             elif part == "function_call":
                 self.emit(out, ev.FunctionCallDone, state.index, state.function_call())
             elif part == "audio":
@@ -401,63 +355,51 @@ class Reducer:
                 self.emit(out, ev.AnnotationsDone, state.index, state.delta_extra.get("annotations"))
             else:
                 self.emit(out, ev.LogprobsDone, state.index, state.logprobs())
-        state.ended += tuple(part for part in state.open if part not in state.ended)
+        state.ended |= state.open
         state.open.clear()
         state.done = True
         self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
-        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow."""
-        reasoning = state.delta_extra.state(state.reasoning)
-        for part, text_cell in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
-            # A limit may have come between a piece and its part.
-            if isinstance(text_cell, Text) and (text := text_cell.flush()) and part in state.open:
-                self.emit(out, _TEXT_EVENTS[part][1], state.index, text)
-        if isinstance(state.function_arguments, Text) and (text := state.function_arguments.flush()):
-            self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
-        for call in state.calls.calls:
-            if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
-                self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
-            call.extra.flush()
-            call.function_extra.flush()
-        if state.audio is not None:
-            field = state.audio.state("data")
-            data, text = field.flush() if isinstance(field, Base64) else b"", state.audio.flush()
-            if (data or text) and "audio" in state.open:
-                self.emit(out, ev.AudioDelta, state.index, data, text)
-        for fields in (state.delta_extra, state.function_extra, state.extra):
-            if fields:
-                fields.flush()
+        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow.
+
+        Only what waits is looked at: a choice may end again and again, and have had any number of fields.
+        """
+        audio = state.audio.state("data") if state.audio is not None else None
+        data, transcript = audio.flush() if isinstance(audio, Base64) else b"", ""
+        if state.waiting:
+            calls, waiting = state.calls.waiting(), dict(state.waiting)
+            state.waiting.clear()
+            reasoning = state.delta_extra.state(state.reasoning)
+            for part, field in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
+                # A limit may have come between a piece and its part.
+                if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
+                    self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
+            field = state.function_arguments
+            if isinstance(field, Text) and id(field) in waiting and (text := field.flush()):
+                self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
+            for call in calls:
+                if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
+                    self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
+            field = state.audio.state("transcript") if state.audio is not None else None
+            if isinstance(field, Text) and id(field) in waiting:
+                transcript = field.flush()
+            for field in waiting.values():
+                field.flush()
+        if (data or transcript) and "audio" in state.open:
+            self.emit(out, ev.AudioDelta, state.index, data, transcript)
 
     def _take_usage(self, usage: CompletionUsage, place: str, out: Out) -> None:
-        self._usages += 1
-        if self._usages == 2:
-            self._context.note("usage_repeated", "$.usage")
-        for name in self._usage.add(written(usage)) or ():
-            self.usage_source[name] = (place, self._context.event)
-        if out is not None and (current := self._read_usage()) is not None:
+        self.usage.take(usage, place)
+        if out is not None and not self.usage.unreported and (current := self.usage.value()) is not None:
             self.emit(out, ev.UsageSeen, current)
-
-    def _take_total(self, usage: CompletionUsage) -> None:
-        """Usage in a chunk without choices is said once, at the end, of all choices together.
-
-        llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
-        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
-        """
-        before, self._total = self._total, (usage.completion_tokens, self.finished)
-        if before is not None and len(self.choices) > 1 and (before[0] != usage.completion_tokens or not before[1]):
-            self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
-
-    def _read_usage(self) -> CompletionUsage | None:
-        facts = self._usage.value()
-        return read_usage(facts, "$.usage", _ignore) if facts else None
 
     # --- the end
 
     @property
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
-        return bool(self.choices) and all(state.finish.value() for state in self.choices.values())
+        return bool(self.choices) and self._finished == len(self.choices)
 
     @property
     def settled(self) -> bool:
@@ -466,6 +408,8 @@ class Reducer:
 
     def end(self, completed: bool, out: Out) -> None:
         """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""
+        if self.usage.unreported and out is not None and (usage := self.usage.value()) is not None:
+            self.emit(out, ev.UsageSeen, usage)
         for index in sorted(self.choices):
             state = self.choices[index]
             if completed and not state.done:
@@ -493,7 +437,7 @@ class Reducer:
             service_tier=self._tier.value(),
             system_fingerprint=self._fingerprint.value(),
             object="chat.completion",
-            usage=self._read_usage(),
+            usage=self.usage.value(),
             extra=scrub(self._extra.value()) if self._extra else {},
         )
 
@@ -508,7 +452,3 @@ def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
     """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
     said = delta.content or delta.tool_calls or delta.extra
     return bool(said) or bool(delta.content == "" and delta.role)
-
-
-def _ignore(code: str, path: str = "$", found: object = None) -> None:
-    """For facts that were reported when they came."""

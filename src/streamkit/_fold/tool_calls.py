@@ -27,6 +27,7 @@ from typing import Any
 
 import jiter
 
+from .._decode.scanning import end_of, is_heavy
 from .._decode.tolerant_json import scrub
 from ..errors import LimitError
 from ..types import (
@@ -37,14 +38,17 @@ from ..types import (
     CustomToolCall,
     FunctionCall,
 )
+from .field_rules import Waiting
 from .fields import Context, Fields, new_field
+from .weight import CALL
 
 __all__ = ("Call", "CallTable")
 
 # OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
 # Anthropic's API one with any character besides these.
 _LONGEST = 40
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]++")
+_LOOKED_AT = 1024  # characters of an id of which the last 40 are wanted: each of 1,024 calls without an id asks
 
 KNOWN_INDEX = "rule 3: known index"
 _PATH = "choices[].delta.tool_calls[]"
@@ -69,7 +73,7 @@ class Call:
         "type",
     )
 
-    def __init__(self, context: Context, position: int, choice: int) -> None:
+    def __init__(self, context: Context, position: int, choice: int, waiting: Waiting) -> None:
         self.position = position
         self.index: int | None = None
         self.id = _made_up(context, f"_{choice}_{position}")
@@ -77,10 +81,10 @@ class Call:
         self.name = ""
         self.type = ""
         self.custom = False
-        self.arguments = new_field(context, f"{_PATH}.function.arguments", "")
+        self.arguments = new_field(context, f"{_PATH}.function.arguments", "", waiting)
         self.has_arguments = False
-        self.extra = Fields(context, _PATH)
-        self.function_extra = Fields(context, f"{_PATH}.function")
+        self.extra = Fields(context, _PATH, waiting)
+        self.function_extra = Fields(context, f"{_PATH}.function", waiting)
         self.complete = False
         self.reasons: list[tuple[str, int]] = []
 
@@ -132,12 +136,14 @@ _TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatC
 class CallTable:
     """The tool calls of one choice, and where each fragment belongs."""
 
-    __slots__ = ("_by_id", "_by_index", "_choice", "_context", "calls", "last")
+    __slots__ = ("_by_arguments", "_by_id", "_by_index", "_choice", "_context", "_waiting", "calls", "last")
 
-    def __init__(self, context: Context, choice: int) -> None:
+    def __init__(self, context: Context, choice: int, waiting: Waiting | None = None) -> None:
         self.calls: list[Call] = []
         self._context = context
         self._choice = choice
+        self._waiting = {} if waiting is None else waiting
+        self._by_arguments: dict[int, Call] = {}  # by the id() of their arguments
         self._by_id: dict[str, Call] = {}
         self._by_index: dict[int, Call] = {}
         self.last: Call | None = None
@@ -184,6 +190,11 @@ class CallTable:
         """The call that bare arguments with this index go to."""
         return self._by_index.get(index) if index is not None else None
 
+    def waiting(self) -> list[Call]:
+        """The calls whose arguments end in half a surrogate pair, in order."""
+        found = (self._by_arguments.get(text) for text in self._waiting)
+        return sorted((call for call in found if call is not None), key=lambda call: call.position)
+
     def _route(self, id: str, index: int | None, name: str) -> tuple[Call, str]:
         slot = self._by_index.get(index) if index is not None else None
         if id:
@@ -222,7 +233,9 @@ class CallTable:
         maximum = self._context.limits.max_tool_calls
         if len(self.calls) >= maximum:
             raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
-        call = Call(self._context, len(self.calls), self._choice)
+        self._context.keep(CALL)
+        call = Call(self._context, len(self.calls), self._choice, self._waiting)
+        self._by_arguments[id(call.arguments)] = call
         call.index = index
         while call.id in self._by_id:  # a sender that writes ids as they are made up here, but not for every call
             call.id += "_"
@@ -256,7 +269,7 @@ def _made_up(context: Context, place: str) -> str:
     By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request that has two
     calls of one id is refused. The end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
     """
-    response = _UNFIT.sub("-", str((context.id and context.id.value()) or ""))
+    response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)
     return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
 
@@ -268,7 +281,10 @@ def _refuse(word: str) -> None:
 
 def _is_json(text: str) -> bool:
     try:
-        jiter.from_json(text.encode("utf-8"), allow_inf_nan=False, cache_mode="none")
+        data = text.encode("utf-8")
+        if is_heavy(data):
+            return data.lstrip()[:1] in (b"{", b"[") and end_of(data, 0, len(data)) == len(data.rstrip())
+        jiter.from_json(data, allow_inf_nan=False, cache_mode="none")
     except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
         pass
     else:

@@ -16,19 +16,19 @@ A subscriber is there as long as somebody holds it: the broadcast knows its mail
 from __future__ import annotations
 
 from queue import SimpleQueue
-from threading import Condition
+from threading import Condition, get_ident
 from types import TracebackType
 from typing import Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
 from ..sources import blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionResponse
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
-from .stream_core import broke_off, said_end
+from .intake import add_status, said_end, source_broke_off
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
 
@@ -55,9 +55,14 @@ class Broadcast:
         self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._begun = False
+        self._runner = 0  # the thread in which it runs
         self._left = False  # whether close() was called
         self.error: Exception | None = None
         """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def __repr__(self) -> str:
+        boxes = list(getattr(self, "_boxes", ()))  # no lock: whoever has it may be asking
+        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.closed for one in boxes))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
         """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
@@ -82,7 +87,20 @@ class Broadcast:
         with self._changed:
             if self._begun:
                 raise MisuseError("run() a second time: a Broadcast reads one source, once")
-            self._begun = True
+            self._begun, self._runner = True, get_ident()
+        try:
+            self._read()
+        finally:
+            try:
+                self._blocks.close()
+            finally:
+                self._runner = 0
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    def _read(self) -> None:
         try:
             for item in self._blocks:
                 self._hand_out(self._feed(item))
@@ -90,32 +108,29 @@ class Broadcast:
                     break
         except Exception as error:
             self.error = error
-        except BaseException:  # whoever runs this leaves
+        except BaseException:  # the caller of run() leaves
             self._left = True
             raise
         finally:
             left = self._left
             self._end()
-            try:
-                if not left and self.error is None and said_end(self._accumulator.outcome):
-                    self._blocks.drain(GRACE)
-            finally:
-                self._blocks.close()
-        if self.error is not None:
-            raise self.error
-        assert self._accumulator.outcome is not None
-        return self._accumulator.outcome
+            if not left and self.error is None and said_end(self._accumulator.outcome):
+                self._blocks.drain(GRACE)
 
     def close(self) -> None:
-        """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, as soon as
-        the block that it waits for has come."""
-        with self._changed:
-            self._left = True
-            self._changed.notify_all()
-            self._made_room()
-            begun, self._begun = self._begun, True
-        if not begun:
-            self._end()
+        """Leave: close the source; subscribers get the end, as cancelled. Any thread may; `run` then ends.
+
+        `run` may be waiting for a block. Of an HTTP/1.1 response the connection is shut down, which ends the wait; any
+        other source ends `run` when its next block arrives, or as soon as its own `close` ends the wait.
+        """
+        try:
+            with self._changed:
+                self._left = self._begun = True
+                self._changed.notify_all()
+                self._made_room()
+            if self._runner in (0, get_ident()):  # or run() does it
+                self._end()
+        finally:
             self._blocks.close()
 
     def __enter__(self) -> Self:
@@ -158,12 +173,13 @@ class Broadcast:
                     if self._left or isinstance(self.error, MisuseError):
                         self._accumulator.cancel()
                     elif self.error is not None:
-                        broke_off(self._accumulator, self.error)
+                        source_broke_off(self._accumulator, self.error, status=self._blocks.status)
                     else:
                         self._accumulator.close()
                 except Exception as error:  # strict=True; the outcome says so
                     self.error = self.error or error
             outcome = self._accumulator.outcome
+            add_status(outcome, self._blocks.status)
             events = ending(outcome, self._next) if outcome is not None and self._last is None else []
             if events:
                 self._next = after(events)
@@ -190,8 +206,8 @@ class Broadcast:
 
     def _made_room(self) -> None:
         if self._waiting:
+            self._room.put(None)  # first: interrupted in between, somebody is woken twice, and not left waiting
             self._waiting = False
-            self._room.put(None)
 
 
 class Subscription:
@@ -203,6 +219,9 @@ class Subscription:
     def __init__(self, broadcast: Broadcast, box: Mailbox) -> None:
         self._broadcast = broadcast
         self._box = box
+
+    def __repr__(self) -> str:
+        return describe_box(self, self._box)
 
     def __iter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
@@ -23,8 +23,8 @@ from ..sources import async_blocks
 from ..sources._drain import GRACE
 from ..types import CreateChatCompletionResponse
 from .broadcast import BUFFER
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, ending
-from .stream_core import broke_off, said_end
+from .intake import add_status, said_end, source_broke_off
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 if TYPE_CHECKING:
     import anyio
@@ -84,10 +84,14 @@ class AsyncBroadcast:
         self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._scope: anyio.CancelScope | None = None  # while it reads
-        self._begun = False
+        self._begun = self._running = False
         self._left = False  # whether nobody is waited for any more
         self.error: Exception | None = None
         """What the source, or a strict accumulator, raised; None where nothing did."""
+
+    def __repr__(self) -> str:
+        seats = list(getattr(self, "_seats", ()))
+        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.box.closed for one in seats))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
         """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
@@ -113,8 +117,24 @@ class AsyncBroadcast:
 
         if self._begun:
             raise MisuseError("run() a second time: a Broadcast reads one source, once")
-        self._begun = True
+        self._begun = self._running = True
         self._thread = get_ident()
+        try:
+            await self._read()
+        finally:
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._blocks.aclose()
+            finally:
+                self._running = False
+        if self.error is not None:
+            raise self.error
+        assert self._accumulator.outcome is not None
+        return self._accumulator.outcome
+
+    async def _read(self) -> None:
+        import anyio
+
         try:
             with anyio.CancelScope() as self._scope:  # which `aclose` cancels: a sender may be silent for long
                 async for item in self._blocks:
@@ -123,22 +143,14 @@ class AsyncBroadcast:
                         break
         except Exception as error:
             self.error = error
-        except BaseException:  # cancelled: whoever runs this leaves
+        except BaseException:  # cancelled: the caller of run() leaves
             self._left = True
             raise
         finally:
             left = self._left
             self._end()
-            try:
-                if not left and self.error is None and said_end(self._accumulator.outcome):
-                    await self._blocks.drain(GRACE)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._blocks.aclose()
-        if self.error is not None:
-            raise self.error
-        assert self._accumulator.outcome is not None
-        return self._accumulator.outcome
+            if not left and self.error is None and said_end(self._accumulator.outcome):
+                await self._blocks.drain(GRACE)
 
     async def aclose(self) -> None:
         """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, and ends."""
@@ -146,10 +158,12 @@ class AsyncBroadcast:
         self._room.ring()
         if self._scope is not None:
             self._scope.cancel()
-        if not self._begun:
+        if not self._running:
             self._begun = True
-            self._end()
-            await self._blocks.aclose()
+            try:
+                self._end()
+            finally:
+                await self._blocks.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -220,12 +234,13 @@ class AsyncBroadcast:
                 if isinstance(self.error, MisuseError) or (self._left and self.error is None):
                     self._accumulator.cancel()
                 elif self.error is not None:
-                    broke_off(self._accumulator, self.error)
+                    source_broke_off(self._accumulator, self.error, status=self._blocks.status)
                 else:
                     self._accumulator.close()
             except Exception as error:  # strict=True; the outcome says so
                 self.error = self.error or error
         outcome = self._accumulator.outcome
+        add_status(outcome, self._blocks.status)
         events = ending(outcome, self._next) if outcome is not None and self._last is None else []
         if events:
             self._next = after(events)
@@ -245,6 +260,9 @@ class AsyncSubscription:
         self._broadcast = broadcast
         self._box = seat.box
         self._bell = seat.bell
+
+    def __repr__(self) -> str:
+        return describe_box(self, self._box)
 
     def __aiter__(self) -> Self:
         return self

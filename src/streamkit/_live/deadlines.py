@@ -15,6 +15,7 @@ from __future__ import annotations
 import attrs
 
 from .._arguments import bool_field, seconds
+from .._field_docs import show_fields
 from ..errors import DeadlineError, MisuseError, shown
 
 __all__ = ("Deadlines", "Watch")
@@ -29,9 +30,17 @@ def _positive(_: object, attribute: attrs.Attribute[float | None], value: object
 class Deadlines:
     """Over any of these the source is closed and the stream fails with a `DeadlineError`; what had arrived stays.
 
-    Seconds, None for none. Async, a read is broken off when a deadline passes. Sync, a blocking read cannot be: it is
-    checked before and after each one, so a silent sender is noticed when it speaks again; give the client a read timeout
-    too.
+    Seconds, None for none. None is set by default, and a stream without deadlines waits for ever for a sender that stalls,
+    unless its client has a timeout: httpx has one of 5 seconds for each read, requests, urllib3, urllib and aiohttp have
+    none for a silence in mid-stream, or one of minutes.
+
+    A sender that is silent, or sends nothing but keep-alives, passes `idle`. A slow loris, which sends a byte now and
+    then, never does, as each byte is data, and passes no client's timeout either: `first_output` sees it until the first
+    output, `total` sees it at any time.
+
+    Async, a read is broken off when a deadline passes. Sync, a blocking read cannot be: the deadlines are checked before
+    and after each one, so a silent sender is noticed when it speaks again. Give the client a read timeout too, or let
+    another thread call `close()`.
     """
 
     first_byte: float | None = attrs.field(default=None, validator=_positive)
@@ -109,3 +118,6 @@ class Watch:
         if wanted.total is not None:
             found.append(("total", wanted.total - gone))
         return found
+
+
+show_fields(__name__)

@@ -22,23 +22,16 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from .._arguments import whole
+from .._field_docs import show_fields
 from ..errors import MisuseError, shown
-from ..events import ContentDelta, End, Event, FunctionCallDelta, ReasoningDelta, RefusalDelta, ToolCallDelta
+from ..events import TEXT_DELTAS, End, Event
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
 
-__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "ending")
+__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "describe_box", "ending")
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
 """What happens when a subscriber is slow."""
-
-_TEXT: dict[type[Any], str] = {
-    ContentDelta: "text",
-    RefusalDelta: "text",
-    ReasoningDelta: "text",
-    ToolCallDelta: "arguments",
-    FunctionCallDelta: "arguments",
-}
 
 
 @attrs.frozen(weakref_slot=False)
@@ -135,7 +128,7 @@ class Mailbox:
         if self.behind:
             self.dropped += 1
             return True
-        field = _TEXT.get(type(event)) if self.slow == "coalesce" else None
+        field = TEXT_DELTAS.get(type(event)) if self.slow == "coalesce" else None
         if field is not None and self._join(event, field):
             return True
         if len(self._row) >= self.room and not anyway:
@@ -197,3 +190,12 @@ def after(events: list[Event]) -> int:
 def ending(outcome: Outcome, sequence: int) -> list[Event]:
     """The events that closing gave, the ending one last. A strict accumulator raised where it would have told of it."""
     return list(outcome.events) if outcome.events else [End(sequence, outcome)]
+
+
+def describe_box(owner: object, box: Mailbox) -> str:
+    """Return the `repr` of a subscriber: whether it goes on, how much waits for it. Takes no lock and changes nothing."""
+    state = "ended" if box.ended else "closed" if box.closed else "running"
+    return f"<{type(owner).__name__} {state} waiting={len(box)} dropped={box.dropped} slow={box.slow!r}>"
+
+
+show_fields(__name__)

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
 from ..accumulator import Accumulator, Options
-from ..errors import MisuseError, RemoteError, StreamError
+from ..errors import MisuseError, StreamError
 from ..sources._drain import GRACE
 from ..sources._sync import blocks
 from ..types import CreateChatCompletionResponse
-from .stream_core import nothing_came, told_by_client
+from .intake import add_status, source_broke_off
 
 __all__ = ("Source", "blocks_of", "reassemble")
 
@@ -38,34 +38,32 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
     opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
     `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`).
 
-    Raises `TruncatedError`, `RemoteError`, `FormatError` or `LimitError` where the stream is not complete, with what
-    had come in `.partial`; `MisuseError` for a source that cannot be one; `OSError` where a file cannot be read. What the
-    source itself raises is the `__cause__` of such an error in mid-stream (a connection that was reset), and raised as it
-    is where no chunk had come.
+    Raises `TruncatedError`, `RemoteError`, `FormatError`, `LimitError` or `SourceError` where the stream is not complete,
+    with what had arrived in `.partial`; `MisuseError` for a source that cannot be one. What the source itself raises (a
+    connection that was reset) is the `__cause__` of such an error. Of a path it is raised as it is where no chunk had
+    arrived: `OSError` for a file that cannot be read.
     """
     accumulator = Accumulator(**options)
     found = blocks(source)
-    broken: Exception | None = None
-    remote: RemoteError | None = None
     try:
         for item in found:
             if found.chunks:
                 accumulator.add(item)
             else:
                 accumulator.absorb(item)
-            if found.drainable and accumulator.done:  # a sender may keep the body open behind `[DONE]`
+            if found.drainable and accumulator.done:  # a sender may keep the body open after `[DONE]`
                 found.drain(GRACE)
                 break
+        outcome = accumulator.close()
     except StreamError:
         raise
     except Exception as error:
-        remote = told_by_client(error)
-        if remote is None and nothing_came(accumulator):
-            raise
-        broken = error
-    outcome = accumulator.close() if remote is None else accumulator.fail(remote, "remote_error")
+        if isinstance(source, (str, os.PathLike)) and not accumulator.progress[1]:
+            raise  # the caller's own file, not a sender's doing
+        outcome = source_broke_off(accumulator, error, status=found.status)
+    add_status(outcome, found.status)
     if outcome.error is not None:
-        raise outcome.error from broken
+        raise outcome.error
     response = accumulator.snapshot()
     assert response is not None
     return response

@@ -1,4 +1,4 @@
-"""Reading a stream from a sync source. The rules are at the head of `_live/stream.py`."""
+"""Read a stream from a sync source. The rules of reading are at the head of `_live/stream_core.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from ..accumulator import Statistics
+from ..accumulator import Statistics, describe
 from ..anomalies import Anomaly
 from ..errors import MisuseError
 from ..events import Event
@@ -30,9 +30,11 @@ _NO_DEADLINES = Deadlines()
 class ChatStream:
     """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
 
-    `deadlines`: how long it may keep its reader waiting. `clock`: gives the time in seconds, for them and for `timing`.
+    `deadlines`: how long it may keep its reader waiting; without them it waits for ever for a sender that stalls, or until
+    its client's own timeout, see `Deadlines`. `clock`: gives the time in seconds, for them and for `timing`.
     `sent`: when the request was sent, by that clock. `grace`: seconds for which a response is read on behind `[DONE]`, so
-    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads.
+    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads;
+    any thread may `close`.
     """
 
     def __init__(
@@ -51,8 +53,11 @@ class ChatStream:
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
         self._finished = False  # whether all was given
-        self._closed = False
         self._reading = False
+
+    def __repr__(self) -> str:
+        core = getattr(self, "_core", None)
+        return describe(self, None if core is None else core.accumulator)
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +113,16 @@ class ChatStream:
         return self._core.accumulator.close()
 
     def close(self) -> None:
-        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
-        self._core.leave()
-        self._finish()
+        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given.
+
+        Another thread may leave while one waits for the sender, and so may a signal handler; this does not wait for the
+        sender. The connection of an HTTP/1.1 response is shut down, which ends the wait. A pipe, an HTTP/2 response or a
+        generator is closed when its next block arrives.
+        """
+        try:
+            self._core.leave()
+        finally:
+            self._finish()
 
     # --- what is known
 
@@ -203,24 +215,19 @@ class ChatStream:
         try:
             item = next(self._blocks)
         except StopIteration:
-            if not core.over:  # another thread may have closed it meanwhile
-                core.end()
+            core.end()
         except MisuseError:
             raise
         except Exception as error:
-            if not core.over:
-                core.broke(error)
+            core.broke(error)
         else:
-            if not core.over:
-                core.take(item, is_chunk=self._blocks.chunks)
+            core.take(item, is_chunk=self._blocks.chunks)
 
     def _close_source(self) -> None:
-        if not self._closed:
-            self._closed = True
-            try:
-                self._blocks.close()
-            except Exception as error:  # the response is not worse for it
-                self._core.source_error = self._core.source_error or error
+        try:
+            self._blocks.close()
+        except Exception as error:  # the response is not worse for it
+            self._core.source_error = self._core.source_error or error
 
 
 class Pieces(Generic[Piece]):

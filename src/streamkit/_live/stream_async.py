@@ -1,4 +1,5 @@
-"""Reading a stream from an async source, under asyncio and trio. The rules are at the head of `_live/stream.py`."""
+"""Read a stream from an async source, under asyncio and trio. The rules of reading are at the head of
+`_live/stream_core.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 
 import anyio
 
-from ..accumulator import Statistics
+from ..accumulator import Statistics, describe
 from ..anomalies import Anomaly
 from ..errors import MisuseError
 from ..events import Event
@@ -33,6 +34,7 @@ _NO_DEADLINES = Deadlines()
 class AsyncChatStream:
     """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
 
+    Without `deadlines` it waits for ever for a sender that stalls, or until its client's own timeout, see `Deadlines`.
     One task reads it at a time. A read that is cancelled, by `asyncio.wait_for` or `move_on_after` too, ends the stream as
     cancelled: what is read on after that raises `MisuseError`. For "still waiting" messages read in a task of its own, or
     take `Deadlines`.
@@ -54,8 +56,11 @@ class AsyncChatStream:
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
         self._finished = False  # whether all was given
-        self._closed = False
         self._reading = False
+
+    def __repr__(self) -> str:
+        core = getattr(self, "_core", None)
+        return describe(self, None if core is None else core.accumulator)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,8 +117,10 @@ class AsyncChatStream:
 
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
-        self._core.leave()
-        await self._finish()
+        try:
+            self._core.leave()
+        finally:
+            await self._finish()
 
     # --- what is known
 
@@ -221,32 +228,25 @@ class AsyncChatStream:
                 with anyio.move_on_after(seconds) as scope:
                     item = await self._blocks.__anext__()
         except StopAsyncIteration:
-            if not core.over:  # somebody else may have closed it meanwhile
-                core.end()
+            core.end()
         except MisuseError:
             raise
         except Exception as error:
-            if core.over:
-                return
             if scope is not None and scope.cancel_called:  # a client's own words for being cancelled
                 core.passed()
             else:
                 core.broke(error)
         else:
-            if core.over:
-                return
             if item is _LATE:
                 core.passed()
             else:
                 core.take(item, is_chunk=self._blocks.chunks)
 
     async def _close_source(self) -> None:
-        if not self._closed:
-            self._closed = True
-            try:
-                await self._blocks.aclose()
-            except Exception as error:  # the response is not worse for it
-                self._core.source_error = self._core.source_error or error
+        try:
+            await self._blocks.aclose()
+        except Exception as error:  # the response is not worse for it
+            self._core.source_error = self._core.source_error or error
 
 
 class AsyncPieces(Generic[Piece]):

@@ -1,34 +1,52 @@
-"""One stream being read, whoever reads it: what `ChatStream` and `AsyncChatStream` have in common. No I/O.
+"""The state of one stream while it is read: what `ChatStream` and `AsyncChatStream` have in common. No I/O.
 
-In: what each read of a source came to, told by one of five verbs: `take` (an item), `end` (no more), `broke` (an
-exception), `passed` (a deadline), `leave` (the reader went). Out: pieces, one by one: events, or chunks, or what is picked
-out of the events. Cost: that of the accumulator, and a stamp a block.
+In: what each read of a source gave, by one of five verbs: `take` (an item), `end` (no more), `broke` (an exception),
+`passed` (a deadline), `leave` (the reader left). Out: pieces, one by one: events, or chunks, or what is picked out of
+the events. Cost: that of the accumulator, a stamp and an uncontended lock for each block.
 
-Rule 1  One cursor. What one way of iterating has passed over is gone for the others.
-Rule 2  A source that breaks off has ended: the bytes that came decide how (complete, where every choice had finished),
-        and the exception is the `__cause__` of the outcome's error; where no chunk had come, that is a `SourceError`.
-        Where a client raises what the sender wrote (an exception with a `body`, as the openai SDK does for an error in
-        the stream), the sender has reported an error.
-Rule 3  A late block is read all the same, since it is there: a stream that it completes is complete.
+The rules of reading. `ChatStream` and `AsyncChatStream` are siblings, and the same names mean the same.
+
+Rule 1  Reading is lazy. The source is read when the caller asks for a piece that has not arrived yet, never ahead of
+        that, and never after its end.
+Rule 2  `[DONE]`, a failure, a deadline or the last byte end the stream, and the source is closed before the last events
+        are returned. One exception: after `[DONE]` the rest of a response is read first, when the caller has everything
+        and asks for more, or leaves: for at most `grace` seconds, and never to another outcome, so that its client can
+        use the connection again (`sources/_drain.py`). Leaving earlier closes the source, drains nothing, and ends the
+        stream as cancelled with what had arrived. A caller that iterates after that gets a `MisuseError`; where another
+        task or thread leaves while one waits, the iteration of the one that waits just ends.
+Rule 3  Iterating over events raises nothing for what the sender did: `End`, always last, has the outcome. What came
+        from outside of the bytes (an exception of the source, a deadline) is raised after it, as the outcome's error.
+        `text`, `chunks` and `tool_calls` show no `End`: they raise the error of every outcome that has one. Every such
+        error has the response so far in `partial`. How a source that breaks off ends the stream: `_live/intake.py`.
+Rule 4  Only misuse, and the first anomaly under `strict=True`, raise in the middle of the stream; the source is closed
+        then too.
+Rule 5  Async, no cancel scope is open while the caller runs: each read has its own. Cancelled at any await, the source
+        is closed (shielded, for at most 5 seconds) and the stream has ended as cancelled.
+Rule 6  One cursor. What one way of iterating has passed over is gone for the others.
+Rule 7  A late block is read all the same, since it is there: a stream that it completes is complete.
+Rule 8  Any thread may leave, at any moment, and again after a leaving that was interrupted. Each verb holds the lock,
+        and does nothing once the stream is over: a block that arrives too late is not fed to a closed accumulator.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any, TypeVar
 
 from .._arguments import check_kind, number, seconds, whole
 from ..accumulator import Accumulator, Options
-from ..errors import FormatError, MisuseError, RemoteError, SourceError, StreamError, excerpt, shown
+from ..errors import FormatError, MisuseError, RemoteError, StreamError, shown
 from ..events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
-from ..outcome import REASONS, Outcome
+from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines, Watch
+from .intake import add_status, error_raised_by_client, said_end, source_broke_off
 from .timing import Stopwatch
 
-__all__ = ("Options", "StreamCore", "broke_off", "nothing_came", "said_end", "told_by_client")
+__all__ = ("Options", "StreamCore")
 
 Piece = TypeVar("Piece")
 
@@ -57,12 +75,15 @@ class StreamCore:
         self.status = status
         self.source_error: BaseException | None = None
         self.error: StreamError | None = None  # what the reader has still to be told by an exception
-        self.over = False  # nothing more will be read
+        self.over = False  # nothing more will be fed
         self._left = False  # before all was given
         self._said = False  # whether the sender said the end; else the source has ended by itself, or is to be left
+        # The same thread may enter it again: a signal handler may leave, in the middle of a verb.
+        self._lock = RLock()
         self._grace = grace
         self._clock = clock
         self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
+        self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
         self._events: deque[Event] = deque()
         self._calls: list[
@@ -79,6 +100,42 @@ class StreamCore:
 
     def take(self, item: Any, *, is_chunk: bool) -> None:
         """The source gave a block or a chunk. Raises `MisuseError` for what is no chunk, `FormatError` under strict."""
+        with self._lock:
+            if not self.over:
+                self._take(item, is_chunk)
+
+    def end(self) -> None:
+        """The source has no more."""
+        with self._lock:
+            if not self.over:
+                self._close(self._settled(self.accumulator.close), self._clock())
+
+    def broke(self, error: Exception) -> None:
+        """The source raised `error` while it was read."""
+        with self._lock:
+            if not self.over:
+                self._broke(error)
+
+    def passed(self, name: str | None = None) -> None:
+        """A deadline passed: the one of that `name`, or the nearest."""
+        with self._lock:
+            if not self.over:
+                self._passed(name)
+
+    def leave(self) -> None:
+        """The reader leaves, and wants nothing more."""
+        with self._lock:
+            self._left = self._left or not self.over or bool(self._events)
+            if not self.over:
+                self._close(self._settled(self.accumulator.cancel), self._clock())
+            self.forget()
+
+    def drain_seconds(self) -> float:
+        """The stream is over: for how many seconds what follows its end may be read; 0 where nothing shall be."""
+        left = self.left()
+        return 0.0 if self._left or not self._said else self._grace if left is None else min(left, self._grace)
+
+    def _take(self, item: Any, is_chunk: bool) -> None:
         now = self._clock()
         accumulator = self.accumulator
         late = None if self._watch is None else self._watch.late(now)
@@ -86,42 +143,38 @@ class StreamCore:
             events = accumulator.add(item) if is_chunk else accumulator.feed(item)
         except StreamError as error:
             if accumulator.done:
-                self._close(self._settled(), now)
+                self._close(self._settled(accumulator.close), now)
                 self.forget()
             self.leave()
             self.error = None
             raise error
+        if self.over:  # a signal handler left, in the middle of that
+            return
         self.stopwatch.block(now, events, accumulator.progress)
         self._came(events)
         if accumulator.done:
-            self._close(self._settled(), now)
+            self._close(self._settled(accumulator.close), now)
             self._said = said_end(accumulator.outcome)
         elif late is not None:
-            self.passed(late)
+            self._passed(late)
         elif self._watch is not None:
             data = is_chunk or self._has_data(item, events)
             self._watch.came(now, data=data, output=accumulator.emitted)
 
-    def end(self) -> None:
-        """The source has no more."""
-        self._close(self._settled(), self._clock())
-
-    def broke(self, error: Exception) -> None:
-        """The source raised `error` while it was read."""
+    def _broke(self, error: Exception) -> None:
         self.source_error = error
         late = None if self._watch is None else self._watch.late(self._clock())
-        if late is not None and self._watch is not None and told_by_client(error) is None:
+        if late is not None and self._watch is not None and error_raised_by_client(error) is None:
             # The client's own timeout, or it broke while all was waiting.
             outcome = self.accumulator.fail(self._watch.error(late), f"deadline_{late}")
             assert outcome.error is not None
             outcome.error.__cause__ = error
         else:
-            outcome = broke_off(self.accumulator, error, self._settled)
+            outcome = source_broke_off(self.accumulator, error, status=self.status, settle=self._settled)
         self._close(outcome, self._clock())
         self.error = outcome.error
 
-    def passed(self, name: str | None = None) -> None:
-        """A deadline passed: the one of that `name`, or the nearest."""
+    def _passed(self, name: str | None) -> None:
         assert self._watch is not None
         now = self._clock()
         if name is None:
@@ -132,20 +185,7 @@ class StreamCore:
         self._close(outcome, now)
         self.error = outcome.error
 
-    def drain_seconds(self) -> float:
-        """The stream is over: for how many seconds what stands behind it may be read; 0 where nothing shall be."""
-        left = self.left()
-        return 0.0 if self._left or not self._said else self._grace if left is None else min(left, self._grace)
-
-    def leave(self) -> None:
-        """The reader goes, and wants nothing more."""
-        self._left = self._left or not self.over or bool(self._events)
-        if not self.over:
-            self._close(self._settled(self.accumulator.cancel), self._clock())
-        self.forget()
-
-    def _settled(self, close: Callable[[], Outcome] | None = None) -> Outcome:
-        close = close or self.accumulator.close
+    def _settled(self, close: Callable[[], Outcome]) -> Outcome:
         try:
             return close()
         except (
@@ -157,9 +197,7 @@ class StreamCore:
 
     def _close(self, outcome: Outcome, now: float) -> None:
         self.over = True
-        if outcome.error is not None and self.status is not None and self.status >= 400:
-            outcome.error.add_note(f"The response had the HTTP status {self.status}.")
-            outcome.error.status = self.status
+        add_status(outcome, self.status)
         self.stopwatch.end(now, outcome.events, self.accumulator.progress)
         self._came(outcome.events)
 
@@ -172,7 +210,9 @@ class StreamCore:
         # Not by its events alone: a large event comes in many blocks, and gives none before the last.
         lines = (self._line + block).replace(b"\r", b"\n").split(b"\n")
         self._line = lines[-1][:1]
-        if all(line.startswith(b":") or not line for line in lines):
+        ended, self._ended = self._ended, self.accumulator.progress[0]
+        # The blank line that ends an event may arrive alone, and is as much data as the event.
+        if self._ended == ended and all(line.startswith(b":") or not line for line in lines):
             return False
         kinds = {type(event) for event in events}
         return KeepAlive not in kinds or not kinds <= {KeepAlive, AnomalySeen}
@@ -189,7 +229,7 @@ class StreamCore:
         """The next event; None where more has to be read first."""
         if self._chunks:
             self._chunks.clear()
-        return self._events.popleft() if self._events else None
+        return _first(self._events)
 
     def picked(self, pick: Callable[[Event], Piece | None]) -> Callable[[], Piece | None]:
         """What gives the next piece that `pick` finds in the events."""
@@ -238,7 +278,7 @@ class StreamCore:
 
         def next_chunk() -> CreateChatCompletionStreamResponse | None:
             self._events.clear()
-            return waiting.popleft() if waiting else None
+            return _first(waiting)
 
         return next_chunk
 
@@ -272,44 +312,12 @@ class StreamCore:
         return response
 
 
-def nothing_came(accumulator: Accumulator) -> bool:
-    """Whether a source that breaks now has given no chunk, and nothing that might be another body: keep-alives at most."""
-    numbers = accumulator.statistics()
-    return not numbers.chunks and not (numbers.bytes and not numbers.events and not numbers.comments)
-
-
-def said_end(outcome: Outcome | None) -> bool:
-    """Whether a stream that runs no more has been ended by its sender: by `[DONE]`, be it behind an error or alone."""
-    return outcome is not None and outcome.reason in ("done", "done_without_finish", "remote_error", "empty")
-
-
-def broke_off(accumulator: Accumulator, error: Exception, close: Callable[[], Outcome] | None = None) -> Outcome:
-    """End the stream of a source that raised `error`, as Rule 2 says; how it ended. `close`: what closes it, where that
-    is more than the accumulator's own `close`."""
-    remote = told_by_client(error)
-    if accumulator.done:  # `[DONE]` had come, or it had failed: what becomes of the source is no news
-        return accumulator.close()
-    if remote is not None:
-        outcome = accumulator.fail(remote, "remote_error")
-    elif nothing_came(accumulator):
-        told = SourceError(f"{REASONS['source_error'][1]}: {type(error).__name__}: {excerpt(error)}")
-        outcome = accumulator.fail(told, "source_error")
-    else:
-        outcome = (close or accumulator.close)()
-    if outcome.error is not None and outcome.error is not error:
-        outcome.error.__cause__ = error
-    return outcome
-
-
-def told_by_client(error: Exception) -> RemoteError | None:
-    """The sender's error, where a client read it and raised it in its own words."""
-    if isinstance(error, RemoteError):
-        return error
-    body = getattr(error, "body", None)
-    if body is None:
+def _first(waiting: deque[Piece]) -> Piece | None:
+    """Take the first piece, None for none: another thread may clear them at any moment."""
+    try:
+        return waiting.popleft() if waiting else None
+    except IndexError:
         return None
-    facts = {name: getattr(error, name, None) for name in ("code", "type", "param")}
-    return RemoteError(str(getattr(error, "message", error)), **facts, body=body)
 
 
 def _check_choice(choice: object) -> None:

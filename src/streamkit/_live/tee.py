@@ -13,20 +13,24 @@ Rule 3  What the source raises is raised here, unchanged. The stream has broken 
 Rule 4  Leaving before the end closes the source, drains nothing and ends as cancelled, unless the stream had said
         its end already (`[DONE]`, a failure).
 
-Cost beyond the accumulator's own: one reference to a block, a call for each.
+Rule 5  Any thread may leave, at any moment, and again after a leaving that was interrupted. A block that arrives after
+        that goes on and is not watched.
+
+Cost beyond the accumulator's own: one reference to a block; a call and an uncontended lock for each.
 """
 
 from __future__ import annotations
 
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
-from ..accumulator import Accumulator, require_unused
+from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..outcome import Outcome
 from ..sources import async_blocks, blocks
 from ..types import CreateChatCompletionResponse
-from .stream_core import broke_off
+from .intake import add_status, source_broke_off
 
 __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 
@@ -34,42 +38,57 @@ __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 class _Watcher:
     """What both siblings know: the accumulator, the block that it has not seen yet, and how it failed."""
 
-    __slots__ = ("accumulator", "error", "held")
+    __slots__ = ("_lock", "accumulator", "error", "held", "over", "status")
 
     def __init__(self, accumulator: Accumulator | None) -> None:
         self.accumulator = require_unused(accumulator)
         self.held = b""
         self.error: Exception | None = None
+        self.over = False  # whether nothing more is watched
+        self.status: int | None = None  # of the response that is the source
+        self._lock = RLock()  # one that the same thread may enter again: a signal handler may leave, while it looks
 
     def look(self) -> None:
         """Look at the block that has gone on."""
-        held, self.held = self.held, b""
-        if held and self.error is None:
-            try:
-                self.accumulator.absorb(held)
-            except Exception as error:
-                self.error = error
+        with self._lock:
+            held, self.held = self.held, b""
+            if held and self.error is None and not self.over:
+                try:
+                    self.accumulator.absorb(held)
+                except Exception as error:
+                    self.error = error
 
     def end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        """Nothing more will go on: the source has ended, was left, or raised `broken`."""
+        """Nothing more is watched: the source has ended, was left, or raised `broken`. The first time decides."""
+        with self._lock:
+            if self.over:
+                return
+            self.look()
+            try:
+                if cancelled:
+                    self.accumulator.cancel()
+                elif broken is not None:
+                    source_broke_off(self.accumulator, broken, status=self.status)
+                else:
+                    self.accumulator.close()
+            except Exception as error:
+                self.error = self.error or error
+            self.over = True  # not before: what is interrupted until here is done by the next one
+
+    def outcome(self) -> Outcome | None:
         self.look()
-        try:
-            if cancelled:
-                self.accumulator.cancel()
-            elif broken is not None:
-                broke_off(self.accumulator, broken)
-            else:
-                self.accumulator.close()
-        except Exception as error:
-            self.error = self.error or error
+        outcome = self.accumulator.outcome
+        add_status(outcome, self.status)
+        return outcome
 
     def snapshot(self) -> CreateChatCompletionResponse | None:
-        self.look()
-        try:
-            return self.accumulator.snapshot()
-        except Exception as error:
-            self.error = self.error or error
-            return None
+        with self._lock:
+            self.look()
+            try:
+                return self.accumulator.snapshot()
+            except Exception as error:
+                self.error = self.error or error
+                return None
 
     def check(self, block: Any) -> bytes:
         """The block, held to be looked at later; a source of chunks has no bytes that could go on."""
@@ -85,7 +104,16 @@ class Tee:
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
         self._watcher = _Watcher(accumulator)
         self._blocks = blocks(source)
+        self._watcher.status = self._blocks.status
         self._ended = self._reading = False
+
+    def __repr__(self) -> str:
+        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
+        if watcher is None:
+            return describe(self, None)
+        return describe(
+            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
+        )
 
     def __iter__(self) -> Self:
         return self
@@ -120,14 +148,13 @@ class Tee:
     def close(self) -> None:
         """Leave: close the source, drain nothing. Before the end of the stream this ends it as cancelled."""
         try:
-            self._blocks.close()
+            self._end(cancelled=True)  # first: a reader in another thread, which this wakes, would end it as truncated
         finally:
-            self._end(cancelled=True)
+            self._blocks.close()
 
     def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._watcher.end(cancelled, broken)
+        self._watcher.end(cancelled, broken)
+        self._ended = True  # not before: a reader in another thread would end it as truncated
 
     @property
     def accumulator(self) -> Accumulator:
@@ -142,8 +169,7 @@ class Tee:
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        self._watcher.look()
-        return self._watcher.accumulator.outcome
+        return self._watcher.outcome()
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:
@@ -170,7 +196,16 @@ class AsyncTee:
     def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
         self._watcher = _Watcher(accumulator)
         self._blocks = async_blocks(source)
+        self._watcher.status = self._blocks.status
         self._ended = self._reading = False
+
+    def __repr__(self) -> str:
+        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
+        if watcher is None:
+            return describe(self, None)
+        return describe(
+            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
+        )
 
     def __aiter__(self) -> Self:
         return self
@@ -206,13 +241,14 @@ class AsyncTee:
 
     async def aclose(self) -> None:
         """Leave: close the source, drain nothing. Before the end of the stream this ends it as cancelled."""
-        self._end(cancelled=True)  # first: closing may be cancelled, and what was seen is to stay
-        await self._blocks.aclose()
+        try:
+            self._end(cancelled=True)  # first: closing may be cancelled, and what was seen is to stay
+        finally:
+            await self._blocks.aclose()
 
     def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._watcher.end(cancelled, broken)
+        self._watcher.end(cancelled, broken)
+        self._ended = True  # not before: a reader in another thread would end it as truncated
 
     @property
     def accumulator(self) -> Accumulator:
@@ -227,8 +263,7 @@ class AsyncTee:
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        self._watcher.look()
-        return self._watcher.accumulator.outcome
+        return self._watcher.outcome()
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:

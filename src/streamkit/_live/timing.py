@@ -22,6 +22,7 @@ from itertools import pairwise
 import attrs
 
 from .. import events as ev
+from .._field_docs import show_fields
 from ..accumulator import Accumulator
 from ..trace import Trace
 from ..types import CompletionUsage
@@ -198,7 +199,7 @@ class Timing:
 
 _TOOL = (ev.ToolCallDelta, ev.FunctionCallDelta)
 _TOOL_BEGINS = (ev.ToolCallStarted, ev.FunctionCallStarted)
-_OUTPUT = frozenset((ev.ContentDelta, ev.ReasoningDelta, ev.RefusalDelta, ev.AudioDelta, *_TOOL, *_TOOL_BEGINS))
+_OUTPUT = frozenset((*ev.TEXT_DELTAS, ev.AudioDelta, *_TOOL_BEGINS))
 _DONE = ("done", "done_without_finish")
 
 
@@ -290,3 +291,6 @@ def timing_of(trace: Trace) -> Timing:
         return timing
     known = ("input_tokens", "output_tokens", "reasoning_tokens")
     return Timing(**{name: getattr(timing, name) for name in known})
+
+
+show_fields(__name__)

@@ -13,9 +13,23 @@ from functools import partial
 from typing import Any
 
 from .._arguments import readable
-from ._blocks import AsyncBlocks
-from ._detect import body_of, closer, consumed, head_of, is_async, is_over, is_sdk_helper, method, refusal, response_of
+from ._blocks import CLOSING, AsyncBlocks
+from ._detect import (
+    body_of,
+    closer,
+    consumed,
+    head_of,
+    header,
+    is_async,
+    is_over,
+    is_sdk_helper,
+    method,
+    refusal,
+    response_of,
+)
 from ._sync import read_content
+from ._uncancelled import uncancelled
+from ._unpack import each_unpacked_async
 
 __all__ = ("async_blocks",)
 
@@ -49,8 +63,9 @@ def async_blocks(source: Any) -> AsyncBlocks:
             # asyncio.StreamReader gives lines where it is iterated, and fails on long ones; so do async files.
             close, head = closer(source, asynchronous=True), head_of(source)
             if hasattr(source, "decode_content"):  # urllib3-future's, as niquests has it
-                reads = _Reads(partial(read, decode_content=True), method(source, "tell") or int)
-                return AsyncBlocks(reads, close=close, chunks=False, drainable=True, **head)
+                reads = _Reads(partial(read, decode_content=False), method(source, "tell") or int)
+                found = each_unpacked_async(reads, header(source, "content-encoding"))
+                return AsyncBlocks(found, close=close, chunks=False, drainable=True, **head)
             return AsyncBlocks(_Reads(partial(read, _READ), int), close=close, chunks=False, **head)
     if hasattr(source, "__aiter__"):
         if is_sdk_helper(source):
@@ -76,11 +91,13 @@ def _of_httpx(response: Any, source: Any) -> AsyncBlocks:
         raise refusal(response, asynchronous=True)
     begun = response.is_stream_consumed
     if begun and source is not response and hasattr(source, "__aiter__"):  # its chunks, from where it stands
-        return AsyncBlocks(source.__aiter__(), close=closer(source, asynchronous=True), chunks=True, **head)
+        close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
+        return AsyncBlocks(source.__aiter__(), close=close, chunks=True, **head)
     if begun or response.is_closed:
         raise consumed(response)
-    close = closer(source, response, asynchronous=True)
-    return AsyncBlocks(response.aiter_bytes(), close=close, chunks=False, drainable=True, **head)
+    found = each_unpacked_async(response.aiter_raw(), header(response, "content-encoding"))
+    close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
+    return AsyncBlocks(found, close=close, chunks=False, drainable=True, **head)
 
 
 def _of_niquests(response: Any) -> AsyncBlocks:
@@ -91,7 +108,8 @@ def _of_niquests(response: Any) -> AsyncBlocks:
         return AsyncBlocks(_Each((read_content(response),)), chunks=False, **head)
     if not is_async(response.iter_content):
         raise refusal(response, asynchronous=True)
-    return AsyncBlocks(_awaited(response.iter_content), close=response.close, chunks=False, drainable=True, **head)
+    found = each_unpacked_async(_awaited(response.iter_raw), header(response, "content-encoding"))
+    return AsyncBlocks(found, close=response.close, chunks=False, drainable=True, **head)
 
 
 async def _awaited(iterator: Callable[[], Awaitable[AsyncIterator[bytes]]]) -> AsyncIterator[bytes]:
@@ -107,6 +125,7 @@ def _of_aiohttp(response: Any, content: Any) -> AsyncBlocks:
     if content.at_eof() and content.total_bytes:
         raise consumed(response)
     close = closer(response, asynchronous=True)
+    # Unpacked by its parser, before anyone can ask for it: with a bound since 3.13.3.
     return AsyncBlocks(content.iter_any(), close=close, chunks=False, drainable=close is not None, **head)
 
 

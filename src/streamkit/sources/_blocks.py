@@ -5,24 +5,36 @@ In: an iterator that is live already, and how to close what stands behind it. Ou
 
 Rule 1  An item is asked for when it is wanted, never before, and handed on as it came: no joining, no cutting.
 Rule 2  The exceptions of the source pass through unchanged. What is no block and no chunk is a `MisuseError`.
-Rule 3  Closing drains nothing and may be done twice; the source has ended then, for whoever still iterates. Async, it is
-        shielded: who is cancelled closes all the same, for at most 5 seconds. (`asyncio.Task.cancel` knows no shield: where
-        it meets the closing itself, that is broken off.)
+Rule 3  Closing drains nothing; the source has ended then, also for a caller that still iterates. It may be done again:
+        where a closing was interrupted (KeyboardInterrupt, a cancelled task), the next one begins anew, and where one
+        was carried out, whatever it raised, the next one does nothing.
+Rule 4  Another thread may close what one thread reads, and so may a signal handler in the thread that reads. It never
+        waits for that read: the read is woken where the source is known to have a socket (`sources/_wake.py`), and the
+        source is closed when its read returns, by the thread that reads. A source of a kind that is not known is closed
+        at once, since its own `close` may be what ends the read; but for a generator, which cannot be closed while it
+        runs.
+Rule 5  Async, closing is shielded: a task that is cancelled closes all the same, for at most 5 seconds.
+        `asyncio.Task.cancel` knows no shield: where it meets the closing itself, that is broken off, and Rule 3 holds;
+        the clients that could not be closed again are closed in another task (`sources/_uncancelled.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 from .._arguments import readable
+from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
-from ..types import CreateChatCompletionStreamResponse
 from ._drain import ReadWithin, drain, drain_async
+from ._wake import Wake
 
-__all__ = ("AsyncBlocks", "Blocks")
+__all__ = ("CLOSING", "AsyncBlocks", "Blocks")
 
-_CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
+CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
 
 
 class _Items:
@@ -45,7 +57,7 @@ class _Items:
                 raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
             self._chunks = False
             return item if type(item) is bytes else readable(item)
-        if not _is_chunk(item) or self._chunks is False:
+        if not is_chunk_object(item) or self._chunks is False:
             raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes{_hint(item)}")
         self._chunks = True
         return item
@@ -65,20 +77,25 @@ def _hint(item: Any) -> str:
     return _HINTS.get(type(item), "")
 
 
-def _is_chunk(item: Any) -> bool:
-    """Whether `Accumulator.add` takes it."""
-    if isinstance(item, (Mapping, CreateChatCompletionStreamResponse)):
-        return True
-    return any(callable(getattr(item, name, None)) for name in ("model_dump", "to_dict", "dict"))
-
-
 class Blocks:
     """What a sync source gives, one after the other.
 
     Raises what the source raises, unchanged; `MisuseError` where it gives neither bytes nor chunks, or both.
     """
 
-    __slots__ = ("_close", "_closed", "_items", "_kind", "_reads_within", "content_type", "status")
+    __slots__ = (
+        "_close",
+        "_closed",
+        "_closer",
+        "_items",
+        "_kind",
+        "_reader",
+        "_reads_within",
+        "_released",
+        "_wake",
+        "content_type",
+        "status",
+    )
 
     def __init__(
         self,
@@ -89,14 +106,21 @@ class Blocks:
         status: int | None = None,
         content_type: str | None = None,
         reads_within: ReadWithin | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self._items = items
-        self._close = close
+        self._close = None if _closes_itself(items, close) else close
         self._reads_within = reads_within
-        self._closed = False
+        self._wake = wake
+        self._closed = False  # nothing more is given
+        self._released = False  # and the source is closed
+        self._reader = self._closer = 0  # the thread that reads, and the one that closes, where `wake` is known
         self._kind = _Items(chunks)
         self.status = status
         self.content_type = content_type
+
+    def __repr__(self) -> str:
+        return _described(self)
 
     @property
     def chunks(self) -> bool:
@@ -108,16 +132,21 @@ class Blocks:
         return self
 
     def __next__(self) -> Any:
-        if self._closed:
-            raise StopIteration
+        if self._wake is not None:
+            self._reader = get_ident()  # before `_closed` is read, as `close` writes that before it reads this
         try:
+            if self._closed:
+                raise StopIteration
             item = next(self._items)
         except Exception:
             if self._closed:  # meanwhile, by another thread: what the source says to that is no news
                 raise StopIteration from None
             raise
-        if self._closed:
-            self._close_items()
+        finally:
+            if self._wake is not None:
+                self._reader = 0
+            if self._closed:
+                self._release_quietly()
         return self._kind.check(item)
 
     @property
@@ -127,30 +156,101 @@ class Blocks:
 
     def drain(self, seconds: float) -> None:
         """Behind the end of the stream: read on to that of the body, for so many seconds. Raises nothing."""
-        if self._reads_within is not None and not self._closed:
-            drain(self._items, self._reads_within, seconds)
+        if self._reads_within is None or seconds <= 0:
+            return
+        if self._wake is not None:
+            self._reader = get_ident()
+        try:
+            if not self._closed:
+                drain(self._items, self._reads_within, seconds)
+        finally:
+            self._reader = 0
+            if self._closed:
+                self._release_quietly()
 
     def close(self) -> None:
-        """Close the source. Drains nothing; may be called twice."""
-        if self._closed:
-            return
+        """Close the source. Drains nothing; may be called again, and by any thread."""
         self._closed = True
+        if self._wake is not None and self._is_read():
+            # Whoever reads closes it: a descriptor that is closed under a read may soon be that of another connection.
+            self._wake()
+        else:
+            self._release()
+
+    def _is_read(self) -> bool:
+        """Return whether a read is under way: in another thread, or below this call, where a signal handler closes."""
+        if self._reader != get_ident():
+            return self._reader != 0
+        # Not by `_reader` alone: KeyboardInterrupt may have come before that could be set back.
+        frame = sys._getframe()
+        while (frame := frame.f_back) is not None:  # type: ignore[assignment]
+            if frame.f_code in _READS and frame.f_locals.get("self") is self:
+                return True
+        return False
+
+    def _release(self) -> None:
+        """Close the source, where that was not carried out before and no other thread is doing it."""
+        here = get_ident()
+        if self._released or self._closer not in (0, here):
+            return
         try:
-            self._close_items()
+            self._closer = here
+            try:
+                self._close_items()
+            finally:
+                if self._close is not None:
+                    self._close()
+        except Exception:
+            self._released = True
+            raise
+        else:
+            self._released = True  # not before: what is interrupted until here is done by the next one
         finally:
-            if self._close is not None:
-                self._close()
+            self._closer = 0
+
+    def _release_quietly(self) -> None:
+        with suppress(Exception):  # the other thread wanted it closed, and this one wants what it read
+            if self._released:
+                self._close_items()  # a generator, which this thread ran when the source was closed
+            else:
+                self._release()
 
     def _close_items(self) -> None:
         # A generator that runs, in another thread, cannot be closed: that is done when it has given what it waits for.
-        if isinstance(self._items, Generator) and not getattr(self._items, "gi_running", False):
-            self._items.close()
+        if isinstance(self._items, Generator) and not _runs(self._items):
+            try:
+                self._items.close()
+            except ValueError:
+                if not _runs(self._items):
+                    raise
+
+
+_READS = (Blocks.__next__.__code__, Blocks.drain.__code__)
+
+
+def _runs(items: Any) -> bool:
+    return getattr(items, "gi_running", False) or getattr(items, "ag_running", False)
+
+
+def _closes_itself(items: Any, close: Any) -> bool:
+    """Whether `close` is that of a generator, which is closed anyway."""
+    return isinstance(items, (Generator, AsyncGenerator)) and getattr(close, "__self__", None) is items
 
 
 class AsyncBlocks:
     """What an async source gives, one after the other; as `Blocks`, but for `async for` and `aclose`."""
 
-    __slots__ = ("_close", "_closed", "_items", "_kind", "content_type", "drainable", "status")
+    __slots__ = (
+        "_close",
+        "_closed",
+        "_closing",
+        "_items",
+        "_kind",
+        "_released",
+        "content_type",
+        "drainable",
+        "status",
+    )
 
     def __init__(
         self,
@@ -163,12 +263,17 @@ class AsyncBlocks:
         drainable: bool = False,
     ) -> None:
         self._items = items
-        self._close = close
+        self._close = None if _closes_itself(items, close) else close
         self.drainable = drainable
-        self._closed = False
+        self._closed = False  # nothing more is given
+        self._closing = False  # it is being closed
+        self._released = False  # the source is closed
         self._kind = _Items(chunks)
         self.status = status
         self.content_type = content_type
+
+    def __repr__(self) -> str:
+        return _described(self)
 
     @property
     def chunks(self) -> bool:
@@ -198,22 +303,41 @@ class AsyncBlocks:
             await drain_async(self._items, seconds)
 
     async def aclose(self) -> None:
-        """Close the source. Drains nothing; may be called twice."""
-        if self._closed:
-            return
+        """Close the source. Drains nothing; may be called again."""
         self._closed = True
-        import anyio  # not above: who reads from sync sources shall not wait for it
+        if self._released or self._closing:
+            return
+        import anyio  # not above: a caller that reads from sync sources shall not wait for it
 
-        with anyio.move_on_after(_CLOSING, shield=True):
-            try:
-                await self._close_items()
-            finally:
-                if self._close is not None:
-                    done = self._close()
-                    if isinstance(done, Awaitable):
-                        await done
+        try:
+            self._closing = True
+            with anyio.move_on_after(CLOSING, shield=True):
+                try:
+                    await self._close_items()
+                finally:
+                    if self._close is not None:
+                        done = self._close()
+                        if isinstance(done, Awaitable):
+                            await done
+        except Exception:
+            self._released = True
+            raise
+        else:
+            self._released = True  # also where it took too long: the next one would take as long
+        finally:
+            self._closing = False
 
     async def _close_items(self) -> None:
         # A generator that runs, in another task, cannot be closed: that is done when it has given what it waits for.
-        if isinstance(self._items, AsyncGenerator) and not getattr(self._items, "ag_running", False):
+        if isinstance(self._items, AsyncGenerator) and not _runs(self._items):
             await self._items.aclose()
+
+
+def _described(source: Blocks | AsyncBlocks) -> str:
+    """Return the `repr` of a source: whether it is open, what it gave so far, its HTTP status."""
+    kind = getattr(source, "_kind", None)
+    if kind is None:  # its `__init__` raised
+        return f"<{type(source).__name__} not ready>"
+    what = {None: "items", False: "blocks", True: "chunks"}[kind._chunks]
+    status = "" if (code := getattr(source, "status", None)) is None else f" status={code}"
+    return f"<{type(source).__name__} {'closed' if source._closed else 'open'} {what}={kind._count}{status}>"

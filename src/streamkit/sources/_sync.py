@@ -6,7 +6,7 @@ iterator of it. Costs nothing a block beyond what the client does.
 Rule 1  A block is what one read gave. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
         `requests.iter_content(8192)` hold events back, in bodies without HTTP's chunks to the end of the stream. Never
         `iter_lines`: it takes U+2028, which JSON may hold, for the end of a line.
-Rule 2  Content encodings (gzip) are undone, by the client where it can.
+Rule 2  Content encodings (gzip, deflate, br, zstd) are undone here and not by the client, with a bound: `_unpack`.
 Rule 3  Status and content type are told and not judged: the body says what it is, whatever its header.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -37,6 +36,8 @@ from ._detect import (
     response_of,
 )
 from ._drain import httpx_reads_within, urllib3_reads_within
+from ._unpack import each_unpacked
+from ._wake import file_wake, httpx_wake, urllib3_wake
 
 __all__ = ("blocks",)
 
@@ -64,7 +65,9 @@ def blocks(source: Any) -> Blocks:
         return _of_file(source)
     if is_sdk_helper(source) and isinstance(source, Iterable):
         found = (event.chunk for event in source if event.type == "chunk")
-        return Blocks(found, close=closer(source), chunks=True)
+        response = getattr(source, "_response", None)
+        wake = None if method(response, "iter_raw") is None else httpx_wake(response)
+        return Blocks(found, close=closer(source), chunks=True, wake=wake)
     # A pydantic model can be iterated too, over its fields: one chunk is no source.
     if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
         return Blocks(iter(source), close=closer(source), **head_of(source))
@@ -80,11 +83,13 @@ def _of_httpx(response: Any, source: Any) -> Blocks:
         raise refusal(response, asynchronous=False)
     begun = response.is_stream_consumed
     if begun and source is not response and isinstance(source, Iterable):  # its chunks, from where it stands
-        return Blocks(iter(source), close=closer(source), chunks=True, **head)
+        return Blocks(iter(source), close=closer(source), chunks=True, wake=httpx_wake(response), **head)
     if begun or response.is_closed:
         raise consumed(response)
+    items = each_unpacked(response.iter_raw(), header(response, "content-encoding"))
     close = closer(source, response)
-    return Blocks(response.iter_bytes(), close=close, chunks=False, reads_within=httpx_reads_within(response), **head)
+    reads_within, wake = httpx_reads_within(response), httpx_wake(response)
+    return Blocks(items, close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
 
 
 def _of_requests(response: Any) -> Blocks:
@@ -95,9 +100,12 @@ def _of_requests(response: Any) -> Blocks:
     if getattr(response, "_content_consumed", False) or is_over(raw):
         return Blocks(iter((read_content(response),)), close=response.close, chunks=False, **head)
     if not hasattr(raw, "decode_content"):  # an adapter for files and the like
-        return Blocks(_of_file(raw), close=response.close, chunks=False, **head)
+        return Blocks(_of_file(raw), close=response.close, chunks=False, wake=file_wake(raw), **head)
     reads_within = urllib3_reads_within(raw) if method(raw, "read1") is not None else None
-    return Blocks(_iter_content(response), close=response.close, chunks=False, reads_within=reads_within, **head)
+    wake = urllib3_wake(raw)
+    return Blocks(
+        _iter_content(response), close=response.close, chunks=False, reads_within=reads_within, wake=wake, **head
+    )
 
 
 def _iter_content(response: Any) -> Iterator[bytes]:
@@ -131,16 +139,20 @@ class _Live:
 
 
 def _of_urllib3(raw: Any) -> Iterator[bytes]:
+    return each_unpacked(_raw_of_urllib3(raw), header(raw, "content-encoding"))
+
+
+def _raw_of_urllib3(raw: Any) -> Iterator[bytes]:
     if (read1 := method(raw, "read1")) is not None:
-        return _unpacked(raw, partial(read1, decode_content=True))
+        return _each_read(raw, partial(read1, _READ, decode_content=False))
     # Before 2.0: a chunk of HTTP at a time, else byte by byte, since any other size waits to be filled.
-    stream: Iterator[bytes] = raw.stream(None if getattr(raw, "chunked", False) else 1, decode_content=True)
+    stream: Iterator[bytes] = raw.stream(None if getattr(raw, "chunked", False) else 1, decode_content=False)
     return stream
 
 
-def _unpacked(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
-    """What each read gives. One that gives nothing is the end only where no byte has come for it: of a packed body the
-    first ten bytes unpack to nothing, and urllib3-future (the urllib3 of niquests) hands that on as it is."""
+def _each_read(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
+    """What each read gives. One that gives nothing is the end only where no byte has come for it: urllib3-future (the
+    urllib3 of niquests) hands on what a frame without data was."""
     tell = method(raw, "tell") or int
     while True:
         before = tell()
@@ -168,33 +180,14 @@ def _of_file(file: Any) -> Blocks:
         return Blocks(iter((body,)), close=close, chunks=False, **head)
     if hasattr(file, "decode_content"):
         reads_within = urllib3_reads_within(file) if method(file, "read1") is not None else None
-        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, **head)
-    read = partial(method(file, "read1") or file.read, _READ)
-    encoding = (header(file, "content-encoding") or "identity").strip().lower()
-    return Blocks(_reads(_decoded(read, encoding)), close=close, chunks=False, **head)
+        wake = urllib3_wake(file)
+        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
+    items = each_unpacked(_reads(partial(method(file, "read1") or file.read, _READ)), header(file, "content-encoding"))
+    return Blocks(items, close=close, chunks=False, wake=file_wake(file), **head)
 
 
 def _reads(read: Callable[[], Any]) -> Iterator[Any]:
     return iter(read, b"")
-
-
-def _decoded(read: Callable[[], Any], encoding: str) -> Callable[[], Any]:
-    """`read`, decoded: http.client and urllib.request hand on what the sender encoded, asked or not."""
-    if encoding in ("", "identity"):
-        return read
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise MisuseError(
-            f"the body is encoded as {encoding!r}: ask for it with the header `Accept-Encoding: identity`"
-        )
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: told by its own head, gzip or zlib
-
-    def inflated() -> bytes:
-        while block := read():
-            if data := inflater.decompress(block):
-                return data
-        return inflater.flush()
-
-    return inflated
 
 
 def _existing(path: str | os.PathLike[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias
 
+from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
-from ..types import CreateChatCompletionStreamResponse
 
 __all__ = ("FOREVER", "AsyncFakeSource", "FakeSource")
 
@@ -76,7 +76,7 @@ class FakeSource:
                 raise step
             elif step is FOREVER:
                 return step
-            elif _is_given(step):
+            elif isinstance(step, (bytes, bytearray, memoryview)) or is_chunk_object(step):
                 self.taken += 1
                 return step
             else:
@@ -159,12 +159,3 @@ def _steps(script: Any) -> Iterator[Any]:
     if not isinstance(script, Iterable):
         raise MisuseError(f"a script takes bytes, or an iterable of steps, not {type(script).__name__}")
     return iter(script)
-
-
-def _is_given(step: Any) -> bool:
-    """Whether a step is a block or a chunk."""
-    if isinstance(step, (bytes, bytearray, memoryview, Mapping, CreateChatCompletionStreamResponse)):
-        return True
-    return not isinstance(step, type) and any(
-        callable(getattr(step, name, None)) for name in ("model_dump", "to_dict", "dict")
-    )

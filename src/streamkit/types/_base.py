@@ -19,7 +19,9 @@ from typing import Annotated, Any, TypeAlias
 
 import attrs
 
-__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire")
+from .._field_docs import explain
+
+__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire", "wire_names")
 
 NULL = {"null": True}
 """Metadata: None is written as null, since the seed always writes the field."""
@@ -60,6 +62,9 @@ class Wire:
     """Fields that stood in the JSON object and that its type does not know, as they were. They are written back; a
     known field of the same name wins over them."""
 
+    def __init_subclass__(cls) -> None:
+        explain(cls)
+
     def __repr__(self) -> str:
         shown = []
         for field in attrs.fields(type(self)):
@@ -75,3 +80,9 @@ class Wire:
 def _default(field: "attrs.Attribute[Any]") -> Any:
     default: Any = field.default
     return default.factory() if hasattr(default, "factory") else default
+
+
+def wire_names(cls: type[Wire]) -> frozenset[str]:
+    """The names of the fields that the format defines for an object of this type."""
+    fields = attrs.fields(cls)
+    return frozenset(field.name for field in fields if field.name != "extra" and field.metadata.get("wire", True))

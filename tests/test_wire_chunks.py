@@ -1,4 +1,4 @@
-"""What real senders write, entry by entry: what stands around the text, 35 to 65. See test_wire.py.
+"""What real senders write, entry by entry: chunks and choices, their metadata and reasons, 35 to 65. See test_wire.py.
 
 `HI` and `STOP` are a chunk with text and one that finishes; both have the id c1, the time 7 and the model m.
 """

@@ -1,0 +1,134 @@
+"""The log probabilities of a choice, tolerant of what real senders write.
+
+In: the JSON value under `logprobs`. Out: clean entries; what cannot be read is kept as an unknown field and reported
+through `note`. Cost: 0.25 us for each likely token that is written as the format says, 0.6 for any other.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from ..types import ChatChoiceLogprobs, ChatCompletionTokenLogprob, TopLogprobs
+from ..types._base import wire_names
+from .fast_frozen import unfrozen_twin
+from .values import Note, fields_beside, string
+
+__all__ = ("read_logprobs", "read_tokens")
+
+_LOGPROBS = wire_names(ChatChoiceLogprobs)
+
+
+_TOKEN = wire_names(ChatCompletionTokenLogprob)
+
+
+_TOP = wire_names(TopLogprobs)
+
+
+_new_logprobs = unfrozen_twin(ChatChoiceLogprobs)
+
+
+_new_token = unfrozen_twin(ChatCompletionTokenLogprob)
+
+
+_new_top = unfrozen_twin(TopLogprobs)
+
+
+def read_logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
+    """The log probabilities that `value` means; what is no object is kept in `extra` of the choice."""
+    if not isinstance(value, dict):
+        note("bad_field", path, value)
+        extra["logprobs"] = value
+        return None
+    rest = fields_beside(value, _LOGPROBS)
+    logprobs = _new_logprobs()
+    logprobs.content = _tokens(value, "content", path, note, rest)
+    logprobs.refusal = _tokens(value, "refusal", path, note, rest)
+    logprobs.extra = rest
+    logprobs.__class__ = ChatChoiceLogprobs
+    return logprobs  # type: ignore[no-any-return]
+
+
+def _tokens(
+    value: dict[str, Any], name: str, path: str, note: Note, extra: dict[str, Any]
+) -> list[ChatCompletionTokenLogprob] | None:
+    items = value.get(name)
+    if items is None:
+        return None
+    path = f"{path}.{name}"
+    if isinstance(items, list) and all(type(item) is dict for item in items):
+        return read_tokens(items, path, note)
+    note("bad_field", path, items)
+    extra[name] = items
+    return None
+
+
+def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:
+    """The entries of log probabilities that `items` mean."""
+    return [_token(item, path, note) for item in items]
+
+
+def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
+    tops: list[TopLogprobs] = []
+    top_logprobs = value.get("top_logprobs")
+    extra = fields_beside(value, _TOKEN)
+    if type(top_logprobs) is list:
+        for top in top_logprobs:
+            # A token as the format says, five or twenty for each one chosen: 0.25 us here, 0.6 by the way below.
+            try:
+                text, number, raw = top["token"], top["logprob"], top["bytes"]
+            except (KeyError, TypeError):
+                text = number = raw = None
+            if (
+                type(text) is str
+                and type(number) is float
+                and -inf < number < inf
+                and (type(raw) is list or raw is None)
+                and len(top) == 3
+            ):
+                made = _new_top()
+                made.token = text
+                made.logprob = number
+                made.bytes = raw
+                made.extra = {}
+                made.__class__ = TopLogprobs
+                tops.append(made)
+                continue
+            if type(top) is not dict:
+                note("bad_field", f"{path}[].top_logprobs", top_logprobs)
+                tops, extra["top_logprobs"] = [], top_logprobs
+                break
+            made = _new_top()
+            _fill_token(made, top, path, note)
+            made.extra = fields_beside(top, _TOP)
+            made.__class__ = TopLogprobs
+            tops.append(made)
+    elif top_logprobs is not None:
+        note("bad_field", f"{path}[].top_logprobs", top_logprobs)
+        extra["top_logprobs"] = top_logprobs
+    token = _new_token()
+    _fill_token(token, value, path, note)
+    token.top_logprobs = tops
+    token.extra = extra
+    token.__class__ = ChatCompletionTokenLogprob
+    return token  # type: ignore[no-any-return]
+
+
+def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> None:
+    """The three fields that a token has, be it the one chosen or one of the likely ones."""
+    token.token = text if type(text := value.get("token")) is str else string(text, f"{path}[].token", note) or ""
+    number = value.get("logprob")
+    if type(number) is not float or not -inf < number < inf:
+        number = _logprob(number, path, note)
+    token.logprob = number
+    token.bytes = raw = value.get("bytes")
+    if raw is not None and type(raw) is not list:
+        note("field_type", f"{path}[].bytes", raw)
+        token.bytes = None
+
+
+def _logprob(value: Any, path: str, note: Note) -> float:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:  # more is no float
+        return float(value)
+    note("field_type", f"{path}[].logprob", value)
+    return -9999.0  # so OpenAI says minus infinity, where others write null, -Infinity or NaN

@@ -1,0 +1,60 @@
+"""The usage of one response: reports in, the counts as they stand out. A ledger, never a sum.
+
+Senders report usage once, at the end, or in every chunk, in pieces and in odd places. The last report stands, a count
+missing from it keeps its earlier value, and `source` remembers where each count came from. Cost: O(counts) a report.
+"""
+
+from __future__ import annotations
+
+from .._decode.chunk_reader import read_usage
+from ..anomalies import ignore
+from ..types import CompletionUsage
+from ..types._unstructuring import written
+from .fields import Context, new_field
+from .weight import COUNT
+
+__all__ = ("UsageLedger",)
+
+MANY_COUNTS = 256
+"""More counts than that, and an event is fired only for a report that has half of them. OpenAI reports nine."""
+
+
+class UsageLedger:
+    """Every report of one stream."""
+
+    def __init__(self, context: Context) -> None:
+        self.source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
+        self._context = context
+        self._counts = new_field(context, "usage", {})
+        self._reports = 0
+        self.unreported = False  # whether the last report is kept for one event at the end
+        # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
+        self._total: tuple[int, bool] | None = None
+
+    def take(self, usage: CompletionUsage, place: str) -> None:
+        """Take a report that stood at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""
+        self._reports += 1
+        if self._reports == 2:
+            self._context.note("usage_repeated", "$.usage")
+        taken = self._counts.add(written(usage)) or ()
+        before = len(self.source)
+        for name in taken:
+            self.source[name] = (place, self._context.event)
+        self._context.keep(COUNT * (len(self.source) - before))
+        # A sender may write a new count in every chunk: then an event with all of them would cost what came before.
+        self.unreported = len(self.source) > max(MANY_COUNTS, 2 * len(taken))
+
+    def take_total(self, usage: CompletionUsage, choices: int, finished: bool) -> None:
+        """Compare a report without choices with the one before: such a report is made once, at the end, for all choices.
+
+        llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
+        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
+        """
+        before, self._total = self._total, (usage.completion_tokens, finished)
+        if before is not None and choices > 1 and (before[0] != usage.completion_tokens or not before[1]):
+            self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
+
+    def value(self) -> CompletionUsage | None:
+        """The usage so far, or None where none was reported."""
+        counts = self._counts.value()
+        return read_usage(counts, "$.usage", ignore) if counts else None

@@ -1,0 +1,93 @@
+"""What the pages of this repository name is there, and the command that counts the house counts right."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
+SCRIPTS = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("benches", "docs", "examples", "traces")
+    for path in sorted((ROOT / folder).glob("*.py"))
+]
+
+
+@pytest.mark.parametrize("page", PAGES + SCRIPTS)
+def test_every_file_that_a_page_or_a_script_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w./])(?:src|tests|typing_tests|benches|docs|traces|examples)/[\w./*-]*\w", text)
+    assert [] == sorted({name for name in named if not any(ROOT.glob(name))})
+
+
+@pytest.mark.parametrize("page", PAGES + SCRIPTS)
+def test_every_name_of_streamkit_that_a_page_or_a_script_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w./-])streamkit((?:\.\w+)+)(?!\w*/)", text)
+    assert [] == sorted({name for name in named if not is_there(name.removeprefix("."))})
+
+
+def is_there(name: str) -> bool:
+    """Whether `types.Usage` can be had from streamkit, by importing what is a module and looking up what is not."""
+    value: object = importlib.import_module("streamkit")
+    path = "streamkit"
+    for part in name.split("."):
+        path += f".{part}"
+        try:
+            value = importlib.import_module(path)
+        except ModuleNotFoundError:
+            if not hasattr(value, part):
+                return False
+            value = getattr(value, part)
+    return True
+
+
+def test_the_house_is_counted(tmp_path: Path) -> None:
+    files = {
+        "__init__.py": "from .low import x\nfrom ._high import y\n",
+        "low.py": "import json\n",
+        "_high/__init__.py": "",
+        "_high/top.py": "from __future__ import annotations\nfrom .. import low\n\ndef f():\n    from .middle import g\n",
+        "_high/middle.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .top import f\nfrom ..low import x\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "streamkit" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    counted = count_house(tmp_path)
+    assert {
+        "modules": 5,
+        "packages": 2,
+        "modules straight in streamkit/": 2,
+        "public paths": 2,
+        "boxes": 2,
+        "arrows between modules": 3,
+        "arrows between boxes": 1,
+        "pairs of boxes that import each other": 0,
+        "levels of boxes": 2,
+        "lines": 12,
+        "lines of the median module": 2,
+        "lines of the longest module": 5,
+    } == counted
+
+
+def test_what_holds_no_house_is_refused_with_what_to_name(tmp_path: Path) -> None:
+    refused = run(tmp_path)
+    assert (2, "") == (refused.returncode, refused.stdout)
+    assert "holds no package streamkit: name the src folder of a checkout" in refused.stderr
+
+
+def count_house(src: Path) -> dict[str, int]:
+    rows = [line.strip("| ").split(" | ") for line in run(src).stdout.splitlines()[2:]]
+    return {name: int(number.replace(",", "")) for name, number in rows}
+
+
+def run(*args: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "docs/count_house.py"), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
