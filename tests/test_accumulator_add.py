@@ -155,3 +155,30 @@ def test_a_mapping_nested_beyond_reason_is_a_failure_or_left_out_but_no_crash(de
     accumulator.add({"created": 1, "choices": [{"index": 0, "delta": {"odd": value}}]})
     assert "a" == accumulator.snapshot().choices[0].message.content
     assert accumulator.anomalies or accumulator.outcome.reason == "limit"
+
+
+# --- half an event
+
+
+@pytest.mark.parametrize(
+    "half", [b"d", b"data: {", b'{"id":', sse(TEXT) + b"data", sse(TEXT)[:-1], b"id: 1\n", b"\xef\xbb"]
+)
+def test_a_chunk_between_the_halves_of_an_event_is_misuse_and_changes_nothing(half: bytes) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(half)
+    before = accumulator.statistics()
+    for _ in range(2):
+        with pytest.raises(MisuseError, match="half an event was fed: feed the rest of it first"):
+            accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}}]})
+    assert before == accumulator.statistics()
+
+
+@pytest.mark.parametrize(
+    "whole", [b"", b"\n", b": a comment\n", sse(TEXT), sse(TEXT).replace(b"\n", b"\r\n"), sse(TEXT) * 9]
+)
+def test_a_chunk_after_whole_events_is_taken(whole: bytes) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(whole)
+    accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"}]})
+    assert accumulator.snapshot().choices[0].message.content.endswith("b")
+    assert accumulator.close().ok

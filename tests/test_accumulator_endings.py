@@ -168,6 +168,49 @@ def test_half_a_pair_that_waits_while_a_strict_stream_fails_does_no_harm(wire: b
     assert "a\ufffd" == accumulator.snapshot().choices[0].message.content
 
 
+@pytest.mark.parametrize("way", ["feed", "absorb"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize(
+    "body, reason, message",
+    [
+        (b'{"error":{"message":"boom","code":"c"}}', "error_body", "boom"),
+        (b'[{"error":{"message":"boom"}}]', "error_body", "boom"),
+        (b'{"detail":"boom"}', "error_body", "boom"),
+        (b'{"error":{"message":"boom"}}\n', "error_body", "boom"),
+        (b"<title>boom</title>", "not_a_stream", "boom"),
+        (b"upstream timed out", "not_a_stream", "upstream timed out"),
+    ],
+)
+def test_strict_raises_what_the_sender_says_instead_of_a_stream_as_it_does_for_an_event(
+    body: bytes, reason: str, message: str, cut: bool, way: str
+) -> None:
+    accumulator = Accumulator(strict=True)
+    for block in each_byte(body) if cut else [body]:
+        getattr(accumulator, way)(block)
+    with pytest.raises(RemoteError) as caught:
+        accumulator.close()
+    assert message == caught.value.message
+    outcome = accumulator.close()
+    assert ("failed", reason) == (outcome.name, outcome.reason)
+    assert outcome.error is caught.value
+    assert [ErrorSeen, End] == [type(event) for event in outcome.events][-2:]
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"\x1f\x8b\x08", sse(TEXT)])
+def test_under_strict_what_the_sender_does_not_say_is_the_outcomes_error_alone(body: bytes) -> None:
+    accumulator = Accumulator(strict=True)
+    accumulator.feed(body)
+    assert not accumulator.close().ok
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_an_error_that_stands_before_the_end_without_data_is_the_senders(blank: str, cut: bool) -> None:
+    wire = f'{{"error":{{"message":"boom"}}}}\n{blank}data: [DONE]\n\n'.encode()
+    reading = read_blocks(each_byte(wire) if cut else [wire])
+    assert ("failed", "remote_error") == reading.ending
+
+
 def test_a_clean_stream_is_fine_under_strict() -> None:
     assert RESPONSE == read(*STREAM, strict=True).response
 

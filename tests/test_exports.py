@@ -73,6 +73,7 @@ TESTS_OF_NO_MODULE = {
     "test_linear",
     "test_many",
     "test_matrix",
+    "test_odd_values",
     "test_oracle",
     "test_readme",
     "test_reprs",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from helpers.wire import chunk, delta, read
-from streamkit import RULES, Rule
-from streamkit.rules import rule_for
+from streamkit import RULES, Accumulator, MisuseError, Rule
+from streamkit.rules import _never_matches, rule_for
 
 D = "choices[].delta"
 
@@ -98,3 +98,86 @@ def test_a_list_outside_a_delta_can_be_made_to_grow() -> None:
     documents = [chunk(more='"citations":["a"]'), chunk(more='"citations":["b"]')]
     assert ["b"] == read(*documents).response["citations"]
     assert ["a", "b"] == read(*documents, rules={**RULES, "citations": Rule.EXTEND}).response["citations"]
+
+
+# --- paths that can match nothing
+
+
+def test_every_path_of_the_table_can_match() -> None:
+    assert [] == [path for path in RULES if _never_matches(RULES, path) is not None]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "x",
+        "x.y.z",
+        "usage",
+        "prompt_filter_results",
+        "choices[].x",
+        "choices[].message.x",
+        "choices[].logprobs.x.y",
+        f"{D}.x",
+        f"{D}.x.y",
+        f"{D}.audio.x",
+        f"{D}.function_call.x",
+        f"{D}.tool_calls[].x.y",
+        f"{D}.tool_calls[].function.x",
+        f"{D}.reasoning_details[].x",
+        f"{D}.content_parts[].thinking[].x",
+        "Ärger-1 x",
+    ],
+)
+def test_a_path_that_a_sender_can_write_is_taken(path: str) -> None:
+    Accumulator(rules={**RULES, path: Rule.LAST})
+
+
+@pytest.mark.parametrize(
+    "path, why",
+    [
+        ("", "a path is the names"),
+        ("$", "a path is the names"),
+        ("$.id", "a path is the names"),
+        (".x", "a path is the names"),
+        ("x.", "a path is the names"),
+        ("x..y", "a path is the names"),
+        ("choices[0].delta.x", "a path is the names"),
+        ("choices[*].delta.x", "a path is the names"),
+        ("choices", "is not folded by a rule"),
+        ("choices.delta.x", "its items are choices[]"),
+        ("choices[]", "this is any item of a list"),
+        ("choices[].index", "is not folded by a rule"),
+        ("object", "is not folded by a rule"),
+        ("id.x", "id is one value"),
+        ("usage.prompt_tokens", "usage is one value under Rule.LEDGER"),
+        (f"{D}.content.x", "is one value"),
+        (f"{D}.reasoning_opaque.x", "is one value under Rule.LAST"),
+        (f"{D}.annotations[].x", "only where the list has Rule.KEYED"),
+        (f"{D}.x[].y", "only where the list has Rule.KEYED"),
+        (f"{D}.tool_calls.x", "its items are choices[].delta.tool_calls[]"),
+        (f"{D}.tool_calls[].id", "is not folded by a rule"),
+        (f"{D}.tool_calls[].function.name", "is not folded by a rule"),
+        (f"{D}.tool_calls[].custom.input", "is one value"),
+    ],
+)
+def test_a_path_that_can_match_nothing_is_misuse(path: str, why: str) -> None:
+    with pytest.raises(MisuseError, match="which matches nothing: ") as caught:
+        Accumulator(rules={**RULES, path: Rule.LAST})
+    assert why in caught.value.message
+
+
+def test_a_list_that_is_keyed_has_rules_for_its_items() -> None:
+    rules = {**RULES, f"{D}.x": Rule.KEYED, f"{D}.x[].y": Rule.LAST}
+    stream = (delta('{"x":[{"index":0,"y":"a","z":"a"}]}'), delta('{"x":[{"index":0,"y":"b","z":"b"}]}', "stop"))
+    message = read(*stream, rules=rules).response["choices"][0]["message"]
+    assert [{"index": 0, "y": "b", "z": "ab"}] == message["x"]
+
+
+def test_a_rule_of_the_table_may_be_changed_though_others_then_match_nothing() -> None:
+    Accumulator(rules={**RULES, f"{D}.reasoning_details": Rule.EXTEND})
+
+
+@pytest.mark.parametrize("rules", [{5: Rule.LAST}, {None: Rule.LAST}, {"x": "last"}, {"x": None}, {("x",): Rule.LAST}])
+def test_a_table_of_anything_but_rules_by_path_is_misuse(rules: object) -> None:
+    with pytest.raises(MisuseError, match="a mapping of paths to Rule values, and "):
+        Accumulator(rules=rules)  # type: ignore[arg-type]

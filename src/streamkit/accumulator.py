@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import attrs
 
 from . import events as ev
+from ._arguments import check_bool, check_kind, whole
 from ._decode.repair import is_unframed
-from ._decode.sdk_objects import as_mapping
+from ._decode.sdk_objects import as_mapping, is_sound
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import LEAST_VALUES, Lane
 from ._fast.learning import BETWEEN
 from ._field_docs import show_fields
 from ._fold.assembler import Assembler
+from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
 from .errors import (
@@ -39,12 +41,14 @@ from .errors import (
     SourceError,
     StreamError,
     excerpt,
+    shown,
 )
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
-from .rules import RULES, Rule
-from .sse import Comment, Discarded, EventDecoder, event_of
+from .rules import RULES, Rule, check_rules
+from .sse import CR, LF, Comment, Discarded, EventDecoder, event_of
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types._unstructuring import written
 
 __all__ = ("Accumulator", "Options", "Statistics")
 
@@ -96,8 +100,9 @@ class Accumulator:
     """Reassembles one stream.
 
     `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` where the sender
-    reports an error); the events of that block are then in `outcome.events`. `limits`: how large the stream may
-    grow. `rules`: what becomes of a field that comes in many chunks; `{**RULES, path: Rule.LAST}` changes one.
+    reports an error, as an event or as the whole body); the events of that block are then in `outcome.events`.
+    `limits`: how large the stream may grow. `rules`: how a field that comes in many chunks is folded;
+    `{**RULES, path: Rule.LAST}` changes one.
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
@@ -106,8 +111,8 @@ class Accumulator:
     or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
     the fast lane does not look. Threads that take turns are fine.
 
-    `feed`, `absorb` and `add` raise `StreamError` and its children only: `MisuseError` at once, others only under
-    `strict`. What a sender does wrong is an event, an anomaly and the outcome.
+    `feed`, `absorb`, `add` and `close` raise `StreamError` and its children only: `MisuseError` at once, others only
+    under `strict`. What a sender does wrong is an event, an anomaly and the outcome.
     """
 
     def __init__(
@@ -119,6 +124,8 @@ class Accumulator:
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
     ) -> None:
+        check_bool("strict=", strict)
+        check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._value_limit = limits.max_event_values
@@ -136,6 +143,8 @@ class Accumulator:
         self._blocks = 0
         self._closed = False
         self._busy = False  # a block is being read
+        self._overran = False  # whether the stack ended in the middle of an event
+        self._room = Room()
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -146,16 +155,34 @@ class Accumulator:
         """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
         out: list[ev.Event] = []
         lane = self._lane
-        if lane is None or not lane.take(block, out):
-            self._take(block, out)
-        return out
+        try:
+            if lane is None or not lane.take(block, out):
+                self._take(block, out)
+            return out
+        except RecursionError:
+            error = LAST
+            try:
+                error = NoRoom(NoRoom.message)
+            except RecursionError:
+                error.__traceback__ = None
+        raise error
 
     def absorb(self, block: bytes | bytearray | memoryview) -> None:
         """As `feed`, for those who want no events: the fastest way in."""
         lane = self._lane
-        if lane is None or not lane.take(block, None):
-            self._take(block, None)
+        try:
+            if lane is None or not lane.take(block, None):
+                self._take(block, None)
+            return
+        except RecursionError:
+            error = LAST
+            try:
+                error = NoRoom(NoRoom.message)
+            except RecursionError:
+                error.__traceback__ = None
+        raise error
 
+    @guarded
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
         """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
         if self._busy:
@@ -167,19 +194,26 @@ class Accumulator:
             self._busy = False
 
     def _add_alone(self, chunk: Any) -> list[ev.Event]:
-        self._settle()
-        self._check_open("add")
-        value = chunk if isinstance(chunk, (CreateChatCompletionStreamResponse, dict)) else as_mapping(chunk)
         out: list[ev.Event] = []
-        self._sniffer = None
-        self._pause()
+        self._enter(out)
+        self._check_open("add")
+        value = chunk if isinstance(chunk, dict) else self._as_chunk(chunk)
         if self._assembler.outcome is not None:
+            self._sniffer = None
+            self._pause()
             self._assembler.anomalies.note("after_done")
             return out
+        if self._tail or self._decoder.held or (self._sniffer is not None and self._sniffer.held.strip()):
+            raise self._misuse(
+                "add() after half an event was fed: feed the rest of it first, or add to a new Accumulator"
+            )
+        self._sniffer = None
+        self._pause()
         self._guard(self._assembler.add, value, out)
         self._check_tap()
         return out
 
+    @guarded
     def close(self) -> Outcome:
         """Nothing more will come: how the stream ended. Closing again returns the same outcome.
 
@@ -188,9 +222,9 @@ class Accumulator:
         if self._closed:
             assert self._assembler.outcome is not None
             return self._assembler.outcome
-        self._settle()
-        self._pause()
         out: list[ev.Event] = []
+        self._enter(out)
+        self._pause()
         try:
             self._guard(self._close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
@@ -201,24 +235,29 @@ class Accumulator:
         assert self._assembler.outcome is not None
         return self._assembler.outcome
 
+    @guarded
     def cancel(self) -> Outcome:
         """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
         if not self._closed and self._assembler.open:
             return self._stop(self._assembler.end, "cancelled")
         return self.close()
 
+    @guarded
     def fail(self, error: StreamError, reason: str) -> Outcome:
         """Something outside of the bytes ends the stream (a deadline, say): as `close`, but failed with `error`.
 
         `reason`: a word of `REASONS` that stands for a failure. A stream that has ended already keeps its outcome; the
         first error of a stream stays the one that decides it.
         """
-        if REASONS.get(reason, ("",))[0] != "failed":
-            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {reason!r}")
+        if not isinstance(error, StreamError):
+            raise self._misuse(f"fail() takes the StreamError that ends the stream, not {shown(error)}")
+        if not isinstance(reason, str) or REASONS.get(reason, ("",))[0] != "failed":
+            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {shown(reason)}")
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
 
+    @guarded
     def break_off(self, error: SenderError) -> Outcome:
         """The source broke: as `close`, but where neither a chunk nor an error of the sender's had arrived, failed with
         `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is what had arrived."""
@@ -237,9 +276,9 @@ class Accumulator:
             return outcome
 
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
-        self._settle()
-        self._pause()
         out: list[ev.Event] = []
+        self._enter(out)
+        self._pause()
         step(*arguments, out)
         self._closed = True
         return self._ended_with(out)
@@ -258,13 +297,14 @@ class Accumulator:
         its end all the same, then the call that brought it raises a `MisuseError` from that; `take` is called no more.
         """
         if not callable(take):
-            raise self._misuse(f"tap() takes a function of one chunk, not {take!r}")
+            raise self._misuse(f"tap() takes a function of one chunk, not {shown(take)}")
         self._settle()
         self._lane = self._asleep = None
         self._assembler.tap = take
 
     # --- out
 
+    @guarded
     def snapshot(self) -> CreateChatCompletionResponse | None:
         """The response so far, a value of its own; None before the first chunk. Costs one join of the text.
 
@@ -324,10 +364,28 @@ class Accumulator:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
         self._settle()
         try:
-            return self._reducer.explain(choice, call)
-        except (LookupError, TypeError):
-            text = f"explain() takes the index of a choice and of a call in it, not {choice!r} and {call!r}"
-            raise self._misuse(text) from None
+            if whole(choice, 0) and whole(call, 0):
+                return self._reducer.explain(choice, call)
+        except LookupError:
+            pass
+        text = f"explain() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
+        raise self._misuse(text)
+
+    # --- room on the stack
+
+    def _enter(self, out: Out) -> None:
+        """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
+        require_room()
+        self._settle()
+        if self._overran:
+            self._overrun(out)
+
+    def _overrun(self, out: Out) -> None:
+        """An event took more frames than there were, and may be folded in half: the stream is failed."""
+        self._overran = False
+        maximum = self._assembler.context.limits.max_nesting
+        error = LimitError("deeper than the caller's stack had room for", limit="max_nesting", maximum=maximum)
+        self._assembler.fail(error, "limit", out)
 
     # --- blocks to events
 
@@ -350,19 +408,27 @@ class Accumulator:
         no time for that, but of two threads that feed, both soon come here, before anything is lost."""
         if self._busy:
             raise MisuseError(_TWO_THREADS)
+        if type(block) is not bytes:
+            block = self._as_bytes(block)
+        # What ends no line is only kept: that takes few frames.
+        if (LF in block or CR in block or self._sniffer is not None) and not self._room.left():
+            raise NoRoom(NoRoom.message)
         try:
             self._busy = True
             self._take_alone(block, out)
+        except RecursionError:  # here no more can be done than to remember it
+            self._overran, self._lane, self._asleep = True, None, None
+            raise
         finally:
             self._busy = False
 
-    def _take_alone(self, block: Any, out: Out) -> None:
+    def _take_alone(self, block: bytes, out: Out) -> None:
         lane = self._lane
         if lane is not None:
             self._settle()
-        if type(block) is not bytes:
-            block = self._as_bytes(block)
         self._check_open("feed")
+        if self._overran:
+            self._overrun(out)
         if lane is None and self._asleep is not None:
             lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
         if not block:
@@ -479,6 +545,9 @@ class Accumulator:
         except (FormatError, RemoteError) as error:
             self._assembler.fail(error, "anomaly", arguments[-1])
             raise
+        except RecursionError:
+            self._overran = True
+            raise
 
     def _data(self, data: bytes, raw: bytes, out: Out) -> None:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
@@ -564,6 +633,19 @@ class Accumulator:
         except ValueError as error:  # a memoryview that was released
             raise self._misuse(f"feed() takes a block that can be read: {error}") from None
 
+    def _as_chunk(self, chunk: Any) -> CreateChatCompletionStreamResponse | dict[str, Any]:
+        """A chunk as it can be folded. One of ours with values of other kinds is read like one of a sender."""
+        if type(chunk) is not CreateChatCompletionStreamResponse:
+            return as_mapping(chunk)
+        if is_sound(chunk):
+            return chunk
+        try:
+            return cast("dict[str, Any]", written(chunk))
+        except (AttributeError, RecursionError, TypeError) as error:
+            raise self._misuse(
+                f"add() takes a chunk that can be written as JSON, and this one cannot: {error}"
+            ) from None
+
     def _misuse(self, message: str) -> MisuseError:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
 
@@ -584,17 +666,13 @@ def _begins_data(block: bytes, at: int, end: int) -> bool:
     return not line_ends and b"data:".startswith(block[at : at + 5])
 
 
-def check_options(limits: object, rules: object, dialect: object) -> None:
+def check_options(limits: object, rules: Any, dialect: object) -> None:
     """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
-    for name, value, kind in (("limits", limits, Limits), ("rules", rules, Mapping), ("dialect", dialect, Dialect)):
-        if not isinstance(value, kind):
-            raise MisuseError(f"{name}= takes a {kind.__name__}, not {type(value).__name__}")
-    if rules is RULES:
-        return
-    assert isinstance(rules, Mapping)
-    for path, rule in rules.items():
-        if not isinstance(rule, Rule):
-            raise MisuseError(f"rules= takes a mapping of paths to Rule values, and {path!r} has {rule!r}")
+    check_kind("limits=", limits, Limits)
+    check_kind("rules=", rules, Mapping)
+    check_kind("dialect=", dialect, Dialect)
+    if rules is not RULES:
+        check_rules(rules)
 
 
 def require_unused(accumulator: object) -> Accumulator:

@@ -14,16 +14,20 @@ Departures from the seed, all on purpose:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NoReturn, TypeAlias, TypeVar, overload
 
+import attrs
 import cattrs
 import jiter
 
-from .errors import MisuseError, Problem, ValidationError, excerpt
+from ._arguments import readable
+from ._stack import guarded, has_room, require_room
+from .errors import MisuseError, Problem, ValidationError, excerpt, shown
 from .types._base import Wire
 from .types._mismatch import Mismatch
 from .types._structuring import marked, shape_of
@@ -46,6 +50,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 def loads(data: Document, target: type[T]) -> T: ...
 @overload
 def loads(data: Document, target: Any) -> Any: ...
+@guarded
 def loads(data: Document, target: Any) -> Any:
     """An object of the type `target` from one JSON document in UTF-8; a mapping is a document already decoded.
 
@@ -62,7 +67,7 @@ def loads(data: Document, target: Any) -> Any:
         except UnicodeEncodeError as error:
             _refuse(data, str(error), target)
     elif isinstance(data, (bytearray, memoryview)):
-        data = bytes(data)
+        data = readable(data)
     elif not isinstance(data, bytes):
         raise MisuseError(f"loads takes bytes, str or a mapping, not {type(data).__name__}")
     try:
@@ -77,6 +82,7 @@ def loads(data: Document, target: Any) -> Any:
     return structure(value, target)
 
 
+@guarded
 def dumps(obj: Any) -> bytes:
     """`obj` as compact JSON in UTF-8: an object of ours, a plain value, any mixture.
 
@@ -90,6 +96,8 @@ def dumps(obj: Any) -> bytes:
         except ValueError:
             text = _encode(_finite(value))
     except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, RecursionError) and not has_room():
+            raise
         raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
     try:
         return text.encode()
@@ -101,6 +109,7 @@ def dumps(obj: Any) -> bytes:
 def structure(value: Any, target: type[T]) -> T: ...
 @overload
 def structure(value: Any, target: Any) -> Any: ...
+@guarded
 def structure(value: Any, target: Any) -> Any:
     """An object of the type `target` from a decoded JSON value. One that is there already, at any depth, is kept.
 
@@ -109,11 +118,12 @@ def structure(value: Any, target: Any) -> Any:
     """
     try:
         hook = _hooks[target]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):  # the last: a memoryview that cannot be hashed
         hook = _hook_of(target)
     return hook(value, target)
 
 
+@guarded
 def unstructure(obj: Any) -> Any:
     """`obj` as plain values: new dicts and lists, strings, numbers, booleans, None. Plain values come back, copied.
 
@@ -122,12 +132,21 @@ def unstructure(obj: Any) -> Any:
     """
     try:
         return written(obj, _foreign)
-    except (RecursionError, TypeError) as error:
+    except ValidationError:
+        raise
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an `extra` that is not a mapping
+        if isinstance(error, RecursionError) and not has_room():
+            raise
         raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
 
 
 def _foreign(obj: Any) -> Any:
-    """What cattrs makes of an object that is not ours, as plain values: what it knows nothing of, it gives back."""
+    """What cattrs makes of an object that is not ours, as plain values: what it knows nothing of, it gives back.
+
+    cattrs asks one predicate after the other for its hooks, passes over those that raise, and keeps what it found for
+    good: with RecursionError among them it would keep the wrong one. So there must be room.
+    """
+    require_room()
     return written(converter.unstructure(obj))
 
 
@@ -168,15 +187,22 @@ converter.register_unstructure_hook_func(_is_wire, written)
 def _hook_of(target: Any) -> Hook:
     if target is None:  # cattrs lets everything through then
         raise MisuseError("loads and structure take a type to make, not None")
+    # cattrs takes an object of an attrs class, or of a dataclass, for its class, and fails when it makes one.
+    require_room()
+    made = attrs.has(type(target)) or dataclasses.is_dataclass(type(target))
     try:
-        hook = converter.get_structure_hook(target)
-    except (TypeError, cattrs.StructureHandlerNotFoundError) as error:
-        raise MisuseError(f"{target!r} is no type that can be structured: {error}") from None
+        hook = None if made else converter.get_structure_hook(target)
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}: {shown(error)}") from None
+    if hook is None:
+        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}")
     if not _is_ours(target):
         hook = _guarded(hook)
     try:
         _hooks[target] = hook
-    except TypeError:
+    except (TypeError, ValueError):
         pass  # not hashable, so looked up each time
     return hook
 
@@ -184,13 +210,16 @@ def _hook_of(target: Any) -> Hook:
 def _guarded(hook: Hook) -> Hook:
     """A hook of cattrs or the caller's, whose exceptions are made ours."""
 
-    def guarded(value: Any, target: Any) -> Any:
+    def checked(value: Any, target: Any) -> Any:
+        require_room()
         try:
             return hook(value, target)
         except Exception as error:
+            if isinstance(error, RecursionError) and not has_room():
+                raise
             raise ValidationError(tuple(_problems(error, "$", _name(target))), type_name=_name(target)) from error
 
-    return guarded
+    return checked
 
 
 def _problems(error: Exception, path: str, expected: str) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import attrs
 
+from ._arguments import bool_field
 from ._field_docs import show_fields
 from .types import (
     ChatChoiceStream,
@@ -40,15 +41,15 @@ _LONG = 16  # characters of cumulative text before it counts: "ha", "haha" is a 
 class Dialect:
     """What a sender is known to do that its bytes alone cannot prove. All off by default."""
 
-    token_index: bool = False
+    token_index: bool = attrs.field(default=False, validator=bool_field)
     """The index of a choice counts tokens; everything belongs to choice 0."""
-    cumulative_text: bool = False
+    cumulative_text: bool = attrs.field(default=False, validator=bool_field)
     """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds."""
-    cumulative_logprobs: bool = False
+    cumulative_logprobs: bool = attrs.field(default=False, validator=bool_field)
     """Log probabilities repeat those so far and add to them; only what is new is taken."""
-    choice_text: bool = False
+    choice_text: bool = attrs.field(default=False, validator=bool_field)
     """`text` on a choice is its content, where the delta has none. (Together repeats the content of the delta there.)"""
-    think_tags: bool = False
+    think_tags: bool = attrs.field(default=False, validator=bool_field)
     """`<think>`…`</think>` at the start of the content is reasoning, and goes to `reasoning_content`."""
 
     def __bool__(self) -> bool:

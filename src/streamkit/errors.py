@@ -50,6 +50,14 @@ def excerpt(data: object) -> str:
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
+def shown(value: object) -> str:
+    """Return `value` as one short line for a message, also where its `repr` raises or takes pages."""
+    try:
+        return excerpt(repr(value))
+    except Exception:  # a list nested 1,000 deep; a number of more digits than Python writes; an odd `__repr__`
+        return f"a value of the type {type(value).__name__}"
+
+
 class StreamError(Exception):
     """Anything streamkit raises.
 
@@ -86,13 +94,17 @@ class StreamError(Exception):
         return _rebuilt, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
-        where = [f"event {self.event}"] if self.event is not None else []
-        where += [self.path] if self.path is not None else []
+        where = [f"event {_words(self.event)}"] if self.event is not None else []
+        where += [_words(self.path)] if self.path is not None else []
         where += [f"HTTP {self.status}"] if self.status is not None else []
-        text = self.message + (f" ({', '.join(where)})" if where else "")
-        text += f": {self.excerpt!r}" if self.excerpt is not None else ""
+        text = _words(self.message) + (f" ({', '.join(where)})" if where else "")
+        text += f": {shown(self.excerpt)}" if self.excerpt is not None else ""
         cause = self.__cause__  # of a stream that broke off: what the client raised
         return text if cause is None else f"{text} <- {type(cause).__name__}: {excerpt(cause)}"
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _rebuilt(kind: type[StreamError], args: tuple[Any, ...], facts: dict[str, Any]) -> StreamError:
@@ -124,10 +136,15 @@ class ValidationError(StreamError, ValueError):
     """A value does not fit its type. `problems` lists every mismatch found, in document order."""
 
     def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
+        if not isinstance(problems, tuple) or not isinstance(type_name, str):
+            text = (
+                f"ValidationError takes a tuple of Problem and the name of a type, not {shown((problems, type_name))}"
+            )
+            raise MisuseError(text)
         self.problems = problems
         self.type_name = type_name
         head = f"not a {type_name}: " if type_name else ""
-        super().__init__(head + "; ".join(map(str, problems)))
+        super().__init__(head + "; ".join(str(one) if isinstance(one, Problem) else shown(one) for one in problems))
 
 
 class SenderError(StreamError):

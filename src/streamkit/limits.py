@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import attrs
 
+from ._arguments import whole
 from ._field_docs import show_fields
-from .errors import MisuseError
+from .errors import MisuseError, shown
 
 __all__ = ("DEFAULT_LIMITS", "Limits")
 
 
 def _positive(_: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise MisuseError(f"Limits({attribute.name}=...) takes a whole number from 1, not {value!r}")
+    if not whole(value, 1):
+        raise MisuseError(f"Limits({attribute.name}=...) takes a whole number from 1, not {shown(value)}")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ("DELTA", "REASONING", "RULES", "Rule", "rule_for")
+from .errors import MisuseError, shown
+
+__all__ = ("DELTA", "REASONING", "RULES", "Rule", "check_rules", "rule_for")
 
 
 class Rule(StrEnum):
@@ -140,3 +142,83 @@ def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
         if isinstance(value, list):
             return Rule.EXTEND
     return Rule.LAST
+
+
+# --- which paths can match
+
+_NOT_FOLDED = frozenset(
+    {
+        "object",  # of a response it is always the same
+        "choices",
+        "choices[].index",
+        f"{_TOOL}.index",
+        f"{_TOOL}.id",  # which call a fragment belongs to is not a rule of one field: `_fold/tool_calls.py`
+        f"{_TOOL}.type",
+        f"{_TOOL}.function.name",
+    }
+)
+"""Fields that no rule is asked for."""
+
+_LEAVES = frozenset(
+    {
+        "id",
+        "model",
+        "service_tier",
+        "system_fingerprint",
+        "choices[].finish_reason",
+        "choices[].logprobs.content",
+        "choices[].logprobs.refusal",
+        "choices[].delta.role",
+        "choices[].delta.content",
+        "choices[].delta.refusal",
+        "choices[].delta.tool_calls",
+        "choices[].delta.function_call.name",
+        "choices[].delta.function_call.arguments",
+        f"{_TOOL}.function.arguments",
+        f"{_TOOL}.custom",  # a custom tool's name and input are a function's name and arguments
+    }
+)
+"""Fields of the format whose values are folded whole: there is no path into them."""
+
+_LISTS = frozenset({"choices", "choices[].delta.tool_calls"})
+"""Lists whose items have fields with rules; others are those with the rule KEYED."""
+
+_WHOLE = frozenset({Rule.FIRST, Rule.LAST, Rule.LEDGER, Rule.DROP})
+"""Rules that take an object as one value: none is asked for its fields. (An object that any other rule cannot take is
+merged.)"""
+
+
+def check_rules(rules: Mapping[Any, Any]) -> None:
+    """Raise `MisuseError` where `rules` is not a table of rules by path, or a path can never match."""
+    for path, rule in rules.items():
+        if not isinstance(path, str) or not isinstance(rule, Rule):
+            text = f"rules= takes a mapping of paths to Rule values, and {shown(path)} has {shown(rule)}"
+            raise MisuseError(text)
+        if path not in RULES and (why := _never_matches(rules, path)) is not None:
+            raise MisuseError(f"rules= has the path {shown(path)}, which matches nothing: {why}")
+
+
+def _never_matches(rules: Mapping[str, Rule], path: str) -> str | None:
+    """Why no field can be found at `path`; None where one can."""
+    steps = path.split(".")
+    for at, step in enumerate(steps, 1):
+        name, place, last = step.removesuffix("[]"), ".".join(steps[:at]), at == len(steps)
+        if not name or "[" in name or "]" in name or name.startswith("$"):
+            return "a path is the names from the chunk down, joined by '.', with [] after the name of a list"
+        if place.removesuffix("[]") in _NOT_FOLDED - _LISTS:
+            return f"{place} is not folded by a rule"
+        if step.endswith("[]"):
+            if last:
+                return "a rule is about a field, and this is any item of a list"
+            place = place.removesuffix("[]")
+            if place not in _LISTS and rules.get(place) is not Rule.KEYED:
+                return f"items have rules by field only where the list has Rule.KEYED, and {place} does not"
+        elif last:
+            return f"{place} is not folded by a rule" if place in _NOT_FOLDED else None
+        elif place in _LISTS:
+            return f"{place} is a list: its items are {place}[]"
+        elif place in _LEAVES:
+            return f"{place} is one value"
+        elif rules.get(place) in _WHOLE:
+            return f"{place} is one value under Rule.{rules[place].name}"
+    return None

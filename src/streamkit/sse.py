@@ -23,8 +23,9 @@ from typing import Any, cast
 
 import attrs
 
+from ._arguments import whole
 from ._field_docs import show_fields
-from .errors import LimitError, MisuseError
+from .errors import LimitError, MisuseError, shown
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
 
@@ -127,8 +128,8 @@ class EventDecoder:
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, max_comments: int = MAX_COMMENTS) -> None:
         for name, value in (("max_event_bytes", max_event_bytes), ("max_comments", max_comments)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise MisuseError(f"{name} takes a whole number, at least 1, not {value!r}")
+            if not whole(value, 1):
+                raise MisuseError(f"{name} takes a whole number, at least 1, not {shown(value)}")
         self.retry: int | None = None
         self.last_event_id = ""
         self.unread: tuple[bytes, ...] = ()

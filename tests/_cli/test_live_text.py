@@ -138,11 +138,13 @@ def test_reasoning_and_refusal_are_named_where_they_cannot_be_told_by_colour() -
     assert "[reasoning] Hm.\n[content] Yes.\n[refusal] No.\n" == assemble("-", "--stream", stdin=stream).stdout.decode()
 
 
-def on_a_terminal(stream: bytes, **env: str) -> str:
+def on_a_terminal(stream: bytes, *options: str, **env: str) -> str:
     """What the command writes to a terminal."""
     ours, theirs = os.openpty()
-    command = [*COMMAND, "assemble", "--stream", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=theirs, env=environment(**env)) as process:
+    command = [*COMMAND, "assemble", *(options or ("--stream",)), "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, env=environment(**env)
+    ) as process:
         os.close(theirs)
         process.communicate(stream, timeout=PATIENCE)
     shown = b""
@@ -173,6 +175,29 @@ def test_no_colour_is_honoured_on_a_terminal(env: dict[str, str]) -> None:
 def test_a_sender_cannot_steer_a_terminal() -> None:
     stream = sse(delta("a\x1b[2J\u009b31m\x07\tb\n"), stop()) + DONE
     assert "a␛[2J\ufffd31m␇\tb\n" == on_a_terminal(stream)
+
+
+CONTROLS = "".join(map(chr, (*range(32), *range(0x7F, 0xA0))))
+
+
+@posix
+@pytest.mark.parametrize(
+    "options", [["--stream"], ["--stream", "--verbose", "--output", os.devnull], ["--verbose"], ["--compact"]]
+)
+def test_no_control_character_of_a_sender_reaches_a_terminal_wherever_it_stands(options: list[str]) -> None:
+    function = {"name": CONTROLS, "arguments": CONTROLS}
+    calls = [{"index": 0, "id": CONTROLS, "type": "function", "function": function}]
+    stream = sse(
+        *(delta(each) for each in CONTROLS),  # each in a delta by itself: no sequence is looked for
+        delta(CONTROLS, field="reasoning"),
+        delta(CONTROLS, field="refusal"),
+        json.dumps({"id": "c1", "model": CONTROLS, "choices": [{"index": 0, "delta": {"tool_calls": calls}}]}),
+        json.dumps({"id": "c1", "choices": [{"index": 0, "delta": {}, "finish_reason": CONTROLS}]}),
+        json.dumps({"error": {"message": CONTROLS, "type": CONTROLS, "code": CONTROLS}}),
+    )
+    shown = on_a_terminal(stream, *options, NO_COLOR="1", TERM="dumb")
+    assert [] == [one for one in shown if one in CONTROLS and one not in "\t\n"]
+    assert "--output" in options or "--stream" not in options or "␛" in shown
 
 
 def test_a_file_gets_the_text_as_the_sender_wrote_it_and_the_json_escaped() -> None:

@@ -216,6 +216,18 @@ def test_half_an_event_is_no_anomaly_of_a_sender_whose_connection_broke(head: by
     assert (None, "source_error") == (watched.error, watched.outcome and watched.outcome.reason)
 
 
+def test_a_senders_error_raised_under_strict_says_that_the_source_broke_after_it() -> None:
+    script = [b'{"error":{"message":"boom"}}', ConnectionResetError(RESET)]
+    watched = tee(FakeSource(script), Accumulator(strict=True))
+    with pytest.raises(ConnectionResetError):
+        list(watched)
+    with pytest.raises(RemoteError, match="boom") as caught:
+        reassemble(FakeSource(script), strict=True)
+    for error in (watched.error, caught.value, ChatStream(FakeSource(script), strict=True).until_done().error):
+        assert isinstance(error, RemoteError)
+        assert isinstance(error.__cause__, ConnectionResetError)
+
+
 @each_head
 def test_a_clean_stream_says_that_the_source_broke_and_raises_what_it_raised(head: bytes) -> None:
     given: list[bytes] = []

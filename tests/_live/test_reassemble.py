@@ -232,3 +232,5 @@ def test_what_had_come_is_not_lost_when_the_source_breaks() -> None:
 def test_the_options_of_an_accumulator_are_passed_on() -> None:
     with pytest.raises(FormatError, match="not JSON"):
         reassemble(sse("nonsense", delta('{"content":"a"}', "stop")), strict=True)
+    with pytest.raises(RemoteError, match="boom"):
+        reassemble(b'{"error":{"message":"boom"}}', strict=True)

@@ -10,7 +10,7 @@ import streamkit
 from helpers.corpus import TRACES, Recorded
 from helpers.streams import FINISH, TOOLS, WHOLE, A, B, both, comparable
 from helpers.wire import DONE, check_grammar, choice, chunk, delta, each_byte, sse
-from streamkit import Accumulator, ChatStream, FormatError, MisuseError, events, reassemble
+from streamkit import Accumulator, ChatStream, FormatError, MisuseError, RemoteError, events, reassemble
 from streamkit.testing import FakeClock, FakeSource
 from streamkit.types import CreateChatCompletionStreamResponse
 
@@ -105,6 +105,16 @@ async def test_an_anomaly_at_the_very_end_is_raised_under_strict_too() -> None:
         assert isinstance(seen.raised, FormatError)
         assert ("failed", "anomaly") == seen.ending
         assert 1 == seen.source.closed
+
+
+async def test_an_error_body_is_raised_under_strict_like_an_error_event() -> None:
+    for way in (lambda s: s, lambda s: s.text()):
+        for blocks in ([b'{"error":{"message":"boom"}}'], each_byte(b'{"error":{"message":"boom"}}')):
+            seen = await both(blocks, way, strict=True)
+            assert isinstance(seen.raised, RemoteError)
+            assert "boom" == seen.raised.message
+            assert ("failed", "error_body") == seen.ending
+            assert 1 == seen.source.closed
 
 
 async def test_what_is_no_block_and_no_chunk_is_misuse_and_closes_the_source() -> None:

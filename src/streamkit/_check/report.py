@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import attrs
 
+from .._arguments import check_bool, check_kind
 from .._field_docs import show_fields
 from .._live.reassemble import Source, blocks_of
 from ..accumulator import Accumulator, Statistics
@@ -75,6 +76,7 @@ class Report:
 
     def passes(self, *, strict: bool = False) -> bool:
         """Whether nothing worse than a note was found; `strict`: not even a note."""
+        check_bool("strict=", strict)
         return self.verdict == "clean" or (self.verdict == "notes" and not strict)
 
     @property
@@ -137,6 +139,7 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
     What the sender does wrong is in the report. Raises `MisuseError` for a source that cannot be one, `OSError` where a
     file cannot be read, `FormatError` where a `.jsonl` file is no trace.
     """
+    check_kind("name=", name, str)
     if isinstance(source, (str, os.PathLike)):
         name = name or os.fsdecode(source)
         source = read_trace(source) if os.fsdecode(source).endswith(".jsonl") else source

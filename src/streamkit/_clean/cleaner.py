@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._arguments import check_bool
 from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
-from ..errors import MisuseError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
@@ -55,8 +55,7 @@ class Cleaner:
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
         self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
-        if not isinstance(done, bool):
-            raise MisuseError(f"done= takes True or False, not {done!r}")
+        check_bool("done=", done)
         self._done = done
         self._ended = False
 

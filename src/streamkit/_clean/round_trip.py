@@ -25,17 +25,22 @@ LARGEST = 1024 * 1024  # characters in an event at most: readers' limits begin t
 
 def said(response: CreateChatCompletionResponse) -> CreateChatCompletionResponse:
     """Return `response` as a stream says it; `MisuseError` where it would be read back as something else."""
+    try:
+        return _read_back(response)
+    except (ValidationError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # `attrs.evolve(response, choices=5)`: a response that a caller changed can hold anything.
+        raise MisuseError(f"no stream can say this response: {type(error).__name__}: {error}") from error
+
+
+def _read_back(response: CreateChatCompletionResponse) -> CreateChatCompletionResponse:
     choices = [
         attrs.evolve(one, message=attrs.evolve(one.message, tool_calls=one.message.tool_calls or None))
         for one in sorted(response.choices, key=lambda one: one.index)
     ]
     meant = attrs.evolve(response, choices=choices, object="chat.completion")
     accumulator = Accumulator(limits=UNLIMITED)
-    try:
-        for chunk in chunk_dicts(meant, None, "whole", LARGEST):
-            accumulator.absorb(event_of(chunk))
-    except ValidationError as error:
-        raise MisuseError(f"no stream can say this response: {error}") from None
+    for chunk in chunk_dicts(meant, None, "whole", LARGEST):
+        accumulator.absorb(event_of(chunk))
     accumulator.absorb(DONE_EVENT)
     outcome, found = accumulator.close(), accumulator.snapshot()
     if outcome.error is not None:

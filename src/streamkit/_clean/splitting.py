@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from ..errors import MisuseError
+from .._arguments import whole
+from ..errors import MisuseError, shown
 from ..types import ChatCompletionTokenLogprob
 
 __all__ = ("Cut", "Spread", "TextCut", "cut_of", "pieces_of", "with_tokens")
@@ -27,13 +28,13 @@ Spread: TypeAlias = Literal["spread", "whole"]
 def cut_of(text: TextCut, logprobs: object) -> Cut | None:
     """What `text` asks for; `logprobs` is looked at too, as both are told where they were asked for."""
     if logprobs not in ("spread", "whole"):
-        raise MisuseError(f'logprobs is "spread" or "whole", not {logprobs!r}')
+        raise MisuseError(f'logprobs is "spread" or "whole", not {shown(logprobs)}')
     if text is None:
         return None
     if callable(text):
         return lambda whole: _asked(whole, text)
-    if isinstance(text, bool) or not isinstance(text, int) or text < 1:
-        raise MisuseError(f"text is a number of characters from 1, a function, or None, not {text!r}")
+    if not whole(text, 1):
+        raise MisuseError(f"text is a number of characters from 1, a function, or None, not {shown(text)}")
     return lambda whole: [whole[at : at + text] for at in range(0, len(whole), text)]
 
 

@@ -6,13 +6,87 @@ table of methods says how.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from ..errors import MisuseError
-from ..types import CreateChatCompletionStreamResponse
+from ..types import (
+    ChatChoiceLogprobs,
+    ChatChoiceStream,
+    ChatCompletionMessageToolCallChunk,
+    ChatCompletionStreamResponseDelta,
+    ChatCompletionTokenLogprob,
+    CompletionTokensDetails,
+    CompletionUsage,
+    CreateChatCompletionStreamResponse,
+    FinishReason,
+    FunctionCallStream,
+    PromptTokensDetails,
+    Role,
+    ServiceTierResponse,
+)
 
-__all__ = ("as_mapping", "can_dump", "is_chunk_object")
+__all__ = ("as_mapping", "can_dump", "is_chunk_object", "is_sound")
+
+_TEXT, _COUNT = (str, NoneType), (int, NoneType)
+_FIELDS: dict[type, dict[str, tuple[type, ...]]] = {
+    CreateChatCompletionStreamResponse: {
+        "id": (str,),
+        "choices": (list,),
+        "created": (int,),
+        "model": (str,),
+        "service_tier": _TEXT,
+        "system_fingerprint": _TEXT,
+        "usage": (CompletionUsage, NoneType),
+    },
+    ChatChoiceStream: {
+        "index": (int,),
+        "delta": (ChatCompletionStreamResponseDelta,),
+        "finish_reason": _TEXT,
+        "logprobs": (ChatChoiceLogprobs, NoneType),
+    },
+    ChatCompletionStreamResponseDelta: {
+        "content": _TEXT,
+        "function_call": (FunctionCallStream, NoneType),
+        "tool_calls": (list, NoneType),
+        "role": _TEXT,
+        "refusal": _TEXT,
+    },
+    ChatCompletionMessageToolCallChunk: {
+        "index": _COUNT,
+        "id": _TEXT,
+        "type": _TEXT,
+        "function": (FunctionCallStream, NoneType),
+    },
+    FunctionCallStream: {"name": _TEXT, "arguments": _TEXT},
+    ChatChoiceLogprobs: {"content": (list, NoneType), "refusal": (list, NoneType)},
+    CompletionUsage: {
+        "prompt_tokens": (int,),
+        "completion_tokens": (int,),
+        "total_tokens": (int,),
+        "prompt_tokens_details": (PromptTokensDetails, NoneType),
+        "completion_tokens_details": (CompletionTokensDetails, NoneType),
+    },
+    PromptTokensDetails: dict.fromkeys(("audio_tokens", "cached_tokens"), _COUNT),
+    CompletionTokensDetails: dict.fromkeys(
+        ("accepted_prediction_tokens", "audio_tokens", "reasoning_tokens", "rejected_prediction_tokens"), _COUNT
+    ),
+    ChatCompletionTokenLogprob: {"token": (str,), "top_logprobs": (list,)},
+}
+"""What folding takes for granted of each object in a chunk: field -> the classes of its value."""
+
+_ITEMS: dict[str, type] = {
+    "choices": ChatChoiceStream,
+    "tool_calls": ChatCompletionMessageToolCallChunk,
+    "content": ChatCompletionTokenLogprob,
+    "refusal": ChatCompletionTokenLogprob,
+}
+"""Of each field that is a list, the class of its items."""
+
+_WORDS = frozenset({str, NoneType, Role, FinishReason, ServiceTierResponse})
 
 _DUMPS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
@@ -34,6 +108,95 @@ def can_dump(value: Any) -> bool:
 def is_chunk_object(value: Any) -> bool:
     """Return whether `value` is of a kind that `Accumulator.add` takes: a mapping, a chunk of ours, or an SDK's object."""
     return isinstance(value, (Mapping, CreateChatCompletionStreamResponse)) or can_dump(value)
+
+
+def is_sound(chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Whether a chunk of ours holds what its class says: `attrs.evolve(chunk, choices=5)` does not.
+
+    0.5 us for a chunk of text, as most are; some microseconds for any other.
+    """
+    return _is_text(chunk) or _fits(chunk)
+
+
+def _is_text(chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Whether a chunk is sound and says nothing but text; no loop, as any of the way below takes 5 us."""
+    if type(chunk.choices) is not list or len(chunk.choices) != 1 or chunk.extra != {} or chunk.usage is not None:
+        return False
+    choice = chunk.choices[0]
+    if type(choice) is not ChatChoiceStream or choice.extra != {} or choice.logprobs is not None:
+        return False
+    delta = choice.delta
+    if type(delta) is not ChatCompletionStreamResponseDelta or delta.extra != {}:
+        return False
+    texts = (
+        chunk.service_tier,
+        chunk.system_fingerprint,
+        choice.finish_reason,
+        delta.content,
+        delta.role,
+        delta.refusal,
+    )
+    return (
+        delta.tool_calls is None
+        and delta.function_call is None
+        and type(chunk.id) is str
+        and type(chunk.created) is int
+        and type(chunk.model) is str
+        and type(choice.index) is int
+        and _WORDS.issuperset(map(type, texts))
+    )
+
+
+def _fits(value: Any) -> bool:
+    extra = value.extra
+    if type(extra) is not dict or (extra and not _is_json(extra)):
+        return False
+    kind = type(value)
+    plan = _plans.get(kind) or _planned(kind)
+    values = plan.get(value)
+    kinds = tuple(map(type, values))
+    inside = plan.seen.get(kinds)
+    if inside is None:
+        if not all(map(isinstance, values, _FIELDS[kind].values())):
+            return False
+        inside = plan.seen[kinds] = [(at, item) for at, item in plan.nested if values[at] is not None]
+    for at, item in inside:
+        one = values[at]
+        if type(one) is not list:
+            if not _fits(one):
+                return False
+        elif any(type(each) is not item or not _fits(each) for each in one):
+            return False
+    return True
+
+
+class _Plan:
+    """How a class is looked at: its fields, those that may hold objects, and of kinds of values that were right before
+    those that do."""
+
+    __slots__ = ("get", "nested", "seen")
+
+    def __init__(self, fields: dict[str, tuple[type, ...]]) -> None:
+        self.get: Callable[[Any], tuple[Any, ...]] = attrgetter(*fields)
+        inside = {name: _ITEMS.get(name) if list in kinds else kinds[0] for name, kinds in fields.items()}
+        self.nested = [(at, kind) for at, kind in enumerate(inside.values()) if kind in _FIELDS]
+        self.seen: dict[tuple[type, ...], list[tuple[int, type]]] = {}
+
+
+_plans: dict[type, _Plan] = {}
+
+
+def _planned(kind: type) -> _Plan:
+    plan = _plans[kind] = _Plan(_FIELDS[kind])
+    return plan
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (RecursionError, TypeError, ValueError):
+        return False
+    return True
 
 
 def as_mapping(chunk: Any) -> dict[str, Any]:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jiter
+
+from ..types._base import Wire
+from ..types._unstructuring import written
 
 __all__ = ("TEXT_KEYS", "decode", "depth", "has_half", "pair", "scrub")
 
@@ -84,7 +88,7 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
     """`value` with every lone surrogate replaced by U+FFFD, but for halves at the edges of text that comes in deltas.
 
     `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`. `lost`: is
-    given each text in which something was replaced.
+    given each text in which something was replaced. What is not JSON becomes JSON.
     """
     if isinstance(value, str):
         return _scrub_text(value, edges, lost)
@@ -92,9 +96,9 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
         return [scrub(item, lost=lost) for item in value]
     if isinstance(value, dict):
         return {
-            _scrub_text(str(key), False, lost): (
+            _scrub_text(_text(key), False, lost): (
                 {
-                    _scrub_text(str(k), False, lost): scrub(v, edges=isinstance(v, str), lost=lost)
+                    _scrub_text(_text(k), False, lost): scrub(v, edges=isinstance(v, str), lost=lost)
                     for k, v in item.items()
                 }
                 if key == "delta" and isinstance(item, dict)
@@ -102,7 +106,30 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
             )
             for key, item in value.items()
         }
-    return value
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return scrub(_as_json(value), lost=lost)
+
+
+def _as_json(value: Any) -> Any:
+    """The JSON value of what a caller's chunk holds beside JSON: SDKs dump dates, decimals, tuples. A text, if no other."""
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else _text(key): item for key, item in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Wire):
+        try:
+            return written(value)
+        except (AttributeError, TypeError, ValueError):  # one that does not hold what its class says
+            pass
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return type(value).__name__
 
 
 def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:

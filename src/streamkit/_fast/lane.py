@@ -123,9 +123,11 @@ class Lane:
             found = read_one(template, block[len(self._templates.frame[0]) : -len(self._templates.frame[1])])
             if found is None:
                 return False
-            add_values(template, *found)
+            if template is not last:
+                self._turn(last, template)
             if out is not None:
                 self._tell(template, found[0], found[1], out)
+            add_values(template, *found)
         else:
             if between:  # padding, which has no quotes in it, behind the text
                 begin = block.rfind(b'"', 0, stop) + 1
@@ -139,19 +141,24 @@ class Lane:
                 text = _from_json(block[start:stop])  # with its quotes
             except ValueError:
                 return False
+            # Any call may raise RecursionError: none stands between two changes that must go together.
+            if template is not last:
+                self._turn(last, template)
             if text:
-                pieces.append(text)
                 if len(pieces) >= MANY_PIECES:
                     template.states[0].compact()
                 if out is not None:
                     self._tell(template, (text,), None, out)
+                pieces.append(text)
         self._room = room
-        if template is not last:
-            self._count(last, self._taken - self._counted)
-            self._counted = self._taken
-            self._hot = template
         self._taken += 1
         return True
+
+    def _turn(self, last: Template, template: Template) -> None:
+        """Count the events that `last` took, as those of `template` come now."""
+        self._count(last, self._taken - self._counted)
+        self._counted = self._taken
+        self._hot = template
 
     # --- many events a block
 
@@ -275,8 +282,9 @@ class Lane:
 
     def _make_ready(self, template: Template) -> None:
         ready = [*(one for one in self._ready.values() if one is not template), template]
-        self._width = min(len(one.prefix) for one in ready)
-        self._ready = {one.prefix[: self._width]: one for one in ready}
+        width = min(len(one.prefix) for one in ready)
+        self._ready = {one.prefix[:width]: one for one in ready}
+        self._width = width
 
     def _holds(self, template: Template) -> bool:
         """Rule 2: whether an event of this template would change nothing but what its slots say."""

@@ -120,13 +120,15 @@ def add_values(
     template: Template, texts: Sequence[str], tokens: Sequence[Tokens | None] | None, numbers: Sequence[int]
 ) -> None:
     """Add what was read to where it goes."""
+    # What takes the most frames stands first: where that goes well, so does the rest.
+    for counter, number in zip(template.counters, numbers, strict=True):
+        counter.add(number)
+    if tokens and (some := [token for each in tokens for token in each or ()]):
+        template.state.need("logprobs_content").add(some)
     text = "".join(texts)
     if text:
         for state in template.states:
-            state.pieces.append(text)
             if len(state.pieces) >= MANY_PIECES:
                 state.compact()
-    if tokens and (some := [token for each in tokens for token in each or ()]):
-        template.state.need("logprobs_content").add(some)
-    for counter, number in zip(template.counters, numbers, strict=True):
-        counter.add(number)
+        for state in template.states:
+            state.pieces.append(text)

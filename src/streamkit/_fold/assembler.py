@@ -249,9 +249,16 @@ class Assembler:
         found, instead = refusal(data, self._value_limit), self._broken()
         # Of a page or a text the beginning may be all there is; only an HTTP status says that it was meant as a refusal.
         if instead is None or (isinstance(instead, RemoteError) and isinstance(found, RemoteError)):
-            self.error, self._reason = found, "not_a_stream"
-            self.reducer.emit(out, ev.ErrorSeen, found)
-        self.end("not_a_stream", out)
+            return self._instead_of_stream(found, "not_a_stream", out)
+        return self.end("not_a_stream", out)
+
+    def _instead_of_stream(self, error: StreamError, reason: str, out: Out) -> None:
+        """The body is no stream, and says `error`."""
+        self.error, self._reason = error, reason
+        self.reducer.emit(out, ev.ErrorSeen, error)
+        self.end(reason, out)
+        if self.anomalies.strict and isinstance(error, RemoteError):  # as where it is an event
+            raise error
 
     def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
         """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
@@ -268,9 +275,7 @@ class Assembler:
         """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
         self.events = self.anomalies.event = self.context.event = 1 if found is not None else 0
         if isinstance(found, RemoteError):
-            self.error, self._reason = found, "error_body"
-            self.reducer.emit(out, ev.ErrorSeen, found)
-            return self.end("error_body", out)
+            return self._instead_of_stream(found, "error_body", out)
         if found is not None:
             self.anomalies.note("full_body")
             self._document(found, "message", out)

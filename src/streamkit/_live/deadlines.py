@@ -12,20 +12,18 @@ Rule 4  A deadline that was met is done with. Of several, the one that passes fi
 
 from __future__ import annotations
 
-import math
-
 import attrs
 
+from .._arguments import bool_field, seconds
 from .._field_docs import show_fields
-from ..errors import DeadlineError, MisuseError
+from ..errors import DeadlineError, MisuseError, shown
 
 __all__ = ("Deadlines", "Watch")
 
 
 def _positive(_: object, attribute: attrs.Attribute[float | None], value: object) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
-    if value is not None and not good:
-        raise MisuseError(f"Deadlines({attribute.name}=...) takes seconds, finite and more than 0, not {value!r}")
+    if value is not None and not (seconds(value) and value):
+        raise MisuseError(f"Deadlines({attribute.name}=...) takes seconds, finite and more than 0, not {shown(value)}")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +51,7 @@ class Deadlines:
     """Of waiting without data, at any point of the stream."""
     total: float | None = attrs.field(default=None, validator=_positive)
     """Until the stream has ended."""
-    keep_alives_count: bool = False
+    keep_alives_count: bool = attrs.field(default=False, validator=bool_field)
     """Whether keep-alives reset `idle`, too."""
 
 

@@ -41,15 +41,16 @@ def source_broke_off(
     if accumulator.done:  # `[DONE]` had arrived, or it had failed: what the source does after that is no news
         return accumulator.close()
     remote = error_raised_by_client(error)
-    if remote is not None:
-        outcome = accumulator.fail(remote, "remote_error")
-    else:
+    try:
+        if remote is not None:
+            return accumulator.fail(remote, "remote_error")
         instead = _before_any_chunk(error, status)
-        outcome = (settle or _call)(lambda: accumulator.break_off(instead))
-    if outcome.error is not None and outcome.error is not error:
-        outcome.error.__cause__ = error
-    add_status(outcome, status)
-    return outcome
+        return (settle or _call)(lambda: accumulator.break_off(instead))
+    finally:  # also where strict=True raises the sender's error
+        outcome = accumulator.outcome
+        if outcome is not None and outcome.error is not None and outcome.error is not error:
+            outcome.error.__cause__ = error
+        add_status(outcome, status)
 
 
 def _call(close: Callable[[], Outcome]) -> Outcome:

@@ -21,8 +21,9 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from .._arguments import whole
 from .._field_docs import show_fields
-from ..errors import MisuseError
+from ..errors import MisuseError, shown
 from ..events import TEXT_DELTAS, End, Event
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
@@ -65,8 +66,8 @@ class _Joined:
 
 def check_buffer(room: object) -> None:
     """`MisuseError` for what is no number of events."""
-    if isinstance(room, bool) or not isinstance(room, int) or room < 1:
-        raise MisuseError(f"buffer is a number of events from 1, not {room!r}")
+    if not whole(room, 1):
+        raise MisuseError(f"buffer is a number of events from 1, not {shown(room)}")
 
 
 class Mailbox:
@@ -76,7 +77,7 @@ class Mailbox:
 
     def __init__(self, slow: Slow, room: int, snapshot: Callable[[], Snapshot]) -> None:
         if slow not in ("wait", "drop", "coalesce"):
-            raise MisuseError(f'slow is "wait", "drop" or "coalesce", not {slow!r}')
+            raise MisuseError(f'slow is "wait", "drop" or "coalesce", not {shown(slow)}')
         check_buffer(room)
         self.slow = slow
         self.room = room

@@ -30,14 +30,14 @@ Rule 8  Any thread may leave, at any moment, and again after a leaving that was 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, TypeVar
 
+from .._arguments import check_kind, number, seconds, whole
 from ..accumulator import Accumulator, Options
-from ..errors import FormatError, MisuseError, StreamError
+from ..errors import FormatError, MisuseError, RemoteError, StreamError, shown
 from ..events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
@@ -64,13 +64,12 @@ class StreamCore:
         grace: float,
         options: Options,
     ) -> None:
-        now = clock()
-        if not isinstance(deadlines, Deadlines):
-            raise MisuseError(f"deadlines= takes a Deadlines, not {type(deadlines).__name__}")
-        if sent is not None and not (isinstance(sent, (int, float)) and sent <= now):
-            raise MisuseError(f"sent= takes a time by the stream's clock, which says {now} now, not {sent!r}")
-        if isinstance(grace, bool) or not (isinstance(grace, (int, float)) and 0 <= grace < math.inf):
-            raise MisuseError(f"grace= takes seconds, finite, 0 for none, not {grace!r}")
+        now = _now(clock)
+        check_kind("deadlines=", deadlines, Deadlines)
+        if sent is not None and not (number(sent) and sent <= now):
+            raise MisuseError(f"sent= takes a time by the stream's clock, which says {now} now, not {shown(sent)}")
+        if not seconds(grace):
+            raise MisuseError(f"grace= takes seconds, finite, 0 for none, not {shown(grace)}")
         self.accumulator = Accumulator(**options)
         self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now)
         self.status = status
@@ -189,7 +188,10 @@ class StreamCore:
     def _settled(self, close: Callable[[], Outcome]) -> Outcome:
         try:
             return close()
-        except FormatError as error:  # strict=True: the outcome says so too, and the reader gets it on arriving there
+        except (
+            FormatError,
+            RemoteError,
+        ) as error:  # strict=True: the outcome says so too; the reader gets it at the end
             self.error = error
             return self.accumulator.close()
 
@@ -320,5 +322,17 @@ def _first(waiting: deque[Piece]) -> Piece | None:
 
 def _check_choice(choice: object) -> None:
     """Before anything is read: no choice would match `"0"`, and the stream would be read to its end for nothing."""
-    if type(choice) is not int or choice < 0:
-        raise MisuseError(f"a choice is given by its index, a whole number from 0, not {choice!r}")
+    if not whole(choice, 0):
+        raise MisuseError(f"a choice is given by its index, a whole number from 0, not {shown(choice)}")
+
+
+def _now(clock: Callable[[], float]) -> float:
+    """The time that `clock` gives; `MisuseError` where it gives none. Looked at once: each block asks for the time."""
+    try:
+        now = clock()
+    except Exception as error:
+        text = f"clock= takes a function that gives the time in seconds; {shown(clock)} raised {type(error).__name__}"
+        raise MisuseError(text) from error
+    if not number(now):
+        raise MisuseError(f"clock= takes a function that gives the time in seconds, and this one gave {shown(now)}")
+    return now

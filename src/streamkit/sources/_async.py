@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from functools import partial
 from typing import Any
 
+from .._arguments import readable
 from ._blocks import CLOSING, AsyncBlocks
 from ._detect import (
     body_of,
@@ -43,7 +44,7 @@ def async_blocks(source: Any) -> AsyncBlocks:
     if isinstance(source, AsyncBlocks):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return AsyncBlocks(_Each((bytes(source),)), chunks=False)
+        return AsyncBlocks(_Each((readable(source),)), chunks=False)
     if isinstance(source, (str, Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=True)
     if (response := response_of(source)) is not None:
@@ -73,6 +74,8 @@ def async_blocks(source: Any) -> AsyncBlocks:
         # Streams of anyio and trio give what one receive gave; so do ASGI bodies.
         return AsyncBlocks(source.__aiter__(), close=closer(source, asynchronous=True), **head_of(source))
     if isinstance(source, io.BytesIO):
+        if source.closed:
+            raise consumed(source)
         return AsyncBlocks(_Each(iter(partial(source.read1, _READ), b"")), close=source.close, chunks=False)
     if isinstance(source, Collection) and method(source, "read") is None and method(source, "model_dump") is None:
         return AsyncBlocks(_Each(source))

@@ -26,6 +26,7 @@ from contextlib import suppress
 from threading import get_ident
 from typing import Any
 
+from .._arguments import readable
 from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
 from ._drain import ReadWithin, drain, drain_async
@@ -55,7 +56,7 @@ class _Items:
             if self._chunks:
                 raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
             self._chunks = False
-            return item if type(item) is bytes else bytes(item)
+            return item if type(item) is bytes else readable(item)
         if not is_chunk_object(item) or self._chunks is False:
             raise MisuseError(f"block {number} of the source is {type(item).__name__}, not bytes{_hint(item)}")
         self._chunks = True

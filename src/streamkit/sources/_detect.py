@@ -10,6 +10,7 @@ import inspect
 import io
 import os
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from ..errors import MisuseError
@@ -54,6 +55,8 @@ def response_of(source: Any) -> Any:
     """
     if isinstance(source, type):  # it has all the methods of its instances
         raise MisuseError(f"the class {source.__name__} is no source: pass the object itself, not its class")
+    if isinstance(source, ModuleType):  # `os` has a `read`, `socket` a `close`
+        raise MisuseError(f"the module {source.__name__} is not a source: pass what one of its functions gives")
     if (name := _lines(source)) is not None:
         raise MisuseError(
             f"{name}() gives lines without their ends, so no event could end: pass the response itself, or what gives its"

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from ..errors import MisuseError
+from .._arguments import readable
+from ..errors import MisuseError, shown
 from ..trace import read_trace
 from ._blocks import Blocks
 from ._detect import (
@@ -51,7 +52,7 @@ def blocks(source: Any) -> Blocks:
     if isinstance(source, Blocks):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Blocks(iter((bytes(source),)), chunks=False)
+        return Blocks(iter((readable(source),)), chunks=False)
     if isinstance(source, (str, os.PathLike)):
         return Blocks(_path_blocks(_existing(source)), chunks=False)
     if isinstance(source, (Mapping, io.TextIOBase)):
@@ -191,9 +192,15 @@ def _reads(read: Callable[[], Any]) -> Iterator[Any]:
 
 def _existing(path: str | os.PathLike[str]) -> str:
     """The path, which names something; told at once, and not by the first read."""
-    name = os.fsdecode(path)
+    try:
+        name = os.fsdecode(path)
+        os.fsencode(name)
+    except (TypeError, ValueError) as error:  # half a surrogate pair; an object whose path is not one
+        raise MisuseError(f"a path names a file, and {shown(path)} cannot: {error}") from None
     if "\n" in name or "\0" in name or name.startswith(("data:", "{")):
-        raise MisuseError(f"a str is taken as a path, and {name[:40]!r}… is none: pass the bytes of the body instead")
+        raise MisuseError(
+            f"a str is taken as a path, and {shown(name[:40])}… is none: pass the bytes of the body instead"
+        )
     try:
         os.stat(name)
     except OSError as error:

@@ -18,7 +18,7 @@ from ._parts import (
     ChatCompletionRequestUserMessageContentPart,
     content,
 )
-from ._structuring import taken
+from ._structuring import each, taken
 from ._tool_calls import ChatCompletionMessageToolCallUnion, FunctionCall
 
 __all__ = (
@@ -152,7 +152,10 @@ def _tool_calls(
 ) -> list[ChatCompletionMessageToolCallUnion] | None:
     if value is None:
         return None
-    return [taken(call, ChatCompletionMessageToolCallUnion, f"$.tool_calls[{at}]") for at, call in enumerate(value)]
+    path = "$.tool_calls"
+    return [
+        taken(call, ChatCompletionMessageToolCallUnion, f"{path}[{at}]") for at, call in enumerate(each(value, path))
+    ]
 
 
 def _function_call(value: FunctionCall | Mapping[str, Any] | None) -> FunctionCall | None:

@@ -137,7 +137,7 @@ def content(value: Any, part: Any, path: str = "$.content") -> Any:
     """
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (Wire, Mapping)) or not isinstance(value, Iterable):
+    if isinstance(value, (Wire, Mapping, bytes, bytearray, memoryview)) or not isinstance(value, Iterable):
         value = [value]
     return [
         ChatCompletionRequestMessageContentPartText(item)

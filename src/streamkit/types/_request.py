@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 
 import attrs
 
-from streamkit.errors import ValidationError
+from streamkit.errors import Problem, ValidationError
 
 from ._base import F32, I64, U8, U32, Wire
 from ._enums import (
@@ -21,6 +21,7 @@ from ._enums import (
     ServiceTier,
 )
 from ._messages import ChatCompletionRequestMessage, ChatCompletionRequestUserMessage
+from ._mismatch import shown
 from ._options import (
     ChatCompletionAudio,
     ChatCompletionStreamOptions,
@@ -35,7 +36,7 @@ from ._options import (
 )
 from ._request_checks import mismatches
 from ._response import ChatCompletionResponseMessage
-from ._structuring import taken, word
+from ._structuring import each, taken, word
 from ._tools import (
     ChatCompletionFunctionCall,
     ChatCompletionFunctionCallOption,
@@ -55,7 +56,7 @@ _MessageLike: TypeAlias = ChatCompletionRequestMessage | ChatCompletionResponseM
 def _messages(value: _MessageLike | Iterable[_MessageLike]) -> list[ChatCompletionRequestMessage]:
     if isinstance(value, (str, Mapping, Wire)):
         value = [value]
-    return [_message(item, f"$.messages[{at}]") for at, item in enumerate(value)]
+    return [_message(item, f"$.messages[{at}]") for at, item in enumerate(each(value, "$.messages"))]
 
 
 def _message(item: _MessageLike, path: str) -> ChatCompletionRequestMessage:
@@ -76,7 +77,11 @@ def _tier(value: ServiceTier | str | None) -> ServiceTier | str | None:
 
 
 def _bias(value: Mapping[str, Any] | Mapping[int, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else {str(token): bias for token, bias in value.items()}
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValidationError((Problem("$.logit_bias", "an object", shown(value)),))
+    return {str(token): bias for token, bias in value.items()}
 
 
 def _modalities(
@@ -84,7 +89,10 @@ def _modalities(
 ) -> list[ChatCompletionModalities | str] | None:
     if value is None:
         return None
-    return [word(ChatCompletionModalities, item) for item in ([value] if isinstance(value, str) else value)]
+    return [
+        word(ChatCompletionModalities, item)
+        for item in ([value] if isinstance(value, str) else each(value, "$.modalities"))
+    ]
 
 
 def _prediction(value: PredictionContent | str | _Object | None) -> PredictionContent | None:
@@ -112,7 +120,7 @@ def _format(value: ResponseFormat | ResponseFormatJsonSchema | str | _Object | N
 
 
 def _stop(value: str | Iterable[str] | None) -> Stop | None:
-    return value if value is None or isinstance(value, str) else list(value)
+    return value if value is None or isinstance(value, str) else list(each(value, "$.stop"))
 
 
 def _stream_options(value: ChatCompletionStreamOptions | _Object | None) -> ChatCompletionStreamOptions | None:
@@ -128,7 +136,7 @@ def _tools(
         ChatCompletionTool(tool)
         if isinstance(tool, FunctionObject)
         else taken(tool, ChatCompletionTool, f"$.tools[{at}]")
-        for at, tool in enumerate(value)
+        for at, tool in enumerate(each(value, "$.tools"))
     ]
 
 
@@ -157,7 +165,8 @@ def _functions(
 ) -> list[ChatCompletionFunctions] | None:
     if value is None:
         return None
-    return [taken(item, ChatCompletionFunctions, f"$.functions[{at}]") for at, item in enumerate(value)]
+    path = "$.functions"
+    return [taken(item, ChatCompletionFunctions, f"{path}[{at}]") for at, item in enumerate(each(value, path))]
 
 
 @attrs.frozen(weakref_slot=False, repr=False)

@@ -54,7 +54,7 @@ def mismatches(request: "CreateChatCompletionRequest") -> tuple[Problem, ...]:
         refused: tuple[Problem, ...] = ()
     except Mismatch as mismatch:
         refused = mismatch.problems()
-    except (TypeError, RecursionError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an `extra` that is not a mapping
         refused = (Problem("$", "what can be written as JSON", str(error)),)
     told = {problem.path for problem in refused}
     return refused + tuple(problem for problem in _beyond_types(request) if problem.path not in told)

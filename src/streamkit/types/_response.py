@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from streamkit.errors import MisuseError, ValidationError
+
 from ._base import NULL, U32, Wire
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
@@ -92,14 +94,24 @@ class ChatCompletionResponseMessage(Wire):
         # Here, so that whoever only reads streams does not wait for the request's side.
         from ._messages import ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageAudio
 
-        return ChatCompletionRequestAssistantMessage(
-            content=self.content,
-            refusal=self.refusal,
-            audio=ChatCompletionRequestAssistantMessageAudio(self.audio.id) if self.audio is not None else None,
-            tool_calls=[_sent_again(call) for call in self.tool_calls] if self.tool_calls else None,
-            function_call=_sent_again(self.function_call) if self.function_call is not None else None,
-            extra=deepcopy(self.extra),
-        )
+        try:
+            return ChatCompletionRequestAssistantMessage(
+                content=self.content,
+                refusal=self.refusal,
+                audio=ChatCompletionRequestAssistantMessageAudio(self.audio.id) if self.audio is not None else None,
+                tool_calls=[_sent_again(call) for call in self.tool_calls] if self.tool_calls else None,
+                function_call=_sent_again(self.function_call) if self.function_call is not None else None,
+                extra=deepcopy(self.extra),
+            )
+        except ValidationError:
+            raise
+        except (
+            AttributeError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:  # `attrs.evolve(message, tool_calls=5)`
+            raise MisuseError(f"this message is not one that a response can have: {error}") from None
 
 
 @attrs.frozen(weakref_slot=False, repr=False)

@@ -24,12 +24,12 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
-from streamkit.errors import ValidationError
+from streamkit.errors import Problem, ValidationError
 
 from ._base import Between, Told, Wire
 from ._mismatch import MAX_PROBLEMS, MISSING, Found, Mismatch, shown, wrong
 
-__all__ = ("Shape", "marked", "shape_of", "taken", "word")
+__all__ = ("Shape", "each", "marked", "shape_of", "taken", "word")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -100,6 +100,13 @@ def taken(value: Any, type_: Any, path: str = "$") -> Any:
         return shape_of(type_).read(value)
     except Mismatch as mismatch:
         raise ValidationError(mismatch.problems(path)) from None
+
+
+def each(value: Iterable[T], path: str) -> Iterable[T]:
+    """`value`, for a constructor that takes any number of items; ValidationError where it has none to give."""
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, memoryview)):
+        raise ValidationError((Problem(path, "a list", shown(value)),))
+    return value
 
 
 @overload
