@@ -6,15 +6,14 @@
     outcome = acc.close()
     response = acc.snapshot()
 
-It joins the layers by calling: `sniff` tells what kind of body this is at all, `sse` cuts its blocks into events,
-`assembler` makes a response of them and says how they ended, `lane` does both at once for events that are all alike.
+It holds options, lifecycle and what is known; `_fast/block_reader.py` reads the blocks, `assembler` makes a response of their
+events and says how they ended.
 Whatever the cut of the bytes, events, response, outcome and anomalies are the same. Cost: O(1) a chunk in what came
 before.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, cast
 
@@ -22,11 +21,8 @@ import attrs
 
 from . import events as ev
 from ._arguments import check_bool, check_kind, whole
-from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping, is_sound
-from ._decode.sniff import Sniffer, begins_with_document, read_body
-from ._fast.lane import LEAST_VALUES, Lane
-from ._fast.learning import BETWEEN
+from ._fast.block_reader import BlockReader
 from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from ._stack import LAST, NoRoom, Room, guarded, require_room
@@ -46,7 +42,7 @@ from .errors import (
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
 from .rules import RULES, Rule, check_rules
-from .sse import CR, LF, Comment, Discarded, EventDecoder, event_of
+from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._unstructuring import written
 
@@ -54,15 +50,10 @@ __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
 
-_MANY = 65536  # bytes to read at once on the reference path, where the fast lane rests
-_HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
-_LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
 _TWO_THREADS = (
     "a block or chunk was given to this Accumulator while it reads another one: it takes one thread at a time, and nothing"
     " from a function given to tap(); put a lock around it, or give each stream an Accumulator"
 )
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
 
 class Options(TypedDict, total=False):
@@ -127,20 +118,9 @@ class Accumulator:
         check_bool("strict=", strict)
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
-        self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
-        self._value_limit = limits.max_event_values
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        plain = fast and rules is RULES and not dialect and limits.max_event_values >= LEAST_VALUES
-        self._lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if plain else None
-        self._asleep: Lane | None = None  # the lane while it rests
-        self._slept_at = self._wake_at = 0  # events
-        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
-        self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
-        self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
-        self._tail = b""  # the beginning of an event that may take the fast lane
-        self._bytes = 0
-        self._blocks = 0
+        self._reader = BlockReader(assembler, limits, fast=fast and rules is RULES and not dialect)
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # whether the stack ended in the middle of an event
@@ -154,7 +134,7 @@ class Accumulator:
     def feed(self, block: bytes | bytearray | memoryview) -> list[ev.Event]:
         """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
         out: list[ev.Event] = []
-        lane = self._lane
+        lane = self._reader.lane
         try:
             if lane is None or not lane.take(block, out):
                 self._take(block, out)
@@ -169,7 +149,7 @@ class Accumulator:
 
     def absorb(self, block: bytes | bytearray | memoryview) -> None:
         """As `feed`, for those who want no events: the fastest way in."""
-        lane = self._lane
+        lane = self._reader.lane
         try:
             if lane is None or not lane.take(block, None):
                 self._take(block, None)
@@ -199,16 +179,14 @@ class Accumulator:
         self._check_open("add")
         value = chunk if isinstance(chunk, dict) else self._as_chunk(chunk)
         if self._assembler.outcome is not None:
-            self._sniffer = None
-            self._pause()
+            self._reader.no_bytes()
             self._assembler.anomalies.note("after_done")
             return out
-        if self._tail or self._decoder.held or (self._sniffer is not None and self._sniffer.held.strip()):
+        if self._reader.amid:
             raise self._misuse(
                 "add() after half an event was fed: feed the rest of it first, or add to a new Accumulator"
             )
-        self._sniffer = None
-        self._pause()
+        self._reader.no_bytes()
         self._guard(self._assembler.add, value, out)
         self._check_tap()
         return out
@@ -224,9 +202,9 @@ class Accumulator:
             return self._assembler.outcome
         out: list[ev.Event] = []
         self._enter(out)
-        self._pause()
+        self._reader.pause()
         try:
-            self._guard(self._close, out)
+            self._guard(self._reader.close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
             # None where KeyboardInterrupt came in the middle: then the next one closes.
             if self._assembler.outcome is not None:
@@ -264,7 +242,7 @@ class Accumulator:
         if not isinstance(error, (SourceError, RemoteError)):
             raise self._misuse(f"break_off() takes a SourceError or a RemoteError, not {type(error).__name__}")
         if not self._closed and self._assembler.open and not self._reducer.chunks:
-            arrived = self._head if self._sniffer is None else self._sniffer.held
+            arrived = self._reader.head
             error.excerpt = excerpt(arrived) if arrived else error.excerpt
             self._assembler.instead = error
         try:
@@ -278,7 +256,7 @@ class Accumulator:
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         out: list[ev.Event] = []
         self._enter(out)
-        self._pause()
+        self._reader.pause()
         step(*arguments, out)
         self._closed = True
         return self._ended_with(out)
@@ -298,8 +276,7 @@ class Accumulator:
         """
         if not callable(take):
             raise self._misuse(f"tap() takes a function of one chunk, not {shown(take)}")
-        self._settle()
-        self._lane = self._asleep = None
+        self._reader.retire()
         self._assembler.tap = take
 
     # --- out
@@ -315,7 +292,7 @@ class Accumulator:
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What the sender did that the format does not say, in order of first sight."""
-        self._settle()
+        self._reader.settle()
         return self._assembler.anomalies.all()
 
     @property
@@ -344,17 +321,17 @@ class Accumulator:
     @property
     def progress(self) -> tuple[int, int]:
         """Server-sent events and chunks so far; `statistics` says more and costs more."""
-        self._settle()
+        self._reader.settle()
         return self._assembler.events, self._reducer.chunks
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
-        self._settle()
+        self._reader.settle()
         return Statistics(
-            bytes=self._bytes,
-            blocks=self._blocks,
+            bytes=self._reader.size,
+            blocks=self._reader.blocks,
             events=self._assembler.events,
-            comments=self._decoder.comments,
+            comments=self._reader.comments,
             chunks=self._reducer.chunks,
             unknown_fields=dict(self._assembler.context.unknown),
             models=tuple(self._reducer.models),
@@ -362,7 +339,7 @@ class Accumulator:
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
-        self._settle()
+        self._reader.settle()
         try:
             if whole(choice, 0) and whole(call, 0):
                 return self._reducer.explain(choice, call)
@@ -376,7 +353,7 @@ class Accumulator:
     def _enter(self, out: Out) -> None:
         """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
         require_room()
-        self._settle()
+        self._reader.settle()
         if self._overran:
             self._overrun(out)
 
@@ -389,20 +366,6 @@ class Accumulator:
 
     # --- blocks to events
 
-    def _settle(self) -> None:
-        """Count what the fast lane took, one event a block."""
-        if self._lane is not None:
-            events, size = self._lane.settle()
-            self._blocks += events
-            self._assembler.events += events
-            self._bytes += size
-            self._assembler.data_bytes += size - events * self._lane.overhead
-
-    def _pause(self) -> None:
-        """Something is going to happen that the fast lane does not see."""
-        if self._lane is not None:
-            self._lane.pause()
-
     def _take(self, block: Any, out: Out) -> None:
         """Read a block that the fast lane has not taken. Report where two threads do so at once: the fast lane itself has
         no time for that, but of two threads that feed, both soon come here, before anything is lost."""
@@ -411,130 +374,29 @@ class Accumulator:
         if type(block) is not bytes:
             block = self._as_bytes(block)
         # What ends no line is only kept: that takes few frames.
-        if (LF in block or CR in block or self._sniffer is not None) and not self._room.left():
+        if (LF in block or CR in block or self._reader.sniffing) and not self._room.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True
             self._take_alone(block, out)
         except RecursionError:  # here no more can be done than to remember it
-            self._overran, self._lane, self._asleep = True, None, None
+            self._overran = True
+            self._reader.abandon()
             raise
         finally:
             self._busy = False
 
     def _take_alone(self, block: bytes, out: Out) -> None:
-        lane = self._lane
-        if lane is not None:
-            self._settle()
+        self._reader.settle()
         self._check_open("feed")
         if self._overran:
             self._overrun(out)
-        if lane is None and self._asleep is not None:
-            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
-        if not block:
-            return None
-        self._blocks += 1
-        self._bytes += len(block)
-        if self._sniffer is not None:
-            try:
-                block = self._sniffer.feed(block)
-            except LimitError as error:
-                return self._assembler.fail(error, "limit", out)
-            if not self._sniffer.decided or self._sniffer.body:
-                return None
-            self._sniffer = None
-        beginning = not self._reducer.chunks
-        if beginning and len(self._head) < _HEAD:
-            self._head += block[: _HEAD - len(self._head)]
-        held, self._tail = self._tail, b""
-        if held:
-            block = held + block
-        if lane is not None:
-            lane.disarm()
-            if self._bytes > self._response_limit or len(block) > self._event_limit:
-                lane = None  # a limit may be met, and the reference path knows at which event
-            elif held and len(block) < _TAIL and _begins_data(block, 0, len(block)):
-                self._tail = block  # of blocks smaller than an event, most end none
-                return None
-        raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._reducer.chunks:
-            self._head = b""
-        if raised is not None:
-            self._ended_with(out)  # as raising returns nothing
-            raise raised
-        self._check_tap()
-        lane = self._lane
-        if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
-            lane.arm(min(self._response_limit - self._bytes, self._event_limit))
-        return None
-
-    def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
-        """Read a block in the fast lane as far as that goes, and else event by event."""
-        at, end, raised = 0, len(block), None
-        while at < end:
-            asleep = 0
-            if self._lane is None:
-                asleep = self._wake_at - self._assembler.events
-                if asleep <= 0:
-                    self._wake(lane)
-            ready = lane.current is not None and self._decoder.between_events
-            if ready:
-                start = at
-                at, events = lane.run(block, at, out)
-                if events:
-                    self._assembler.events += events
-                    self._assembler.data_bytes += at - start - events * lane.overhead
-                    if at == end:
-                        break
-            # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
-            # all up to the next line of data, where none begins here: comments, blank lines.
-            if asleep <= 0 and not block.startswith(b"data", at):
-                stop = _next_data(block, at)
-                if ready and stop < end:
-                    lane.budget.spend(BETWEEN)
-                    self._rest(lane)
-            else:
-                blank = _BLANK_LINE.search(block, at + min(max(asleep, 0) * _LEAST_EVENT, _MANY))
-                stop = end if blank is None else blank.end()
-            if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
-                self._tail = block[at:]
-                break
-            raised = self._read(block if stop - at == end else block[at:stop], out) or raised
-            at = stop
-        return raised
-
-    def _read(self, block: bytes, out: Out) -> SenderError | None:
-        """Read a block on the reference path; return what strict=True has to raise when all of it is read."""
-        raised = None
-        try:
-            items = self._decoder.feed_raw(block)
-        except LimitError as error:
-            error.event = self._assembler.events + 1
-            self._assembler.fail(error, "limit", out)
-            return None
-        for item in items:
-            try:
-                if type(item) is bytes:
-                    self._data(item, block, out)
-                elif type(item) is Comment:
-                    self._assembler.keep_alive(item.text, out)
-                elif type(item) is Discarded:
-                    self._pause()
-                    self._assembler.discarded(item.lines, out)
-                else:
-                    self._pause()
-                    self._assembler.event(item, out)  # type: ignore[arg-type]
-                    if self._lane is not None:
-                        self._lane.miss()
-                        self._rest(self._lane)
-            except LimitError as error:  # what follows in this block is looked at as if it came in the next one
-                self._pause()
-                self._assembler.fail(error, "limit", out)
-            except (FormatError, RemoteError) as error:
-                self._pause()
-                self._assembler.fail(error, "anomaly", out)
-                raised = error
-        return raised
+        if block:
+            raised = self._reader.read(block, out)
+            if raised is not None:
+                self._ended_with(out)  # as raising returns nothing
+                raise raised
+            self._check_tap()
 
     def _guard(self, step: Any, *arguments: Any) -> None:
         """Run `step(*arguments)`, whose last argument is `out`; a limit or a strict anomaly fails the stream."""
@@ -548,73 +410,6 @@ class Accumulator:
         except RecursionError:
             self._overran = True
             raise
-
-    def _data(self, data: bytes, raw: bytes, out: Out) -> None:
-        """Read an event that is nothing but data; learn from it what the next ones may look like."""
-        lane = self._lane
-        if lane is None:
-            return self._assembler.event(event_of(data), out)
-        trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(event_of(data), out)
-        chunk = self._reducer.last
-        if self._reducer.chunks == chunks and self._assembler.unaffected:
-            lane.miss()  # a ping, say: nothing was folded, so that every template holds
-        elif chunk is not None and self._reducer.chunks == chunks + 1:
-            lane.pause()
-            lane.learn(raw, data, chunk, tuple(trail))
-        else:
-            lane.pause()
-            lane.miss()
-        self._rest(lane)
-
-    def _rest(self, lane: Lane) -> None:
-        """Put the lane to sleep where its budget is empty: for a number of events nobody asks it."""
-        events = lane.budget.rests
-        if events:
-            lane.pause()
-            self._lane, self._asleep = None, lane
-            self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
-
-    def _wake(self, lane: Lane) -> None:
-        lane.budget.rest(self._assembler.events - self._slept_at)
-        self._lane, self._asleep = lane, None
-
-    # --- the end
-
-    def _close(self, out: Out) -> None:
-        if self._sniffer is not None and (text := self._sniffer.give_up()):
-            self._sniffer, self._head = None, text
-            self._decoder.feed_raw(text)  # no line ends in it
-        if self._sniffer is not None:
-            return self._close_body(self._sniffer, out)
-        try:
-            if self._tail:
-                self._decoder.feed_raw(self._tail)
-            last = self._decoder.close()
-        except LimitError as error:
-            error.event = self._assembler.events + 1
-            raise
-        if is_unframed(self._decoder.unread):
-            self._assembler.discarded(self._decoder.unread, out)
-        alive = bool(self._decoder.comments) or self._decoder.retry is not None
-        return self._assembler.close(
-            last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
-        )
-
-    def _close_body(self, sniffer: Sniffer, out: Out) -> None:
-        """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
-        data = sniffer.held
-        self._sniffer = None
-        if self._assembler.outcome is not None:  # it was over the limit
-            return None
-        if not sniffer.body:
-            return self._assembler.end("empty", out)
-        found = read_body(data, self._value_limit)
-        if found is None and begins_with_document(data, self._value_limit):
-            if raised := self._read(data + b"\n\n", out):
-                raise raised
-            return self._close(out)
-        return self._assembler.body(found, data, out)
 
     def _check_tap(self) -> None:
         error, self._assembler.tap_error = self._assembler.tap_error, None
@@ -650,22 +445,6 @@ class Accumulator:
         return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
 
 
-def _next_data(block: bytes, at: int) -> int:
-    """Where the next event begins whose first line is data; the end of the block where none does."""
-    if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
-        for blank in (b"\n\n", b"\n\r\n"):
-            found = block.find(blank + b"data", at)
-            if found >= 0:
-                return found + len(blank)
-    return len(block)
-
-
-def _begins_data(block: bytes, at: int, end: int) -> bool:
-    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
-    line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
-    return not line_ends and b"data:".startswith(block[at : at + 5])
-
-
 def check_options(limits: object, rules: Any, dialect: object) -> None:
     """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
     check_kind("limits=", limits, Limits)
@@ -697,7 +476,7 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     assembler = getattr(accumulator, "_assembler", None)
     if accumulator is None or assembler is None:
         return f"<{type(owner).__name__} not ready>"
-    lane = getattr(accumulator, "_lane", None)
+    lane = getattr(getattr(accumulator, "_reader", None), "lane", None)
     unsettled = 0 if lane is None else lane.unsettled
     outcome = assembler.outcome
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"

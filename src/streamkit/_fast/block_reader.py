@@ -1,0 +1,341 @@
+"""Blocks of bytes to events and the response: the one owner of sniffer, decoder, fast lane and what they hold between blocks.
+
+    raised = reader.read(block, out)      every block; out: a list for events, or None
+    reader.close(out)                     the bytes are over
+
+The first bytes go to the sniffer, which says whether this is an event stream at all. Then each event takes the fast
+lane where a template fits it, or else the reference path: decoder, then assembler. Nobody outside settles, pauses or
+wakes the lane, or adds to a counter: `events`, `chunks`, `size` and `blocks` are right whenever they are asked for.
+
+Rule 1: both ways mean the same. Before anything that the lane does not see, its templates are put out of use (`pause`).
+Rule 2: the lane takes single blocks by itself (`lane.take`); what it took is counted by `settle` before anything else.
+Rule 3: where its budget is empty the lane sleeps for a number of events, and blocks are read as if there were none.
+
+Cost: about 0.5 us a block beside what decoder, lane and assembler cost.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .. import events as ev
+from .._decode.repair import is_unframed
+from .._decode.sniff import Sniffer, begins_with_document, read_body
+from .._fold.assembler import Assembler
+from ..errors import FormatError, LimitError, RemoteError, SenderError
+from ..limits import Limits
+from ..sse import Comment, Discarded, EventDecoder, event_of
+from .lane import LEAST_VALUES, Lane
+from .learning import BETWEEN
+
+__all__ = ("BlockReader",)
+
+Out = list[ev.Event] | None
+
+_MANY = 65536  # bytes to read at once on the reference path, where the fast lane sleeps
+_HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
+_LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
+
+
+class BlockReader:
+    """Reads the blocks of one stream into `assembler`. `fast`: whether events may take the fast lane.
+
+    `lane`: the fast lane while it is awake, else None; `sniffing`: whether it is open what kind of body this is.
+    """
+
+    __slots__ = (
+        "_asleep",
+        "_assembler",
+        "_blocks",
+        "_decoder",
+        "_event_limit",
+        "_head",
+        "_reducer",
+        "_response_limit",
+        "_size",
+        "_slept_at",
+        "_sniffer",
+        "_tail",
+        "_value_limit",
+        "_wake_at",
+        "lane",
+    )
+
+    def __init__(self, assembler: Assembler, limits: Limits, *, fast: bool) -> None:
+        self._assembler = assembler
+        self._reducer = assembler.reducer
+        self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
+        self._value_limit = limits.max_event_values
+        fast = fast and limits.max_event_values >= LEAST_VALUES
+        self.lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies) if fast else None
+        self._asleep: Lane | None = None  # the lane while it sleeps
+        self._slept_at = self._wake_at = 0  # events
+        self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
+        self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
+        self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
+        self._tail = b""  # the beginning of an event that may take the fast lane
+        self._size = 0
+        self._blocks = 0
+
+    # --- what is known
+
+    @property
+    def size(self) -> int:
+        """Bytes read so far."""
+        self.settle()
+        return self._size
+
+    @property
+    def blocks(self) -> int:
+        """Blocks read so far that were not empty."""
+        self.settle()
+        return self._blocks
+
+    @property
+    def comments(self) -> int:
+        """Comments read so far."""
+        return self._decoder.comments
+
+    @property
+    def sniffing(self) -> bool:
+        """Whether it is still open what kind of body this is: then every block may change something."""
+        return self._sniffer is not None
+
+    @property
+    def amid(self) -> bool:
+        """Whether the bytes so far end inside an event."""
+        sniffer = self._sniffer
+        return bool(self._tail or self._decoder.held or (sniffer is not None and sniffer.held.strip()))
+
+    @property
+    def head(self) -> bytes:
+        """How the bytes began, while there is no chunk in them."""
+        return self._head if self._sniffer is None else bytes(self._sniffer.held)
+
+    # --- the fast lane
+
+    def settle(self) -> None:
+        """Count what the fast lane took, one event a block."""
+        if self.lane is not None:
+            events, size = self.lane.settle()
+            self._blocks += events
+            self._assembler.events += events
+            self._size += size
+            self._assembler.data_bytes += size - events * self.lane.overhead
+
+    def pause(self) -> None:
+        """Put the templates out of use: something is going to happen that the fast lane does not see."""
+        if self.lane is not None:
+            self.lane.pause()
+
+    def retire(self) -> None:
+        """Use the fast lane no more."""
+        self.settle()
+        self.lane = self._asleep = None
+
+    def abandon(self) -> None:
+        """Use the fast lane no more, and count nothing of it: the stack ended somewhere inside."""
+        self.lane = self._asleep = None
+
+    def no_bytes(self) -> None:
+        """The stream is given as chunks: stop asking what kind of body it is."""
+        self._sniffer = None
+        self.pause()
+
+    # --- blocks
+
+    def read(self, block: bytes, out: Out) -> SenderError | None:
+        """Read the next block; return what strict=True has to raise when all of it is read."""
+        lane = self.lane
+        if lane is not None:
+            self.settle()
+        elif self._asleep is not None:
+            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
+        if not block:
+            return None
+        self._blocks += 1
+        self._size += len(block)
+        if self._sniffer is not None:
+            try:
+                block = self._sniffer.feed(block)
+            except LimitError as error:
+                self._assembler.fail(error, "limit", out)
+                return None
+            if not self._sniffer.decided or self._sniffer.body:
+                return None
+            self._sniffer = None
+        beginning = not self._reducer.chunks
+        if beginning and len(self._head) < _HEAD:
+            self._head += block[: _HEAD - len(self._head)]
+        held, self._tail = self._tail, b""
+        if held:
+            block = held + block
+        if lane is not None:
+            lane.disarm()
+            if self._size > self._response_limit or len(block) > self._event_limit:
+                lane = None  # a limit may be met, and the reference path knows at which event
+            elif held and len(block) < _TAIL and _begins_data(block, 0, len(block)):
+                self._tail = block  # of blocks smaller than an event, most end none
+                return None
+        raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
+        if beginning and self._reducer.chunks:
+            self._head = b""
+        lane = self.lane
+        if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
+            lane.arm(min(self._response_limit - self._size, self._event_limit))
+        return raised
+
+    def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
+        """Read a block in the fast lane as far as that goes, and else event by event."""
+        at, end, raised = 0, len(block), None
+        while at < end:
+            asleep = 0
+            if self.lane is None:
+                asleep = self._wake_at - self._assembler.events
+                if asleep <= 0:
+                    self._wake(lane)
+            ready = lane.current is not None and self._decoder.between_events
+            if ready:
+                start = at
+                at, events = lane.run(block, at, out)
+                if events:
+                    self._assembler.events += events
+                    self._assembler.data_bytes += at - start - events * lane.overhead
+                    if at == end:
+                        break
+            # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
+            # all up to the next line of data, where none begins here: comments, blank lines.
+            if asleep <= 0 and not block.startswith(b"data", at):
+                stop = _next_data(block, at)
+                if ready and stop < end:
+                    lane.budget.spend(BETWEEN)
+                    self._rest(lane)
+            else:
+                blank = _BLANK_LINE.search(block, at + min(max(asleep, 0) * _LEAST_EVENT, _MANY))
+                stop = end if blank is None else blank.end()
+            if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
+                self._tail = block[at:]
+                break
+            raised = self._read(block if stop - at == end else block[at:stop], out) or raised
+            at = stop
+        return raised
+
+    def _read(self, block: bytes, out: Out) -> SenderError | None:
+        """Read a block on the reference path; return what strict=True has to raise when all of it is read."""
+        raised = None
+        try:
+            items = self._decoder.feed_raw(block)
+        except LimitError as error:
+            error.event = self._assembler.events + 1
+            self._assembler.fail(error, "limit", out)
+            return None
+        for item in items:
+            try:
+                if type(item) is bytes:
+                    self._data(item, block, out)
+                elif type(item) is Comment:
+                    self._assembler.keep_alive(item.text, out)
+                elif type(item) is Discarded:
+                    self.pause()
+                    self._assembler.discarded(item.lines, out)
+                else:
+                    self.pause()
+                    self._assembler.event(item, out)  # type: ignore[arg-type]
+                    if self.lane is not None:
+                        self.lane.miss()
+                        self._rest(self.lane)
+            except LimitError as error:  # what follows in this block is looked at as if it came in the next one
+                self.pause()
+                self._assembler.fail(error, "limit", out)
+            except (FormatError, RemoteError) as error:
+                self.pause()
+                self._assembler.fail(error, "anomaly", out)
+                raised = error
+        return raised
+
+    def _data(self, data: bytes, raw: bytes, out: Out) -> None:
+        """Read an event that is nothing but data; learn from it what the next ones may look like."""
+        lane = self.lane
+        if lane is None:
+            return self._assembler.event(event_of(data), out)
+        trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
+        self._assembler.event(event_of(data), out)
+        chunk = self._reducer.last
+        if self._reducer.chunks == chunks and self._assembler.unaffected:
+            lane.miss()  # a ping, say: nothing was folded, so that every template holds
+        elif chunk is not None and self._reducer.chunks == chunks + 1:
+            lane.pause()
+            lane.learn(raw, data, chunk, tuple(trail))
+        else:
+            lane.pause()
+            lane.miss()
+        self._rest(lane)
+
+    def _rest(self, lane: Lane) -> None:
+        """Put the lane to sleep where its budget is empty: for a number of events nobody asks it."""
+        events = lane.budget.rests
+        if events:
+            lane.pause()
+            self.lane, self._asleep = None, lane
+            self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
+
+    def _wake(self, lane: Lane) -> None:
+        """Ask the lane again, with what the events have earned that it slept for."""
+        lane.budget.rest(self._assembler.events - self._slept_at)
+        self.lane, self._asleep = lane, None
+
+    # --- the end
+
+    def close(self, out: Out) -> None:
+        """The bytes are over: read what is held, and settle the outcome."""
+        if self._sniffer is not None and (text := self._sniffer.give_up()):
+            self._sniffer, self._head = None, text
+            self._decoder.feed_raw(text)  # no line ends in it
+        if self._sniffer is not None:
+            return self._close_body(self._sniffer, out)
+        try:
+            if self._tail:
+                self._decoder.feed_raw(self._tail)
+            last = self._decoder.close()
+        except LimitError as error:
+            error.event = self._assembler.events + 1
+            raise
+        if is_unframed(self._decoder.unread):
+            self._assembler.discarded(self._decoder.unread, out)
+        alive = bool(self._decoder.comments) or self._decoder.retry is not None
+        return self._assembler.close(
+            last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._size > 0
+        )
+
+    def _close_body(self, sniffer: Sniffer, out: Out) -> None:
+        """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
+        data = sniffer.held
+        self._sniffer = None
+        if self._assembler.outcome is not None:  # it was over the limit
+            return None
+        if not sniffer.body:
+            return self._assembler.end("empty", out)
+        found = read_body(data, self._value_limit)
+        if found is None and begins_with_document(data, self._value_limit):
+            if raised := self._read(data + b"\n\n", out):
+                raise raised
+            return self.close(out)
+        return self._assembler.body(found, data, out)
+
+
+def _next_data(block: bytes, at: int) -> int:
+    """Where the next event begins whose first line is data; the end of the block where none does."""
+    if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
+        for blank in (b"\n\n", b"\n\r\n"):
+            found = block.find(blank + b"data", at)
+            if found >= 0:
+                return found + len(blank)
+    return len(block)
+
+
+def _begins_data(block: bytes, at: int, end: int) -> bool:
+    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
+    line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
+    return not line_ends and b"data:".startswith(block[at : at + 5])
