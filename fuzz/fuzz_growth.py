@@ -7,7 +7,7 @@ two repeated pieces make n of one thing and then n of another.
 Oracle: design rules 3 and 11. A first look, here: calls counted at n, 2n and 4n (exact, so that a small quadratic part
 shows in a short stream), CPU time and memory at two sizes. What is suspect is measured in a fresh process without
 coverage, where it has to show again: CPU time over 7 times at 4n, best of three by turns; the peak of 24 MB of it over 4
-times the bytes and 64 MB; the fast lane at over 1.25 times the reference path.
+times the bytes and 64 MB; the fast lane at over 1.5 times the reference path (1.25 and room).
 
     python fuzz/fuzz_growth.py FILE     measure one input, and print what was found as JSON
 """
@@ -41,6 +41,7 @@ LARGEST = 24 * 2**20
 BLOCKS = (16384, 64, 1024, 65536)
 TIMEOUT = 60  # seconds for a measurement, by the clock
 UNTIL = "STREAMKIT_FUZZ_UNTIL"  # environment: when a run ends, as time.time() counts; nothing is measured after it
+LANES = 1.5  # times the reference path; 1.25 is promised, the rest is room for a machine with other work
 ENOUGH = 10.0  # seconds of CPU time for the memory of one stream: what takes longer is a matter of time, not memory
 
 
@@ -308,7 +309,7 @@ def lanes(shape: Shape) -> list[str]:
             one.run(blocks)
             took = time.process_time() - start
             fast, slow = (min(fast, took), slow) if one is shape else (fast, min(slow, took))
-        if fast <= 1.25 * slow:
+        if fast <= LANES * slow:
             return []
     return [
         f"the fast lane takes {fast / slow:.2f} times as long as fast=False: {fast:.3f} s for {len(b''.join(blocks))} bytes"
