@@ -76,7 +76,7 @@ FIELDS = (
     "arguments",
     "input",
     "function_call",
-    "thought",
+    "transcript",
     "body",
 )
 
@@ -131,6 +131,8 @@ def _delta(field: str, piece: str, first: bool) -> dict[str, Any]:
         return {"tool_calls": [{"index": 0, **head, "type": "custom", "custom": {**name, "input": piece}}]}
     if field == "function_call":
         return {"function_call": {**name, "arguments": piece}}
+    if field == "transcript":
+        return {"audio": {"id": "a", "data": "", "transcript": piece}}
     return {"content" if field == "body" else field: piece}
 
 
@@ -158,7 +160,9 @@ def _read(blocks: list[bytes], field: str) -> Any:
         return "".join(getattr(getattr(call, "custom", None), "input", "") for call in calls)
     if field == "function_call":
         return "" if message.function_call is None else message.function_call.arguments
-    if field == "thought" or field.startswith("reasoning"):
+    if field == "transcript":
+        return "" if message.audio is None else message.audio.transcript
+    if field.startswith("reasoning"):
         return message.extra.get(field) or ""
     return getattr(message, "content" if field == "body" else field) or ""
 

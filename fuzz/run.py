@@ -53,53 +53,57 @@ def main() -> int:
 
 def one_target(name: str, seconds: int, seed: int | None) -> int:
     """Fuzz one target; print a line of counts and each finding; return how many there were."""
+    FOUND.mkdir(exist_ok=True)
+    # Hashes by chance would make another order of sets, and with it another run.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"} if seed is not None else dict(os.environ)
+    environment["STREAMKIT_FUZZ_UNTIL"] = str(time.time() + seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        printed, log = place / "printed", place / "log"
+        with printed.open("wb") as out, log.open("wb") as err:
+            command = command_of(name, place, seconds, seed)
+            try:
+                done = subprocess.run(command, stdout=out, stderr=err, env=environment, timeout=seconds + 2 * HANG)
+                code = done.returncode
+            except subprocess.TimeoutExpired:
+                code = -1
+        text, numbers = printed.read_text("utf-8", "replace").strip(), log.read_text("utf-8", "replace")
+        broken = sorted((place / "broken").iterdir())
+        count = len(re.findall(r"^FOUND ", text, re.MULTILINE)) + len(broken)
+        runs = _last(r"stat::number_of_executed_units: +(\d+)", numbers) or _last(r"#(\d+)\t", numbers)
+        branches, kept = _last(r"cov: (\d+)", numbers), _last(r"corp: (\d+)", numbers)
+        print(
+            f"{name:12} {int(runs or 0):9,} executions, {branches} branches covered, {kept} inputs kept, {count} findings"
+        )
+        print(text + "\n" * bool(text), end="", flush=True)
+        for path in broken:
+            report(name, path.read_bytes(), f"the process ended: {path.name.partition('-')[0]}")
+        if code and not count:
+            count += 1
+            print(f"{name}: the process ended with {code}\n{numbers[-2000:]}", flush=True)
+        return count
+
+
+def command_of(name: str, place: Path, seconds: int, seed: int | None) -> list[str]:
+    """Write what libFuzzer begins with into `place`; return the command that fuzzes one target."""
     import seeds
     import targets
 
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        corpus = place / "corpus" if seed is not None else HERE / "corpus" / name
-        begin, broken = place / "seeds", place / "broken"
-        for one in (corpus, begin, broken, FOUND):
-            one.mkdir(parents=True, exist_ok=True)
-        first = list(targets.TARGETS[name].seeds())
-        for data in first[:: max(1, -(-len(first) // SEEDS))]:
-            (begin / hashlib.sha1(data).hexdigest()).write_bytes(data)
-        words = place / "words"
-        escaped = ("".join(rf"\x{byte:02x}" for byte in one) for one in seeds.TOKENS)
-        words.write_text("".join(f'"{one}"\n' for one in escaped))
-        command = [sys.executable, __file__, "--child", name, str(corpus), str(begin), f"-artifact_prefix={broken}/"]
-        command += [f"-max_total_time={seconds}", f"-max_len={targets.TARGETS[name].SIZE}", f"-dict={words}"]
-        command += [
-            f"-timeout={HANG}",
-            f"-rss_limit_mb={MEMORY}",
-            f"-report_slow_units={HANG}",
-            "-print_final_stats=1",
-            "-len_control=0",
-        ]
-        command += [f"-seed={seed}"] if seed is not None else []
-        # Hashes by chance would make another order of sets, and with it another run.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"} if seed is not None else dict(os.environ)
-        environment["STREAMKIT_FUZZ_UNTIL"] = str(time.time() + seconds)
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, check=False)
-        count = done.stdout.count("\nFOUND ") + done.stdout.startswith("FOUND ")
-        runs = _last(r"stat::number_of_executed_units: +(\d+)", done.stderr) or _last(r"#(\d+)\t", done.stderr)
-        branches, kept = _last(r"cov: (\d+)", done.stderr), _last(r"corp: (\d+)", done.stderr)
-        print(
-            f"{name:12} {int(runs or 0):9,} executions, {branches} branches covered, {kept} inputs kept, "
-            f"{count} findings",
-            flush=True,
-        )
-        if done.stdout:
-            print(done.stdout.strip(), flush=True)
-        for path in sorted(broken.iterdir()):
-            count += 1
-            data = path.read_bytes()
-            said(name, data, f"the process ended: {path.name.partition('-')[0]}")
-        if done.returncode and not count:
-            count += 1
-            print(f"{name}: the process ended with {done.returncode}\n{done.stderr[-2000:]}")
-        return count
+    corpus = place / "corpus" if seed is not None else HERE / "corpus" / name
+    begin, broken, words = place / "seeds", place / "broken", place / "words"
+    for one in (corpus, begin, broken):
+        one.mkdir(parents=True, exist_ok=True)
+    first = list(targets.TARGETS[name].seeds())
+    for data in first[:: max(1, -(-len(first) // SEEDS))]:
+        (begin / hashlib.sha1(data).hexdigest()).write_bytes(data)
+    escaped = ("".join(rf"\x{byte:02x}" for byte in one) for one in seeds.TOKENS)
+    words.write_text("".join(f'"{one}"\n' for one in escaped))
+    return [
+        *(sys.executable, __file__, "--child", name, str(corpus), str(begin)),
+        *(f"-max_total_time={seconds}", f"-max_len={targets.TARGETS[name].SIZE}", "-len_control=0", f"-dict={words}"),
+        *(f"-timeout={HANG}", f"-rss_limit_mb={MEMORY}", f"-report_slow_units={HANG}", f"-artifact_prefix={broken}/"),
+        *("-print_final_stats=1", *([f"-seed={seed}"] if seed is not None else [])),
+    ]
 
 
 def _last(pattern: str, text: str) -> str:
@@ -107,7 +111,7 @@ def _last(pattern: str, text: str) -> str:
     return found[-1] if found else ""
 
 
-def said(name: str, data: bytes, what: str) -> None:
+def report(name: str, data: bytes, what: str) -> None:
     """Print one finding, and write it to a file."""
     path = FOUND / f"{name}-{hashlib.sha1(data).hexdigest()[:12]}"
     path.write_bytes(data)
@@ -131,7 +135,7 @@ def child(name: str, *arguments: str) -> int:
             kind = _kind(error)
             if kind not in kinds:
                 kinds.add(kind)
-                said(name, data, f"{type(error).__name__}: {error}")
+                report(name, data, f"{type(error).__name__}: {error}")
 
     def change(data: bytes, size: int, seed: int) -> bytes:
         by_chance = Random(seed)
