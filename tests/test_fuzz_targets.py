@@ -146,6 +146,16 @@ def test_calls_that_grow_with_what_came_before_are_suspect_and_others_are_not(
     assert fuzz_growth._by_calls(shape)
 
 
+def test_a_look_that_takes_too_long_itself_is_a_matter_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def for_ever(_: list[bytes]) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr(fuzz_growth, "LOOK", 0.02)
+    monkeypatch.setitem(fuzz_growth.WAYS, "feed", for_ever)
+    assert ["time"] == fuzz_growth.suspicions_of(fuzz_growth.Shape("feed", 16384, (b"", b"x", b"")))
+
+
 def test_a_shape_is_as_long_as_asked_for_with_its_numbers_and_turns() -> None:
     shape = fuzz_growth.Shape.of(b"\0\1a\xff<\xfe\xfd>\xffb")
     assert ("feed", 64) == (shape.way, shape.block)
