@@ -23,7 +23,7 @@ LONG = 1.5  # seconds from which on an input is looked at more closely
 ROOM = 64 * 1024 * 1024
 
 RUN = re.compile(rb"(.)\1{7,}", re.DOTALL)
-NOT_GROWTH = bytes.maketrans(b"\xfd\xfe\xff", b"???")
+NOT_GROWTH = bytes.maketrans(b"\xfc\xfd\xfe\xff", b"????")
 
 
 class TooSlow(BaseException):
