@@ -25,8 +25,10 @@ BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchma
 	--benchmark-sort=min --benchmark-columns=min,median,iqr,rounds
 # What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
 BASE ?=
+# How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
+MINUTES ?= 10
 
-.PHONY: help demo test test-all test-matrix lint format bench bench-compare ratios performance clean
+.PHONY: help demo test test-all test-matrix lint format bench bench-compare ratios performance fuzz clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -41,6 +43,7 @@ help:
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
 	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
 	@echo "make performance    the same, into docs/performance.md"
+	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
 	@echo "make clean          remove what these commands made"
 
 demo: $(VENV)/.has-streamkit
@@ -60,6 +63,7 @@ lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src typing_tests
+	MYPYPATH=fuzz $(BIN)/mypy --strict fuzz
 	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi
 
 format: $(VENV)/.has-lint
@@ -77,6 +81,9 @@ ratios: $(VENV)/.has-bench
 
 performance: $(VENV)/.has-bench
 	$(BIN)/python benches/ratios.py --into docs/performance.md $(ARGS)
+
+fuzz: $(VENV)/.has-fuzz
+	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

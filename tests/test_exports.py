@@ -65,6 +65,7 @@ TESTS_OF_NO_MODULE = {
     "test_exports",
     "test_flow",
     "test_fuzz",
+    "test_fuzz_targets",
     "test_gateway",
     "test_grammar",
     "test_hostile",

@@ -191,6 +191,22 @@ def test_feed_gives_the_events_of_feed_all(stream: bytes, places: list[int]) -> 
     assert sum(isinstance(item, Comment) for item in whole.items) == decoder.comments
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"data: a\n\ndata: b\n\nevent: x\ndata: c\n\n",
+        b"data: a\n\nid: 1\n\ndata: b\n\n: c\n\ndata: d\n\n",
+        b"x\n\ndata:a\n\ndata: b\n\ndata: c\ndata: d\n\n",
+    ],
+)
+def test_what_is_plain_for_feed_raw_does_not_depend_on_the_block(stream: bytes) -> None:
+    whole = EventDecoder().feed_raw(stream)
+    assert b"b" in whole
+    for blocks in [each_byte(stream), *halves(stream)]:
+        decoder = EventDecoder()
+        assert whole == [item for block in blocks for item in decoder.feed_raw(block)]
+
+
 # --- when things come
 
 

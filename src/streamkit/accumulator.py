@@ -188,7 +188,8 @@ class Accumulator:
             )
         self._reader.no_bytes()
         self._guard(self._assembler.add, value, out)
-        self._check_tap()
+        if self._assembler.tap_error is not None:
+            self._raise_from_tap(self._assembler.tap_error)
         return out
 
     @guarded
@@ -373,30 +374,26 @@ class Accumulator:
             raise MisuseError(_TWO_THREADS)
         if type(block) is not bytes:
             block = self._as_bytes(block)
+        reader = self._reader
         # What ends no line is only kept: that takes few frames.
-        if (LF in block or CR in block or self._reader.sniffing) and not self._room.left():
+        if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True
-            self._take_alone(block, out)
+            if self._closed or self._overran:
+                self._check_open("feed")
+                self._overrun(out)
+            if (raised := reader.read(block, out)) is not None:
+                self._ended_with(out)  # as raising returns nothing
+                raise raised
+            if self._assembler.tap_error is not None:
+                self._raise_from_tap(self._assembler.tap_error)
         except RecursionError:  # here no more can be done than to remember it
             self._overran = True
-            self._reader.abandon()
+            reader.abandon()
             raise
         finally:
             self._busy = False
-
-    def _take_alone(self, block: bytes, out: Out) -> None:
-        self._reader.settle()
-        self._check_open("feed")
-        if self._overran:
-            self._overrun(out)
-        if block:
-            raised = self._reader.read(block, out)
-            if raised is not None:
-                self._ended_with(out)  # as raising returns nothing
-                raise raised
-            self._check_tap()
 
     def _guard(self, step: Any, *arguments: Any) -> None:
         """Run `step(*arguments)`, whose last argument is `out`; a limit or a strict anomaly fails the stream."""
@@ -411,10 +408,9 @@ class Accumulator:
             self._overran = True
             raise
 
-    def _check_tap(self) -> None:
-        error, self._assembler.tap_error = self._assembler.tap_error, None
-        if error is not None:
-            raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
+    def _raise_from_tap(self, error: Exception) -> None:
+        self._assembler.tap_error = None
+        raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
 
     def _check_open(self, verb: str) -> None:
         if self._closed:

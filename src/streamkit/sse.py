@@ -289,6 +289,10 @@ class EventDecoder:
                 self._read(lead + part + b"\n\n", out, want)
                 last_id = self._id
                 continue
+            if want == RAW:  # as where all of the block is plain: the cut does not matter
+                self.events += 1
+                out.append(part)
+                continue
             draft: Any = _Draft()
             draft.data = part
             draft.event = "message"

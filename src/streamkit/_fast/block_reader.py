@@ -42,7 +42,7 @@ _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast
 class BlockReader:
     """Reads the blocks of one stream into `assembler`. `fast`: whether events may take the fast lane.
 
-    `lane`: the fast lane while it is awake, else None; `sniffing`: whether it is open what kind of body this is.
+    `lane`: the fast lane while it is awake, else None; `sniffer`: while it is open what kind of body this is, else None.
     """
 
     __slots__ = (
@@ -56,11 +56,11 @@ class BlockReader:
         "_response_limit",
         "_size",
         "_slept_at",
-        "_sniffer",
         "_tail",
         "_value_limit",
         "_wake_at",
         "lane",
+        "sniffer",
     )
 
     def __init__(self, assembler: Assembler, limits: Limits, *, fast: bool) -> None:
@@ -73,7 +73,7 @@ class BlockReader:
         self._asleep: Lane | None = None  # the lane while it sleeps
         self._slept_at = self._wake_at = 0  # events
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
-        self._sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
+        self.sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
         self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
         self._tail = b""  # the beginning of an event that may take the fast lane
         self._size = 0
@@ -99,20 +99,15 @@ class BlockReader:
         return self._decoder.comments
 
     @property
-    def sniffing(self) -> bool:
-        """Whether it is still open what kind of body this is: then every block may change something."""
-        return self._sniffer is not None
-
-    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
-        sniffer = self._sniffer
+        sniffer = self.sniffer
         return bool(self._tail or self._decoder.held or (sniffer is not None and sniffer.held.strip()))
 
     @property
     def head(self) -> bytes:
         """How the bytes began, while there is no chunk in them."""
-        return self._head if self._sniffer is None else bytes(self._sniffer.held)
+        return self._head if self.sniffer is None else bytes(self.sniffer.held)
 
     # --- the fast lane
 
@@ -141,7 +136,7 @@ class BlockReader:
 
     def no_bytes(self) -> None:
         """The stream is given as chunks: stop asking what kind of body it is."""
-        self._sniffer = None
+        self.sniffer = None
         self.pause()
 
     # --- blocks
@@ -157,15 +152,15 @@ class BlockReader:
             return None
         self._blocks += 1
         self._size += len(block)
-        if self._sniffer is not None:
+        if self.sniffer is not None:
             try:
-                block = self._sniffer.feed(block)
+                block = self.sniffer.feed(block)
             except LimitError as error:
                 self._assembler.fail(error, "limit", out)
                 return None
-            if not self._sniffer.decided or self._sniffer.body:
+            if not self.sniffer.decided or self.sniffer.body:
                 return None
-            self._sniffer = None
+            self.sniffer = None
         beginning = not self._reducer.chunks
         if beginning and len(self._head) < _HEAD:
             self._head += block[: _HEAD - len(self._head)]
@@ -290,11 +285,11 @@ class BlockReader:
 
     def close(self, out: Out) -> None:
         """The bytes are over: read what is held, and settle the outcome."""
-        if self._sniffer is not None and (text := self._sniffer.give_up()):
-            self._sniffer, self._head = None, text
+        if self.sniffer is not None and (text := self.sniffer.give_up()):
+            self.sniffer, self._head = None, text
             self._decoder.feed_raw(text)  # no line ends in it
-        if self._sniffer is not None:
-            return self._close_body(self._sniffer, out)
+        if self.sniffer is not None:
+            return self._close_body(self.sniffer, out)
         try:
             if self._tail:
                 self._decoder.feed_raw(self._tail)
@@ -312,7 +307,7 @@ class BlockReader:
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:
         """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
         data = sniffer.held
-        self._sniffer = None
+        self.sniffer = None
         if self._assembler.outcome is not None:  # it was over the limit
             return None
         if not sniffer.body:
