@@ -120,7 +120,9 @@ class Accumulator:
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._reducer = assembler.reducer
-        self._reader = BlockReader(assembler, limits, fast=fast and rules is RULES and not dialect)
+        self._reader = BlockReader(
+            assembler, limits, fast=fast and rules is RULES and (dialect is DEFAULT_DIALECT or not dialect)
+        )
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # whether the stack ended in the middle of an event

@@ -18,7 +18,7 @@ from .._decode.repair import unframed, unframed_lines
 from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies
-from ..dialect import Dialect, Interpreter
+from ..dialect import DEFAULT_DIALECT, Dialect, Interpreter
 from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
@@ -41,7 +41,7 @@ class Assembler:
         self.anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
         self.context = Context(rules, limits, self.anomalies.note)
         self.reducer = Reducer(self.context)
-        self._interpreter = Interpreter(dialect) if dialect else None
+        self._interpreter = Interpreter(dialect) if dialect is not DEFAULT_DIALECT and dialect else None
         self._documents = DocumentReader(self.anomalies, limits.max_event_values)
         self.events = 0
         self.data_bytes = 0

@@ -54,12 +54,15 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
     An entry as senders write it, with its token, number and bytes, weighs nothing: 128,000 tokens with twenty
     alternatives each are an honest stream. A `{}` weighs ten.
     """
-    entries = beside = 0
+    entries, beside = 0, []
     for token in tokens:
-        entries += 1 + len(token.top_logprobs)
+        tops = token.top_logprobs
+        entries += 1 + len(tops)
         if token.extra:
-            beside += weight(token.extra)
-        for top in token.top_logprobs:
+            beside.append(token.extra)
+        for top in tops:
             if top.extra:
-                beside += weight(top.extra)
-    return max(0, (TOKEN_BYTES * entries - 4 * size) // 24) + beside
+                beside.append(top.extra)
+    if not beside and TOKEN_BYTES * entries <= 4 * size:
+        return 0
+    return max(0, (TOKEN_BYTES * entries - 4 * size) // 24) + sum(map(weight, beside))
