@@ -29,7 +29,7 @@ import jiter
 
 from .._decode.scanning import end_of, is_heavy
 from .._decode.tolerant_json import scrub
-from ..errors import LimitError
+from ..errors import LimitError, counted
 from ..types import (
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageToolCall,
@@ -232,7 +232,9 @@ class CallTable:
     def _open(self, index: int | None) -> Call:
         maximum = self._context.limits.max_tool_calls
         if len(self.calls) >= maximum:
-            raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
+            raise LimitError(
+                f"more than {counted(maximum, 'tool call')} in a choice", limit="max_tool_calls", maximum=maximum
+            )
         self._context.keep(CALL)
         call = Call(self._context, len(self.calls), self._choice, self._waiting)
         self._by_arguments[id(call.arguments)] = call
