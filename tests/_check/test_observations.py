@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+import attrs
 import pytest
 
-from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, sse
-from streamkit import CODES, Accumulator, check_stream
+from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, read, sse
+from streamkit import CODES, Accumulator, Dialect, check_stream
+from streamkit._check.markup import MARKUP
 from streamkit._check.observations import OBSERVATIONS, Finding, Observations
 
 HELLO = delta('{"role":"assistant","content":"Hi"}')
@@ -19,6 +21,12 @@ START = delta('{"role":"assistant"}')
 USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
 THOUGHT = '{"role":"assistant","content":"<think>Hm.</think>Hi"}'
 TEXT = "The sky is blue today."
+TOKEN = '{"token":"a","logprob":-1.0}'
+OLD = [  # of the old completions API, as vLLM and llama.cpp still write it under /v1/completions
+    f'{{"id":"c1","object":"text_completion","created":7,"model":"m","choices":[{{"index":0,"text":"{text}",'
+    f'"logprobs":null,"finish_reason":{finish}}}]}}'
+    for text, finish in (("Hi", "null"), ("", '"stop"'))
+]
 
 # observation -> the plainest stream in which it is seen
 SEEN_IN: dict[str, bytes] = {
@@ -85,8 +93,18 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "think_tags": sse(delta(THOUGHT), STOP) + DONE,
     "cumulative_text": sse(START, *(delta(json.dumps({"content": TEXT[:n]})) for n in (4, 8, 12, 22)), STOP) + DONE,
+    "cumulative_logprobs": sse(
+        START,
+        *(chunk(choice("{}", more=f'"logprobs":{{"content":[{",".join([TOKEN] * n)}]}}')) for n in (1, 2, 3, 4)),
+        STOP,
+    )
+    + DONE,
+    "choice_text": sse(*OLD) + DONE,
+    "markup_in_text": sse(START, delta('{"content":"[TOOL_"}'), delta('{"content":"CALLS][{}]"}'), STOP) + DONE,
     "list_without_index": sse(START, delta('{"annotations":[{"type":"url_citation"}]}'), STOP) + DONE,
     "scalar_in_delta": sse(START, delta('{"content":"a","token_id":4}'), delta('{"content":"b","token_id":8}'), STOP)
+    + DONE,
+    "scalar_repeated": sse(START, delta('{"content":"a","flag":true}'), delta('{"content":"b","flag":true}'), STOP)
     + DONE,
     "tool_index_gap": sse(START, *calls(OPEN.replace('"index":0', '"index":1'))) + DONE,
     "tool_id_repeated": sse(START, *calls(OPEN, CLOSE.replace('"index":0', '"index":0,"id":"x"'))) + DONE,
@@ -278,3 +296,75 @@ def test_where_a_code_is_an_anomaly_too_the_report_has_the_anomaly(monkeypatch: 
     assert ["id_missing"] == [one.code for one in check_stream(stream).findings]
     monkeypatch.setitem(CODES, "id_missing", ("note", "There is no id.", "The first stands."))
     assert [] == [one.code for one in check_stream(stream).findings]
+
+
+# --- markup
+
+
+def leaks(*pieces: str, field: str = "content") -> list[str]:
+    """The markup that is reported, with who writes it."""
+    deltas = [delta(json.dumps({field: piece}, ensure_ascii=False)) for piece in pieces]
+    return [
+        one.excerpt.partition(" in: ")[0]
+        for one in traits_of(sse(START, *deltas, STOP) + DONE)
+        if one.code == "markup_in_text" and one.excerpt is not None
+    ]
+
+
+@pytest.mark.parametrize("markup", MARKUP)
+def test_markup_is_found_whole_and_cut_anywhere_with_who_writes_it(markup: str) -> None:
+    text = f"Well. {markup} and so on"
+    assert [f"{markup} ({MARKUP[markup]})"] == leaks(text) == leaks(*text)
+
+
+def test_each_markup_is_counted_once_however_it_is_cut() -> None:
+    text = '<tool_call>{"name":"f"}</tool_call>'
+    for pieces in ([text], list(text), [text[:5], text[5:]]):
+        stream = sse(START, *(delta(json.dumps({"content": piece})) for piece in pieces), STOP) + DONE
+        assert 2 == only("markup_in_text", stream).count
+
+
+@pytest.mark.parametrize("text", ["a < b", "<tool>", "[TOOL CALLS]", "<|", "<think>so</think>yes", "tool_calls"])
+def test_text_that_only_looks_like_markup_is_none(text: str) -> None:
+    assert [] == leaks(text) == leaks(*text)
+
+
+def test_a_closing_think_tag_that_nothing_opened_is_a_leak_and_in_the_reasoning_it_is_not() -> None:
+    (found,) = leaks("so it is", ".</think>", "yes")
+    assert found.startswith("</think> (")
+    assert [] == leaks("so it is.</think>", field="reasoning_content")
+    assert ["<tool_call> (Qwen, Hermes, GLM)"] == leaks("so <tool_call>", field="reasoning_content")
+
+
+def test_markup_leaks_of_each_choice_by_itself() -> None:
+    halves = [delta('{"content":"[TOOL_"}', index=0), delta('{"content":"CALLS]"}', index=1)]
+    assert "markup_in_text" not in codes(sse(*halves, STOP, delta("{}", "stop", index=1)) + DONE)
+
+
+def test_markup_in_the_text_of_an_old_completion_is_found_too() -> None:
+    assert "markup_in_text" in codes(sse(*OLD).replace(b'"Hi"', b'"<|im_end|>"') + DONE)
+
+
+# --- habits
+
+
+def test_every_habit_that_a_dialect_reads_can_be_suggested() -> None:
+    habits = {field.name for field in attrs.fields(Dialect)}
+    assert set() == habits - set(OBSERVATIONS) - set(CODES)
+
+
+def test_one_chunk_of_an_old_completion_is_enough_and_the_option_is_named() -> None:
+    found = only("choice_text", sse(*OLD) + DONE)
+    assert "`Dialect(choice_text=True)`" in found.action
+    assert "Hi" == read(*OLD, dialect=Dialect(choice_text=True)).message["content"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    "cumulative_logprobs choice_text markup_in_text scalar_in_delta finish_stop_with_calls arguments_empty"
+    " arguments_not_object think_tags cumulative_text token_index".split(),
+)
+def test_what_makes_the_response_another_than_the_unstreamed_one_is_never_clean(code: str) -> None:
+    report = check_stream(SEEN_IN[code])
+    assert code in [found.code for found in report.findings]
+    assert "clean" != report.verdict

@@ -21,6 +21,7 @@ from .._decode.remote_errors import find_error
 from ..anomalies import ignore
 from ..rules import REASONING
 from ..types import ChatCompletionMessageToolCall, CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .markup import MARKUP, Leaks
 
 __all__ = ("Chunks",)
 
@@ -43,7 +44,8 @@ class _Call:
 class _Choice:
     role: bool = False
     finish: str = ""
-    scalars: set[str] = attrs.field(factory=set)
+    scalars: dict[str, Any] = attrs.field(factory=dict)
+    leaks: dict[str, Leaks] = attrs.field(factory=dict)
     calls: dict[int, _Call] = attrs.field(factory=dict)
     last_call: int | None = None
 
@@ -165,7 +167,18 @@ class Chunks:
             if delta.get("content") or delta.get("tool_calls"):
                 self._say("finish_with_payload", f"{path}.finish_reason", finish)
         state.role = state.role or (isinstance(message, dict) and bool(message.get("role")))
+        if not delta.get("content"):  # Together repeats the content there
+            self._leaks(state, f"{path}.text", "text", choice.get("text"))
+        for name in ("content", *REASONING):
+            self._leaks(state, f"{path}.delta.{name}", name, delta.get(name))
         self._delta(state, f"{path}.delta", delta)
+
+    def _leaks(self, state: _Choice, path: str, name: str, text: Any) -> None:
+        """Markup in the text of a choice, or in its reasoning."""
+        if isinstance(text, str) and text:
+            for markup, around in state.leaks.setdefault(name, Leaks()).see(text):
+                if name not in REASONING or markup != "</think>":
+                    self._say("markup_in_text", path, f"{markup} ({MARKUP[markup]}) in: {around}")
 
     def _delta(self, state: _Choice, path: str, delta: dict[str, Any]) -> None:
         if delta.get("role"):
@@ -196,8 +209,8 @@ class Chunks:
     def _unknown(self, state: _Choice, path: str, name: str, item: Any) -> None:
         if isinstance(item, (bool, int, float)):
             if name in state.scalars:
-                self._say("scalar_in_delta", path, item)
-            state.scalars.add(name)
+                self._say("scalar_repeated" if item == state.scalars[name] else "scalar_in_delta", path, item)
+            state.scalars[name] = item
         elif isinstance(item, list) and any(isinstance(one, dict) and "index" not in one for one in item):
             self._say("list_without_index", path)
 

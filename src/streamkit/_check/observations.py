@@ -80,7 +80,7 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "role_empty": ("note", "A role is the empty string.", "It counts as none."),
     "role_repeated": ("info", "The role stands in several chunks of a choice.", "It is taken once."),
     "finish_repeated": ("note", "A choice got the same finish reason again.", "It is taken once."),
-    "finish_stop_with_calls": ("info", "A choice with tool calls finished with `stop`.", "Both stand as they are."),
+    "finish_stop_with_calls": ("note", "A choice with tool calls finished with `stop`.", "Both stand as they are."),
     "finish_calls_without_calls": ("note", "A choice finished with `tool_calls` and has none.", "It stands as it is."),
     "finish_with_payload": ("info", "A finish reason stands beside text or a tool call.", _ANY),
     "logprobs_at_start": ("info", "The chunk that opens a choice has log probabilities.", "They are taken once."),
@@ -96,8 +96,21 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "cumulative_text": (
         "note", "Each delta seems to repeat the text so far.", "`Dialect(cumulative_text=True)` reads it so.",
     ),
+    "cumulative_logprobs": (
+        "note", "Each chunk seems to repeat the log probabilities so far.", "`Dialect(cumulative_logprobs=True)` reads it so.",
+    ),
+    "choice_text": (
+        "note",
+        "Text stands on the choice, as in the old completions API (`text_completion`).",
+        "It is no content; `Dialect(choice_text=True)` reads it so.",
+    ),
+    "markup_in_text": (
+        "note", "Markup of the model's own stands in the text: a tool call, a channel, the end of a turn.",
+        "It stands as it is.",
+    ),
     "list_without_index": ("info", "A list of objects without an index stands in a delta.", "Its items are appended."),
-    "scalar_in_delta": ("info", "A number or a boolean stands in several deltas.", "The last one stands."),
+    "scalar_in_delta": ("note", "A number or a boolean of a delta changes from one to the next.", "The last one stands."),
+    "scalar_repeated": ("info", "A number or a boolean stands in several deltas, always the same.", "It is taken once."),
     # --- tool calls
     "tool_index_gap": ("note", "The indices of tool calls do not run 0, 1, 2 ….", "Calls keep the order they began in."),
     "tool_id_repeated": ("info", "The id of a tool call stands in several of its fragments.", "It is taken once."),
@@ -109,8 +122,8 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "tool_calls_empty": ("info", "A delta has an empty list of tool calls.", _ANY),
     "tool_fragments_together": ("info", "One chunk holds two fragments of one tool call.", "Both are taken, in order."),
     "calls_interleaved": ("info", "Fragments of several tool calls take turns.", "Each goes to its own call."),
-    "arguments_empty": ("info", "A tool call has no arguments, not even `{}`.", "They are the empty string."),
-    "arguments_not_object": ("info", "The arguments of a tool call are no JSON object.", "They stand as they are."),
+    "arguments_empty": ("note", "A tool call has no arguments, not even `{}`.", "They are the empty string."),
+    "arguments_not_object": ("note", "The arguments of a tool call are no JSON object.", "They stand as they are."),
     "custom_tool": ("info", "A tool call is of type `custom`.", "It is a custom tool call."),
     "function_call": ("info", "A delta has the old `function_call`.", "It is kept beside tool calls."),
     "extra_content": ("info", "`extra_content` is to be sent back in the next turn.", _KEPT),
