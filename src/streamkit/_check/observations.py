@@ -102,7 +102,7 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "choice_text": (
         "note",
         "Text stands on the choice, as in the old completions API (`text_completion`).",
-        "It is no content; `Dialect(choice_text=True)` reads it so.",
+        "It is not read as content; `Dialect(choice_text=True)` reads it so.",
     ),
     "markup_in_text": (
         "note", "Markup of the model's own stands in the text: a tool call, a channel, the end of a turn.",

@@ -110,7 +110,7 @@ def _error(report: Report) -> str:
         return f" {_sentence(said)} (`Limits({error.limit}={error.maximum})`)"
     if isinstance(error, RemoteError) and report.outcome.reason in ("remote_error", "error_body"):
         facts = [str(fact) for fact in (error.type, error.code) if fact is not None]
-        known = clipped(f" ({', '.join(facts)})", _LONG) if facts else ""
+        known = f" ({clipped(', '.join(facts), _LONG)})" if facts else ""
         return f" The sender: {said}{known}"
     return f" {_sentence(said)}."
 
