@@ -87,6 +87,7 @@ SEEN_IN: dict[str, bytes] = {
     "usage_shrinks": sse(HELLO, delta("{}", "stop", more=USAGE), chunk(more='"usage":{"prompt_tokens":1}')) + DONE,
     "reasoning_field": sse(START, delta('{"reasoning_content":"Hm."}'), HELLO, STOP) + DONE,
     "reasoning_twice": sse(START, delta('{"reasoning_content":"Hm.","reasoning":"Hm."}'), HELLO, STOP) + DONE,
+    "reasoning_object": sse(START, delta('{"reasoning_content":{"text":"Hm."}}'), HELLO, STOP) + DONE,
     "reasoning_details": sse(
         START, delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"text":"Hm."}]}'), STOP
     )

@@ -27,6 +27,7 @@ __all__ = ("Chunks",)
 
 _DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "reasoning_details"})
 _CUT = ("length", "content_filter")
+_NO_NAMES = ("null", "None", "undefined")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
 # (`"\\\\ud83d"`, the text \ud83d) is no such escape.
@@ -192,6 +193,9 @@ class Chunks:
             self._say("reasoning_field", f"{path}.{reasoning[0]}", delta[reasoning[0]])
         if len(reasoning) > 1:
             self._say("reasoning_twice", f"{path}.{reasoning[1]}", delta[reasoning[1]])
+        for name in REASONING:
+            if delta.get(name) and not isinstance(delta[name], str):
+                self._say("reasoning_object", f"{path}.{name}", delta[name])
         if delta.get("reasoning_details"):
             self._say("reasoning_details", f"{path}.reasoning_details", delta["reasoning_details"])
         if isinstance(delta.get("function_call"), dict):
@@ -252,8 +256,8 @@ class Chunks:
                 self._say("calls_interleaved", path)
         if id == "":
             self._say("tool_id_empty", f"{path}.id")
-        if name == "":
-            self._say("tool_name_empty", f"{path}.function.name")
+        if name == "" or (name in _NO_NAMES and known.named):
+            self._say("tool_name_empty", f"{path}.function.name", name or None)
         elif name and not known.named and known.arguments:
             self._say("tool_name_late", f"{path}.function.name", name)
         known.id = known.id or (id if isinstance(id, str) else "")

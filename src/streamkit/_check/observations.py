@@ -91,6 +91,7 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     # --- text and reasoning
     "reasoning_field": ("info", "Reasoning stands in a field that OpenAI does not know.", _KEPT),
     "reasoning_twice": ("info", "Reasoning stands in two fields of one delta.", "It is told of once; both are kept."),
+    "reasoning_object": ("note", "Reasoning is an object or a list, not a text.", _KEPT),
     "reasoning_details": ("info", "Reasoning comes as `reasoning_details`.", "Pieces join by type and index."),
     "think_tags": ("note", "Reasoning stands in the content, in tags.", "`Dialect(think_tags=True)` takes it out."),
     "cumulative_text": (
@@ -116,7 +117,7 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "tool_id_repeated": ("info", "The id of a tool call stands in several of its fragments.", "It is taken once."),
     "tool_id_empty": ("note", "The id of a tool call is the empty string in a fragment.", "It counts as none."),
     "tool_name_late": ("note", "The name of a tool call comes after its arguments.", "The call has both."),
-    "tool_name_empty": ("note", "The name of a tool call is the empty string in a fragment.", "It counts as none."),
+    "tool_name_empty": ("note", "The name of a tool call is empty in a fragment, or the word `null`.", "It counts as none."),
     "tool_type_null": ("info", "The type of a tool call is null in a fragment.", "It counts as none."),
     "tool_function_null": ("note", "The function of a tool call is null in a fragment.", "It counts as none."),
     "tool_calls_empty": ("info", "A delta has an empty list of tool calls.", _ANY),

@@ -133,6 +133,10 @@ class Call:
 _TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatCompletionToolType.FUNCTION}
 
 
+_NO_NAMES = frozenset({"null", "None", "undefined"})
+"""Words that gateways write in later fragments for a name that is absent; a call that begins with one is called so."""
+
+
 class CallTable:
     """The tool calls of one choice, and where each fragment belongs."""
 
@@ -156,6 +160,8 @@ class CallTable:
         name = (function.name if function is not None else None) or ""
         if custom and not name and custom.get("name") is not None:
             name = _text(custom["name"])
+        if name in _NO_NAMES and (slot := self.at(fragment.index)) is not None and slot.name:
+            name = ""
         arguments = function.arguments if function is not None else None
         if custom and custom.get("input") is not None:
             arguments = (arguments or "") + _text(custom["input"])
