@@ -94,6 +94,8 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "think_tags": sse(delta(THOUGHT), STOP) + DONE,
     "cumulative_text": sse(START, *(delta(json.dumps({"content": TEXT[:n]})) for n in (4, 8, 12, 22)), STOP) + DONE,
+    "text_replayed": sse(START, *(delta(json.dumps({"content": one})) for one in (TEXT[:9], TEXT[9:], TEXT)), STOP)
+    + DONE,
     "cumulative_logprobs": sse(
         START,
         *(chunk(choice("{}", more=f'"logprobs":{{"content":[{",".join([TOKEN] * n)}]}}')) for n in (1, 2, 3, 4)),
@@ -362,10 +364,16 @@ def test_one_chunk_of_an_old_completion_is_enough_and_the_option_is_named() -> N
 
 @pytest.mark.parametrize(
     "code",
-    "cumulative_logprobs choice_text markup_in_text scalar_in_delta finish_stop_with_calls arguments_empty"
+    "cumulative_logprobs choice_text text_replayed reasoning_object markup_in_text scalar_in_delta finish_stop_with_calls arguments_empty"
     " arguments_not_object think_tags cumulative_text token_index".split(),
 )
 def test_what_makes_the_response_another_than_the_unstreamed_one_is_never_clean(code: str) -> None:
     report = check_stream(SEEN_IN[code])
     assert code in [found.code for found in report.findings]
     assert "clean" != report.verdict
+
+
+def test_a_text_that_only_repeats_a_part_of_itself_is_no_replay() -> None:
+    for pieces in ((TEXT, TEXT), ("ha", "ha", "haha"), (TEXT[:9], TEXT[9:], TEXT[:9])):
+        deltas = [delta(json.dumps({"content": piece})) for piece in pieces]
+        assert "text_replayed" not in codes(sse(START, *deltas, STOP) + DONE)

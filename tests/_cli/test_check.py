@@ -381,9 +381,9 @@ def test_several_streams_are_summed_up_by_code_and_sender(folder: Path, capsys: 
     recorded(folder, "zeta", "odd", ODD, 0.5)
     expected = """\
   SEVERITY   CODE             STREAMS  SENDERS
-  truncated  no_finish              1  not a trace 1
-  repaired   index_missing          5  acme 3, not a trace 1, zeta 1
-  note       finish_repeated        1  not a trace 1
+  truncated  no_finish              1  unknown 1
+  repaired   index_missing          5  acme 3, unknown 1, zeta 1
+  note       finish_repeated        1  unknown 1
 
 8 streams: 1 clean, 1 with notes, 6 faulty
 """
@@ -398,7 +398,7 @@ def test_a_summary_fits_into_40_columns(folder: Path, monkeypatch: pytest.Monkey
         recorded(folder, f"sender-{number}", "odd", ODD, 0.5)
     out = check(capsys, "--format", "summary", ".")[1]
     assert 40 >= max(map(len, out.splitlines()))
-    assert "  repaired   index_missing\n    10 streams: not a trace 1, sender-0\n" in out
+    assert "  repaired   index_missing\n    10 streams: unknown 1, sender-0 1," in out
 
 
 # --- folders

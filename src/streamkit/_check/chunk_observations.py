@@ -27,6 +27,7 @@ __all__ = ("Chunks",)
 
 _DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "reasoning_details"})
 _CUT = ("length", "content_filter")
+_LONG = 16  # characters: "ha", "ha", "haha" is a laugh
 _NO_NAMES = ("null", "None", "undefined")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
@@ -47,6 +48,8 @@ class _Choice:
     finish: str = ""
     scalars: dict[str, Any] = attrs.field(factory=dict)
     leaks: dict[str, Leaks] = attrs.field(factory=dict)
+    texts: dict[str, list[str]] = attrs.field(factory=dict)  # the pieces of each text so far
+    lengths: dict[str, int] = attrs.field(factory=dict)
     calls: dict[int, _Call] = attrs.field(factory=dict)
     last_call: int | None = None
 
@@ -172,6 +175,7 @@ class Chunks:
             self._leaks(state, f"{path}.text", "text", choice.get("text"))
         for name in ("content", *REASONING):
             self._leaks(state, f"{path}.delta.{name}", name, delta.get(name))
+            self._replay(state, f"{path}.delta.{name}", name, delta.get(name))
         self._delta(state, f"{path}.delta", delta)
 
     def _leaks(self, state: _Choice, path: str, name: str, text: Any) -> None:
@@ -180,6 +184,16 @@ class Chunks:
             for markup, around in state.leaks.setdefault(name, Leaks()).see(text):
                 if name not in REASONING or markup != "</think>":
                     self._say("markup_in_text", path, f"{markup} ({MARKUP[markup]}) in: {around}")
+
+    def _replay(self, state: _Choice, path: str, name: str, text: Any) -> None:
+        """A piece that is all of the text so far: joined only where the lengths agree, which costs no more than the piece."""
+        if not isinstance(text, str) or not text:
+            return
+        pieces, length = state.texts.setdefault(name, []), state.lengths.get(name, 0)
+        if len(pieces) > 1 and len(text) == length >= _LONG and "".join(pieces) == text:
+            self._say("text_replayed", path, text)
+        pieces.append(text)
+        state.lengths[name] = length + len(text)
 
     def _delta(self, state: _Choice, path: str, delta: dict[str, Any]) -> None:
         if delta.get("role"):

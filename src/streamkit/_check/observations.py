@@ -97,6 +97,9 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "cumulative_text": (
         "note", "Each delta seems to repeat the text so far.", "`Dialect(cumulative_text=True)` reads it so.",
     ),
+    "text_replayed": (
+        "note", "A delta repeats all of the text so far.", "It adds; `Dialect(cumulative_text=True)` takes it once.",
+    ),
     "cumulative_logprobs": (
         "note", "Each chunk seems to repeat the log probabilities so far.", "`Dialect(cumulative_logprobs=True)` reads it so.",
     ),

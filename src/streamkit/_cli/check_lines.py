@@ -95,7 +95,7 @@ class Summary:
             each = sorted(senders.items(), key=lambda item: (-item[1], item[0]))
             total, named = (
                 sum(senders.values()),
-                ", ".join(f"{sender or 'not a trace'} {count}" for sender, count in each),
+                ", ".join(f"{sender or 'unknown'} {count}" for sender, count in each),
             )
             severity = paint(colour, f"{word:<9}")
             if short:
