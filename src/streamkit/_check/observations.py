@@ -11,7 +11,6 @@ stream is no observation. Where a code is an anomaly as well, the anomaly is wha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -212,7 +211,7 @@ class Observations:
             self._counts[code] += 1
             return
         self._counts[code] = 1
-        shown = None if found is None else excerpt(found if isinstance(found, (str, bytes)) else json.dumps(found))
+        shown = None if found is None else excerpt(found)
         self._seen[code] = Finding(code, *OBSERVATIONS[code], path, event, 1, shown)
 
 
