@@ -129,6 +129,8 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "arguments_empty": sse(START, *calls('{"index":0,"id":"x","function":{"name":"f","arguments":""}}')) + DONE,
     "arguments_not_object": sse(START, *calls('{"index":0,"id":"x","function":{"name":"f","arguments":"12"}}')) + DONE,
+    "call_cut_off": sse(START, *calls(OPEN)[:-1], delta("{}", "length")) + DONE,
+    "content_blank": sse(START, delta('{"content":"\\n"}'), *calls(OPEN, CLOSE)) + DONE,
     "custom_tool": sse(START, *calls('{"index":0,"id":"x","type":"custom","custom":{"name":"f","input":"a"}}')) + DONE,
     "function_call": sse(START, delta('{"function_call":{"name":"f","arguments":"{}"}}', "function_call")) + DONE,
     "extra_content": sse(
@@ -233,9 +235,9 @@ def test_what_only_the_end_can_tell_is_not_said_of_a_stream_that_breaks_off() ->
     assert set() == codes(sse(delta('{"content":"a"}')))
 
 
-def test_arguments_that_a_length_limit_cut_off_are_no_trait() -> None:
+def test_arguments_that_a_length_limit_cut_off_are_no_fault_but_the_call_is_not_whole() -> None:
     cut = [*calls(OPEN)[:-1], delta("{}", "length")]
-    assert set() == codes(sse(START, *cut) + DONE)
+    assert {"call_cut_off"} == codes(sse(START, *cut) + DONE)
 
 
 def test_the_end_of_a_line_is_one_however_its_cr_and_lf_are_cut() -> None:
@@ -364,7 +366,7 @@ def test_one_chunk_of_an_old_completion_is_enough_and_the_option_is_named() -> N
 
 @pytest.mark.parametrize(
     "code",
-    "cumulative_logprobs choice_text text_replayed reasoning_object markup_in_text scalar_in_delta finish_stop_with_calls arguments_empty"
+    "cumulative_logprobs choice_text text_replayed reasoning_object markup_in_text scalar_in_delta finish_stop_with_calls call_cut_off content_blank arguments_empty"
     " arguments_not_object think_tags cumulative_text token_index".split(),
 )
 def test_what_makes_the_response_another_than_the_unstreamed_one_is_never_clean(code: str) -> None:

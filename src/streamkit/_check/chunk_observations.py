@@ -99,8 +99,12 @@ class Chunks:
                 self._say("finish_stop_with_calls", f"{path}.finish_reason")
             elif not calls and whole.message.function_call is None and whole.finish_reason == "tool_calls":
                 self._say("finish_calls_without_calls", f"{path}.finish_reason")
-            if whole.finish_reason in _CUT:
-                continue  # arguments that were cut off are no fault of their writer
+            if calls and whole.message.content and whole.message.content.isspace():
+                self._say("content_blank", f"{path}.delta.content", whole.message.content)
+            if whole.finish_reason in _CUT:  # arguments that were cut off are no fault of their writer
+                if calls:
+                    self._say("call_cut_off", f"{path}.delta.tool_calls[{len(calls) - 1}]", str(whole.finish_reason))
+                continue
             for number, call in enumerate(calls):
                 if isinstance(call, ChatCompletionMessageToolCall):
                     self._arguments(call.function.arguments, f"{path}.delta.tool_calls[{number}].function.arguments")

@@ -127,6 +127,8 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "calls_interleaved": ("info", "Fragments of several tool calls take turns.", "Each goes to its own call."),
     "arguments_empty": ("note", "A tool call has no arguments, not even `{}`.", "They are the empty string."),
     "arguments_not_object": ("note", "The arguments of a tool call are no JSON object.", "They stand as they are."),
+    "call_cut_off": ("note", "A tool call was cut off by a limit on tokens or by a filter.", "It is not complete."),
+    "content_blank": ("note", "The content beside tool calls is nothing but white space.", "It stands as it is."),
     "custom_tool": ("info", "A tool call is of type `custom`.", "It is a custom tool call."),
     "function_call": ("info", "A delta has the old `function_call`.", "It is kept beside tool calls."),
     "extra_content": ("info", "`extra_content` is to be sent back in the next turn.", _KEPT),
