@@ -16,6 +16,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from _check.test_observations import SEEN_IN as OBSERVATIONS_SEEN_IN  # noqa: E402
 from streamkit import CODES  # noqa: E402
 from streamkit._check.known_client_bugs import clients_of  # noqa: E402
+from streamkit._check.markup import MARKUP  # noqa: E402
 from streamkit._check.observations import OBSERVATIONS  # noqa: E402
 from streamkit.outcome import REASONS  # noqa: E402
 from test_anomalies import SEEN_IN as ANOMALIES_SEEN_IN  # noqa: E402
@@ -61,6 +62,12 @@ def page() -> str:
         "## Observations\n",
         *_overview(observations),
         *(line for code, row in observations.items() for line in _section(code, *row, OBSERVATIONS_SEEN_IN.get(code))),
+        "## Markup in text\n",
+        "What `markup_in_text` looks for, and which models write it. An honest answer may quote it, too.\n",
+        "| markup | models |",
+        "|---|---|",
+        *(f"| `{markup.replace('|', chr(92) + '|')}` | {models} |" for markup, models in MARKUP.items()),
+        "",
         "## Endings\n",
         "Streams that are not complete, by `outcome.reason`. Listed are those that some clients are known to misread.\n",
         *(line for reason, row in REASONS.items() if row[0] != "complete" for line in _ending(reason, *row)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from helpers.wire import choice, chunk, delta, read
-from streamkit import Accumulator, Dialect, structure
+from helpers.wire import DONE, choice, chunk, delta, read, sse
+from streamkit import Accumulator, Dialect, MisuseError, structure
 from streamkit.dialect import suggest
 from streamkit.types import CreateChatCompletionStreamResponse
 
@@ -100,3 +101,41 @@ def test_a_suggestion_can_be_passed_on() -> None:
     response = accumulator.snapshot()
     assert response is not None
     assert "A long enough text" == response.choices[0].message.content
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_dialect_is_suggested_for_the_bytes_of_a_stream(kind: type[Any]) -> None:
+    stream = b": ping\n\n" + sse(*contents("A", "A long", "A long enough", "A long enough text"), "[]") + DONE
+    assert Dialect(cumulative_text=True) == suggest(kind(stream))
+    assert Dialect(cumulative_text=True) == suggest(kind(stream.removesuffix(b"\n\n" + DONE)))
+
+
+def test_for_bytes_that_are_no_stream_nothing_is_suggested() -> None:
+    for data in (b"", b"<html>", DONE, b"data: {\n\n", b'{"error":"busy"}', sse("[" * 2000)):
+        assert Dialect() == suggest(data)
+
+
+def test_what_stands_after_done_is_no_evidence() -> None:
+    late = sse(*contents("A", "A long", "A long enough", "A long enough text"))
+    assert Dialect() == suggest(sse(*contents("Hi")) + DONE + late)
+
+
+def test_one_chunk_of_an_old_completion_is_evidence_enough() -> None:
+    old = '{"id":"c1","object":"text_completion","created":7,"model":"m","choices":[{"index":0,"text":"Hi"}]}'
+    assert Dialect(choice_text=True) == suggest(sse(old) + DONE)
+    assert Dialect() == suggest(sse(old.replace("text_completion", "chat.completion.chunk")) + DONE)
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        ("data: {}", "not str"),
+        (5, "not int"),
+        ({"choices": []}, "not dict"),
+        ([b"data: {}"], "join the blocks"),
+        ([{"choices": []}], "not dict"),
+    ],
+)
+def test_what_holds_no_chunks_is_misuse(stream: Any, said: str) -> None:
+    with pytest.raises(MisuseError, match=said):
+        suggest(stream)

@@ -13,9 +13,12 @@ from streamkit.errors import (
     Problem,
     RemoteError,
     SenderError,
+    SourceError,
     StreamError,
     TruncatedError,
     ValidationError,
+    counted,
+    excerpt,
 )
 
 HALF = sse(delta('{"content":"Hel"}'))
@@ -162,3 +165,32 @@ def test_an_excerpt_of_any_bytes_can_be_printed() -> None:
     error = failure(b"<\xff\xfe\xf0\x9f\x98")
     assert error.excerpt is not None
     assert "<\ufffd\ufffd\ufffd" == error.excerpt.encode().decode()
+
+
+# --- words
+
+
+def test_an_excerpt_shows_a_value_as_the_json_that_it_was() -> None:
+    assert '{"a":null,"b":[true,1.5,"ü"]}' == excerpt({"a": None, "b": [True, 1.5, "ü"]})
+    assert ("null", "false", "a", "a") == (excerpt(None), excerpt(False), excerpt("a"), excerpt(b"a"))
+
+
+@pytest.mark.parametrize(
+    "message, cause, text",
+    [
+        ("the source broke", OSError("reset"), "the source broke <- OSError: reset"),
+        ("the source broke: OSError: reset", OSError("reset"), "the source broke: OSError: reset"),
+        ("the source broke: reset", OSError("reset"), "the source broke: reset <- OSError"),
+        ("the source broke", OSError(), "the source broke <- OSError"),
+    ],
+)
+def test_the_text_of_a_cause_stands_in_an_error_once(message: str, cause: Exception, text: str) -> None:
+    error = SourceError(message)
+    error.__cause__ = cause
+    assert text == str(error)
+
+
+def test_one_of_a_thing_is_written_in_the_singular() -> None:
+    assert ("1 block", "0 blocks", "2 blocks") == (counted(1, "block"), counted(0, "block"), counted(2, "block"))
+    assert "1,000 bytes" == counted(1000, "byte", ",")
+    assert "more than 1 choice" == failure(HALF + sse(delta(index=1)), limits=Limits(max_choices=1)).message

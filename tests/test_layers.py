@@ -41,6 +41,7 @@ NEIGHBOURS = frozenset(
         ("events", "anomalies"),
         ("events", "outcome"),
         ("events", "types"),
+        ("dialect", "_decode"),
         ("_fast", "_fold"),
         ("accumulator", "_fast"),
         ("accumulator", "_fold"),

@@ -14,14 +14,20 @@ Cost: O(what the chunk carries) a chunk; nothing where the Dialect says nothing,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import attrs
 
 from ._arguments import bool_field
+from ._decode.chunk_reader import is_chunk, read_chunk
+from ._decode.documents import DONE, DocumentReader
 from ._field_docs import show_fields
+from .anomalies import Anomalies, ignore
+from .errors import LimitError, MisuseError
+from .limits import DEFAULT_LIMITS
+from .sse import EventDecoder
 from .types import (
     ChatChoiceStream,
     ChatCompletionStreamResponseDelta,
@@ -221,18 +227,27 @@ class _ThinkTags:
         return blanks
 
 
-def suggest(chunks: Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
-    """The Dialect that reads a recorded stream best. A suggestion: look at the stream before you use it.
+def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
+    """Return the Dialect that reads a recorded stream best. A suggestion: look at the stream before you use it.
 
-    It wants clear evidence: several deltas in a row of the habit's shape, and none against it.
+    `stream`: the bytes of its body, or its chunks. It wants clear evidence: several deltas in a row of the habit's shape,
+    and none against it. Raises `MisuseError` for a str or whatever else holds no chunks.
     """
+    if isinstance(stream, (bytes, bytearray, memoryview)):
+        chunks: Iterable[CreateChatCompletionStreamResponse] = _chunks_in(bytes(stream))
+    elif isinstance(stream, Iterable) and not isinstance(stream, (str, Mapping)):
+        chunks = map(_checked, stream)
+    else:
+        raise MisuseError(f"suggest() takes the bytes of a stream, or its chunks, not {type(stream).__name__}")
     indices: list[int] = []
     texts: dict[int, list[str]] = {}
     aside = 0  # choices with text beside a delta without any
+    old = False  # whether a chunk says that it is of the old completions API
     tokens: dict[int, list[list[Any]]] = {}
     single = True
     for chunk in chunks:
         single = single and len(chunk.choices) <= 1
+        old = old or chunk.object == "text_completion"
         for choice in chunk.choices:
             indices.append(choice.index)
             if choice.delta.content:
@@ -247,10 +262,38 @@ def suggest(chunks: Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
         token_index=counting,
         cumulative_text=any(_grows(pieces) for pieces in texts.values()),
         cumulative_logprobs=any(_repeats(lists) for lists in tokens.values()),
-        choice_text=aside >= _ENOUGH and not texts,
+        choice_text=aside >= (1 if old else _ENOUGH) and not texts,
         think_tags=any("".join(p).lstrip().startswith(_OPEN) for p in texts.values())
         or any(text.lstrip().startswith(_OPEN) for text in joined),
     )
+
+
+def _checked(chunk: Any) -> CreateChatCompletionStreamResponse:
+    if not isinstance(chunk, CreateChatCompletionStreamResponse):
+        hint = ": join the blocks of a stream, b''.join(blocks)" if isinstance(chunk, (bytes, int)) else ""
+        raise MisuseError(
+            f"suggest() takes chunks, CreateChatCompletionStreamResponse, not {type(chunk).__name__}{hint}"
+        )
+    return chunk
+
+
+def _chunks_in(data: bytes) -> Iterator[CreateChatCompletionStreamResponse]:
+    """The chunks of a body. What is odd in it is left to `Accumulator.anomalies`; what cannot be read ends it."""
+    decoder = EventDecoder(max_event_bytes=max(len(data), 1))
+    documents = DocumentReader(Anomalies(maximum=1), DEFAULT_LIMITS.max_event_values)
+    last = None
+    try:
+        events = decoder.feed(data)
+        last = decoder.close()
+        for event in events if last is None else [*events, last]:
+            for document in documents.read(event):
+                if document == DONE:
+                    return
+                for value in document if isinstance(document, list) else [document]:
+                    if isinstance(value, dict) and is_chunk(value):
+                        yield read_chunk(value, ignore)
+    except LimitError:
+        return
 
 
 def _counts(indices: list[int]) -> bool:

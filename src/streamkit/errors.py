@@ -17,6 +17,7 @@ what had come until then (`partial`), so that nothing already received is lost w
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -44,8 +45,12 @@ EXCERPT = 120  # characters: enough to recognise an event by, little enough for 
 
 
 def excerpt(data: object) -> str:
-    """The start of `data` as printable text of at most 120 characters, for an error message."""
-    text = bytes(data[: EXCERPT * 4]).decode("utf-8", "replace") if isinstance(data, (bytes, bytearray)) else str(data)
+    """Return the start of `data` as text of at most 120 characters, for an error message: bytes as UTF-8, a text as it
+    is, a value that was decoded as the JSON that it was."""
+    if isinstance(data, (bytes, bytearray)):
+        text = bytes(data[: EXCERPT * 4]).decode("utf-8", "replace")
+    else:
+        text = data if isinstance(data, str) else _as_json(data)
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
@@ -56,6 +61,22 @@ def shown(value: object) -> str:
         return excerpt(repr(value))
     except Exception:  # a list nested 1,000 deep; a number of more digits than Python writes; an odd `__repr__`
         return f"a value of the type {type(value).__name__}"
+
+
+def _as_json(value: object) -> str:
+    """Return `value` as JSON; as Python shows it only where it is no JSON: an exception, a bare object."""
+    if not (value is None or isinstance(value, (dict, list, bool, int, float))):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
+
+
+def counted(number: int, what: str, form: str = "") -> str:
+    """Return `1 block`, `2 blocks`: the only place that knows how a plural is written. `form`: of the number, as in
+    `format` (`,` for 1,000)."""
+    return f"{number:{form}} {what}{'' if number == 1 else 's'}"
 
 
 class StreamError(Exception):
@@ -100,7 +121,15 @@ class StreamError(Exception):
         text = _words(self.message) + (f" ({', '.join(where)})" if where else "")
         text += f": {shown(self.excerpt)}" if self.excerpt is not None else ""
         cause = self.__cause__  # of a stream that broke off: what the client raised
-        return text if cause is None else f"{text} <- {type(cause).__name__}: {excerpt(cause)}"
+        return text if cause is None else f"{text}{_after(text, cause)}"
+
+
+def _after(text: str, cause: BaseException) -> str:
+    """Return what `text` does not say yet of the cause: some messages quote it, and it is read once only."""
+    kind, said = type(cause).__name__, excerpt(cause)
+    if said and said not in text:
+        return f" <- {kind}: {said}"
+    return "" if kind in text else f" <- {kind}"
 
 
 def _words(value: object) -> str:

@@ -25,7 +25,7 @@ import attrs
 
 from ._arguments import whole
 from ._field_docs import show_fields
-from .errors import LimitError, MisuseError, shown
+from .errors import LimitError, MisuseError, counted, shown
 
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
 
@@ -386,9 +386,17 @@ class EventDecoder:
     def _too_large(self) -> LimitError:
         """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
         if self._flooded:
-            limit, maximum, text = "max_comments", self._most_comments, f"more than {self._most_comments} comments"
+            limit, maximum, text = (
+                "max_comments",
+                self._most_comments,
+                f"more than {counted(self._most_comments, 'comment')}",
+            )
         else:
-            limit, maximum, text = "max_event_bytes", self._maximum, f"an event of more than {self._maximum} bytes"
+            limit, maximum, text = (
+                "max_event_bytes",
+                self._maximum,
+                f"an event of more than {counted(self._maximum, 'byte')}",
+            )
         return LimitError(text, limit=limit, maximum=maximum, event=self.events + 1)
 
 

@@ -36,7 +36,7 @@ _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how gzip and zstd begin
 
 def _expect(good: bool, name: str, expected: str, got: object) -> None:
     if not good:
-        raise MisuseError(f"expected {expected}", path=f"$.{name}", excerpt=excerpt(repr(got)))
+        raise MisuseError(f"expected {expected}", path=f"$.{name}", excerpt=excerpt(got))
 
 
 @attrs.frozen
@@ -170,8 +170,8 @@ def _block(fields: dict[str, Any]) -> Block:
             case {"t": t, "base64": str(encoded)} if "text" not in fields:
                 return Block(t, base64.b64decode(encoded, validate=True))
     except ValueError as error:
-        raise MisuseError(f"expected bytes, {error}", excerpt=excerpt(repr(fields))) from None
-    raise MisuseError('expected "t" and one of "text" and "base64"', excerpt=excerpt(repr(fields)))
+        raise MisuseError(f"expected bytes, {error}", excerpt=excerpt(fields)) from None
+    raise MisuseError('expected "t" and one of "text" and "base64"', excerpt=excerpt(fields))
 
 
 def write_trace(trace: Trace, target: str | os.PathLike[str] | IO[bytes]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+import attrs
 import pytest
 
-from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, sse
-from streamkit import CODES, Accumulator, check_stream
+from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, read, sse
+from streamkit import CODES, Accumulator, Dialect, check_stream
+from streamkit._check.markup import MARKUP
 from streamkit._check.observations import OBSERVATIONS, Finding, Observations
 
 HELLO = delta('{"role":"assistant","content":"Hi"}')
@@ -19,6 +21,12 @@ START = delta('{"role":"assistant"}')
 USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
 THOUGHT = '{"role":"assistant","content":"<think>Hm.</think>Hi"}'
 TEXT = "The sky is blue today."
+TOKEN = '{"token":"a","logprob":-1.0}'
+OLD = [  # of the old completions API, as vLLM and llama.cpp still write it under /v1/completions
+    f'{{"id":"c1","object":"text_completion","created":7,"model":"m","choices":[{{"index":0,"text":"{text}",'
+    f'"logprobs":null,"finish_reason":{finish}}}]}}'
+    for text, finish in (("Hi", "null"), ("", '"stop"'))
+]
 
 # observation -> the plainest stream in which it is seen
 SEEN_IN: dict[str, bytes] = {
@@ -79,14 +87,27 @@ SEEN_IN: dict[str, bytes] = {
     "usage_shrinks": sse(HELLO, delta("{}", "stop", more=USAGE), chunk(more='"usage":{"prompt_tokens":1}')) + DONE,
     "reasoning_field": sse(START, delta('{"reasoning_content":"Hm."}'), HELLO, STOP) + DONE,
     "reasoning_twice": sse(START, delta('{"reasoning_content":"Hm.","reasoning":"Hm."}'), HELLO, STOP) + DONE,
+    "reasoning_object": sse(START, delta('{"reasoning_content":{"text":"Hm."}}'), HELLO, STOP) + DONE,
     "reasoning_details": sse(
         START, delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"text":"Hm."}]}'), STOP
     )
     + DONE,
     "think_tags": sse(delta(THOUGHT), STOP) + DONE,
     "cumulative_text": sse(START, *(delta(json.dumps({"content": TEXT[:n]})) for n in (4, 8, 12, 22)), STOP) + DONE,
+    "text_replayed": sse(START, *(delta(json.dumps({"content": one})) for one in (TEXT[:9], TEXT[9:], TEXT)), STOP)
+    + DONE,
+    "cumulative_logprobs": sse(
+        START,
+        *(chunk(choice("{}", more=f'"logprobs":{{"content":[{",".join([TOKEN] * n)}]}}')) for n in (1, 2, 3, 4)),
+        STOP,
+    )
+    + DONE,
+    "choice_text": sse(*OLD) + DONE,
+    "markup_in_text": sse(START, delta('{"content":"[TOOL_"}'), delta('{"content":"CALLS][{}]"}'), STOP) + DONE,
     "list_without_index": sse(START, delta('{"annotations":[{"type":"url_citation"}]}'), STOP) + DONE,
     "scalar_in_delta": sse(START, delta('{"content":"a","token_id":4}'), delta('{"content":"b","token_id":8}'), STOP)
+    + DONE,
+    "scalar_repeated": sse(START, delta('{"content":"a","flag":true}'), delta('{"content":"b","flag":true}'), STOP)
     + DONE,
     "tool_index_gap": sse(START, *calls(OPEN.replace('"index":0', '"index":1'))) + DONE,
     "tool_id_repeated": sse(START, *calls(OPEN, CLOSE.replace('"index":0', '"index":0,"id":"x"'))) + DONE,
@@ -108,6 +129,8 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "arguments_empty": sse(START, *calls('{"index":0,"id":"x","function":{"name":"f","arguments":""}}')) + DONE,
     "arguments_not_object": sse(START, *calls('{"index":0,"id":"x","function":{"name":"f","arguments":"12"}}')) + DONE,
+    "call_cut_off": sse(START, *calls(OPEN)[:-1], delta("{}", "length")) + DONE,
+    "content_blank": sse(START, delta('{"content":"\\n"}'), *calls(OPEN, CLOSE)) + DONE,
     "custom_tool": sse(START, *calls('{"index":0,"id":"x","type":"custom","custom":{"name":"f","input":"a"}}')) + DONE,
     "function_call": sse(START, delta('{"function_call":{"name":"f","arguments":"{}"}}', "function_call")) + DONE,
     "extra_content": sse(
@@ -212,9 +235,9 @@ def test_what_only_the_end_can_tell_is_not_said_of_a_stream_that_breaks_off() ->
     assert set() == codes(sse(delta('{"content":"a"}')))
 
 
-def test_arguments_that_a_length_limit_cut_off_are_no_trait() -> None:
+def test_arguments_that_a_length_limit_cut_off_are_no_fault_but_the_call_is_not_whole() -> None:
     cut = [*calls(OPEN)[:-1], delta("{}", "length")]
-    assert set() == codes(sse(START, *cut) + DONE)
+    assert {"call_cut_off"} == codes(sse(START, *cut) + DONE)
 
 
 def test_the_end_of_a_line_is_one_however_its_cr_and_lf_are_cut() -> None:
@@ -278,3 +301,81 @@ def test_where_a_code_is_an_anomaly_too_the_report_has_the_anomaly(monkeypatch: 
     assert ["id_missing"] == [one.code for one in check_stream(stream).findings]
     monkeypatch.setitem(CODES, "id_missing", ("note", "There is no id.", "The first stands."))
     assert [] == [one.code for one in check_stream(stream).findings]
+
+
+# --- markup
+
+
+def leaks(*pieces: str, field: str = "content") -> list[str]:
+    """The markup that is reported, with who writes it."""
+    deltas = [delta(json.dumps({field: piece}, ensure_ascii=False)) for piece in pieces]
+    return [
+        one.excerpt.partition(" in: ")[0]
+        for one in traits_of(sse(START, *deltas, STOP) + DONE)
+        if one.code == "markup_in_text" and one.excerpt is not None
+    ]
+
+
+@pytest.mark.parametrize("markup", MARKUP)
+def test_markup_is_found_whole_and_cut_anywhere_with_who_writes_it(markup: str) -> None:
+    text = f"Well. {markup} and so on"
+    assert [f"{markup} ({MARKUP[markup]})"] == leaks(text) == leaks(*text)
+
+
+def test_each_markup_is_counted_once_however_it_is_cut() -> None:
+    text = '<tool_call>{"name":"f"}</tool_call>'
+    for pieces in ([text], list(text), [text[:5], text[5:]]):
+        stream = sse(START, *(delta(json.dumps({"content": piece})) for piece in pieces), STOP) + DONE
+        assert 2 == only("markup_in_text", stream).count
+
+
+@pytest.mark.parametrize("text", ["a < b", "<tool>", "[TOOL CALLS]", "<|", "<think>so</think>yes", "tool_calls"])
+def test_text_that_only_looks_like_markup_is_none(text: str) -> None:
+    assert [] == leaks(text) == leaks(*text)
+
+
+def test_a_closing_think_tag_that_nothing_opened_is_a_leak_and_in_the_reasoning_it_is_not() -> None:
+    (found,) = leaks("so it is", ".</think>", "yes")
+    assert found.startswith("</think> (")
+    assert [] == leaks("so it is.</think>", field="reasoning_content")
+    assert ["<tool_call> (Qwen, Hermes, GLM)"] == leaks("so <tool_call>", field="reasoning_content")
+
+
+def test_markup_leaks_of_each_choice_by_itself() -> None:
+    halves = [delta('{"content":"[TOOL_"}', index=0), delta('{"content":"CALLS]"}', index=1)]
+    assert "markup_in_text" not in codes(sse(*halves, STOP, delta("{}", "stop", index=1)) + DONE)
+
+
+def test_markup_in_the_text_of_an_old_completion_is_found_too() -> None:
+    assert "markup_in_text" in codes(sse(*OLD).replace(b'"Hi"', b'"<|im_end|>"') + DONE)
+
+
+# --- habits
+
+
+def test_every_habit_that_a_dialect_reads_can_be_suggested() -> None:
+    habits = {field.name for field in attrs.fields(Dialect)}
+    assert set() == habits - set(OBSERVATIONS) - set(CODES)
+
+
+def test_one_chunk_of_an_old_completion_is_enough_and_the_option_is_named() -> None:
+    found = only("choice_text", sse(*OLD) + DONE)
+    assert "`Dialect(choice_text=True)`" in found.action
+    assert "Hi" == read(*OLD, dialect=Dialect(choice_text=True)).message["content"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    "cumulative_logprobs choice_text text_replayed reasoning_object markup_in_text scalar_in_delta finish_stop_with_calls call_cut_off content_blank arguments_empty"
+    " arguments_not_object think_tags cumulative_text token_index".split(),
+)
+def test_what_makes_the_response_another_than_the_unstreamed_one_is_never_clean(code: str) -> None:
+    report = check_stream(SEEN_IN[code])
+    assert code in [found.code for found in report.findings]
+    assert "clean" != report.verdict
+
+
+def test_a_text_that_only_repeats_a_part_of_itself_is_no_replay() -> None:
+    for pieces in ((TEXT, TEXT), ("ha", "ha", "haha"), (TEXT[:9], TEXT[9:], TEXT[:9])):
+        deltas = [delta(json.dumps({"content": piece})) for piece in pieces]
+        assert "text_replayed" not in codes(sse(START, *deltas, STOP) + DONE)

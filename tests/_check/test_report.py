@@ -161,11 +161,29 @@ def test_what_cannot_hold_a_stream_is_misuse_and_a_broken_trace_an_error(tmp_pat
         check_stream(tmp_path / "nowhere.sse")
 
 
-def test_a_trace_tells_of_its_sender_and_keeps_no_blocks() -> None:
+def test_a_trace_tells_of_its_sender_and_keeps_its_blocks() -> None:
     report = check_stream(trace(CLEAN, status=200, headers=(("content-TYPE", "text/event-stream; charset=utf-8"),)))
     assert report.trace is not None
-    assert ("acme", ()) == (report.trace.sender, report.trace.blocks)
+    assert ("acme", CLEAN) == (report.trace.sender, report.trace.body)
     assert ("text/event-stream; charset=utf-8", ()) == (report.content_type, report.findings)
+
+
+def test_a_trace_with_times_has_a_timing_and_one_without_has_none() -> None:
+    blocks = tuple(Block(at, data) for at, data in ((0.5, sse(START)), (1.0, sse(HI)), (3.25, sse(STOP) + DONE)))
+    report = check_stream(Trace(sender="acme", case="hello", blocks=blocks))
+    figures = {"first_byte": 0.5, "first_output": 1.0, "last_output": 1.0, "last_byte": 3.25, "longest_gap": 2.25}
+    assert figures == report.seconds
+    assert figures == report.as_json()["trace"]["timing"]
+    assert report.timing is not None
+    assert 1.0 == report.timing.ttft
+    untimed = check_stream(trace(CLEAN, timed=False))
+    assert (None, None, None) == (untimed.timing, untimed.seconds, untimed.as_json()["trace"]["timing"])
+    assert None is check_stream(CLEAN).seconds
+
+
+def test_the_json_of_a_failure_says_which_limit_it_was() -> None:
+    error = check_stream(CLEAN, limits=Limits(max_event_bytes=50)).as_json()["outcome"]["error"]
+    assert ("an event of more than 50 bytes", "max_event_bytes") == (error["message"], error["code"])
 
 
 @pytest.mark.parametrize(

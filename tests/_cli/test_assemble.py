@@ -204,7 +204,7 @@ def test_verbose_says_the_outcome_the_figures_and_each_anomaly() -> None:
     assert 0 == done.returncode
     outcome, figures, anomaly = done.stderr.decode().splitlines()
     assert "standard input: complete: every choice has a finish reason; the stream ended without `[DONE]`" in outcome
-    assert "2 events, 1 comments, 2 chunks" in figures
+    assert "2 events, 1 comment, 2 chunks" in figures
     assert anomaly.startswith(
         "streamkit: note: missing_done (event 2, $): The stream has finish reasons but no `[DONE]`."
     )
@@ -213,7 +213,7 @@ def test_verbose_says_the_outcome_the_figures_and_each_anomaly() -> None:
 def test_a_complete_stream_of_which_something_was_lost_is_not_passed_over_in_silence() -> None:
     done = assemble("-", stdin=sse(delta("a")) + b"data: what?\n\n" + sse(stop()) + DONE)
     assert (0, "a") == (done.returncode, content(done.stdout))
-    assert "complete, but something in it could not be used, 1 times" in one_line(done.stderr)
+    assert "complete, but something in it could not be used, 1 time (--verbose" in one_line(done.stderr)
 
 
 # --- a file for the JSON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from _check.test_observations import SEEN_IN as OBSERVATIONS_SEEN_IN
 from helpers.wire import DONE, chunk, delta, sse
-from streamkit import check_stream
+from streamkit import CODES, Limits, check_stream
+from streamkit._check.observations import OBSERVATIONS
 from streamkit._cli import main as cli
 from streamkit._cli.check import render
 from streamkit.trace import Block, Trace, write_trace
+from test_anomalies import SEEN_IN as ANOMALIES_SEEN_IN
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "streamkit", "check"]
@@ -233,7 +237,7 @@ def test_unknown_fields_are_listed_the_first_twenty_of_them() -> None:
     assert "           and 5 more" == told[-1]
 
 
-@pytest.mark.parametrize("width", [44, 60, 80, 131])
+@pytest.mark.parametrize("width", [40, 44, 60, 80, 131])
 def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     from _check.test_observations import SEEN_IN as observations
     from test_anomalies import SEEN_IN as anomalies
@@ -255,6 +259,169 @@ def test_json_steers_no_terminal_either(folder: Path, capsys: pytest.CaptureFixt
     _, out, _ = check(capsys, "--json", "odd.sse")
     assert '"a\\u001b\\u009b31m"' in out
     assert "a\x1b\x9b31m" == json.loads(out)[0]["findings"][0]["excerpt"]
+
+
+@pytest.mark.parametrize("code", [*CODES, *OBSERVATIONS])
+def test_a_code_is_whole_however_narrow_the_terminal(code: str) -> None:
+    stream = ANOMALIES_SEEN_IN.get(code) or OBSERVATIONS_SEEN_IN.get(code, b"")
+    for width in (40, 56, 80):
+        report = check_stream(stream, name="x")
+        told = list(render(report, width=width))
+        for finding in report.findings:
+            assert [] != [line for line in told if finding.code in line.split()], (width, finding.code)
+
+
+def test_at_40_columns_a_report_reads_like_this() -> None:
+    expected = """\
+x: faulty
+  outcome: complete (done): `[DONE]`
+    came, and a finish reason for every
+    choice.
+  counts: 4 events, 3 chunks, 1 choice;
+    448 bytes in 1 block
+  model: m
+  finish reason: stop
+  usage: none
+  [DONE]: yes
+
+  SEVERITY  CODE
+  repaired  index_missing
+    event 1, 3 times, $.choices[0].index
+    A choice has no index. Its position
+    was used."""
+    told = [line.replace(f"{len(ODD)} bytes", "448 bytes") for line in lines(ODD, width=40)]
+    assert expected.splitlines() == told[: len(expected.splitlines())]
+
+
+# --- the error's own sentence
+
+
+@pytest.mark.parametrize(
+    "stream, limits, said",
+    [
+        (b"\x1f\x8b\x08\x00" + b"a" * 40, {}, "This body is still compressed (gzip): decode it first, or pass"),
+        (b"\x28\xb5\x2f\xfd" + b"a" * 40, {}, "This body is still compressed (zstd): decode it first, or pass"),
+        (CLEAN, {"max_event_bytes": 50}, "An event of more than 50 bytes (`Limits(max_event_bytes=50)`)"),
+        (CLEAN, {"max_response_bytes": 200}, "in one response (`Limits(max_response_bytes=200)`)"),
+        (sse(START, HI, '{"error":{"message":"full","type":"busy","code":503}}'), {}, "The sender: full (busy, 503)"),
+        (b'{"message":"Not Found"}', {}, "The sender: Not Found"),
+        (b"<html><title>502 Bad Gateway</title>", {}, "502 Bad Gateway."),
+        (b'data: {"type":"response.created"}\n\n', {}, "OpenAI's Responses API"),
+    ],
+)
+def test_a_failure_is_told_by_the_sentence_of_its_error(stream: bytes, limits: dict[str, int], said: str) -> None:
+    report = check_stream(stream, name="x", limits=Limits(**limits))
+    for width in (40, 100):
+        told = " ".join(" ".join(render(report, width=width)).split())
+        assert said in told
+        assert 1 == told.count(said)
+
+
+def test_what_the_sentence_of_the_ending_says_already_is_not_said_twice() -> None:
+    told = " ".join(" ".join(lines(CUT)).split())
+    assert 1 == told.casefold().count("the bytes ended with neither")
+
+
+def test_no_python_stands_in_a_report() -> None:
+    for stream in (*ANOMALIES_SEEN_IN.values(), *OBSERVATIONS_SEEN_IN.values()):
+        told = "\n".join(lines(stream))
+        assert not re.search(r"\bNone\b|\bTrue\b(?!\)`)|\bFalse\b|b'|\{'|\['", told), told
+
+
+def test_figures_that_were_not_reported_are_left_out() -> None:
+    usage = chunk(more='"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}')
+    report = check_stream(sse(START, HI, STOP, usage) + DONE, name="x")
+    assert report.usage is not None
+    object.__setattr__(report.usage, "total_tokens", None)  # absent, as where a sender leaves it out
+    assert "  usage          1 prompt, 2 completion" in list(render(report, width=100))
+
+
+# --- names
+
+
+def test_where_standard_output_is_no_terminal_the_name_is_whole(folder: Path) -> None:
+    long = "a-" * 100 + ".sse"
+    (folder / long).write_bytes(CLEAN)
+    assert run(long, COLUMNS="40").stdout.decode().startswith(f"{long}: clean\n")
+    assert max(map(len, lines(CLEAN))) <= 100
+    assert ["n" * 92 + "…: clean", "n" * 200 + ": clean"] == [
+        next(render(check_stream(CLEAN, name="n" * 200), width=100, whole_name=whole)) for whole in (False, True)
+    ]
+
+
+# --- a line each, and all together
+
+
+def recorded(folder: Path, sender: str, case: str, stream: bytes, *times: float) -> None:
+    size = len(stream) // len(times) + 1
+    blocks = tuple(Block(t, stream[n * size : (n + 1) * size]) for n, t in enumerate(times))
+    (folder / sender).mkdir(parents=True, exist_ok=True)
+    write_trace(Trace(sender=sender, case=case, blocks=blocks), folder / sender / f"{case}.trace.jsonl")
+
+
+def test_a_line_a_file_has_the_verdict_the_times_and_the_codes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(folder, "acme", "odd", ODD, 0.25, 1.5, 2.0)
+    code, out, _ = check(capsys, "--format", "lines", "acme/odd.trace.jsonl", *FILES)
+    assert 1 == code
+    assert [
+        "faulty complete done 3 chunks 1.500 s 2.000 s acme/odd.trace.jsonl: index_missing 3",
+        "clean complete done 3 chunks - - clean.sse",
+        "notes complete done 4 chunks - - notes.sse: finish_repeated 1",
+        "faulty complete done 3 chunks - - odd.sse: index_missing 3",
+        "faulty truncated no_finish 2 chunks - - cut.sse",
+    ] == [" ".join(line.split()) for line in out.splitlines()]
+    assert 1 == len({line.index(" chunks") for line in out.splitlines()}), "columns stand under each other"
+
+
+def test_several_streams_are_summed_up_by_code_and_sender(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        recorded(folder, "acme", f"odd{number}", ODD, 0.5)
+    recorded(folder, "zeta", "odd", ODD, 0.5)
+    expected = """\
+  SEVERITY   CODE             STREAMS  SENDERS
+  truncated  no_finish              1  unknown 1
+  repaired   index_missing          5  acme 3, unknown 1, zeta 1
+  note       finish_repeated        1  unknown 1
+
+8 streams: 1 clean, 1 with notes, 6 faulty
+"""
+    code, out, _ = check(capsys, "--format", "summary", "acme", "zeta", *FILES)
+    assert (1, expected) == (code, out)
+    assert check(capsys, "acme", "zeta", *FILES)[1].endswith(f"\n\n{expected}")
+
+
+def test_a_summary_fits_into_40_columns(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for number in range(9):
+        recorded(folder, f"sender-{number}", "odd", ODD, 0.5)
+    out = check(capsys, "--format", "summary", ".")[1]
+    assert 40 >= max(map(len, out.splitlines()))
+    assert "  repaired   index_missing\n    10 streams: unknown 1, sender-0 1," in out
+
+
+# --- folders
+
+
+def test_a_folder_stands_for_the_streams_in_it_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded(folder, "b", "hi", CLEAN, 0.5)
+    recorded(folder, "a", "hi", CLEAN, 0.5)
+    for name in ("README.md", "answer.json", ".hidden.sse"):
+        (folder / name).write_bytes(b"no stream")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "a.sse").write_bytes(b"no stream")
+    _, out, err = check(capsys, "--json", ".")
+    expected = [*sorted(FILES), "a/hi.trace.jsonl", "b/hi.trace.jsonl"]
+    assert (expected, "") == ([Path(one["name"]).as_posix() for one in json.loads(out)], err)
+
+
+def test_a_folder_without_streams_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "empty").mkdir()
+    code, out, err = check(capsys, "empty", "clean.sse")
+    assert 2 == code
+    assert err.startswith("streamkit: empty: no stream is in this folder: names that end with .sse, .jsonl")
+    assert out.endswith("2 streams: 1 clean, 0 with notes, 0 faulty, 1 not read\n")
 
 
 # --- colour

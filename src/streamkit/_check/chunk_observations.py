@@ -21,11 +21,14 @@ from .._decode.remote_errors import find_error
 from ..anomalies import ignore
 from ..rules import REASONING
 from ..types import ChatCompletionMessageToolCall, CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .markup import MARKUP, Leaks
 
 __all__ = ("Chunks",)
 
 _DELTA = frozenset({"content", "function_call", "tool_calls", "role", "refusal", "reasoning_details"})
 _CUT = ("length", "content_filter")
+_LONG = 16  # characters: "ha", "ha", "haha" is a laugh
+_NO_NAMES = ("null", "None", "undefined")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
 # (`"\\\\ud83d"`, the text \ud83d) is no such escape.
@@ -43,7 +46,10 @@ class _Call:
 class _Choice:
     role: bool = False
     finish: str = ""
-    scalars: set[str] = attrs.field(factory=set)
+    scalars: dict[str, Any] = attrs.field(factory=dict)
+    leaks: dict[str, Leaks] = attrs.field(factory=dict)
+    texts: dict[str, list[str]] = attrs.field(factory=dict)  # the pieces of each text so far
+    lengths: dict[str, int] = attrs.field(factory=dict)
     calls: dict[int, _Call] = attrs.field(factory=dict)
     last_call: int | None = None
 
@@ -93,8 +99,12 @@ class Chunks:
                 self._say("finish_stop_with_calls", f"{path}.finish_reason")
             elif not calls and whole.message.function_call is None and whole.finish_reason == "tool_calls":
                 self._say("finish_calls_without_calls", f"{path}.finish_reason")
-            if whole.finish_reason in _CUT:
-                continue  # arguments that were cut off are no fault of their writer
+            if calls and whole.message.content and whole.message.content.isspace():
+                self._say("content_blank", f"{path}.delta.content", whole.message.content)
+            if whole.finish_reason in _CUT:  # arguments that were cut off are no fault of their writer
+                if calls:
+                    self._say("call_cut_off", f"{path}.delta.tool_calls[{len(calls) - 1}]", str(whole.finish_reason))
+                continue
             for number, call in enumerate(calls):
                 if isinstance(call, ChatCompletionMessageToolCall):
                     self._arguments(call.function.arguments, f"{path}.delta.tool_calls[{number}].function.arguments")
@@ -165,7 +175,29 @@ class Chunks:
             if delta.get("content") or delta.get("tool_calls"):
                 self._say("finish_with_payload", f"{path}.finish_reason", finish)
         state.role = state.role or (isinstance(message, dict) and bool(message.get("role")))
+        if not delta.get("content"):  # Together repeats the content there
+            self._leaks(state, f"{path}.text", "text", choice.get("text"))
+        for name in ("content", *REASONING):
+            self._leaks(state, f"{path}.delta.{name}", name, delta.get(name))
+            self._replay(state, f"{path}.delta.{name}", name, delta.get(name))
         self._delta(state, f"{path}.delta", delta)
+
+    def _leaks(self, state: _Choice, path: str, name: str, text: Any) -> None:
+        """Markup in the text of a choice, or in its reasoning."""
+        if isinstance(text, str) and text:
+            for markup, around in state.leaks.setdefault(name, Leaks()).see(text):
+                if name not in REASONING or markup != "</think>":
+                    self._say("markup_in_text", path, f"{markup} ({MARKUP[markup]}) in: {around}")
+
+    def _replay(self, state: _Choice, path: str, name: str, text: Any) -> None:
+        """A piece that is all of the text so far: joined only where the lengths agree, which costs no more than the piece."""
+        if not isinstance(text, str) or not text:
+            return
+        pieces, length = state.texts.setdefault(name, []), state.lengths.get(name, 0)
+        if len(pieces) > 1 and len(text) == length >= _LONG and "".join(pieces) == text:
+            self._say("text_replayed", path, text)
+        pieces.append(text)
+        state.lengths[name] = length + len(text)
 
     def _delta(self, state: _Choice, path: str, delta: dict[str, Any]) -> None:
         if delta.get("role"):
@@ -179,6 +211,9 @@ class Chunks:
             self._say("reasoning_field", f"{path}.{reasoning[0]}", delta[reasoning[0]])
         if len(reasoning) > 1:
             self._say("reasoning_twice", f"{path}.{reasoning[1]}", delta[reasoning[1]])
+        for name in REASONING:
+            if delta.get(name) and not isinstance(delta[name], str):
+                self._say("reasoning_object", f"{path}.{name}", delta[name])
         if delta.get("reasoning_details"):
             self._say("reasoning_details", f"{path}.reasoning_details", delta["reasoning_details"])
         if isinstance(delta.get("function_call"), dict):
@@ -196,8 +231,8 @@ class Chunks:
     def _unknown(self, state: _Choice, path: str, name: str, item: Any) -> None:
         if isinstance(item, (bool, int, float)):
             if name in state.scalars:
-                self._say("scalar_in_delta", path, item)
-            state.scalars.add(name)
+                self._say("scalar_repeated" if item == state.scalars[name] else "scalar_in_delta", path, item)
+            state.scalars[name] = item
         elif isinstance(item, list) and any(isinstance(one, dict) and "index" not in one for one in item):
             self._say("list_without_index", path)
 
@@ -239,8 +274,8 @@ class Chunks:
                 self._say("calls_interleaved", path)
         if id == "":
             self._say("tool_id_empty", f"{path}.id")
-        if name == "":
-            self._say("tool_name_empty", f"{path}.function.name")
+        if name == "" or (name in _NO_NAMES and known.named):
+            self._say("tool_name_empty", f"{path}.function.name", name or None)
         elif name and not known.named and known.arguments:
             self._say("tool_name_late", f"{path}.function.name", name)
         known.id = known.id or (id if isinstance(id, str) else "")

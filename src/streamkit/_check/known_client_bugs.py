@@ -363,6 +363,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         *_told("BerriAI/litellm/pull/23663", effect="kept the first of them only"),
     ),
     "scalar_in_delta": _run("OP", "adds the values up"),
+    "scalar_repeated": _run("OP", "adds the values up"),
 }
 """What is known to break on a shape, by its code. A code that is not here: nothing is known."""
 

@@ -11,7 +11,6 @@ stream is no observation. Where a code is an anomaly as well, the anomaly is wha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -80,7 +79,7 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "role_empty": ("note", "A role is the empty string.", "It counts as none."),
     "role_repeated": ("info", "The role stands in several chunks of a choice.", "It is taken once."),
     "finish_repeated": ("note", "A choice got the same finish reason again.", "It is taken once."),
-    "finish_stop_with_calls": ("info", "A choice with tool calls finished with `stop`.", "Both stand as they are."),
+    "finish_stop_with_calls": ("note", "A choice with tool calls finished with `stop`.", "Both stand as they are."),
     "finish_calls_without_calls": ("note", "A choice finished with `tool_calls` and has none.", "It stands as it is."),
     "finish_with_payload": ("info", "A finish reason stands beside text or a tool call.", _ANY),
     "logprobs_at_start": ("info", "The chunk that opens a choice has log probabilities.", "They are taken once."),
@@ -91,26 +90,45 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     # --- text and reasoning
     "reasoning_field": ("info", "Reasoning stands in a field that OpenAI does not know.", _KEPT),
     "reasoning_twice": ("info", "Reasoning stands in two fields of one delta.", "It is told of once; both are kept."),
+    "reasoning_object": ("note", "Reasoning is an object or a list, not a text.", _KEPT),
     "reasoning_details": ("info", "Reasoning comes as `reasoning_details`.", "Pieces join by type and index."),
     "think_tags": ("note", "Reasoning stands in the content, in tags.", "`Dialect(think_tags=True)` takes it out."),
     "cumulative_text": (
         "note", "Each delta seems to repeat the text so far.", "`Dialect(cumulative_text=True)` reads it so.",
     ),
+    "text_replayed": (
+        "note", "A delta repeats all of the text so far.", "It adds; `Dialect(cumulative_text=True)` takes it once.",
+    ),
+    "cumulative_logprobs": (
+        "note", "Each chunk seems to repeat the log probabilities so far.", "`Dialect(cumulative_logprobs=True)` reads it so.",
+    ),
+    "choice_text": (
+        "note",
+        "Text stands on the choice, as in the old completions API (`text_completion`).",
+        "It is not read as content; `Dialect(choice_text=True)` reads it so.",
+    ),
+    "markup_in_text": (
+        "note", "Markup of the model's own stands in the text: a tool call, a channel, the end of a turn.",
+        "It stands as it is.",
+    ),
     "list_without_index": ("info", "A list of objects without an index stands in a delta.", "Its items are appended."),
-    "scalar_in_delta": ("info", "A number or a boolean stands in several deltas.", "The last one stands."),
+    "scalar_in_delta": ("note", "A number or a boolean of a delta changes from one to the next.", "The last one stands."),
+    "scalar_repeated": ("info", "A number or a boolean stands in several deltas, always the same.", "It is taken once."),
     # --- tool calls
     "tool_index_gap": ("note", "The indices of tool calls do not run 0, 1, 2 ….", "Calls keep the order they began in."),
     "tool_id_repeated": ("info", "The id of a tool call stands in several of its fragments.", "It is taken once."),
     "tool_id_empty": ("note", "The id of a tool call is the empty string in a fragment.", "It counts as none."),
     "tool_name_late": ("note", "The name of a tool call comes after its arguments.", "The call has both."),
-    "tool_name_empty": ("note", "The name of a tool call is the empty string in a fragment.", "It counts as none."),
+    "tool_name_empty": ("note", "The name of a tool call is empty in a fragment, or the word `null`.", "It counts as none."),
     "tool_type_null": ("info", "The type of a tool call is null in a fragment.", "It counts as none."),
     "tool_function_null": ("note", "The function of a tool call is null in a fragment.", "It counts as none."),
     "tool_calls_empty": ("info", "A delta has an empty list of tool calls.", _ANY),
     "tool_fragments_together": ("info", "One chunk holds two fragments of one tool call.", "Both are taken, in order."),
     "calls_interleaved": ("info", "Fragments of several tool calls take turns.", "Each goes to its own call."),
-    "arguments_empty": ("info", "A tool call has no arguments, not even `{}`.", "They are the empty string."),
-    "arguments_not_object": ("info", "The arguments of a tool call are no JSON object.", "They stand as they are."),
+    "arguments_empty": ("note", "A tool call has no arguments, not even `{}`.", "They are the empty string."),
+    "arguments_not_object": ("note", "The arguments of a tool call are no JSON object.", "They stand as they are."),
+    "call_cut_off": ("note", "A tool call was cut off by a limit on tokens or by a filter.", "It is not complete."),
+    "content_blank": ("note", "The content beside tool calls is nothing but white space.", "It stands as it is."),
     "custom_tool": ("info", "A tool call is of type `custom`.", "It is a custom tool call."),
     "function_call": ("info", "A delta has the old `function_call`.", "It is kept beside tool calls."),
     "extra_content": ("info", "`extra_content` is to be sent back in the next turn.", _KEPT),
@@ -195,7 +213,7 @@ class Observations:
             self._counts[code] += 1
             return
         self._counts[code] = 1
-        shown = None if found is None else excerpt(found if isinstance(found, (str, bytes)) else json.dumps(found))
+        shown = None if found is None else excerpt(found)
         self._seen[code] = Finding(code, *OBSERVATIONS[code], path, event, 1, shown)
 
 

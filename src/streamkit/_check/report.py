@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 import attrs
@@ -21,6 +22,7 @@ import attrs
 from .._arguments import check_bool, check_kind
 from .._field_docs import show_fields
 from .._live.reassemble import Source, blocks_of
+from .._live.timing import Timing, timing_of
 from ..accumulator import Accumulator, Statistics
 from ..anomalies import CODES, Anomaly
 from ..errors import LimitError, RemoteError, excerpt
@@ -35,6 +37,8 @@ __all__ = ("Finding", "Report", "Verdict", "check_stream")
 
 Verdict = Literal["clean", "notes", "faulty"]
 """The worst that was found: nothing (or what the format allows), notes, or worse."""
+
+COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 _RANK = {"lost": 0, "repaired": 1, "note": 2, "info": 3}
 
@@ -64,7 +68,9 @@ class Report:
     model: str
     """The model that the sender names; empty where it names none."""
     trace: Trace | None = attrs.field(default=None, repr=False)
-    """The trace that it was read from: its sender, status and headers. Without its blocks."""
+    """The trace that it was read from: its sender, status and headers, and the blocks; None of anything else."""
+    timing: Timing | None = attrs.field(default=None, repr=False)
+    """When what arrived, where a trace recorded that; None where it did not (`Trace.timed`)."""
 
     @property
     def verdict(self) -> Verdict:
@@ -84,18 +90,39 @@ class Report:
         """The media type that the sender gave the response, as it wrote it; None where it is not known."""
         return None if self.trace is None else _content_type(self.trace)
 
+    @property
+    def seconds(self) -> dict[str, float | None] | None:
+        """The figures of `timing` that a report shows, in seconds since the request was sent; None where none are known.
+
+        `first_byte`, `first_output`, `last_output`, `last_byte`, and `longest_gap`: the longest silence between two blocks.
+        """
+        if self.timing is None or self.trace is None:
+            return None
+        times = [block.t for block in self.trace.blocks]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        figures = {
+            "first_byte": self.timing.time_to_first_byte,
+            "first_output": self.timing.ttft,
+            "last_output": self.timing.latency,
+            "last_byte": times[-1] if times else None,
+            "longest_gap": max(gaps, default=None),
+        }
+        return {name: None if figure is None else round(figure, 6) for name, figure in figures.items()}
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain values for `json.dumps`. An object with these keys, always all of them:
 
         - `name`, `model`: strings
         - `verdict`: `clean`, `notes` or `faulty`
-        - `outcome`: `name`, `reason`, `sentence` and `error`: null, or an object of `message`, `type`, `code`, `event`
-          and `excerpt`, each of them null where it is not known
+        - `outcome`: `name`, `reason`, `sentence` and `error`: null, or an object of `message`, `type`, `code` (of a limit,
+          its name), `event` and `excerpt`, each of them null where it is not known
         - `counts`: `bytes`, `blocks`, `events`, `comments`, `chunks`, `choices`, `tool_calls`
         - `done`: whether `[DONE]` came
         - `finish_reasons`: a list of `choice` (its index) and `finish_reason` (null where there is none)
         - `usage`: `prompt_tokens`, `completion_tokens`, `total_tokens`; null where there is none
-        - `trace`: null, or `sender`, `sender_version`, `case`, `end`, `status` and `content_type` of the recording
+        - `trace`: null, or `sender`, `sender_version`, `case`, `end`, `status`, `content_type` and `timing` of the
+          recording: null where it has no times, or the seconds `first_byte`, `first_output`, `last_output` and `last_byte` since
+          the request was sent, and `longest_gap` between two blocks; each null where there is none
         - `findings`: a list of `code`, `severity` (`info`, `note`, `repaired`, `lost`), `message`, `action`, `path`,
           `event` (0: none), `count`, `excerpt` (null where there is none) and `clients`
         - `clients`: those that misread a stream which ends like this, as in findings: a list of `name`, `version`
@@ -113,12 +140,12 @@ class Report:
             "finish_reasons": [
                 {"choice": index, "finish_reason": reason and str(reason)} for index, reason in self.finish_reasons
             ],
-            "usage": self.usage
-            and {name: getattr(self.usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
+            "usage": None if self.usage is None else {name: getattr(self.usage, name) for name in COUNTS},
             "trace": self.trace
             and {
                 **{name: getattr(self.trace, name) for name in ("sender", "sender_version", "case", "end", "status")},
                 "content_type": self.content_type,
+                "timing": self.seconds,
             },
             "findings": [
                 {**attrs.asdict(finding, recurse=False), "clients": list(map(attrs.asdict, finding.clients))}
@@ -170,7 +197,8 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
         done=observations.done,
         usage=None if response is None else response.usage,
         model="" if response is None else response.model,
-        trace=None if trace is None else attrs.evolve(trace, blocks=()),
+        trace=trace,
+        timing=None if trace is None or not trace.timed else timing_of(trace),
     )
 
 
@@ -202,7 +230,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         told = {
             "message": error.message,
             "type": remote and remote.type,
-            "code": remote and remote.code,
+            "code": error.limit if isinstance(error, LimitError) else remote and remote.code,
             "event": error.event,
             "excerpt": error.excerpt,
         }

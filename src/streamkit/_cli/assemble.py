@@ -13,7 +13,7 @@ import json
 
 from ..accumulator import Accumulator
 from ..codec import dumps
-from ..errors import LimitError, MisuseError
+from ..errors import LimitError, MisuseError, counted
 from ..outcome import REASONS, Outcome
 from ..types import CreateChatCompletionResponse
 from .io import EXIT, Interrupts, abandon_stdout, blocks_of_file, created, opened, say, stdout, write
@@ -74,12 +74,13 @@ def _report(name: str, accumulator: Accumulator, outcome: Outcome, *, verbose: b
         say(f"{name}: {outcome.name}: {_sentence(outcome, accumulator.statistics().events)}")
     if verbose:
         s = accumulator.statistics()
-        say(f"{s.bytes} bytes in {s.blocks} blocks, {s.events} events, {s.comments} comments, {s.chunks} chunks")
+        facts = [counted(getattr(s, f"{what}s"), what) for what in ("byte", "block", "event", "comment", "chunk")]
+        say(f"{facts[0]} in {', '.join(facts[1:])}")
         for a in anomalies:
-            times = f", {a.count} times" if a.count > 1 else ""
+            times = f", {counted(a.count, 'time')}" if a.count > 1 else ""
             say(f"{a.severity}: {a.code} (event {a.event}, {a.path}{times}): {a.message} {a.action}")
     elif outcome.ok and (lost := sum(anomaly.count for anomaly in anomalies if anomaly.severity == "lost")):
-        say(f"{name}: complete, but something in it could not be used, {lost} times (--verbose says what)")
+        say(f"{name}: complete, but something in it could not be used, {counted(lost, 'time')} (--verbose says what)")
 
 
 def _sentence(outcome: Outcome, events: int) -> str:

@@ -105,7 +105,9 @@ def _check(args: argparse.Namespace) -> int:
     """Report how well a sender's streams keep to the format, and which clients are known to break on them."""
     from .check import check_files
 
-    return check_files(args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose)
+    return check_files(
+        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=args.format
+    )
 
 
 # --- the table
@@ -138,11 +140,24 @@ COMMANDS: dict[str, Command] = {
         examples=(
             "streamkit check answer.sse",
             "streamkit check --quiet --strict recorded/*.sse",
+            "streamkit check --format lines traces/ | grep ^faulty",
             "curl -sN $URL -d @request.json | streamkit check --json - | jq '.[].findings[].code'",
         ),
         arguments=(
-            (("file",), {**_FILE[1], "nargs": "+"}),
-            (("--json",), {"action": "store_true", "help": "a list with one object a file, for machines"}),
+            (("file",), {**_FILE[1], "nargs": "+", "help": f"{_FILE[1]['help']}; or a folder of them"}),
+            (
+                ("--format",),
+                {
+                    "choices": ("report", "lines", "summary", "json"),
+                    "default": "report",
+                    "help": "a report on each file, then a summary; one line a file: verdict, outcome, reason, chunks, seconds to the first output and to"
+                    " the last byte (of traces), name, codes; the summary alone: each code, in how many streams of which senders; or JSON",
+                },
+            ),
+            (
+                ("--json",),
+                {"action": "store_true", "help": "a list with one object a file, for machines: --format json"},
+            ),
             (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
             (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
             (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),

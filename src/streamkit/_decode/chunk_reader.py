@@ -30,6 +30,7 @@ from ..types import (
 from ..types._base import wire_names
 from .fast_frozen import unfrozen_twin
 from .logprobs_reader import read_logprobs
+from .other_formats import other_format
 from .values import Note, fields_beside, misplaced, string, whole_number
 
 __all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
@@ -60,8 +61,8 @@ _new_function = unfrozen_twin(FunctionCallStream)
 
 
 def is_chunk(value: dict[str, Any]) -> bool:
-    """Whether an object looks like a chunk at all; `{"type": "ping"}` does not."""
-    return not _CHUNK_MARKS.isdisjoint(value)
+    """Whether an object looks like a chunk at all; `{"type": "ping"}` does not, nor does a line of Ollama's own format."""
+    return "choices" in value or (not _CHUNK_MARKS.isdisjoint(value) and other_format(value) is None)
 
 
 def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import LimitError
+from ..errors import LimitError, counted
 from ..limits import DEFAULT_LIMITS
 
 __all__ = ("HEAVIEST", "begin_of", "check_weight", "end_of", "is_heavy", "weight")
@@ -98,5 +98,5 @@ def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
         return
     found = weight(data, maximum)
     if found > maximum and not (found <= len(data) and b'logprobs"' in data):
-        text = f"more than {maximum} JSON values in one event"
+        text = f"more than {counted(maximum, 'JSON value')} in one event"
         raise LimitError(text, limit="max_event_values", maximum=maximum, event=event)

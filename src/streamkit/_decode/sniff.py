@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..errors import FormatError, LimitError, RemoteError, SenderError, excerpt
+from ..errors import FormatError, LimitError, RemoteError, SenderError, counted, excerpt
 from ..limits import DEFAULT_LIMITS
+from .other_formats import other_format
 from .remote_errors import find_error
 from .scanning import begin_of, check_weight, end_of
 from .tolerant_json import decode
@@ -71,7 +72,9 @@ class Sniffer:
             self.decided = self.body = True
             del held[self._maximum :]
             raise LimitError(
-                f"more than {self._maximum} bytes before any event", limit="max_event_bytes", maximum=self._maximum
+                f"more than {counted(self._maximum, 'byte')} before any event",
+                limit="max_event_bytes",
+                maximum=self._maximum,
             )
         if self.decided and not self.body:
             whole = bytes(held)
@@ -111,6 +114,8 @@ def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Re
         value = value[0]  # Google wraps its error bodies in a list
     if not isinstance(value, dict):
         return None
+    if not value.get("error") and other_format(value) is not None:
+        return None  # `message` is an error's sentence in many bodies, and in Ollama's the answer itself
     error = find_error(value, "body")
     if error is not None and not value.get("choices"):
         return error
@@ -175,6 +180,9 @@ def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Send
         value = _one_value(data, maximum)
     except (ValueError, LimitError):
         value = None
+    if (name := other_format(value)) is not None:
+        text = f"this is {name}, not a chat completion: ask the sender's /v1/chat/completions"
+        return RemoteError(text, body=value, excerpt=excerpt(data))
     if isinstance(value, dict):
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
     said = value if isinstance(value, str) else text

@@ -13,13 +13,14 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.documents import DONE, DocumentReader
+from .._decode.other_formats import other_format
 from .._decode.remote_errors import find_error, may_report
 from .._decode.repair import unframed, unframed_lines
 from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies
 from ..dialect import DEFAULT_DIALECT, Dialect, Interpreter
-from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError
+from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError, counted
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
@@ -46,6 +47,7 @@ class Assembler:
         self.events = 0
         self.data_bytes = 0
         self._pings = 0  # events that are JSON and no chunk
+        self._format: str | None = None  # the API that wrote the first of them which says so
         self.error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
         self.instead: SenderError | None = None  # what a stream without a chunk fails with: its source broke
@@ -78,7 +80,7 @@ class Assembler:
         self.context.size = len(data)
         self.data_bytes += len(data)
         if self.data_bytes > self._response_limit:
-            text = f"more than {self._response_limit} bytes of events in one response"
+            text = f"more than {counted(self._response_limit, 'byte')} of events in one response"
             raise LimitError(text, limit="max_response_bytes", maximum=self._response_limit, event=self.events)
         for document in self._documents.read(event):
             if self.outcome is not None:
@@ -142,6 +144,7 @@ class Assembler:
                 elif not is_chunk(value):
                     self.anomalies.note("not_a_chunk", "$", value)
                     self._pings += 1
+                    self._format = self._format or other_format(value)
                     return self.keep_alive(str(value.get("type", kind)), out)
                 if error is not None and not value.get("choices"):
                     return None
@@ -300,6 +303,8 @@ class Assembler:
         if error is None and name == "truncated":
             error = TruncatedError(sentence, event=self.events or None)
         elif error is None and name == "failed":
+            if reason == "empty" and self._format is not None:
+                sentence = f"{sentence}: its events are those of {self._format}; ask for /v1/chat/completions"
             error = FormatError(sentence, event=self.events or None) if instead is None else instead
             self.reducer.emit(out, ev.ErrorSeen, error)
         if error is not None:

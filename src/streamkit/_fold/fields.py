@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from .._decode.tolerant_json import depth
-from ..errors import LimitError
+from ..errors import LimitError, counted
 from ..limits import Limits
 from ..rules import DELTA, Rule, rule_for
 from .field_rules import (
@@ -53,7 +53,7 @@ class Context:
         self.kept += units
         maximum = self.limits.max_extra_values
         if self.kept > maximum:
-            text = f"more than {maximum} values outside the fields that the format defines"
+            text = f"more than {counted(maximum, 'value')} outside the fields that the format defines"
             raise LimitError(text, limit="max_extra_values", maximum=maximum)
 
 
@@ -99,7 +99,7 @@ class Fields:
         if isinstance(value, (dict, list)):
             if depth(value) > self._context.limits.max_nesting:
                 maximum = self._context.limits.max_nesting
-                text = f"a field is nested more than {maximum} levels deep"
+                text = f"a field is nested more than {counted(maximum, 'level')} deep"
                 raise LimitError(text, limit="max_nesting", maximum=maximum)
             if not isinstance(state, (Fields, Keyed)):  # which count what they take, piece by piece
                 self._weigh(state, value)

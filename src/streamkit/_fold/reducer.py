@@ -14,7 +14,7 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import moved_usages, read_delta
 from .._decode.tolerant_json import scrub
-from ..errors import LimitError
+from ..errors import LimitError, counted
 from ..rules import REASONING
 from ..types import (
     ChatChoiceLogprobs,
@@ -151,7 +151,7 @@ class Reducer:
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
         maximum = self._context.limits.max_choices
         if len(self.choices) >= maximum:
-            raise LimitError(f"more than {maximum} choices", limit="max_choices", maximum=maximum)
+            raise LimitError(f"more than {counted(maximum, 'choice')}", limit="max_choices", maximum=maximum)
         self._context.keep(CHOICE)
         state = self.choices[index] = ChoiceState(self._context, index)
         self.emit(out, ev.ChoiceStarted, index, False)

@@ -29,7 +29,7 @@ import jiter
 
 from .._decode.scanning import end_of, is_heavy
 from .._decode.tolerant_json import scrub
-from ..errors import LimitError
+from ..errors import LimitError, counted
 from ..types import (
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageToolCall,
@@ -140,6 +140,10 @@ class Call:
 _TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatCompletionToolType.FUNCTION}
 
 
+_NO_NAMES = frozenset({"null", "None", "undefined"})
+"""Words that gateways write in later fragments for a name that is absent; a call that begins with one is called so."""
+
+
 class CallTable:
     """The tool calls of one choice, and where each fragment belongs."""
 
@@ -163,6 +167,8 @@ class CallTable:
         name = (function.name if function is not None else None) or ""
         if custom and not name and custom.get("name") is not None:
             name = _text(custom["name"])
+        if name in _NO_NAMES and (slot := self.at(fragment.index)) is not None and slot.name:
+            name = ""
         arguments = function.arguments if function is not None else None
         if custom and custom.get("input") is not None:
             arguments = (arguments or "") + _text(custom["input"])
@@ -239,7 +245,9 @@ class CallTable:
     def _open(self, index: int | None) -> Call:
         maximum = self._context.limits.max_tool_calls
         if len(self.calls) >= maximum:
-            raise LimitError(f"more than {maximum} tool calls in a choice", limit="max_tool_calls", maximum=maximum)
+            raise LimitError(
+                f"more than {counted(maximum, 'tool call')} in a choice", limit="max_tool_calls", maximum=maximum
+            )
         self._context.keep(CALL)
         call = Call(self._context, len(self.calls), self._choice, self._waiting)
         self._by_arguments[id(call.arguments)] = call

@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
-from ..errors import MisuseError
+from ..errors import MisuseError, counted
 
 __all__ = ("PIECE", "Unpacker", "each_unpacked", "each_unpacked_async", "unpacker_for")
 
@@ -55,7 +55,7 @@ class Unpacker:
                     continue
                 if self._members and self._encoding not in _HAS_MEMBERS:
                     raise ValueError(
-                        f"{end - at} bytes and perhaps more follow after the end of the {self._encoding} body"
+                        f"{counted(end - at, 'byte')}, perhaps more, after the end of the {self._encoding} body"
                     )
                 self._members += 1
                 layer = self._layer = self._new(block[at])

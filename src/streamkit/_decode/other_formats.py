@@ -1,0 +1,97 @@
+"""Whose format is this, if it is no chat completion: a table of other APIs, by the fields that each alone writes.
+
+In: a decoded JSON object: an event, a line, or a whole body. Out: the name of its API, or None. Costs a few look-ups in the
+object; asked only for what is no chunk. Nothing is read of these formats: the name goes into the error of a stream in
+which there was no chunk, so that its reader knows which address was asked by mistake.
+
+A row names what stands in every event of its API that carries output. What several APIs write (`ping`, `error`) is in none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ("OTHER_FORMATS", "other_format")
+
+_ANTHROPIC = frozenset(
+    "message_start content_block_start content_block_delta content_block_stop message_delta message_stop".split()
+)
+_COHERE = frozenset(
+    "message-start content-start content-delta content-end message-end tool-call-start tool-call-delta tool-call-end".split()
+)
+_AI_SDK = frozenset("start-step finish-step text-start text-delta text-end tool-input-start tool-input-delta".split())
+_CONVERSE = ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop")
+
+
+def _responses(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    return value.get("object") == "response" or (isinstance(kind, str) and kind.startswith("response."))
+
+
+def _anthropic(value: dict[str, Any]) -> bool:
+    whole = (
+        value.get("type") == "message" and value.get("role") == "assistant" and isinstance(value.get("content"), list)
+    )
+    return whole or _type_in(_ANTHROPIC)(value)
+
+
+def _ollama(value: dict[str, Any]) -> bool:
+    said = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
+    return said and isinstance(value.get("done"), bool)
+
+
+def _gemini(value: dict[str, Any]) -> bool:
+    return isinstance(value.get("candidates"), list)
+
+
+def _converse(value: dict[str, Any]) -> bool:
+    output = value.get("output")
+    whole = isinstance(output, dict) and isinstance(output.get("message"), dict) and "stopReason" in value
+    return whole or any(isinstance(value.get(name), dict) for name in _CONVERSE)
+
+
+def _assistants(value: dict[str, Any]) -> bool:
+    return isinstance(kind := value.get("object"), str) and kind.startswith("thread.")
+
+
+def _generate(value: dict[str, Any]) -> bool:
+    token = value.get("token")
+    return isinstance(token, dict) and "text" in token and "generated_text" in value
+
+
+def _llama_cpp(value: dict[str, Any]) -> bool:
+    return isinstance(value.get("content"), str) and isinstance(value.get("stop"), bool)
+
+
+def _workers_ai(value: dict[str, Any]) -> bool:
+    return isinstance(value.get("response"), str) and "done" not in value and "model" not in value
+
+
+def _type_in(words: frozenset[str]) -> Callable[[dict[str, Any]], bool]:
+    return lambda value: isinstance(kind := value.get("type"), str) and kind in words
+
+
+OTHER_FORMATS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "OpenAI's Responses API (/v1/responses)": _responses,
+    "Anthropic's Messages API (/v1/messages)": _anthropic,
+    "Ollama's own API (/api/chat, /api/generate)": _ollama,
+    "Google's Gemini API (generateContent)": _gemini,
+    "Amazon Bedrock's Converse API": _converse,
+    "Cohere's Chat API (/v2/chat)": _type_in(_COHERE),
+    "the Vercel AI SDK's stream for user interfaces": _type_in(_AI_SDK),
+    "OpenAI's Assistants API (/v1/threads)": _assistants,
+    "TGI's own API (/generate_stream)": _generate,
+    "llama.cpp's own API (/completion)": _llama_cpp,
+    "Cloudflare's Workers AI": _workers_ai,
+}
+"""The name of an API -> whether an object is one of its events, or its whole response."""
+
+
+def other_format(value: Any) -> str | None:
+    """Return the name of the API that writes `value`, or the first item of a list; None where it is not known, or a chunk."""
+    if isinstance(value, list) and value:
+        value = value[0]  # Gemini without `alt=sse` writes its stream as one list
+    if not isinstance(value, dict) or "choices" in value:
+        return None
+    return next((name for name, writes in OTHER_FORMATS.items() if writes(value)), None)
