@@ -21,7 +21,6 @@ from typing import Any, TypedDict
 import attrs
 
 from . import events as ev
-from ._decode.repair import is_unframed
 from ._decode.sdk_objects import as_mapping
 from ._decode.sniff import Sniffer, begins_with_document, read_body
 from ._fast.lane import LEAST_VALUES, Lane
@@ -454,7 +453,7 @@ class Accumulator:
                     self._assembler.keep_alive(item.text, out)
                 elif type(item) is Discarded:
                     self._pause()
-                    self._assembler.discarded(item.lines, out)
+                    self._assembler.discarded(item.lines, item.event, out)
                 else:
                     self._pause()
                     self._assembler.event(item, out)  # type: ignore[arg-type]
@@ -525,12 +524,11 @@ class Accumulator:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
-        if is_unframed(self._decoder.unread):
-            self._assembler.discarded(self._decoder.unread, out)
         alive = bool(self._decoder.comments) or self._decoder.retry is not None
         return self._assembler.close(
-            last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0
-        )
+            last, self._decoder.unread, self._decoder.unread_event, out,
+            head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._bytes > 0,
+        )  # fmt: skip
 
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:
         """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
