@@ -39,7 +39,7 @@ _MESSAGES = ("message", "msg")
 # Where the facts of an error stand in the object that reports it, in the order in which they are asked.
 _MESSAGE_IN = (
     "message", "msg", "error_message", "error_msg", "errorMessage", "detail", "exception", "err", "status_msg",
-    "description",
+    "text", "reason", "description", "title",
 )  # fmt: skip
 _CODE_IN = ("code", "status_code", "error_code", "errorCode", "status", "ret")
 _TYPE_IN = ("type", "error_type")

@@ -354,12 +354,12 @@ class Assembler:
         if not self.reducer.chunks and self.error is None:
             if torn and left.startswith(b"{", begin_of(left)):
                 self.end("mid_event", out)
+            elif any_bytes and not (alive or self._pings):
+                self._refuse(head or self._left.before_chunks, out)
             elif self._left.before_chunks:
                 self._refuse(self._left.before_chunks, out)
-            elif not any_bytes or alive or self._pings:
-                self.end("empty", out)
             else:
-                self._refuse(head, out)
+                self.end("empty", out)
         elif self.reducer.settled:
             if any_bytes and self.error is None:
                 self.anomalies.note("missing_done")
