@@ -75,7 +75,7 @@ def test_a_string_that_is_no_document_is_not_taken_for_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [PAGE, PAGE + b"\n\n", b"upstream connect error", b"Error: gone\n\n", b'{"error":{"mess']
+    "last", [PAGE, PAGE + b"\n\n", b"upstream connect error", b"Error: gone\n\n", b"data : words", b'{"error":{"mess']
 )
 def test_what_cannot_be_read_at_the_end_is_lost_and_said(last: bytes) -> None:
     reading = read_each_way(TEXT + last)

@@ -35,7 +35,7 @@ class Leftovers:
         """Take lines that stood after so many `events`."""
         self._last = (events, b"\n".join(lines).strip()[:_MOST])
         if before_chunks and len(self.before_chunks) < _MOST:
-            text = b"\n".join((self.before_chunks, *(line for line in lines if not _FIELD.match(line))))
+            text = b"\n".join((self.before_chunks, *(line for line in lines if not _is_field(line))))
             self.before_chunks = text.strip()[:_MOST]
 
     def at_end(self, events: int) -> bytes:
@@ -54,4 +54,9 @@ def name_of(text: bytes, *, torn: bool) -> str:
     """Return the code of the anomaly that `text` at the very end of a stream is. `torn`: it is half an event."""
     if torn or any(field.startswith(text) for field in _FIELDS):
         return "torn_event"
-    return "ignored_line" if all(map(_FIELD.match, text.split(b"\n"))) else "unread_end"
+    return "ignored_line" if all(map(_is_field, text.split(b"\n"))) else "unread_end"
+
+
+def _is_field(line: bytes) -> bool:
+    """Whether a line is an unknown field; ` data: words` is none."""
+    return _FIELD.match(line) is not None and not begin_of(line)
