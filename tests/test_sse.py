@@ -24,7 +24,7 @@ from helpers.sse_reading import (
     with_empty_blocks,
 )
 from streamkit.errors import MisuseError
-from streamkit.sse import BOM, IGNORED_LINE_COST, Comment, EventDecoder, ServerSentEvent
+from streamkit.sse import BOM, IGNORED_LINE_COST, Comment, Discarded, EventDecoder, ServerSentEvent
 
 # --- the standard, line by line
 
@@ -309,6 +309,15 @@ def test_nothing_refers_to_a_block_that_was_read(tail: bytes) -> None:
     events = decoder.feed(block)
     assert [Event(b"a")] == events
     assert before == sys.getrefcount(block)
+
+
+@pytest.mark.parametrize(("kind", "named"), [(b"", "message"), (b"event: error\n", "error")])
+def test_lines_without_data_keep_the_type_of_their_event(kind: bytes, named: str) -> None:
+    decoder = EventDecoder()
+    assert [Discarded((b"{}",), named)] == decoder.feed_raw(kind + b"{}\n\n")
+    assert [] == decoder.feed_raw(kind + b"{}")
+    assert decoder.close() is None
+    assert ((b"{}",), named) == (decoder.unread, decoder.unread_event)
 
 
 # --- misuse

@@ -8,6 +8,8 @@ counted after that, so that a sender which is odd in every chunk costs no memory
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, Literal, TypeVar
 
 import attrs
@@ -60,19 +62,34 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "not_json": ("lost", "The data of an event is not JSON.", "The event was left out."),
     "too_deep": ("lost", "The data of an event is nested too deeply.", "The event was left out."),
     "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
+    "perhaps_error": (
+        "note",
+        "An event may be an error, or a ping.",
+        "It is an error if neither output nor a finish reason follows, and none stood before.",
+    ),
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
     "unframed_json": (
         "repaired",
-        "JSON stands on a line without `data:`, or with more before it.",
+        "JSON stands on a line without `data:`, or with more around it.",
         "It was read as data.",
     ),
     "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
     "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
     "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
+    "json_in_string": (
+        "repaired",
+        "The data of an event is JSON written as a JSON string.",
+        "It was read as that JSON.",
+    ),
+    "unread_end": ("lost", "The stream ends with text that is no event.", "It was left out."),
     "split_document": ("repaired", "One JSON document stands in two events.", "They were joined."),
     "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read for itself."),
-    "after_done": ("note", "Something follows the end of the stream.", "It was left out of the response."),
+    "after_done": (
+        "note",
+        "Something follows the end of the stream.",
+        "Of it only unknown fields of a chunk were taken.",
+    ),
     "done_suffix": ("note", "Something follows `[DONE]` in the same event.", "It was left out of the response."),
     "missing_done": ("note", "The stream has finish reasons but no `[DONE]`.", "It counts as complete."),
     "missing_finish": ("note", "`[DONE]` came before every choice had a finish reason.", "It counts as complete."),
@@ -149,6 +166,7 @@ class Anomalies:
         self.trail: list[tuple[str, str]] = []  # what was noted since the reader of this list emptied it
         self.strict = strict
         self.fresh: list[Anomaly] = []  # first sightings that no one has been told of yet
+        self._deferred: list[FormatError] | None = None
         self._maximum = maximum
         self._seen: dict[tuple[str, str], Anomaly] = {}
         self._counts: dict[tuple[str, str], int] = {}
@@ -172,7 +190,20 @@ class Anomalies:
         self._counts[key] = 1
         self.fresh.append(anomaly)
         if self.strict and severity != "note":
-            raise FormatError(message, code=code, event=self.event, path=path, excerpt=shown)
+            error = FormatError(message, code=code, event=self.event, path=path, excerpt=shown)
+            if self._deferred is None:
+                raise error
+            self._deferred.append(error)
+
+    @contextmanager
+    def deferred(self) -> Iterator[list[FormatError]]:
+        """Raise nothing for a while; the list holds what would have been raised."""
+        found: list[FormatError] = []
+        self._deferred = found
+        try:
+            yield found
+        finally:
+            self._deferred = None
 
     def repeat(self, keys: tuple[tuple[str, str], ...], times: int) -> None:
         """Count again what was noted before, by its entries in the trail."""

@@ -90,6 +90,8 @@ class Discarded:
 
     lines: tuple[bytes, ...]
     """The lines, without their ends: `error: {…}` is how some servers report that they failed."""
+    event: str = "message"
+    """The type that stood among them: the last `event` field, or "message"."""
 
 
 class _Draft:
@@ -121,7 +123,8 @@ class EventDecoder:
     `max_comments`: the most comments that a stream may have; one more is a LimitError likewise.
 
     `retry`: the reconnection time in milliseconds that the sender asked for, or None.
-    `unread`: after close(), the ignored lines of an event that was still open and had no data line.
+    `unread`, `unread_event`: after close(), the ignored lines of an event that was still open and had no data line, and the
+    type of that event.
     `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
     `events`, `comments`: how many of each have come.
     """
@@ -133,6 +136,7 @@ class EventDecoder:
         self.retry: int | None = None
         self.last_event_id = ""
         self.unread: tuple[bytes, ...] = ()
+        self.unread_event = "message"
         self.events = self.comments = 0
         self._maximum = max_event_bytes
         self._most = min(max_event_bytes, PIECE)
@@ -201,7 +205,7 @@ class EventDecoder:
                 self._read(start + b"\n", [], EVENTS)
             if self._data:
                 return self._event()
-            self.unread = tuple(self._ignored)
+            self.unread, self.unread_event = tuple(self._ignored), self._type or "message"
             return None
         finally:
             self.retry, self.comments = retry, comments
@@ -325,7 +329,7 @@ class EventDecoder:
                     out.append(self._data[0] if plain else self._event())  # steps 3 to 6
                     self.events += 1
                 elif want == RAW and self._ignored:
-                    out.append(Discarded(tuple(self._ignored)))
+                    out.append(Discarded(tuple(self._ignored), self._type or "message"))
                 self._clear()  # steps 2 and 7
                 size = 0
                 continue

@@ -35,6 +35,9 @@ A, B = {"a": 1}, {"b": 2}
         (b'{"a":\n1}{"b":\n2}', [A, B], ["several_documents"]),
         (b'{"a":1} junk data: {"b":2}', [A, B], ["event_in_event"]),
         (b'{"a":1}\njunk\n{"b":2}', [A, B], ["event_in_event"]),
+        (b'{"a":1}"', [A], ["unframed_json"]),
+        (b'{"a":1}\n{"b":2}\' ,', [A, B], ["several_documents"]),
+        (b'{"a":1}"x', [A], ["event_in_event"]),
         (b'{"x":{"a":1}}data: {"b":2}', [{"x": A}, B], ["several_documents"]),
     ],
 )

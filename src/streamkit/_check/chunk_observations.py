@@ -116,12 +116,14 @@ class Chunks:
         """An error of a shape that some readers do not know."""
         if path == "$.base_resp":
             self._say("error_base_resp", path, value["base_resp"])
+        elif path.startswith("$.choices["):
+            self._say("error_in_choice", path)
         elif path == "$":
             self._say(
                 "error_fields" if "error_type" in value or "error_message" in value else "error_bare", path, value
             )
         elif path != "$.error":
-            self._say("error_in_choice", path)
+            self._say("error_bare", path, value)
 
     # --- the chunk
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..anomalies import Anomalies
+from ..errors import LimitError
 from ..sse import ServerSentEvent
 from .repair import DONE, repair
 from .scanning import HEAVIEST, check_weight
@@ -48,6 +49,9 @@ class DocumentReader:
             return self._not_json(event, str(refusal))
         for code in repairs:
             note(code, "$", data)
+        if type(value) is str and (inner := _within(value)) is not None:
+            note("json_in_string", "$", data)
+            value = inner
         if self._torn is not None:
             self.give_up()
         return self._amid(event, value) if event.ignored else [value]
@@ -111,12 +115,40 @@ class DocumentReader:
             finally:
                 self._anomalies.event = current
 
-    def is_whole(self, event: ServerSentEvent) -> bool:
-        """Whether the data of an unterminated event is all there: JSON, `[DONE]`, or several of them."""
+    def late(self, data: bytes) -> Any:
+        """The document that `data` is, or None, for what follows the end of the stream; notes nothing."""
+        try:
+            check_weight(data, self._maximum)
+            return decode(data)[0]
+        except (ValueError, LimitError):
+            return None
+
+    def is_whole(self, event: ServerSentEvent) -> tuple[bool, bool]:
+        """Of an unterminated event: whether all of its data can be read (JSON, `[DONE]`, several of them, an error in
+        words), and whether some of it can, where the rest broke off."""
         data = event.data.strip()
         check_weight(data, self._maximum, self._anomalies.event)
-        try:
-            return data == DONE or isinstance(decode(data)[0], dict)
-        except ValueError:
-            values, codes = repair(data, event.ignored, event.ignored_at)
-            return bool(values) and "event_in_event" not in codes
+        if data == DONE or (event.event == "error" and data[:1] not in (b"", b"{", b"[")):
+            return True, True
+        for text in (data, self._torn[0] + event.data) if self._torn is not None else (data,):
+            try:
+                value, _ = decode(text)
+            except ValueError:
+                continue
+            if isinstance(value, (dict, list)) or (isinstance(value, str) and _within(value) is not None):
+                return True, True
+        values, codes = repair(data, event.ignored, event.ignored_at)
+        return bool(values) and "event_in_event" not in codes, bool(values)
+
+
+def _within(text: str) -> Any:
+    """The document that a JSON string is, where a sender wrote JSON as a string: an object or `[DONE]`; else None."""
+    data = text.strip().encode("utf-8", "surrogatepass")
+    if data == DONE:
+        return DONE
+    if not (data.startswith(b"{") and data.endswith(b"}")):
+        return None
+    try:
+        return decode(data)[0]
+    except ValueError:
+        return None

@@ -1,78 +1,307 @@
-"""Is this an error, and what does it say: every shape in which senders report one, in one table of tests.
+"""Is this an error, and what does it say: every shape in which senders report one, in one table.
 
-OpenAI, vLLM and LiteLLM write `{"error": {...}}`; others a string there, a bare object under `event: error`, an error in
-a choice, `error_type` beside null choices (DeepInfra), or a `base_resp` with a status (MiniMax).
+In: a decoded object, and the name of its event, or "body" for a whole body. Out: a `RemoteError`, or None.
+
+Strategy: `SHAPES` is tried from the top, and the first row whose test finds something decides. A strong shape is an error
+as soon as it arrives. A weak one (`{"message":"boom"}`, `{"code":500,"msg":"boom"}`) is what some senders write as a sign
+of life, too, so that only the end of the stream can say which it was: `find_weak_error` gives a candidate, and the
+assembler decides. Nothing follows a whole body: there a weak shape is an error like any other.
+
+Rule 1  What says nothing is no error: `"error":null`, `{"message":"","code":0}`, `{"code":200,"message":"Success"}`.
+Rule 2  An object with choices is a chunk. It is an error only by what cannot be part of one: `error`, `base_resp`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ..errors import RemoteError, excerpt
 
-__all__ = ("find_error", "may_report")
+__all__ = ("SHAPES", "Shape", "find_error", "find_weak_error", "may_report")
+
+Value = dict[str, Any]
+Found = tuple[Any, str]
+"""What says that there was an error, and its path."""
+
+# Words in the place of a code or a message that say that all is well, or still under way.
+_GOOD = frozenset(
+    {"", "0", "200", "ok", "success", "succeeded", "processing", "pending", "queued", "running", "inprogress", "null", "none"}
+)  # fmt: skip
+# A text that is only a sign of life: `{"message":"keep-alive"}`.
+_ALIVE = _GOOD | {"ping", "pong", "keepalive", "heartbeat", "alive", "connected", "waiting"}
+_PINGS = frozenset({"ping", "pong", "keepalive", "heartbeat"})
+_IDS = frozenset({"requestid", "xrequestid", "traceid"})
+
+_CODES = ("code", "status", "ret")
+_MESSAGES = ("message", "msg")
+# Where the facts of an error stand in the object that reports it, in the order in which they are asked.
+_MESSAGE_IN = (
+    "message", "msg", "error_message", "error_msg", "errorMessage", "detail", "exception", "err", "status_msg",
+    "text", "reason", "description", "title",
+)  # fmt: skip
+_CODE_IN = ("code", "status_code", "error_code", "errorCode", "status", "ret")
+_TYPE_IN = ("type", "error_type")
 
 
-def find_error(value: dict[str, Any], kind: str = "message") -> RemoteError | None:
-    """The error that `value` reports, or None. `kind`: the event's type, or "body" for a whole body."""
-    error = value.get("error")
-    if error:
-        return _error(error, value, "$.error")
-    errors = value.get("errors")  # Cloudflare, GraphQL
-    if isinstance(errors, list) and errors and not value.get("choices"):
-        return _error(errors[0], value, "$.errors[0]")
-    for position, choice in enumerate(_list(value.get("choices"))):
-        if isinstance(choice, dict) and choice.get("error"):
-            return _error(choice["error"], value, f"$.choices[{position}].error")
-    base = value.get("base_resp")
-    if isinstance(base, dict) and base.get("status_code"):
-        return _error({"message": base.get("status_msg"), "code": base["status_code"]}, value, "$.base_resp")
-    if value.get("choices"):
-        return None
-    if value.get("error_type") or value.get("error_message"):
-        return _error(
-            {"message": value.get("error_message"), "type": value.get("error_type"), "code": value.get("error_code")},
-            value,
-            "$",
-        )
-    bare = kind == "error" or value.get("object") == "error" or value.get("type") == "error"
-    if bare or ("message" in value and ("code" in value or "status" in value) and "choices" not in value):
-        return _error(value, value, "$")
-    if kind == "body" and "choices" not in value:
-        for name in ("detail", "message", "msg"):
-            if value.get(name):
-                return _error({"message": value[name]}, value, f"$.{name}")
-    return None
+class Shape(NamedTuple):
+    """A way in which senders report an error."""
+
+    name: str
+    test: Callable[[Value, str], Found | None]
+    """Of an object, and the name of its event: what says that there was an error, and where; None: it is not this shape."""
+    facts: Callable[[Any, Value], Value]
+    """Of what says it, and the object: the fields that hold message, code and type."""
+    weak: bool = False
+    """Whether only the end of the stream can say that it was an error."""
 
 
-def may_report(chunk: dict[str, Any]) -> bool:
+def find_error(value: Value, kind: str = "message") -> RemoteError | None:
+    """Return the error that `value` reports for certain, or None. `kind`: the event's type, or "body" for a whole body."""
+    return _first(_STRONG, value, kind) or (_first(_WEAK, value, kind) if kind == "body" else None)
+
+
+def find_weak_error(value: Value, kind: str = "message") -> RemoteError | None:
+    """Return the error that `value` reports if nothing else is said after it, or None."""
+    return _first(_WEAK, value, kind)
+
+
+def may_report(chunk: Value) -> bool:
     """Whether a chunk with choices may hold an error all the same: a quick look, for every chunk."""
     choices = chunk["choices"]
-    if type(choices) is not list or "base_resp" in chunk or "error_type" in chunk:
+    if type(choices) is not list or not choices:
         return True
-    for choice in choices:  # noqa: SIM110  any() over a generator takes 0.3 us more
+    if "base_resp" in chunk or "x_groq" in chunk or "data" in chunk or "response" in chunk:
+        return True
+    for choice in choices:
         if type(choice) is not dict or "error" in choice:
+            return True
+        delta = choice.get("delta")
+        if type(delta) is dict and "error" in delta:
             return True
     return False
 
 
-def _error(error: Any, body: Any, path: str) -> RemoteError:
-    if not isinstance(error, dict):
-        return RemoteError(excerpt(error) if not isinstance(error, str) else error, body=body, path=path)
-    message = error.get("message")
-    if isinstance(message, dict):
-        message = message.get("message") or excerpt(message)
-    code = error.get("code", error.get("status_code"))
-    kind = error.get("type")
+def _first(shapes: tuple[Shape, ...], value: Value, kind: str) -> RemoteError | None:
+    for shape in shapes:
+        found = shape.test(value, kind)
+        if found is not None:
+            said, path = found
+            return _error(shape.facts(said, value), value, path)
+    return None
+
+
+# --- tests
+
+
+def _field(name: str) -> Callable[[Value, str], Found | None]:
+    """`name` says something, whatever else there is."""
+
+    def test(value: Value, kind: str) -> Found | None:
+        return (value[name], f"$.{name}") if _says(value.get(name)) else None
+
+    return test
+
+
+def _field_without_choices(*names: str) -> Callable[[Value, str], Found | None]:
+    """One of `names` says something, and there are no choices, or an empty list."""
+
+    def test(value: Value, kind: str) -> Found | None:
+        return None if value.get("choices") or not any(_says(value.get(name)) for name in names) else (value, "$")
+
+    return test
+
+
+def _field_within(outer: str) -> Callable[[Value, str], Found | None]:
+    """`error` in the object `outer` says something."""
+
+    def test(value: Value, kind: str) -> Found | None:
+        inner = value.get(outer)
+        error = inner.get("error") if isinstance(inner, dict) else None
+        return (error, f"$.{outer}.error") if _says(error) else None
+
+    return test
+
+
+def _in_choice(value: Value, kind: str) -> Found | None:
+    choices = value.get("choices")
+    for position, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if isinstance(choice, dict):
+            delta = choice.get("delta")
+            for where, place in (("", choice), (".delta", delta if isinstance(delta, dict) else {})):
+                if _says(place.get("error")):
+                    return place["error"], f"$.choices[{position}]{where}.error"
+    return None
+
+
+def _errors(value: Value, kind: str) -> Found | None:
+    errors = value.get("errors")
+    there = isinstance(errors, list) and not value.get("choices") and _says(errors)
+    return (errors[0], "$.errors[0]") if there and isinstance(errors, list) else None
+
+
+def _base_resp(value: Value, kind: str) -> Found | None:
+    base = value.get("base_resp")
+    return (base, "$.base_resp") if isinstance(base, dict) and not _is_good(base.get("status_code")) else None
+
+
+def _named(value: Value, kind: str) -> Found | None:
+    return (value, "$") if "error" in _names(value, kind) and not value.get("choices") else None
+
+
+def _detail(value: Value, kind: str) -> Found | None:
+    detail = value.get("detail")
+    if value.get("choices") is not None or not isinstance(detail, (str, list, dict)) or not _says(detail):
+        return None
+    return (detail, "$.detail") if not _is_ping(value, kind) and not _is_well(value) else None
+
+
+def _unsuccessful(value: Value, kind: str) -> Found | None:
+    return (value, "$") if value.get("success") is False and value.get("choices") is None else None
+
+
+def _message_and_code(value: Value, kind: str) -> Found | None:
+    if value.get("choices") is not None or _is_ping(value, kind) or value.get("success") is True:
+        return None
+    message = any(isinstance(value.get(name, ()), (str, type(None))) for name in _MESSAGES)
+    return (value, "$") if message and any(not _is_good(value.get(name)) for name in _CODES) else None
+
+
+def _message_alone(value: Value, kind: str) -> Found | None:
+    if not _is_text(value.get("message")) or _is_ping(value, kind):
+        return None
+    for name, other in value.items():
+        bare_type = name == "type" and isinstance(other, str) and _plain(other).endswith("error")  # OpenAI's, unwrapped
+        if not (name == "message" or _plain(name) in _IDS or bare_type or other in (None, "")):
+            return None
+    return value, "$.message"
+
+
+def _msg_of_body(value: Value, kind: str) -> Found | None:
+    """Beside anything: of a body that is no response one word is enough."""
+    if kind == "body" and "choices" not in value and not _is_well(value):
+        for name in _MESSAGES:
+            if _is_text(value.get(name)):
+                return value, f"$.{name}"
+    return None
+
+
+def _says(error: Any) -> bool:
+    """Rule 1: whether there is anything in what stands where an error would."""
+    if isinstance(error, dict):
+        if _is_good(error.get("code")) and (message := error.get("message", error.get("msg"))) and _is_good(message):
+            return False
+        return any(map(_says, error.values()))
+    if isinstance(error, list):
+        return any(map(_says, error))
+    return not _is_good(error)
+
+
+def _is_good(word: Any) -> bool:
+    """Whether a code or a text is absent, or says that all is well: 0, 200, `ok`."""
+    if isinstance(word, str):
+        return _plain(word) in _GOOD
+    return word is None or word is False or (isinstance(word, (int, float)) and word in (0, 200) and word is not True)
+
+
+def _is_well(value: Value) -> bool:
+    """Whether there is a code, and it says that all is well."""
+    return value.get("success") is True or any(_is_good(value[name]) for name in _CODES if value.get(name) is not None)
+
+
+def _is_ping(value: Value, kind: str) -> bool:
+    return not _PINGS.isdisjoint(_names(value, kind))
+
+
+def _names(value: Value, kind: str) -> list[str]:
+    """What an event calls itself."""
+    names = (kind, value.get("type"), value.get("event"), value.get("object"))
+    return [_plain(name) for name in names if isinstance(name, str)]
+
+
+def _is_text(message: Any) -> bool:
+    return isinstance(message, str) and _plain(message) not in _ALIVE
+
+
+def _plain(word: str) -> str:
+    """`Keep-Alive` as `keepalive`; of a long text the beginning will do."""
+    return word[:64].strip().lower().replace("-", "").replace("_", "").replace(" ", "").rstrip(".!")
+
+
+# --- facts
+
+
+def _of_part(said: Any, value: Value) -> Value:
+    """What says it is all there is; `"error":true` says no more than that, and the rest stands beside it."""
+    if isinstance(said, dict):
+        return said
+    return {**value, "error": None} if said is True else {"message": said}
+
+
+def _of_whole(said: Any, value: Value) -> Value:
+    return value
+
+
+SHAPES: tuple[Shape, ...] = (
+    # OpenAI, vLLM, LiteLLM: an object; others a string, or `true` with a message beside it
+    Shape("error", _field("error"), _of_part),
+    # Cloudflare, GraphQL
+    Shape("errors", _errors, _of_part),
+    # OpenRouter; `error` in the delta is LiteLLM's and Open WebUI's
+    Shape("error in a choice", _in_choice, _of_part),
+    # MiniMax
+    Shape("base_resp", _base_resp, _of_part),
+    # Groq, which stops a stream so
+    Shape("x_groq.error", _field_within("x_groq"), _of_part),
+    # relays that wrap each event
+    Shape("data.error", _field_within("data"), _of_part),
+    # OpenAI's Responses API: `{"type":"response.failed","response":{"error":…}}`
+    Shape("response.error", _field_within("response"), _of_part),
+    # DeepInfra, beside null choices
+    Shape("error_message", _field_without_choices("error_message", "error_type"), _of_whole),
+    # Baidu Qianfan
+    Shape("error_code", _field_without_choices("error_code", "error_msg"), _of_whole),
+    # AWS Lambda
+    Shape("errorMessage", _field_without_choices("errorMessage"), _of_whole),
+    Shape("exception", _field_without_choices("exception"), _of_whole),
+    Shape("err", _field_without_choices("err"), _of_whole),
+    # Anthropic, FastChat (`object`), and every object under `event: error`
+    Shape("named error", _named, _of_whole),
+    # FastAPI: a text, or a list of what does not fit; RFC 9457
+    Shape("detail", _detail, _of_part),
+    Shape("success false", _unsuccessful, _of_whole),
+    # SiliconFlow, iFlytek Spark, NeMo; Kong and AWS gateways: the message alone
+    Shape("message and code", _message_and_code, _of_whole, weak=True),
+    Shape("message alone", _message_alone, _of_whole, weak=True),
+    Shape("message of a body", _msg_of_body, _of_whole, weak=True),
+)
+"""Every shape, in the order in which they are tried."""
+
+_STRONG = tuple(shape for shape in SHAPES if not shape.weak)
+_WEAK = tuple(shape for shape in SHAPES if shape.weak)
+
+
+def _error(facts: Value, body: Any, path: str) -> RemoteError:
+    message = next((facts[name] for name in _MESSAGE_IN if _says(facts.get(name))), None)
+    codes = (facts.get(name) for name in _CODE_IN)
+    code = next((one for one in codes if isinstance(one, (str, int, float)) and one != "" and one is not True), None)
+    kind = next((facts[name] for name in _TYPE_IN if isinstance(facts.get(name), str)), None)
     return RemoteError(
-        str(message) if message else "the sender reported an error without a message",
-        code=code if isinstance(code, (str, int, float)) else None,
-        type=kind if isinstance(kind, str) else None,
-        param=error.get("param"),
+        "the sender reported an error without a message" if message is None else _text(message),
+        code=code,
+        type=kind,
+        param=facts.get("param"),
         body=body,
         path=path,
     )
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _text(message: Any) -> str:
+    """A message as text: some put an object with the message into it, FastAPI a list of those."""
+    if isinstance(message, dict):
+        inner = next((message[name] for name in _MESSAGE_IN if isinstance(message.get(name), str)), None)
+        return inner or excerpt(json.dumps(message, ensure_ascii=False))
+    if isinstance(message, list):
+        return "; ".join(map(_text, message[:8]))
+    return message if isinstance(message, str) else excerpt(json.dumps(message))

@@ -30,6 +30,7 @@ _Found = tuple[Any, tuple[str, ...]]
 # neither of these follows it: a quote would end the string, and more words would stand on the line of this `[DONE]`.
 _NEXT = re.compile(rb"\n|data: ?(?=\{\s*+\"|\[DONE\]\s*+(?:\Z|\n|data:))")
 _FRAMED = re.compile(rb"[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+data\s*+: ?", re.IGNORECASE)
+_QUOTES = b" \t\r\n\0\"'`,;"  # what says nothing after a document: `data: {…}"`
 _PATIENCE, _LEAST = 4, 65536  # how many times all the data, and how many bytes at least, are looked through in vain
 
 
@@ -156,7 +157,7 @@ def _documents(data: bytes) -> tuple[list[Any], list[str]]:
     """Return the documents in `data`: one a line, one right after the other, or after a `data:` inside."""
     values: list[Any] = []
     repairs: list[str] = []
-    lost, at, size = False, 0, len(data)
+    lost, at, size, said = False, 0, len(data), len(data.rstrip(_QUOTES))
     patience = _PATIENCE * size + _LEAST
     while (at := begin_of(data, at)) < size:
         if data.startswith(DONE, at):
@@ -179,6 +180,8 @@ def _documents(data: bytes) -> tuple[list[Any], list[str]]:
                 at = end
                 continue
             patience -= (end if end > 0 else stop) - at
+        if values and at >= said:
+            break
         lost = lost or values[-1:] != [DONE]  # what is no document after the end is not missed
         following = following or _NEXT.search(data, at + 1)
         if following is None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 
 from .. import events as ev
-from .._decode.repair import is_unframed
 from .._decode.sniff import Sniffer, begins_with_document, read_body
 from .._fold.assembler import Assembler
 from ..errors import FormatError, LimitError, RemoteError, SenderError
@@ -234,7 +233,7 @@ class BlockReader:
                     self._assembler.keep_alive(item.text, out)
                 elif type(item) is Discarded:
                     self.pause()
-                    self._assembler.discarded(item.lines, out)
+                    self._assembler.discarded(item.lines, item.event, out)
                 else:
                     self.pause()
                     self._assembler.event(item, out)  # type: ignore[arg-type]
@@ -297,11 +296,15 @@ class BlockReader:
         except LimitError as error:
             error.event = self._assembler.events + 1
             raise
-        if is_unframed(self._decoder.unread):
-            self._assembler.discarded(self._decoder.unread, out)
-        alive = bool(self._decoder.comments) or self._decoder.retry is not None
+        decoder = self._decoder
         return self._assembler.close(
-            last, out, head=b"" if self._assembler.events else self._head, alive=alive, any_bytes=self._size > 0
+            last,
+            decoder.unread,
+            decoder.unread_event,
+            out,
+            head=b"" if self._assembler.events else self._head,
+            alive=bool(decoder.comments) or decoder.retry is not None,
+            any_bytes=self._size > 0,
         )
 
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:

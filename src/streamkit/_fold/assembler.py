@@ -1,8 +1,13 @@
 """Events in, the response so far and the outcome out: what an accumulator does once the bytes are cut into events.
 
-It joins the layers by calling: `documents` reads the data of an event, `remote` tells errors from chunks, `dialect`
+It joins the layers by calling: `documents` reads the data of an event, `remote_errors` tells errors from chunks, `dialect`
 makes clean chunks, `reducer` folds them. What it adds is how the stream ends, and why. It knows no bytes but those of
 events, and nothing of the fast lane.
+
+Rule 1  An error of the sender's is the outcome, whatever follows it, and under strict it is what is raised.
+Rule 2  An object that only may be an error (`{"message":"boom"}`) waits for the end: it was one if no output and no finish
+        reason follows, and none stood before. Only the first one waits.
+Rule 3  After `[DONE]` nothing changes but `extra`: a gateway writes what the request cost there.
 """
 
 from __future__ import annotations
@@ -14,20 +19,22 @@ from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.documents import DONE, DocumentReader
 from .._decode.other_formats import other_format
-from .._decode.remote_errors import find_error, may_report
-from .._decode.repair import unframed, unframed_lines
+from .._decode.remote_errors import find_error, find_weak_error, may_report
+from .._decode.repair import is_unframed, unframed, unframed_lines
+from .._decode.scanning import begin_of
 from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
-from ..anomalies import Anomalies
+from ..anomalies import Anomalies, ignore
 from ..dialect import DEFAULT_DIALECT, Dialect, Interpreter
 from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError, counted
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
 from ..sse import ServerSentEvent
-from ..types import CreateChatCompletionStreamResponse
+from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
 from .fields import Context
-from .reducer import Reducer
+from .leftovers import Leftovers, breaks_off, name_of
+from .reducer import Reducer, says
 
 __all__ = ("Assembler",)
 
@@ -48,6 +55,9 @@ class Assembler:
         self.data_bytes = 0
         self._pings = 0  # events that are JSON and no chunk
         self._format: str | None = None  # the API that wrote the first of them which says so
+        self._weak: RemoteError | None = None  # the first object that is an error if nothing else is said
+        self._left = Leftovers()
+        self._ended = False  # `[DONE]` came
         self.error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
         self.instead: SenderError | None = None  # what a stream without a chunk fails with: its source broke
@@ -62,8 +72,8 @@ class Assembler:
 
     @property
     def unaffected(self) -> bool:
-        """Whether an event that folded nothing left everything as it was: no end, no half of a document."""
-        return self.outcome is None and not self._documents.waiting
+        """Whether an event that folded nothing left everything as it was: no end, no half of a document, no doubt."""
+        return self.outcome is None and not self._documents.waiting and self._weak is None
 
     # --- events
 
@@ -71,39 +81,101 @@ class Assembler:
         self.events += 1
         self.anomalies.event = self.context.event = self.events
         self.anomalies.trail.clear()
+        if self._weak is not None:  # each event has to be looked at: what the fast lane would take, it would not see
+            self.anomalies.trail.append(("perhaps_error", "$"))
         if self.outcome is not None:
-            self.anomalies.note("after_done", "$", event.data)
-            return
-        if repaired is not None:
-            self.anomalies.note(repaired, "$", event.data)
+            return self._late(event)
         data = event.data
         self.context.size = len(data)
         self.data_bytes += len(data)
         if self.data_bytes > self._response_limit:
             text = f"more than {counted(self._response_limit, 'byte')} of events in one response"
             raise LimitError(text, limit="max_response_bytes", maximum=self._response_limit, event=self.events)
-        for document in self._documents.read(event):
+        for document in (
+            self._read(event, repaired, out) if self.anomalies.strict else self._documents_of(event, repaired)
+        ):
             if self.outcome is not None:
-                self.anomalies.note("after_done", "$", event.data)
+                self._late(event, document)
             elif document == DONE:
                 self._done(out)
             else:
                 self._document(document, event.event, out)
         if self.anomalies.fresh and self.outcome is None:  # nothing is told behind the ending event
             self._report(out)
+        return None
 
-    def discarded(self, lines: tuple[bytes, ...], out: Out) -> None:
-        """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`."""
+    def _documents_of(self, event: ServerSentEvent, repaired: str | None) -> list[Any]:
+        if repaired is not None:
+            self.anomalies.note(repaired, "$", event.data)
+        return self._documents.read(event)
+
+    def _read(self, event: ServerSentEvent, repaired: str | None, out: Out) -> list[Any]:
+        """Read an event under strict: of one that had to be repaired, an error of the sender's is raised first."""
+        with self.anomalies.deferred() as refused:
+            documents = self._documents_of(event, repaired)
+        if refused:
+            for at, document in enumerate(documents):
+                if document == DONE:
+                    break
+                if (error := self._reported(document, event.event)) is not None:
+                    for before in documents[:at]:
+                        self._document(before, event.event, out)
+                    self._remote_error(error, out)
+            raise refused[0]
+        return documents
+
+    def _reported(self, document: Any, kind: str) -> RemoteError | None:
+        """The error in a document after which nothing else is read."""
+        if isinstance(document, list):
+            return next((found for item in document if (found := self._reported(item, kind)) is not None), None)
+        if not isinstance(document, dict):
+            return find_error({"error": str(document)}, kind) if kind == "error" else None
+        return find_error(document, kind) or self._weak_error(document, kind)
+
+    def _late(self, event: ServerSentEvent, document: Any = None) -> None:
+        """Rule 3. Usage is no part of that: what was told with the end stands."""
+        self.anomalies.note("after_done", "$", event.data)
+        if not self._ended or not self.reducer.chunks or self.data_bytes + len(event.data) > self._response_limit:
+            return
+        self.data_bytes += len(event.data)
+        value = self._documents.late(event.data) if document is None else document
+        if isinstance(value, dict) and is_chunk(value) and not value.get("choices"):
+            if find_error(value, event.event) is None and find_weak_error(value, event.event) is None:
+                self.reducer.fold_late(read_chunk(value, ignore).extra)
+
+    def discarded(self, lines: tuple[bytes, ...], kind: str, out: Out) -> None:
+        """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`. `kind`: the type of
+        their event."""
+        left = []
         for line in unframed_lines(lines):
-            name, _, rest = line.partition(b":")
-            text = rest.strip() if name == b"error" else unframed(line)
-            if text:
-                kind = "error" if name == b"error" else "message"
-                self.event(ServerSentEvent(text, kind), out, "unframed_json" if text.startswith(b"{") else None)
-            elif self.outcome is None:
+            if not self._unframed(line, kind, out):
+                left.append(line)
                 self.anomalies.event = self.events + 1
+                if self.outcome is not None:
+                    self.anomalies.note("after_done", "$", line)
+                    continue
                 self.anomalies.note("ignored_line", "$", line)
                 self._report(out)  # at once: what follows may take the fast lane, which tells of no anomaly
+        if left:
+            self._left.add(left, self.events, before_chunks=not self.reducer.chunks)
+
+    def _unframed(self, line: bytes, kind: str, out: Out) -> bool:
+        """Read a line that is no field of the standard as an event, if it can be one; whether it was."""
+        name, _, rest = line.partition(b":")
+        text = rest.strip() if name == b"error" else unframed(line)
+        if text:
+            kind = "error" if name == b"error" else kind
+            self.event(ServerSentEvent(text, kind), out, "unframed_json" if text.startswith(b"{") else None)
+        return bool(text)
+
+    def _unread(self, lines: tuple[bytes, ...], kind: str, out: Out) -> bytes:
+        """Read lines without data with which the bytes end; return those of which nothing can be made: the words of a
+        proxy, a web page, half a document."""
+        left = []
+        for line in unframed_lines(lines):
+            if not (is_unframed((line,)) and self._unframed(line, kind, out)):
+                left.append(line)
+        return b"\n".join(left).strip()
 
     def keep_alive(self, text: str, out: Out) -> None:
         if self.outcome is None:
@@ -126,7 +198,8 @@ class Assembler:
                 self._document(value, "message", out)
         else:
             # What the strict codec keeps in `extra` may be an error all the same.
-            error = find_error({**value.extra, "choices": [choice.extra for choice in value.choices]})
+            choices = [{"delta": choice.delta.extra, **choice.extra} for choice in value.choices]
+            error = find_error({**value.extra, "choices": choices})
             if error is not None:
                 self._remote_error(error, out)
             self._fold(value, out)
@@ -137,23 +210,25 @@ class Assembler:
 
     def _document(self, value: Any, kind: str, out: Out) -> None:
         if type(value) is dict:
-            if kind == "error" or not ("choices" in value and "error" not in value):
+            plain = kind != "error" and "choices" in value and "error" not in value
+            if not plain or may_report(value):
                 error = find_error(value, kind)
                 if error is not None:
                     self._remote_error(error, out)
-                elif not is_chunk(value):
+                    if not plain and not value.get("choices"):
+                        return None
+                elif not (self._doubt(value, kind) or is_chunk(value)):
                     self.anomalies.note("not_a_chunk", "$", value)
+                if not is_chunk(value):
                     self._pings += 1
                     self._format = self._format or other_format(value)
                     return self.keep_alive(str(value.get("type", kind)), out)
-                if error is not None and not value.get("choices"):
-                    return None
-            elif may_report(value) and (error := find_error(value, kind)) is not None:
-                self._remote_error(error, out)
             self._fold(read_chunk(value, self.anomalies.note), out)
         elif value is None:
             self.anomalies.note("null_event")
         elif isinstance(value, list):
+            if self.anomalies.strict and (error := self._reported(value, kind)) is not None:
+                self._remote_error(error, out)
             self.anomalies.note("chunk_list")
             for item in value:
                 self._document(item, kind, out)
@@ -169,6 +244,8 @@ class Assembler:
                 self.tap(chunk)
             except Exception as error:  # whatever the caller's function raises: the chunk is folded all the same
                 self.tap, self.tap_error = None, error
+        if self._weak is not None and any(map(_goes_on, chunk.choices)):
+            self._weak = None
         if self._interpreter is not None:
             chunk = self._interpreter.read(chunk)
         self.reducer.fold(chunk, out)
@@ -179,19 +256,45 @@ class Assembler:
             self.reducer.emit(out, ev.AnomalySeen, anomaly)
         self.anomalies.fresh.clear()
 
-    # --- the end
+    # --- errors
+
+    def _weak_error(self, value: dict[str, Any], kind: str) -> RemoteError | None:
+        """The error that `value` is by rule 2 if nothing else is said after it."""
+        error = find_weak_error(value, kind)
+        if error is None or any(state.finish.value() for state in self.reducer.choices.values()):
+            return None
+        error.event = self.events
+        return error
+
+    def _doubt(self, value: dict[str, Any], kind: str) -> bool:
+        """Let `value` wait for the end if it may be an error; whether it may."""
+        weak = self._weak_error(value, kind)
+        if weak is not None:
+            self.anomalies.note("perhaps_error", "$", value)
+            self._weak = self._weak or weak
+        return weak is not None
+
+    def _decide(self, out: Out) -> None:
+        """Rule 2: nothing else is said."""
+        error, self._weak = self._weak, None
+        if error is not None:
+            self._remote_error(error, out)
 
     def _remote_error(self, error: RemoteError | None, out: Out) -> None:
         assert error is not None
-        error.event = self.events
+        error.event = error.event or self.events
         strict, self.anomalies.strict = self.anomalies.strict, False
+        self.anomalies.event = error.event
         self.anomalies.note("error_event", error.path or "$", error.message)
+        self.anomalies.event = self.events
         if self.error is None:  # only the first takes a snapshot: a stream may be nothing but errors
             self.error, self._reason = error, "remote_error"
             error.partial, error.emitted = self.reducer.snapshot(), self.reducer.emitted
         self.reducer.emit(out, ev.ErrorSeen, error)
         if strict:  # the sender's own error says more than that there was one
             raise error
+
+    # --- the end
 
     def fail(self, error: StreamError, reason: str, out: Out) -> None:
         """The stream is over: nothing that comes after this is looked at."""
@@ -211,7 +314,11 @@ class Assembler:
 
     def _done(self, out: Out) -> None:
         """`[DONE]` came."""
-        if not self.reducer.chunks:
+        self._decide(out)
+        self._ended = True
+        if not self.reducer.chunks and self.error is None and self._left.before_chunks:
+            self._refuse(self._left.before_chunks, out)
+        elif not self.reducer.chunks:
             self.end("empty", out)
         elif self.reducer.finished:
             self.end("done", out)
@@ -220,29 +327,63 @@ class Assembler:
                 self.anomalies.note("missing_finish")
             self.end("done_without_finish", out)
 
-    def close(self, last: ServerSentEvent | None, out: Out, *, head: bytes, alive: bool, any_bytes: bool) -> None:
-        """The bytes are over. `last`: an event without its blank line. `head`: how they began, where no event was in them;
-        `alive`: whether there was a sign of an event stream; `any_bytes`: whether there were bytes at all."""
+    def close(
+        self,
+        last: ServerSentEvent | None,
+        unread: tuple[bytes, ...],
+        kind: str,
+        out: Out,
+        *,
+        head: bytes,
+        alive: bool,
+        any_bytes: bool,
+    ) -> None:
+        """The bytes are over. `last`: an event without its blank line; `unread`, `kind`: the lines and the type of one that
+        has no data. `head`: how the bytes began, where no event was in them; `alive`: whether there was a sign of an event
+        stream; `any_bytes`: whether there were bytes at all."""
         self.anomalies.event = self.context.event = self.events
-        torn = False
-        if last is not None and self.outcome is None:
-            torn = not self._unterminated(last, out)
+        torn, left = False, self._unread(unread, kind, out)
+        if last is not None:
+            torn, left = self._unterminated(last, out)
+        if self.outcome is None:
+            self._decide(out)
+            torn = torn or breaks_off(left)
+            self._leave(left, torn)
+        elif left:
+            self.anomalies.note("after_done", "$", left)
         if self.outcome is not None:
             return
         self._documents.give_up()
         if not self.reducer.chunks and self.error is None:
-            if torn and last is not None and last.data.lstrip().startswith(b"{"):
+            if torn and left.startswith(b"{", begin_of(left)):
                 self.end("mid_event", out)
-            elif not any_bytes or alive or self._pings:
-                self.end("empty", out)
+            elif any_bytes and not (alive or self._pings):
+                self._refuse(head or self._left.before_chunks, out)
+            elif self._left.before_chunks:
+                self._refuse(self._left.before_chunks, out)
             else:
-                self._refuse(head, out)
+                self.end("empty", out)
         elif self.reducer.settled:
             if any_bytes and self.error is None:
                 self.anomalies.note("missing_done")
             self.end("finish_without_done", out)
         else:
             self.end("mid_event" if torn else "no_finish", out)
+
+    def _leave(self, text: bytes, torn: bool) -> None:
+        """Report what stands at the very end and could not be read: `text`, or what was left out right before. Where there is
+        nothing else in the stream, it is its error."""
+        name = name_of(text, torn=torn) if text else ""
+        if name == "unread_end":
+            self._left.add((text,), self.events, before_chunks=not self.reducer.chunks)
+        if not text or name == "unread_end":
+            text = self._left.at_end(self.events)
+            some = bool(self.reducer.chunks) or self.error is not None
+            name = "unread_end" if text and some and name_of(text, torn=False) == "unread_end" else ""
+        if name:
+            self.anomalies.event = self.events + 1
+            self.anomalies.note(name, "$", text)
+            self.anomalies.event = self.events
 
     def _broken(self) -> SenderError | None:
         """What the stream fails with where its source broke before any chunk, or an error of the sender's, had arrived."""
@@ -263,16 +404,21 @@ class Assembler:
         if self.anomalies.strict and isinstance(error, RemoteError):  # as where it is an event
             raise error
 
-    def _unterminated(self, event: ServerSentEvent, out: Out) -> bool:
-        """Use the last event, which has no blank line behind it, if its data is whole; whether it was."""
+    def _unterminated(self, event: ServerSentEvent, out: Out) -> tuple[bool, bytes]:
+        """Use the last event, which has no blank line behind it, as far as its data is whole; whether it broke off, and
+        what of it was left out."""
+        if self.outcome is not None:
+            self.event(event, out)
+            return False, b""
         self.anomalies.event = self.events + 1
-        if not self._documents.is_whole(event):
-            self.anomalies.note("torn_event", "$", event.data)
-            return not event.data.strip()
-        done = event.data.strip() == DONE
-        self.anomalies.note("unterminated_done" if done else "unterminated_event", "$", event.data)
-        self.event(event, out)
-        return True
+        whole, some = self._documents.is_whole(event)
+        left = b"\n".join(one for one in unframed_lines(event.ignored) if not is_unframed((one,))).strip()
+        if whole or some:
+            done = event.data.strip() == DONE
+            self.event(event, out, None if not whole else "unterminated_done" if done else "unterminated_event")
+            return not whole, left
+        data = event.data.strip()
+        return bool(data), data or left or b"data"
 
     def body(self, found: dict[str, Any] | RemoteError | None, data: bytes, out: Out) -> None:
         """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
@@ -316,3 +462,8 @@ class Assembler:
 
 def _reason_of(instead: SenderError) -> str:
     return "remote_error" if isinstance(instead, RemoteError) else "source_error"
+
+
+def _goes_on(choice: ChatChoiceStream) -> bool:
+    """Whether anything is said of a choice, or that it is over."""
+    return choice.finish_reason is not None or says(choice.delta) or any(map(choice.extra.get, ("message", "text")))

@@ -98,6 +98,11 @@ class Reducer:
             self._extra.count(chunk.extra)
             self._extra.add(chunk.extra)
 
+    def fold_late(self, extra: dict[str, Any]) -> None:
+        """Take unknown fields that stand after the end of the stream."""
+        self._extra.count(extra)
+        self._extra.add(extra)
+
     def _take_metadata(self, metadata: tuple[Any, ...]) -> None:
         """What a chunk says of the response as a whole, where that is not what the last one said."""
         before = self._metadata or metadata
