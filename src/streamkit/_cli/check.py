@@ -112,10 +112,9 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         reasons = (f"{'' if one else f'{index}: '}{reason or 'none'}" for index, reason in report.finish_reasons)
         yield "finish reason", clipped(", ".join(reasons), _LONG)
     usage = report.usage
-    figures = (
-        usage and f"{usage.prompt_tokens} prompt, {usage.completion_tokens} completion, {usage.total_tokens} total"
-    )
-    yield "usage", figures or "none"
+    kinds = ("prompt", "completion", "total")
+    figures = [] if usage is None else [(getattr(usage, f"{kind}_tokens"), kind) for kind in kinds]
+    yield "usage", ", ".join(f"{figure} {kind}" for figure, kind in figures if figure is not None) or "none"
     yield "[DONE]", "yes" if report.done else "no"
     if trace is not None:
         words = [f"{trace.sender} {trace.sender_version}".strip(), trace.case]
