@@ -47,6 +47,15 @@ SEEN_IN: dict[str, bytes] = {
     "choices_object": sse('{"id":"c1","created":1,"choices":' + choice("{}", "stop") + "}") + DONE,
     "bad_choice": sse(chunk('"a"'), FINISH) + DONE,
     "null_item": sse(chunk("null," + choice("{}", "stop"))) + DONE,
+    "created_missing": sse('{"id":"c1","choices":[' + choice("{}", "stop") + "]}") + DONE,
+    "id_word": sse(*calls(f'{{"index":0,"id":"null",{F}}}')) + DONE,
+    "number_unreadable": sse(delta("{}", "stop", more='"usage":{"total_tokens":1e400}')) + DONE,
+    "number_changed": sse(delta('{"odd":1}'), delta('{"odd":2}'), FINISH) + DONE,
+    "object_repeated": sse(
+        delta('{"citation":{"type":"page","title":"A"}}'), delta('{"citation":{"type":"page","title":"B"}}'), FINISH
+    )
+    + DONE,
+    "list_repeated": sse(delta('{"urls":["a","b"]}'), delta('{"urls":["a","b","c"]}'), FINISH) + DONE,
     "id_changed": sse(delta('{"content":"a"}'), FINISH.replace('"c1"', '"c2"')) + DONE,
     "created_changed": sse(delta('{"content":"a"}'), FINISH.replace('"created":7', '"created":8')) + DONE,
     "model_changed": sse(delta('{"content":"a"}'), FINISH.replace('"model":"m"', '"model":"n"')) + DONE,

@@ -93,12 +93,18 @@ ERROR_NOT_NOTED = {
     )
 }
 
+NOTHING_SAID = {
+    "openrouter/reqllm--openrouter-minimax_minimax_m2_free-object_streaming": "`[DONE]` after a role and usage only",
+}
+
 
 def ending(facts: dict[str, Any], name: str) -> tuple[str, str]:
     """Name and reason of the outcome, as the facts have it."""
     finished = bool(facts["finish_reasons"]) and all(facts["finish_reasons"].values())
     if {"error_midstream", "error_first"} & set(facts["features"]) or name in ERROR_NOT_NOTED:
         return "failed", "remote_error"
+    if name in NOTHING_SAID:
+        return "failed", "empty"
     if facts["has_done"]:
         return "complete", "done" if finished else "done_without_finish"
     return ("complete", "finish_without_done") if finished else ("truncated", "no_finish")

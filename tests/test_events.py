@@ -391,7 +391,7 @@ def test_a_ping_is_a_keep_alive_and_the_place_of_each_is_kept() -> None:
 
 def test_usage_is_told_with_what_stands_after_it() -> None:
     reading = read(FINISH, chunk(more='"usage":{"prompt_tokens":1}'), chunk(more='"usage":{"completion_tokens":2}'))
-    assert [(1, 0), (1, 2)] == [(e.usage.prompt_tokens, e.usage.completion_tokens) for e in reading.of(UsageSeen)]
+    assert [(1, None), (1, 2)] == [(e.usage.prompt_tokens, e.usage.completion_tokens) for e in reading.of(UsageSeen)]
 
 
 def test_an_anomaly_is_told_when_it_is_first_seen() -> None:

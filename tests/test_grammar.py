@@ -121,7 +121,7 @@ class Machine:
             assert self.finish.get(index) == choice.finish_reason
             assert self.text(index, "Content") == (message.content or "")
             assert self.text(index, "Refusal") == (message.refusal or "")
-            assert self.text(index, "Reasoning") in ("", *map(texts_of, message.extra.values()))
+            assert self.text(index, "Reasoning") in ("", message.reasoning, *map(texts_of, message.extra.values()))
             calls = message.tool_calls or []
             for position, call in enumerate(calls):
                 inner = call.custom if hasattr(call, "custom") else call.function

@@ -136,7 +136,9 @@ def test_over_a_limit_the_stream_fails_and_what_had_arrived_stays(
 @pytest.mark.parametrize(
     "limits, document",
     [
-        pytest.param(Limits(max_choices=2), chunk(choice(index=0) + "," + choice(index=1)), id="choices"),
+        pytest.param(
+            Limits(max_choices=2), chunk(choice(finish="stop") + "," + choice(finish="stop", index=1)), id="choices"
+        ),
         pytest.param(
             Limits(max_tool_calls=1),
             delta('{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}]}'),

@@ -36,7 +36,10 @@ def test_the_table_says_what_becomes_of_each_field_of_the_format(path: str, rule
     "path, value, rule",
     [
         (f"{D}.odd", "text", Rule.SAME_OR_ADD),
-        (f"{D}.odd", ["item"], Rule.EXTEND),
+        (f"{D}.odd", ["item"], Rule.KEYED),
+        (f"{D}.odd[].text", "text", Rule.ADD),
+        (f"{D}.odd[].type", "text", Rule.FIRST),
+        (f"{D}.tool_calls[].text", "text", Rule.SAME_OR_ADD),
         (f"{D}.odd", {"a": 1}, Rule.MERGE),
         (f"{D}.odd", 1, Rule.LAST),
         (f"{D}.odd", 1.5, Rule.LAST),
@@ -44,10 +47,11 @@ def test_the_table_says_what_becomes_of_each_field_of_the_format(path: str, rule
         (f"{D}.tool_calls[].odd", "text", Rule.SAME_OR_ADD),
         (f"{D}.odd.inner", "text", Rule.SAME_OR_ADD),
         ("odd", "text", Rule.LAST),
-        ("odd", ["item"], Rule.LAST),
+        ("odd", ["item"], Rule.GROW),
+        ("usage.odd", ["item"], Rule.LAST),
         ("odd", 1, Rule.LAST),
         ("choices[].odd", "text", Rule.LAST),
-        ("choices[].odd", ["item"], Rule.LAST),
+        ("choices[].odd", ["item"], Rule.GROW),
         ("choices[].delta_odd", "text", Rule.LAST),
     ],
 )
@@ -94,10 +98,12 @@ def test_a_caller_can_change_the_rule_of_a_field_of_the_format() -> None:
     assert "a" == read(*documents, rules={**RULES, "system_fingerprint": Rule.FIRST}).response["system_fingerprint"]
 
 
-def test_a_list_outside_a_delta_can_be_made_to_grow() -> None:
-    documents = [chunk(more='"citations":["a"]'), chunk(more='"citations":["b"]')]
-    assert ["b"] == read(*documents).response["citations"]
-    assert ["a", "b"] == read(*documents, rules={**RULES, "citations": Rule.EXTEND}).response["citations"]
+def test_a_list_outside_a_delta_grows_and_can_be_made_the_last_one_or_all() -> None:
+    documents = [chunk(more='"citations":["a"]'), chunk(more='"citations":["b"]'), chunk(more='"citations":["a","b"]')]
+    assert ["a", "b"] == read(*documents).response["citations"]
+    assert ["a", "b"] == read(*documents[:2], rules={**RULES, "citations": Rule.EXTEND}).response["citations"]
+    assert ["b"] == read(*documents[:2], rules={**RULES, "citations": Rule.LAST}).response["citations"]
+    assert ["a", "b", "a", "b"] == read(*documents, rules={**RULES, "citations": Rule.EXTEND}).response["citations"]
 
 
 # --- paths that can match nothing
@@ -167,7 +173,7 @@ def test_a_path_that_can_match_nothing_is_misuse(path: str, why: str) -> None:
 
 
 def test_a_list_that_is_keyed_has_rules_for_its_items() -> None:
-    rules = {**RULES, f"{D}.x": Rule.KEYED, f"{D}.x[].y": Rule.LAST}
+    rules = {**RULES, f"{D}.x": Rule.KEYED, f"{D}.x[].y": Rule.LAST, f"{D}.x[].z": Rule.ADD}
     stream = (delta('{"x":[{"index":0,"y":"a","z":"a"}]}'), delta('{"x":[{"index":0,"y":"b","z":"b"}]}', "stop"))
     message = read(*stream, rules=rules).response["choices"][0]["message"]
     assert [{"index": 0, "y": "b", "z": "ab"}] == message["x"]

@@ -559,4 +559,4 @@ def test_a_number_that_json_cannot_say_is_no_end_of_the_stream(number: str) -> N
     assert json.loads(number) == reading.response["score"] or number == "NaN"
     assert b'"score":null' in dumps(reading.accumulator.snapshot())
     noted = [(one.code, one.severity) for one in reading.anomalies]
-    assert ([] if number == "1e999" else [("non_finite_number", "repaired")]) == noted
+    assert [("non_finite_number", "repaired")] == noted

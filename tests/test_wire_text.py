@@ -102,7 +102,8 @@ def test_099_reasoning_details_are_merged_by_type_and_index() -> None:
     ]
     reading = read(*deltas(*({"reasoning_details": [one]} for one in details)), STOP)
     assert [
-        {"type": "reasoning.text", "format": "f", "index": 0, "id": "r1", "text": "I think", "signature": "s2"},
+        {"type": "reasoning.text", "format": "f", "index": 0, "id": "r1", "text": "I think", "signature": "s1"},
+        {"type": "reasoning.text", "format": "f", "index": 0, "signature": "s2"},
         {"type": "reasoning.encrypted", "format": "f", "index": 0, "data": "QUJD", "id": "e1"},
         {"type": "reasoning.summary", "format": "f", "index": 1, "summary": "A sum"},
     ] == reading.message["reasoning_details"]

@@ -35,7 +35,8 @@ def spent(response: CreateChatCompletionResponse) -> int:
     if usage is None:
         return 0
     details = usage.completion_tokens_details
-    return usage.total_tokens + (details.reasoning_tokens or 0 if details else 0)
+    assert_type(usage.total_tokens, int | None)
+    return (usage.total_tokens or 0) + (details.reasoning_tokens or 0 if details else 0)
 
 
 def arguments(choice: ChatChoice) -> list[str]:

@@ -27,7 +27,7 @@ REASONS: dict[str, tuple[OutcomeName, str]] = {
     "remote_error": ("failed", "the sender reported an error inside the stream"),
     "error_body": ("failed", "the sender answered with an error object instead of a stream"),
     "not_a_stream": ("failed", "the bytes are no event stream: HTML, other JSON, or text"),
-    "empty": ("failed", "the stream had no chunk at all, with or without `[DONE]`"),
+    "empty": ("failed", "the stream had no chunk at all, or `[DONE]` came after neither output nor a finish reason"),
     "source_error": ("failed", "the source broke before any chunk had come"),
     "limit": ("failed", "more came than a limit allows"),
     "anomaly": ("failed", "the stream deviates from the format, and strict=True was asked for"),

@@ -13,7 +13,17 @@ from typing import Any
 
 from .errors import MisuseError, shown
 
-__all__ = ("DELTA", "REASONING", "RULES", "Rule", "check_rules", "rule_for")
+__all__ = (
+    "BLOCK_TEXT",
+    "DELTA",
+    "REASONING",
+    "RULES",
+    "SEALS",
+    "Rule",
+    "check_rules",
+    "is_usage",
+    "rule_for",
+)
 
 
 class Rule(StrEnum):
@@ -30,11 +40,16 @@ class Rule(StrEnum):
     SAME_OR_ADD = "same_or_add"
     """Text of unknown kind: one value while every piece is equal, joined once they differ."""
     EXTEND = "extend"
-    """A list: the items are appended."""
+    """A list: the items are appended. Inside a delta a list that repeats, from its first item, at least two kept objects or
+    strings is taken as cumulative, and only the rest of it is appended."""
+    GROW = "grow"
+    """A list of objects or strings: one that equals, or begins with, all that was kept replaces it; any other, and any
+    list of something else, is appended."""
     MERGE = "merge"
     """An object: each of its fields by its own rule."""
     KEYED = "keyed"
-    """A list of objects: those of the same (type, index) are merged, others appended."""
+    """A list of typed blocks that come in pieces: a block continues the last one of its index if type and id agree (an
+    absent one agrees) and that one has no signature, seal or data yet. What is no such block is appended."""
     LEDGER = "ledger"
     """Token counts: the last report stands, what is missing from it keeps its value; never a sum."""
     DROP = "drop"
@@ -46,6 +61,19 @@ DELTA = "choices[].delta."
 
 REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 """The fields of a delta in which senders write reasoning."""
+
+SEALS = frozenset({"data", "encrypted_content", "seal", "signature", "thought_signature"})
+"""The fields of a typed block that end it: what follows at its index is another block."""
+
+BLOCK_TEXT = frozenset({"reasoning", "refusal", "summary", "text", "thinking", "transcript"})
+"""The fields of a typed block whose text comes in pieces: two equal pieces are two."""
+
+_BLOCK: dict[str, Rule] = {
+    **dict.fromkeys(("format", "id", "index", "type"), Rule.FIRST),
+    **dict.fromkeys(("signature", "status"), Rule.LAST),
+    **dict.fromkeys(BLOCK_TEXT, Rule.ADD),
+}
+"""The rules of the fields that any typed block may have, of the kind of value that they take."""
 
 _TOOL = "choices[].delta.tool_calls[]"
 _PART = "choices[].delta.content_parts[]"
@@ -78,6 +106,12 @@ RULES: Mapping[str, Rule] = _Table(
         "choices[].logprobs.content": Rule.EXTEND,
         "choices[].logprobs.refusal": Rule.EXTEND,
         "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
+        # The old completions API: one entry for each token, and two equal tokens are two.
+        "choices[].logprobs.tokens": Rule.EXTEND,
+        "choices[].logprobs.token_logprobs": Rule.EXTEND,
+        "choices[].logprobs.top_logprobs": Rule.EXTEND,
+        "choices[].logprobs.text_offset": Rule.EXTEND,
+        "choices[].content_filter_offsets": Rule.LAST,  # of the last report, and those of each in the spans
         "choices[].content_filter_spans": Rule.EXTEND,  # ours: which span each report of Azure's filter is about
         "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
         "choices[].delta.role": Rule.FIRST,
@@ -101,6 +135,7 @@ RULES: Mapping[str, Rule] = _Table(
         "choices[].delta.content_parts": Rule.KEYED,  # ours: content that came as a list of parts (Mistral)
         f"{_PART}.type": Rule.FIRST,
         f"{_PART}.text": Rule.ADD,
+        f"{_PART}.summary": Rule.KEYED,  # Databricks, as `thinking` of Mistral
         f"{_PART}.thinking": Rule.KEYED,
         f"{_PART}.thinking[].type": Rule.FIRST,
         f"{_PART}.thinking[].text": Rule.ADD,
@@ -127,9 +162,9 @@ RULES: Mapping[str, Rule] = _Table(
 def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
     """The rule of the field at `path`, whose first value is `value`: the table's, or else by place and kind.
 
-    Inside a delta unknown strings are SAME_OR_ADD, lists EXTEND, objects MERGE. Numbers, booleans and whatever stands
-    outside a delta are LAST; but objects MERGE there too, so that a report in parts (Azure's content filter results)
-    keeps all its parts.
+    Inside a delta unknown strings are SAME_OR_ADD, lists KEYED (which appends all that is no typed block), objects MERGE.
+    Outside a delta lists GROW, and objects MERGE too, so that a report in parts (Azure's content filter results) keeps
+    all its parts. Numbers, booleans, strings outside a delta, and lists in a report of usage, which arrives whole, are LAST.
     """
     rule = rules.get(path)
     if rule is not None:
@@ -137,11 +172,23 @@ def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
     if isinstance(value, dict):
         return Rule.MERGE
     if path.startswith(DELTA):
+        if isinstance(value, list):
+            return Rule.KEYED
+        block, _, name = path.rpartition("[].")
+        if name in _BLOCK and "." not in name and f"{block}[]" != _TOOL:
+            rule = _BLOCK[name]
+            if rule is not Rule.ADD or isinstance(value, str):
+                return rule
         if isinstance(value, str):
             return Rule.SAME_OR_ADD
-        if isinstance(value, list):
-            return Rule.EXTEND
+    elif isinstance(value, list) and not is_usage(path):
+        return Rule.GROW
     return Rule.LAST
+
+
+def is_usage(path: str) -> bool:
+    """Whether the field at `path` is, or lies in, a report of usage (`x_groq.usage`, `copilot_usage.token_details`)."""
+    return "usage" in path
 
 
 # --- which paths can match

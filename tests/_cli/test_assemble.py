@@ -165,7 +165,7 @@ def test_a_response_in_part_is_printed_all_the_same(stream: bytes, code: int, sa
     "body, said",
     [
         (b"", "the stream had no chunk at all"),
-        (DONE, "the stream had no chunk at all, with or without `[DONE]` (event 1)"),
+        (DONE, "no chunk at all, or `[DONE]` came after neither output nor a finish reason (event 1)"),
         (b"<html>\n<body>502 Bad Gateway", "the sender answered with a web page: '<html>\\n<body>502 Bad Gateway'"),
         (b"hello\nworld\n\n", "the bytes are no event stream"),
         (b'{"error": {"message": "no such model"}}', "(before any event): no such model"),

@@ -145,6 +145,25 @@ PIECES = st.one_of(
             delta('{"content":"x"}', more='"unknown":1'),
             delta('{"content":"x","odd":null}'),
             delta('{"content":"x","token_id":7}'),
+            delta('{"content":"x","token_id":8}'),
+            delta('{"content":"x"}', more='"citations":["a"]'),
+            delta('{"content":"x"}', more='"citations":["b"]'),
+            delta('{"content":"x"}', more='"citations":["a","b"],"debug":{"ids":[1],"urls":["a"]}'),
+            delta('{"content":"x","thinking_blocks":[{"type":"thinking","thinking":"x"}]}'),
+            delta('{"content":"x","thinking_blocks":[{"type":"thinking","thinking":"","signature":null}]}'),
+            delta('{"content":"x","thinking_blocks":[{"type":"thinking","thinking":"x","signature":"s"}]}'),
+            delta('{"reasoning_content":"x","thinking_blocks":[{"type":"thinking","thinking":"x"}]}'),
+            delta('{"reasoning_content":"x","thinking":[{"type":"thinking","thinking":"x"}]}'),
+            delta('{"content":"x","blocks":[{"type":"t","index":0}]}'),
+            delta('{"content":"x","blocks":[{"type":"t","index":0,"data":"x"}]}'),
+            delta('{"content":"x","blocks":[{"type":"t","url":"a"}]}'),
+            delta('{"content":"x","citation":{"type":"page","title":"A","number":1}}'),
+            delta('{"content":"x","citation":{"type":"page","title":"B","number":1}}'),
+            delta('{"content":"x","tool_calls":[{"index":0}],"function_call":{},"audio":{}}'),
+            delta('{"content":"x","audio":5}'),
+            delta('{"content":"x"}').replace('"created":7,', ""),
+            delta('{"content":"x"}').replace('"c1"', '"null"'),
+            delta('{"tool_calls":[{"index":0,"id":"None","function":{"arguments":"x"}}]}'),
             delta(finish="stop"),
             delta(finish="tool_calls"),
             chunk(more='"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'),
@@ -228,7 +247,19 @@ def behind_by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
     return delta(json.dumps(said if number else {**said, "content": ""}))
 
 
-FORMS = [together, openrouter, vllm, with_logprobs, before_text, by_turns, behind_by_turns]
+def litellm(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """The text once more inside a block without an index."""
+    block = {"type": "thinking", "thinking": other, "signature": "s" if number == 1 else None}
+    return delta(json.dumps({"content": "", "reasoning_content": text, "thinking_blocks": [block]}))
+
+
+def perplexity(text: str, other: Any, number: Any, tokens: Any) -> str:
+    """A list that each chunk repeats whole."""
+    lists = '"citations":["a","b"],"search_results":[{"url":"a"}]' if number == 0 else '"citations":["c"]'
+    return delta(json.dumps({"content": text}), more=lists)
+
+
+FORMS = [together, openrouter, vllm, with_logprobs, before_text, litellm, perplexity, by_turns, behind_by_turns]
 
 
 @examples(150)
@@ -299,6 +330,27 @@ LOGPROBS = '{"index":0,"delta":{"content":"%s"},"logprobs":{"content":%s},"finis
         ),
         pytest.param(
             [
+                delta(f'{{"content":"{one}"}}', more=f'"citations":["{one}"]')
+                for one in ("a", "a", "a", "b", "b", "a", "a", "a", "b")
+            ],
+            id="a list that was repeated and has grown since",
+        ),
+        pytest.param(
+            [delta(f'{{"content":"a","token_id":{n}}}') for n in (5, 5, 5, 6, 5, 5, 7, 7, 8)],
+            id="a number that stays, and then changes",
+        ),
+        pytest.param(
+            [
+                *(litellm("a", "a", 0, None) for _ in range(3)),
+                litellm("b", "b", 1, None),
+                *(litellm("c", "c", 0, None) for _ in range(3)),
+                delta('{"thinking_blocks":[{"type":"thinking","thinking":"d"},{"type":"thinking","thinking":"e"}]}'),
+                *(litellm("c", "c", 0, None) for _ in range(3)),
+            ],
+            id="a block after a sealed one",
+        ),
+        pytest.param(
+            [
                 *(openrouter("a", "a", 0, None) for _ in range(3)),
                 openrouter("b", "b", 1, None),
                 delta('{"reasoning_details":[{"type":"reasoning.text","index":0,"id":"other"}]}'),
@@ -322,7 +374,12 @@ def test_events_with_several_holes_take_the_fast_lane(monkeypatch: pytest.Monkey
     documents = []
     for i in range(100):
         text, number = f"{i} ", i % 2
-        if form in (openrouter, with_logprobs):  # in which a number says what kind of chunk this is
+        if form in (
+            openrouter,
+            with_logprobs,
+            litellm,
+            perplexity,
+        ):  # in which a number says what kind of chunk this is
             number = 0
         other = "x" * (i % 7) if form is with_logprobs else text
         documents.append(form(text, other, number, [{"token": text, **ENTRY}]))

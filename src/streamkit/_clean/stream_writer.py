@@ -325,6 +325,8 @@ class StreamWriter:
     def _fragments(self, state: _Choice, fragment: ChatCompletionMessageToolCallChunk) -> Iterator[ChunkDict]:
         """A fragment, as the fragments of clean chunks."""
         call, piece = state.table.add(fragment)
+        if call is None:
+            return
         known = len(state.calls)
         head = state.head(call.position)
         if call.position >= known:  # the text of its arguments is kept once, by the accumulator

@@ -28,10 +28,11 @@ from ..types import (
     ServiceTierResponse,
 )
 from ..types._base import wire_names
+from ..types._reasoning import reasoning_in
 from .fast_frozen import unfrozen_twin
 from .logprobs_reader import read_logprobs
 from .other_formats import other_format
-from .values import Note, fields_beside, misplaced, string, whole_number
+from .values import NO_IDS, Note, count, fields_beside, identifier, is_empty, misplaced, string, whole_number
 
 __all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
 
@@ -84,11 +85,12 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
     extra = fields_beside(value, _CHUNK)
     get = value.get
     chunk = _new_chunk()
-    chunk.id = id if type(id := get("id")) is str else string(id, "$.id", note) or ""
+    id = get("id")
+    chunk.id = id if type(id) is str and id not in NO_IDS else identifier(id, "$.id", note) or ""
     chunk.choices = read
     created = get("created")
     if type(created) is not int or not 0 <= created < _MILLISECONDS:
-        created = _created(created, "created" in value, note, extra)
+        created = _created(created, note, extra)
     chunk.created = created
     chunk.model = model if type(model := get("model")) is str else string(model, "$.model", note) or ""
     tier = get("service_tier")
@@ -165,6 +167,8 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
     if content is not None and type(content) is not str:
         content = _content(content, path, note, extra)
     calls = value.get("tool_calls")
+    if calls == "":
+        calls = None
     if calls is not None:
         if isinstance(calls, dict):
             note("tool_calls_object", f"{path}.tool_calls", calls)
@@ -176,10 +180,13 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             calls = misplaced("tool_calls", calls, path, note, extra)
     function = value.get("function_call")
     if function is not None:
-        if isinstance(function, dict):
-            function = _function(function, f"{path}.function_call", note)
+        if isinstance(function, dict) or function == "":
+            function = None if is_empty(function) else _function(function, f"{path}.function_call", note)
         else:
             function = misplaced("function_call", function, path, note, extra)
+    audio = extra.get("audio")
+    if audio and not isinstance(audio, dict):
+        note("bad_field", f"{path}.audio", audio)
     role = value.get("role")
     if role is not None:
         known = _ROLES.get(role) if isinstance(role, str) else None
@@ -203,29 +210,22 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
 
 
 def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | None:
-    """Content that is not a string: Mistral sends a list of parts, text and thinking by turns."""
+    """Content that is not a string: Mistral sends a list of parts, text and thinking by turns, Databricks reasoning."""
     if not isinstance(value, list):
         return string(value, f"{path}.content", note)
     note("content_parts", f"{path}.content", value)
     text, thinking = [], []
     for part in value:
-        kind = part.get("type") if isinstance(part, dict) else None
         if isinstance(part, str):
             text.append(part)
-        elif kind == "text" and isinstance(part.get("text"), str):
+        elif isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
             text.append(part["text"])
-        elif kind == "thinking" and isinstance(part.get("thinking"), (str, list)):
-            thinking.append(_flatten(part["thinking"]))
-    if thinking:
-        extra.setdefault("reasoning_content", "".join(thinking))
+        else:
+            thinking.append(reasoning_in(part))
+    if thought := "".join(thinking):
+        extra.setdefault("reasoning_content", thought)
     extra["content_parts"] = value  # whole, as the sender wants to see it again in the next turn
     return "".join(text) if text else None
-
-
-def _flatten(thinking: str | list[Any]) -> str:
-    if isinstance(thinking, str):
-        return thinking
-    return "".join(part["text"] for part in thinking if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
 def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCallChunk | None:
@@ -244,11 +244,11 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
         else:
             function = misplaced("function", function, path, note, extra)
     id = value.get("id")
-    if id is not None and type(id) is not str:
-        id = string(id, f"{path}.id", note)
+    if id is not None:
+        id = identifier(id, f"{path}.id", note)
     if not id and function is not None and "id" in function.extra:
         note("tool_id_nested", f"{path}.function.id", function.extra["id"])
-        id = string(function.extra.pop("id"), f"{path}.function.id", note)
+        id = identifier(function.extra.pop("id"), f"{path}.function.id", note)
     kind = value.get("type")
     if kind == "function":
         kind = _FUNCTION_TYPE
@@ -298,7 +298,7 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
 
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
-    """The usage that `value` means; a count that is absent is 0."""
+    """The usage that `value` means; a count that is absent, or cannot be read, is None."""
     extra = fields_beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
@@ -306,9 +306,9 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
     if completion is not None and not isinstance(completion, dict):
         completion = misplaced("completion_tokens_details", completion, path, note, extra)
     return CompletionUsage(
-        _count(value, "prompt_tokens", path, note) or 0,
-        _count(value, "completion_tokens", path, note) or 0,
-        _count(value, "total_tokens", path, note) or 0,
+        _count(value, "prompt_tokens", path, note),
+        _count(value, "completion_tokens", path, note),
+        _count(value, "total_tokens", path, note),
         None
         if prompt is None
         else PromptTokensDetails(
@@ -330,21 +330,19 @@ def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
 
 
 def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | None:
-    count = value.get(name)
-    if count is not None and type(count) is not int:
-        note("field_type", f"{path}.{name}", count)
-        count = whole_number(count, None)
-    return None if count is None else int(count)
+    return count(value.get(name), f"{path}.{name}", note)
 
 
-def _created(value: Any, present: bool, note: Note, extra: dict[str, Any]) -> int:
+def _created(value: Any, note: Note, extra: dict[str, Any]) -> int:
     """Seconds since 1970: senders also write null, a float, milliseconds, a numeral, an ISO date, or nothing.
 
     What was written is kept in `extra`, which a field of the format's own wins over on the wire.
     """
-    note("created_form", "$.created", value if present else "absent")
-    if value is not None:
-        extra["created"] = value
+    if value is None:
+        note("created_missing", "$.created")
+        return 0
+    note("created_form", "$.created", value)
+    extra["created"] = value
     if isinstance(value, str) and not value.isdecimal():
         try:
             when = datetime.fromisoformat(value)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ("Note", "fields_beside", "misplaced", "string", "whole_number")
+__all__ = ("NO_IDS", "Note", "count", "fields_beside", "identifier", "is_empty", "misplaced", "string", "whole_number")
 
 Note = Callable[..., None]
 
@@ -31,6 +31,45 @@ def string(value: Any, path: str, note: Note) -> str | None:
         return value
     note("field_type", path, value)
     return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+NO_IDS = frozenset({"null", "None", "undefined"})
+_TOO_GREAT = 2**63
+
+
+def identifier(value: Any, path: str, note: Note) -> str | None:
+    """An id; the words that languages write for an absent one are none: `str(None)` in Python, `String(undefined)`."""
+    id = string(value, path, note)
+    if id in NO_IDS:
+        note("id_word", path, id)
+        return None
+    return id
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a JSON value says nothing: null, 0, false, `""`, or objects and lists of nothing else. No recursion."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif one:
+            return False
+    return True
+
+
+def count(value: Any, path: str, note: Note) -> int | None:
+    """A count of tokens; None where it is absent or cannot be read (NaN, 1e400, 400 digits), never 0."""
+    if value is None or (type(value) is int and -_TOO_GREAT < value < _TOO_GREAT):
+        return value
+    read = whole_number(value, None)
+    if read is None or abs(read) >= _TOO_GREAT:
+        note("number_unreadable", path, value)
+        return None
+    note("field_type", path, value)
+    return int(read)
 
 
 def whole_number(value: Any, default: Any) -> Any:

@@ -14,11 +14,13 @@ from collections import Counter
 from typing import Any
 
 from .._fold.choice import ChoiceState, Part
+from .._fold.field_rules import FieldState
+from .._fold.fields import Fields
 from .._fold.reducer import Reducer
 from ..rules import REASONING
 from ..types import CreateChatCompletionStreamResponse
 from .slot_values import read_values
-from .template import LONGEST, Template, facts_of, find_slots, only_text, unknown_paths
+from .template import LONGEST, Path, Template, facts_of, find_slots, only_text, unknown_paths
 
 __all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
 
@@ -53,8 +55,15 @@ FRAMES: tuple[Frame, ...] = (
 )
 _LEAST_FRAME = min(len(lead) + len(trail) for lead, trail in FRAMES)
 
-_STEADY = frozenset({"created_form", "field_type", "finish_empty", "index_missing", "index_type", "role_unknown"})
+_STEADY = frozenset(
+    {
+        "created_form", "created_missing", "field_type", "finish_empty", "id_word", "index_missing", "index_type", "role_unknown",
+    }
+)  # fmt: skip
 """Anomalies that follow from what stands around the text, and are noted again with each event that is the same there."""
+
+_ONCE = frozenset({"number_changed"})
+"""Those that are noted once for a field, whatever follows."""
 
 
 class Budget:
@@ -104,10 +113,11 @@ class Templates:
         `raw`: the bytes that were read with it. A template is learned only where they are just this event, or its end.
         """
         # A field that changed its type keeps each of its values, also one that is the same again.
+        notes = tuple(note for note in notes if note[0] not in _ONCE)
         if len(data) > LONGEST or self._reducer.mixed or not all(code in _STEADY for code, _ in notes):
             self.budget.spend(PASSED)
             return None
-        text = only_text(chunk)
+        text = only_text(chunk, lambda place: self._look(chunk, place))
         if text is None:
             self.budget.spend(NO_TEXT)
             return None
@@ -119,7 +129,7 @@ class Templates:
         role = bool(chunk.choices[0].delta.role)
         part: Part | None = text.field
         if part in REASONING:
-            part = "reasoning" if state.reasoning in text.names else None
+            part = "reasoning" if state.thought is None and state.reasoning in text.names else None
         elif text.index is not None:
             part = state.calls.at(text.index)  # None where the fragment came to its call by another rule
         if part is None or part not in state.open or (role and state.bare):
@@ -151,6 +161,7 @@ class Templates:
             self._keep(template, alike)
         else:
             self.budget.spend(KNOWN + len(self.kept) // 4)
+        template.standing = text.standing
         for other in self.kept:  # equal facts are one object, so that they are compared by identity
             if other.facts == facts:
                 template.facts = other.facts
@@ -159,6 +170,15 @@ class Templates:
             return template
         self.kept.remove(template)
         return None
+
+    def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
+        """The state of the unknown field at `place` of a chunk with one choice."""
+        name = str(place[-1])
+        if len(place) == 1:
+            return self._reducer.unknown(name)
+        state = self._reducer.choices[chunk.choices[0].index]
+        fields: Fields | None = state.delta_extra if place[2] == "delta" and len(place) == 4 else state.extra
+        return None if fields is None else fields.state(name)
 
     def _known(self, state: ChoiceState, part: Part, data: bytes, facts: Any, notes: Any) -> Template | None:
         """The template that would have taken an event like this one, had it been ready."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice, product
 from operator import is_
@@ -27,14 +27,15 @@ import attrs
 
 from .._decode.tolerant_json import decode
 from .._fold.choice import ChoiceState, Part
-from .._fold.field_rules import FieldState, Last, Text
-from .._fold.fields import Keyed
+from .._fold.field_rules import Extend, FieldState, Last, Text
+from .._fold.fields import Fields, Keyed
+from .._fold.identity import is_block, is_sealed
 from .._fold.tool_calls import Call
 from ..events import TEXT_PARTS, ToolCallDelta
 from ..rules import DELTA, REASONING, RULES, Rule, rule_for
 from ..types import CreateChatCompletionStreamResponse
 
-__all__ = ("LONGEST", "Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+__all__ = ("LONGEST", "Path", "Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
 
 LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
 
@@ -78,6 +79,8 @@ class TextChunk:
     """The text itself is the first."""
     index: int | None = None
     """Of the tool call, as the sender writes it."""
+    standing: tuple[tuple[Extend, int], ...] = ()
+    """The lists that it repeats, see `Standing`."""
 
     @property
     def names(self) -> set[str]:
@@ -113,6 +116,7 @@ class Template:
         "simple",
         "single",
         "slots",
+        "standing",
         "state",
         "states",
         "steps",
@@ -142,6 +146,7 @@ class Template:
         self.states: tuple[Text, ...] = ()  # those of them that the text is added to
         self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in the order in which they stand
         self.facts: Any = None
+        self.standing: tuple[Standing, ...] = ()  # lists that its events repeat
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
         self.role = False  # whether it has a role, which is odd once content came without one
@@ -167,7 +172,9 @@ class Template:
 
     def bound(self) -> bool:
         """Whether values would still go to the states that were looked up."""
-        return all(map(is_, self._find_states(), self.found)) and not any(state.held for state in self.states)
+        if not all(map(is_, self._find_states(), self.found)) or any(state.held for state in self.states):
+            return False
+        return all(state.length == length for state, length in self.standing)
 
     def _find_states(self) -> Iterator[Text | Last | None]:
         """The state of each slot that has one, as the reference path finds it; None where that is not of its kind."""
@@ -198,7 +205,14 @@ class Template:
 # --- what a chunk says
 
 
-def only_text(chunk: CreateChatCompletionStreamResponse) -> TextChunk | None:
+Standing = tuple[Extend, int]
+"""A list that an event repeats whole, and how many items it has: with one more, a repeat would be appended."""
+
+Look = Callable[[Path], FieldState | None]
+"""The state of the unknown field at a place: of a chunk, of its only choice, or of the delta of that."""
+
+
+def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChunk | None:
     """What it says, where values of slots are all that folding `chunk` once more could add."""
     if len(chunk.choices) != 1 or chunk.usage is not None:
         return None
@@ -229,7 +243,7 @@ def only_text(chunk: CreateChatCompletionStreamResponse) -> TextChunk | None:
     if not texts:
         return None
     (field, text, path), *others = texts
-    slots = [Slot("text", path)]
+    slots, standing = [Slot("text", path)], list[Standing]()
     for name, other, place in others:  # vLLM writes `reasoning` and `reasoning_content`
         if other != text or name not in REASONING or field not in REASONING:
             return None
@@ -242,16 +256,18 @@ def only_text(chunk: CreateChatCompletionStreamResponse) -> TextChunk | None:
         for name, value in extra.items():
             if name in REASONING and where == home and isinstance(value, str):
                 continue
-            if not _folds(prefix + name, (*where, name), value, text, slots):
+            if not _folds(prefix + name, (*where, name), value, text, slots, look, standing):
                 return None
     if choice.logprobs is not None:
         if choice.logprobs.refusal or choice.logprobs.extra or not choice.logprobs.content:
             return None
         slots.append(Slot("tokens", (*_CHOICE, "logprobs", "content")))
-    return TextChunk(field, text, tuple(slots), index)
+    return TextChunk(field, text, tuple(slots), index, tuple(standing))
 
 
-def _folds(path: str, place: Path, value: Any, text: str, slots: list[Slot]) -> bool:
+def _folds(
+    path: str, place: Path, value: Any, text: str, slots: list[Slot], look: Look, standing: list[Standing]
+) -> bool:
     """Whether an unknown field may be folded again and again, right after itself; with other values in its slots."""
     rule = rule_for(RULES, path, value)
     if rule is Rule.DROP and isinstance(value, str):
@@ -262,29 +278,41 @@ def _folds(path: str, place: Path, value: Any, text: str, slots: list[Slot]) -> 
     if rule is Rule.ADD and value == text and place[0] == "choices":
         slots.append(Slot("same", place, str(place[-1])))
         return True
+    state = look(place)
     if rule is Rule.KEYED and len(place) == 4 and isinstance(value, list) and len(value) == 1:
         (item,) = value
-        if not isinstance(item, dict):
+        if not isinstance(item, dict) or not is_block(item) or is_sealed(item):
             return False
+        # Beside another text it may be the reasoning that goes with it, and an event then.
+        thought = slots[0].path[-1] in REASONING
         for name, inner in item.items():
-            if inner == text and isinstance(inner, str) and RULES.get(f"{path}[].{name}") is Rule.ADD:
+            path_of = f"{path}[].{name}"
+            if thought and inner == text and isinstance(inner, str) and rule_for(RULES, path_of, inner) is Rule.ADD:
                 slots.append(Slot("same", (*place, 0, name), name, item))
-            elif not _again(f"{path}[].{name}", inner):
+            elif not _again(path_of, inner, None, standing):
                 return False
         return True
     if rule is Rule.LAST and type(value) is int and value >= 0 and len(place) > 2:
-        slots.append(Slot("number", place, str(place[-1])))
-        return True
-    return _again(path, value)
+        if isinstance(state, Last) and state.varies:  # from then on nothing more is noted
+            slots.append(Slot("number", place, str(place[-1])))
+            return True
+    return _again(path, value, state, standing)
 
 
-def _again(path: str, value: Any) -> bool:
+def _again(path: str, value: Any, state: FieldState | None, standing: list[Standing]) -> bool:
     """Whether an unknown field may be folded again and again, right after itself, without a change."""
     if value is None or value == "":
         return True
     rule = rule_for(RULES, path, value)
     if rule is Rule.MERGE and isinstance(value, dict):
-        return all(_again(f"{path}.{name}", item) for name, item in value.items())
+        fields = state if isinstance(state, Fields) else None
+        return all(
+            _again(f"{path}.{name}", item, None if fields is None else fields.state(name), standing)
+            for name, item in value.items()
+        )
+    if rule is Rule.GROW and isinstance(state, Extend) and state.stands(value):  # Perplexity repeats all citations
+        standing.append((state, state.length))
+        return True
     return rule in _STANDING
 
 

@@ -316,12 +316,16 @@ class Assembler:
         """`[DONE]` came."""
         self._decide(out)
         self._ended = True
+        if self._interpreter is not None and not self.reducer.said:  # it may hold back the beginning of a tag
+            self._release(out)
         if not self.reducer.chunks and self.error is None and self._left.before_chunks:
             self._refuse(self._left.before_chunks, out)
         elif not self.reducer.chunks:
             self.end("empty", out)
         elif self.reducer.finished:
             self.end("done", out)
+        elif not self.reducer.said and self.error is None:
+            self.end("empty", out)
         else:
             if self.error is None:
                 self.anomalies.note("missing_finish")
@@ -431,6 +435,11 @@ class Assembler:
             return self.end("full_body", out)
         return self._refuse(data, out)
 
+    def _release(self, out: Out) -> None:
+        """Fold what the dialect held back: nothing more will come."""
+        for choice in self._interpreter.end() if self._interpreter is not None else ():
+            self.reducer.fold_choice(choice, out)
+
     def end(self, reason: str, out: Out) -> None:
         """Settle the outcome. An error that came before decides it, whatever the reason would be."""
         self.anomalies.event = self.context.event = self.events
@@ -440,9 +449,7 @@ class Assembler:
         elif instead is not None:
             reason = _reason_of(instead)
         name, sentence = REASONS[reason]
-        if self._interpreter is not None:
-            for choice in self._interpreter.end():
-                self.reducer.fold_choice(choice, out)
+        self._release(out)
         self.reducer.end(name == "complete", out)
         if self.anomalies.fresh:
             self._report(out)

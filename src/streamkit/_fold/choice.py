@@ -60,6 +60,7 @@ class ChoiceState:
         "reopened",
         "role",
         "settled",
+        "thought",
         "waiting",
     )
 
@@ -78,6 +79,7 @@ class ChoiceState:
         self.function_arguments: Any = None
         self.function_extra: Any = None
         self.audio: Any = None
+        self.thought: Any = None  # what was thought, where it stands in typed blocks only: pieces as they came
         self.logprobs_content: Any = None
         self.logprobs_refusal: Any = None
         self.logprobs_extra: Any = None
@@ -85,7 +87,7 @@ class ChoiceState:
         # Which of the optional fields were there at all: "" is content, null is none.
         self.has_content = self.has_function_call = self.has_logprobs = self.has_message = False
         self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
-        self.reasoning = ""  # the field in which this sender writes reasoning
+        self.reasoning = ""  # the field in which this sender writes reasoning; it may be a list of blocks
         self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
         self.ended: dict[Part, None] = {}  # parts that were done before: a further piece reopens them
         self.reopened = False  # whether it went on after it was done
@@ -118,6 +120,8 @@ class ChoiceState:
             return self.content.value() or ""
         if part == "refusal":
             return _value(self.refusal) or ""
+        if self.thought is not None:
+            return self.thought.value() or ""
         found = self.delta_extra.get(self.reasoning) or ""
         if isinstance(found, list):  # a field that changed its type on the way
             return "".join(piece for piece in found if isinstance(piece, str))
@@ -173,12 +177,19 @@ class ChoiceState:
                 role=self.role.value() or Role.ASSISTANT,
                 function_call=self.function_call(),
                 audio=self.audio_value(),
-                extra=self.delta_extra.value(),
+                extra=self._message_extra(),
             ),
             finish_reason=self.finish.value() or None,
             logprobs=self.logprobs(),
             extra=_value(self.extra) or {},
         )
+
+    def _message_extra(self) -> dict[str, Any]:
+        """The unknown fields of the message, and those of a function call that has neither a name nor arguments."""
+        extra = self.delta_extra.value()
+        if self.function_extra is not None and not self.has_function_call:
+            extra.setdefault("function_call", self.function_extra.value())
+        return extra
 
 
 _LATER: dict[str, tuple[str, Any]] = {
@@ -187,6 +198,7 @@ _LATER: dict[str, tuple[str, Any]] = {
     "function_arguments": (f"{_DELTA}.function_call.arguments", ""),
     "function_extra": (f"{_DELTA}.function_call", None),
     "audio": (f"{_DELTA}.audio", None),
+    "thought": (f"{_DELTA}.reasoning", ""),
     "logprobs_content": ("choices[].logprobs.content", []),
     "logprobs_refusal": ("choices[].logprobs.refusal", []),
     "logprobs_extra": ("choices[].logprobs", None),

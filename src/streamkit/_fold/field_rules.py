@@ -19,6 +19,7 @@ __all__ = (
     "MANY_PIECES",
     "Base64",
     "Dropped",
+    "Each",
     "Extend",
     "FieldState",
     "First",
@@ -28,7 +29,9 @@ __all__ = (
     "SameOrAdd",
     "Text",
     "Waiting",
+    "all_repeated",
     "copy_of",
+    "two_repeated",
 )
 
 MANY_PIECES = 32
@@ -74,11 +77,12 @@ class First:
 class Last:
     """LAST: the last value stands; an empty list or object does not replace one that says something."""
 
-    __slots__ = ("_value", "weight")
+    __slots__ = ("_value", "varies", "weight")
     takes: ClassVar[type] = object
 
     def __init__(self) -> None:
         self._value: Any = None
+        self.varies = False  # whether it was another number before
         self.weight = 0  # of the value that stands, see `weight.weight`
 
     def add(self, value: Any) -> Any:
@@ -86,8 +90,35 @@ class Last:
             self._value = _whole(value)
         return value
 
+    def begins_to_vary(self, value: Any) -> bool:
+        """Whether `value` is the first number that differs from the one that stands."""
+        if self.varies or type(value) not in _NUMBERS or type(self._value) not in _NUMBERS or value == self._value:
+            return False
+        self.varies = True
+        return True
+
     def value(self) -> Any:
         return copy_of(self._value)
+
+
+class Each:
+    """A field of the format that has another type than the format says: each value is kept, as a list once there are
+    two; one that is the same again says nothing new."""
+
+    __slots__ = ("_items",)
+    takes: ClassVar[type] = object
+
+    def __init__(self) -> None:
+        self._items: list[Any] = []
+
+    def add(self, value: Any) -> Any:
+        value = copy_of(value)
+        if not self._items or self._items[-1] != value or type(self._items[-1]) is not type(value):
+            self._items.append(value)
+        return value
+
+    def value(self) -> Any:
+        return copy_of(self._items[0]) if len(self._items) == 1 else [copy_of(item) for item in self._items]
 
 
 class Text:
@@ -202,24 +233,81 @@ class SameOrAdd:
         return _whole_text(self._first or "")
 
 
-class Extend:
-    """EXTEND: a list that grows by the items of each value."""
+Repeats = Callable[[list[Any], list[Any]], int]
+"""How many items at the beginning of a new list (the second) only repeat those kept (the first)."""
 
-    __slots__ = ("_items", "_lone")
+
+def none_repeated(kept: list[Any], new: list[Any]) -> int:
+    """Each list is new: two equal tokens are two."""
+    return 0
+
+
+def all_repeated(kept: list[Any], new: list[Any]) -> int:
+    """GROW: a list of objects or strings that begins with all that was kept repeats it.
+
+    Cost: O(the new list): it is as long as what it is compared with, and a comparison ends with the shorter of two values.
+    """
+    if not kept or len(new) < len(kept) or not _NAMEABLE.issuperset(map(type, new)):
+        return 0
+    return len(kept) if new[: len(kept)] == kept else 0
+
+
+def two_repeated(kept: list[Any], new: list[Any]) -> int:
+    """Inside a delta: a list that begins with the first two objects or strings that were kept repeats as many as agree."""
+    count = 0
+    for before, now in zip(kept, new, strict=False):
+        if type(now) not in _NAMEABLE or before != now:
+            break
+        count += 1
+    return count if count > 1 else 0
+
+
+class Extend:
+    """EXTEND and GROW: a list that grows by the items of each value, but for those that only repeat what was kept."""
+
+    __slots__ = ("_items", "_lone", "_repeated", "_repeats")
     takes: ClassVar[type] = list
 
-    def __init__(self, lone: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        lone: Callable[[], None] | None = None,
+        repeats: Repeats = none_repeated,
+        repeated: Callable[[], None] | None = None,
+    ) -> None:
         self._items: list[Any] = []
         self._lone = lone or _nothing
+        self._repeats = repeats
+        self._repeated = repeated or _nothing  # called for each list that repeats something
 
-    def add(self, value: list[Any]) -> list[Any]:
+    @property
+    def length(self) -> int:
+        """How many items were kept."""
+        return len(self._items)
+
+    def stands(self, value: list[Any]) -> bool:
+        """Whether `value` is just what was kept, and would add nothing."""
+        return self._repeats(self._items, value) == len(self._items) == len(value) > 0
+
+    def fresh(self, value: list[Any]) -> list[Any]:
+        """The items of `value` that are new, as valid text."""
         if value and type(value[0]) in _JSON:
             new = [copy_of(item) for item in value]
             if new != value:
                 self._lone()
             value = new
-        self._items += value
+        count = self._repeats(self._items, value)
+        if count:
+            self._repeated()
+            return value[count:]
         return value
+
+    def add(self, value: list[Any]) -> list[Any]:
+        return self.append(self.fresh(value))
+
+    def append(self, fresh: list[Any]) -> list[Any]:
+        """Append what `fresh` returned, and return it."""
+        self._items += fresh
+        return fresh
 
     def value(self) -> list[Any]:
         return [copy_of(item) for item in self._items]
@@ -379,6 +467,8 @@ def copy_of(value: Any) -> Any:
 
 
 _JSON = frozenset({dict, list, str})
+_NAMEABLE = frozenset({dict, str})  # two that are equal are one said twice; two equal numbers may be two
+_NUMBERS = frozenset({int, float})
 
 
 def _nothing() -> None:

@@ -7,15 +7,18 @@ order in which its fields appeared. Cost: O(1) a value in what came before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, ClassVar
 
 from .._decode.tolerant_json import depth
+from .._decode.values import NO_IDS
 from ..errors import LimitError, counted
 from ..limits import Limits
-from ..rules import DELTA, Rule, rule_for
+from ..rules import DELTA, Rule, is_usage, rule_for
 from .field_rules import (
     Base64,
     Dropped,
+    Each,
     Extend,
     FieldState,
     First,
@@ -25,8 +28,11 @@ from .field_rules import (
     SameOrAdd,
     Text,
     Waiting,
+    all_repeated,
     copy_of,
+    two_repeated,
 )
+from .identity import agrees, is_another, is_block, is_sealed
 from .weight import ENTRY, FIELD, weight
 
 __all__ = ("Context", "Fields", "Keyed", "new_field")
@@ -81,6 +87,8 @@ class Fields:
     def put(self, name: str, value: Any) -> Any:
         """Take the next value of field `name`; return what is new in it, None where nothing is."""
         state = self._states.get(name)
+        if type(value) is float and not -inf < value < inf:  # 1e400, say, which no parser refuses
+            self._context.note("non_finite_number", "$", value)
         if value is None:
             if name not in self._states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
                 self._context.keep(FIELD)
@@ -92,16 +100,26 @@ class Fields:
             state = self._states[name] = new_field(self._context, self._prefix + name, value, self._waiting)
         elif type(state) is Dropped:
             return None
-        elif not isinstance(value, state.takes) or (type(state) is Last and self._outgrows(name, value)):
+        elif not isinstance(value, state.takes) or (type(state) in (Last, Each) and self._outgrows(name, value)):
             self._context.note("type_changed", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Mixed(state.value())
             self._context.mixed = True
+        elif type(state) is Last:
+            if state.begins_to_vary(value):
+                self._note_number(name, value)
+        elif type(state) is Fields and self._is_whole(name) and is_another(state, value):  # type: ignore[arg-type]
+            self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
+            state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
         if isinstance(value, (dict, list)):
             if depth(value) > self._context.limits.max_nesting:
                 maximum = self._context.limits.max_nesting
                 text = f"a field is nested more than {counted(maximum, 'level')} deep"
                 raise LimitError(text, limit="max_nesting", maximum=maximum)
-            if not isinstance(state, (Fields, Keyed)):  # which count what they take, piece by piece
+            if isinstance(state, Extend):
+                if value := state.fresh(value):  # type: ignore[arg-type]
+                    self._weigh(state, value)
+                return state.append(value)  # type: ignore[arg-type]
+            if not isinstance(state, (Fields, Keyed, Several)):  # which count what they take, piece by piece
                 self._weigh(state, value)
         return state.add(value)
 
@@ -120,10 +138,21 @@ class Fields:
             path = self._prefix + name
             unknown[path] = unknown.get(path, 0) + 1
 
+    def _note_number(self, name: str, value: Any) -> None:
+        """Note that the last one of an unknown number stands, once: Together's `token_id` is another with each token."""
+        path = self._prefix + name
+        if path not in self._context.rules and not is_usage(path):
+            self._context.note("number_changed", f"$.{path}", value)
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether the object under `name` may be one that arrives whole: in a delta, and not known to come in parts."""
+        path = self._prefix + name
+        return path.startswith(DELTA) and path not in self._context.rules
+
     def _outgrows(self, name: str, value: Any) -> bool:
         """Whether a field of a delta that was a number is a text, a list or an object now, which would add."""
         path = self._prefix + name
-        if isinstance(value, (int, float)) or not path.startswith(DELTA):
+        if isinstance(value, (int, float)) or not path.startswith(DELTA) or path in _OF_OTHER_TYPES:
             return False
         return rule_for(self._context.rules, path, value) not in (Rule.LAST, Rule.FIRST)
 
@@ -146,67 +175,180 @@ class Fields:
         return {name: None if c is None else c.value() for name, c in states if not isinstance(c, Dropped)}
 
 
-class Keyed:
-    """KEYED: objects of the same (type, index) are one; a new id, or an object without an index that cannot go on the
-    last one, begins another. (OpenRouter cuts one reasoning detail into many chunks, and repeats index 0 for all.)"""
+class _Block:
+    """One entry of a list of typed blocks."""
 
-    __slots__ = ("_context", "_entries", "_last", "_path", "_waiting")
+    __slots__ = ("fields", "sealed", "turn", "whole")
+
+    def __init__(self, fields: Fields, turn: int) -> None:
+        self.fields = fields
+        self.turn = turn  # the list that its last piece stood in
+        self.sealed = False  # whether it has a signature, a seal or data: then it is over
+        self.whole: dict[str, Any] | None = None  # what it says, once it was sealed and compared
+
+
+class Keyed:
+    """KEYED: typed blocks that come in pieces, joined entry by entry; what is no such block is appended.
+
+    Rule 1: a piece continues the last entry of its index, without an index the last entry of all, if type and id agree
+            (an absent one agrees) and that entry is not sealed. (OpenRouter repeats index 0 for all.)
+    Rule 2: without an index and an id all else that is no text must agree too, and it stands in a later list: two blocks
+            beside each other in one list are two.
+    Rule 3: objects without a text or a seal arrive whole, and so do those without a type where the table of rules does
+            not say that blocks stand here: they are appended, and what is no object too.
+    Rule 4: a list that begins with the first two entries that were kept, each whole or sealed, repeats as many as agree.
+
+    Cost: O(the list).
+    """
+
+    __slots__ = ("_context", "_entries", "_known", "_last", "_path", "_turn", "_waiting")
     takes: ClassVar[type] = list
 
     def __init__(self, context: Context, path: str, waiting: Waiting | None = None) -> None:
         self._context = context
+        self._known = context.rules.get(path) is Rule.KEYED
         self._path = path + "[]"
         self._waiting = waiting
-        self._entries: list[Any] = []  # Fields, or items that are no objects, as they came
-        self._last: dict[tuple[str, str], Fields] = {}
+        self._entries: list[Any] = []  # blocks, or items that arrived whole
+        self._last: dict[str, _Block] = {}  # by index
+        self._turn = 0
 
     def add(self, value: list[Any]) -> list[Any]:
+        self._turn += 1
+        if len(self._entries) > 1 and (repeated := self._repeated(value)):
+            self._context.note("list_repeated", f"$.{self._path[:-2]}", value)
+            value = value[repeated:]
+        if dict not in map(type, value):
+            self._append(value)
+            return value
         for item in value:
             if not isinstance(item, dict):
-                self._context.keep(weight(item))
-                self._entries.append(item)
+                self._append([item])
                 continue
-            entry = self.entry_of(item)
-            if entry is None:
+            block = self._block_of(item, self._turn)
+            if block is None:
+                if not (is_block(item) and (self._known or isinstance(item.get("type"), str))):
+                    self._append([item])
+                    continue
                 self._context.keep(ENTRY)
-                entry = self._last[_key(item)] = Fields(self._context, self._path, self._waiting)
-                self._entries.append(entry)
-            entry.add(item)
+                block = _Block(Fields(self._context, self._path, self._waiting), self._turn)
+                self._entries.append(block)
+                self._last[str(item.get("index"))] = block
+            block.turn = self._turn
+            block.sealed = is_sealed(item)
+            block.fields.add(item)
         return value
 
+    def _append(self, items: list[Any]) -> None:
+        if items:
+            self._context.keep(weight(items[0]) if len(items) == 1 else weight(items))
+            new = [copy_of(item) for item in items]
+            if new != items:
+                self._context.note("lone_surrogate", f"$.{self._path[:-2]}")
+            self._entries += new
+
     def entry_of(self, item: Mapping[str, Any]) -> Fields | None:
-        """The entry that `item` goes on, or None where it begins another."""
-        entry = self._last.get(_key(item))
-        if entry is None or (item.get("index") is None and entry is not self._entries[-1]):
-            return None  # text, thinking, text: the second text does not go on the first
-        known = entry.get("id")
-        return None if known and item.get("id") and known != item["id"] else entry
+        """The entry that `item` would continue in a list of the next chunk, or None where it is another."""
+        block = self._block_of(item, self._turn + 1)
+        return None if block is None else block.fields
+
+    def _block_of(self, item: Mapping[str, Any], turn: int) -> _Block | None:
+        index = item.get("index")
+        if index is not None:
+            block = self._last.get(str(index))
+        else:
+            block = self._entries[-1] if self._entries and type(self._entries[-1]) is _Block else None
+        if block is None or block.sealed:
+            return None
+        # What is absent agrees, and is not looked up: a type that is no word might be of any size.
+        kind, id, certain = item.get("type"), item.get("id"), index is not None
+        if kind and (known := block.fields.get("type")) and known != kind:
+            return None
+        if id and not (isinstance(id, str) and id in NO_IDS) and (known := block.fields.get("id")):
+            if known != id:
+                return None
+            certain = True
+        if certain or (block.turn != turn and is_block(item) and agrees(block.fields, item)):
+            return block
+        return None
+
+    def _repeated(self, value: list[Any]) -> int:
+        """How many items at the beginning of `value` only repeat those kept."""
+        count = 0
+        for entry, item in zip(self._entries, value if len(value) > 1 else (), strict=False):
+            if type(entry) is _Block:
+                if not entry.sealed:
+                    break
+                if entry.whole is None:
+                    entry.whole = entry.fields.value()
+                    self._context.keep(weight(entry.whole))
+                entry = entry.whole
+            if type(item) not in (dict, str) or entry != item:
+                break
+            count += 1
+        return count if count > 1 else 0
 
     def value(self) -> list[Any]:
-        return [item.value() if isinstance(item, Fields) else copy_of(item) for item in self._entries]
+        return [item.fields.value() if type(item) is _Block else copy_of(item) for item in self._entries]
 
 
-def _key(item: Mapping[str, Any]) -> tuple[str, str]:
-    return str(item.get("type")), str(item.get("index"))
+class Several:
+    """Objects that arrived whole, one a chunk, at a place of one object: as a list, none blended with another."""
+
+    __slots__ = ("_context", "_entries", "_path", "_waiting")
+    takes: ClassVar[type] = dict
+
+    def __init__(self, context: Context, path: str, first: Fields, waiting: Waiting | None = None) -> None:
+        self._context = context
+        self._path = path
+        self._waiting = waiting
+        self._entries = [first]
+
+    def add(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if is_another(self._entries[-1], value):
+            self._context.keep(ENTRY)
+            self._entries.append(Fields(self._context, self._path, self._waiting))
+        return self._entries[-1].add(value)
+
+    def value(self) -> list[Any]:
+        return [one.value() for one in self._entries]
 
 
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
     """A state for the field at `path`, whose first value is `value`; `waiting`: of the choice that it belongs to."""
     rule = rule_for(context.rules, path, value)
+    if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
+        return Each()
     if not isinstance(value, _TAKES.get(rule, object)):
-        rule = rule_for(
-            {}, path, value
-        )  # what the table's rule cannot take (`"reasoning": [...]`): as an unknown field
+        if isinstance(value, (int, float)):
+            return Each()
+        # What the table's rule cannot take (`"reasoning": [...]`): as an unknown field.
+        rule = rule_for({}, path, value)
     if rule is Rule.KEYED:
         return Keyed(context, path, waiting)
     if rule is Rule.MERGE:
         return Fields(context, path, waiting)
     if rule in _TEXTS:
         return _TEXTS[rule](lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
-    if rule in _NOTING:
-        kind, code = _NOTING[rule]
-        return kind(lambda: context.note(code, f"$.{path}"))
+    if rule in (Rule.EXTEND, Rule.GROW):
+        return _list_field(context, path, rule)
+    if rule is Rule.ADD_BASE64:
+        return Base64(lambda: context.note("audio_base64", f"$.{path}"))
     return _PLAIN[rule]()
+
+
+def _list_field(context: Context, path: str, rule: Rule) -> Extend:
+    """A list: a repeat of what was kept is as good as said outside a delta, where senders repeat all in each chunk."""
+
+    def lone() -> None:
+        context.note("lone_surrogate", f"$.{path}")
+
+    def repeated() -> None:
+        context.note("list_repeated", f"$.{path}")
+
+    if rule is Rule.GROW:
+        return Extend(lone, all_repeated)
+    return Extend(lone, two_repeated, repeated) if path.startswith(DELTA) else Extend(lone)
 
 
 _TAKES: dict[Rule, type] = {
@@ -214,18 +356,30 @@ _TAKES: dict[Rule, type] = {
     Rule.ADD_BASE64: str,
     Rule.SAME_OR_ADD: str,
     Rule.EXTEND: list,
+    Rule.GROW: list,
     Rule.KEYED: list,
     Rule.MERGE: dict,
     Rule.LEDGER: dict,
 }
 
 
-_TEXTS: dict[Rule, type[Text] | type[SameOrAdd]] = {Rule.ADD: Text, Rule.SAME_OR_ADD: SameOrAdd}
+_OF_OTHER_TYPES = frozenset(
+    {
+        "usage",
+        "choices[].delta",
+        "choices[].logprobs",
+        "choices[].logprobs.content",
+        "choices[].logprobs.refusal",
+        "choices[].message",
+        f"{DELTA}audio",
+        f"{DELTA}function_call",
+        f"{DELTA}tool_calls",
+        f"{DELTA}tool_calls[].function",
+    }
+)
+"""Fields that the format defines as an object or a list: any other value of theirs is kept beside the format's fields."""
 
-_NOTING: dict[Rule, tuple[Callable[[Callable[[], None]], FieldState], str]] = {
-    Rule.EXTEND: (Extend, "lone_surrogate"),
-    Rule.ADD_BASE64: (Base64, "audio_base64"),
-}
+_TEXTS: dict[Rule, type[Text] | type[SameOrAdd]] = {Rule.ADD: Text, Rule.SAME_OR_ADD: SameOrAdd}
 
 _PLAIN: dict[Rule, Callable[[], FieldState]] = {
     Rule.FIRST: First,

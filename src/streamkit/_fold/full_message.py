@@ -40,7 +40,11 @@ def missing_from_deltas(
         calls,
         None if state.role.value() else whole.role,
         refusal,
-        extra={name: value for name, value in whole.extra.items() if not state.delta_extra.has(name)},
+        extra={
+            name: value
+            for name, value in whole.extra.items()
+            if not (state.delta_extra.has(name) or (name == "audio" and state.audio))
+        },
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import moved_usages, read_delta
 from .._decode.tolerant_json import scrub
+from .._decode.values import is_empty
 from ..errors import LimitError, counted
 from ..rules import REASONING
 from ..types import (
@@ -27,11 +28,12 @@ from ..types import (
     FinishReason,
     FunctionCallStream,
 )
+from ..types._reasoning import blocks_reasoning
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, Text
 from .fields import Context, Fields, new_field
 from .full_message import missing_from_deltas
-from .tool_calls import Call
+from .tool_calls import Call, says_nothing
 from .usage import UsageLedger
 from .weight import CHOICE, token_weight
 
@@ -55,6 +57,7 @@ class Reducer:
     def __init__(self, context: Context) -> None:
         self.chunks = 0
         self.emitted = False  # whether any output has been folded that a caller may have shown
+        self.said = False  # whether anything was said: output, a call, an unknown field of a delta that is not empty
         self.sequence = 0  # number of the next event
         self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
@@ -102,6 +105,10 @@ class Reducer:
         """Take unknown fields that stand after the end of the stream."""
         self._extra.count(extra)
         self._extra.add(extra)
+
+    def unknown(self, name: str) -> FieldState | None:
+        """The state of an unknown field of the chunk, or None."""
+        return self._extra.state(name)
 
     def _take_metadata(self, metadata: tuple[Any, ...]) -> None:
         """What a chunk says of the response as a whole, where that is not what the last one said."""
@@ -172,7 +179,7 @@ class Reducer:
 
     def _start(self, state: ChoiceState, part: Part, out: Out) -> None:
         """Open `part`, which is not open, and with it the choice, if that was done."""
-        self.emitted = True
+        self.emitted = self.said = True
         if state.done:
             self._context.note("after_finish", f"$.choices[{state.index}]")
             state.done, state.reopened = False, True
@@ -196,9 +203,10 @@ class Reducer:
             self.sequence += 1
 
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
-        state.has_function_call = True
         done = "function_call" in state.ended and "function_call" not in state.open
         renamed = False
+        if function.name or function.arguments:  # `{}`, or both empty, is no call
+            state.has_function_call = True
         if function.name:
             name = state.need("function_name")
             before = name.value() if done else None
@@ -208,6 +216,7 @@ class Reducer:
             fields = state.need("function_extra")
             fields.count(function.extra)
             fields.add(function.extra)
+            self.said = self.said or not is_empty(function.extra)
         if "function_call" not in state.open and (function.name or function.arguments):
             if function.arguments or renamed or not done:  # a repeated name is not a piece
                 self._start(state, "function_call", out)
@@ -218,6 +227,9 @@ class Reducer:
 
     def _tool_call(self, state: ChoiceState, fragment: ChatCompletionMessageToolCallChunk, out: Out) -> None:
         call, shown = state.calls.add(fragment)
+        if call is None:  # a fragment that says nothing
+            return
+        self.said = True
         if call not in state.open:
             # A piece that is only half a surrogate pair shows nothing yet, but is one.
             # One that names a call that was done, or gives its id, changes what its Done reported.
@@ -248,24 +260,39 @@ class Reducer:
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
         state.delta_extra.count(extra)
         reasoning: list[str] = []
+        thoughts: dict[str, str] = {}  # of each list of typed blocks the reasoning in it
         try:
             for name, value in extra.items():
+                if name == "audio" and value is not None and is_empty(value):
+                    continue
                 if name == "audio" and isinstance(value, dict):
+                    self.said = True
                     self._audio(state, value, out)
                     continue
                 shown = state.delta_extra.put(name, value)
                 if not value:
                     continue
+                self.said = self.said or (shown is not None and not is_empty(value))
                 if name in REASONING and isinstance(value, str):
                     # Some senders write the same piece in two fields: the first field that was ever seen counts.
                     state.reasoning = state.reasoning or name
                     if name == state.reasoning:
                         reasoning.append(shown if isinstance(shown, str) else "")
                 elif name == "annotations" and isinstance(value, list):
-                    if "annotations" not in state.open:
+                    if shown and "annotations" not in state.open:
                         self._start(state, "annotations", out)
-                    self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
+                    if shown:
+                        self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
+                elif state.reasoning in REASONING:
+                    continue
+                elif isinstance(value, list) and (found := blocks_reasoning(value)):
+                    thoughts[name] = found
         finally:  # a field behind it may break a limit: what is in the response must have been told
+            if thoughts:
+                # Where a field says the same, it counts: LiteLLM writes `reasoning_content` and `thinking_blocks`.
+                state.reasoning = state.reasoning or next(iter(thoughts))
+                if piece := thoughts.get(state.reasoning):
+                    reasoning.append(state.need("thought").add(piece))
             if reasoning and "reasoning" not in state.open:
                 self._start(state, "reasoning", out)
             if reasoning and reasoning[0]:
@@ -380,7 +407,7 @@ class Reducer:
         if state.waiting:
             calls, waiting = state.calls.waiting(), dict(state.waiting)
             state.waiting.clear()
-            reasoning = state.delta_extra.state(state.reasoning)
+            reasoning = state.thought if state.thought is not None else state.delta_extra.state(state.reasoning)
             for part, field in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
                 # A limit may have come between a piece and its part.
                 if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
@@ -453,12 +480,18 @@ class Reducer:
 
 
 def says(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Whether there is anything in a delta but its role."""
-    said = delta.content or delta.refusal or delta.tool_calls or delta.function_call
-    return bool(said) or any(delta.extra.values())
+    """Whether there is anything in a delta but its role and empty structs."""
+    return bool(delta.content or delta.refusal) or _calls(delta) or not all(map(is_empty, delta.extra.values()))
+
+
+def _calls(delta: ChatCompletionStreamResponseDelta) -> bool:
+    """Whether there is anything of a call in a delta, of either kind."""
+    function = delta.function_call
+    if function is not None and (function.name or function.arguments or not is_empty(function.extra)):
+        return True
+    return bool(delta.tool_calls) and not all(map(says_nothing, delta.tool_calls or ()))
 
 
 def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
     """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
-    said = delta.content or delta.tool_calls or delta.extra
-    return bool(said) or bool(delta.content == "" and delta.role)
+    return says(delta) or bool(delta.content == "" and delta.role)

@@ -29,6 +29,7 @@ import jiter
 
 from .._decode.scanning import end_of, is_heavy
 from .._decode.tolerant_json import scrub
+from .._decode.values import is_empty
 from ..errors import LimitError, counted
 from ..types import (
     ChatCompletionMessageCustomToolCall,
@@ -42,7 +43,7 @@ from .field_rules import Waiting
 from .fields import Context, Fields, new_field
 from .weight import CALL
 
-__all__ = ("Call", "CallTable")
+__all__ = ("Call", "CallTable", "says_nothing")
 
 # OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
 # Anthropic's API one with any character besides these.
@@ -159,8 +160,11 @@ class CallTable:
         self._by_index: dict[int, Call] = {}
         self.last: Call | None = None
 
-    def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call, str]:
-        """Fold one fragment in; return its call and the new piece of arguments, as it can be shown."""
+    def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call | None, str]:
+        """Fold one fragment in; return its call and the new piece of arguments, as it can be shown.
+
+        None for a fragment with neither an id, a name nor arguments, where no call has its index: an empty struct.
+        """
         function, custom = fragment.function, fragment.extra.get("custom")
         if not isinstance(custom, dict):
             custom = None
@@ -172,6 +176,8 @@ class CallTable:
         arguments = function.arguments if function is not None else None
         if custom and custom.get("input") is not None:
             arguments = (arguments or "") + _text(custom["input"])
+        if not (fragment.id or name or arguments or fragment.index in self._by_index) and says_nothing(fragment):
+            return None, ""
         call, reason = self._route(fragment.id or "", fragment.index, name)
         call.explain(reason)
         self.last = call
@@ -179,7 +185,8 @@ class CallTable:
             self._identify(call, fragment.id)
         if fragment.type and not call.type:
             call.type = str(fragment.type)
-        if custom is not None or call.type == "custom":
+        # `custom: {}` beside a function is a gateway that leaves out no empty field.
+        if call.type == "custom" or (custom and (custom.get("name") or custom.get("input"))):
             call.custom = True
         if name:
             self._name(call, name)
@@ -276,6 +283,15 @@ class CallTable:
 
     def _note(self, code: str, index: int | None, found: object = None) -> None:
         self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
+
+
+def says_nothing(fragment: ChatCompletionMessageToolCallChunk) -> bool:
+    """Whether a fragment has nothing but its place and type: a gateway that leaves out no empty field writes
+    `{"index":0,"id":"","type":"function","function":{"name":"","arguments":""}}` beside every piece of text."""
+    function = fragment.function
+    if fragment.id or (function is not None and (function.name or function.arguments or not is_empty(function.extra))):
+        return False
+    return is_empty(fragment.extra)
 
 
 def _made_up(context: Context, place: str) -> str:

@@ -29,7 +29,7 @@ class UsageLedger:
         self._reports = 0
         self.unreported = False  # whether the last report is kept for one event at the end
         # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
-        self._total: tuple[int, bool] | None = None
+        self._total: tuple[int | None, bool] | None = None
 
     def take(self, usage: CompletionUsage, place: str) -> None:
         """Take a report that stood at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""

@@ -9,6 +9,8 @@ from ._base import U32, Wire
 
 __all__ = ("CompletionTokensDetails", "CompletionUsage", "PromptTokensDetails")
 
+_REQUIRED = {"strict": U32}
+
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class PromptTokensDetails(Wire):
@@ -36,13 +38,14 @@ class CompletionTokensDetails(Wire):
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class CompletionUsage(Wire):
-    """What a request cost, over all its choices."""
+    """What a request cost, over all its choices. A count that its sender never reported is None, where the format has it
+    always: so strict reading refuses what goes without."""
 
-    prompt_tokens: U32
+    prompt_tokens: U32 | None = attrs.field(metadata=_REQUIRED)
     """Tokens of everything that was sent."""
-    completion_tokens: U32
+    completion_tokens: U32 | None = attrs.field(metadata=_REQUIRED)
     """Tokens of everything that was written, thinking included."""
-    total_tokens: U32
+    total_tokens: U32 | None = attrs.field(metadata=_REQUIRED)
     """The two together, as the sender counts them."""
     prompt_tokens_details: PromptTokensDetails | None = None
     """What the prompt's tokens were."""
