@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from ._base import NULL, U32, Wire
+from ._base import NULL, U32, Received, Wire
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
 from ._tool_calls import ChatCompletionMessageToolCallUnion, FunctionCall
@@ -35,13 +35,13 @@ def _sent_again(call: _Call) -> _Call:
     return again
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionResponseMessageAudio(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionResponseMessageAudio(Received):
     """An answer as audio."""
 
     id: str
     """Names the audio; the next turn's assistant message repeats it instead of the audio."""
-    expires_at: U32
+    expires_at: U32 = attrs.field(metadata={"tolerant": Any})
     """Until when the sender keeps it for further turns, in seconds since 1970."""
     data: str
     """The audio, Base64, in the format that the request asked for."""
@@ -49,8 +49,8 @@ class ChatCompletionResponseMessageAudio(Wire):
     """What is said in it."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionResponseMessage(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionResponseMessage(Received):
     """A message that the model wrote."""
 
     content: str | None = None
@@ -102,8 +102,8 @@ class ChatCompletionResponseMessage(Wire):
         )
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatChoice(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatChoice(Received):
     """One of the answers to a request."""
 
     index: U32
@@ -131,8 +131,8 @@ class ChatChoice(Wire):
         return FinishReason.STOP if self.message.function_call is None else FinishReason.FUNCTION_CALL
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CreateChatCompletionResponse(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CreateChatCompletionResponse(Received):
     """A whole response, with every choice."""
 
     id: str
