@@ -93,7 +93,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "field_type": ("repaired", "A field has another type than the format says.", "It was converted."),
     "bad_field": ("lost", "A field has a type that cannot be converted.", "It was kept as an unknown field."),
     "created_form": ("repaired", "`created` is not a whole number of seconds.", "It was converted."),
-    "finish_empty": ("note", "A finish reason is the empty string.", "It counts as none."),
+    "finish_empty": ("note", "A finish reason is empty, or the word `null`.", "It counts as none."),
     "finish_unknown": ("note", "A finish reason is not of the format.", "It was kept as it is."),
     "id_changed": ("note", "The id changes between chunks.", "The first one stands."),
     "created_changed": ("note", "The time of creation changes between chunks.", "The first one stands."),

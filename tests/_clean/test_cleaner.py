@@ -469,6 +469,19 @@ def test_a_stream_that_failed_ends_with_its_error(error: str) -> None:
     )
 
 
+def test_a_stream_whose_finish_reason_says_that_it_failed_ends_with_an_error_after_that_reason() -> None:
+    *before, last = documents(delta('{"content":"a"}'), delta("{}", "network_error"))
+    assert "network_error" == before[-1]["choices"][0]["finish_reason"]
+    assert ("network_error", None) == (last["error"]["type"], last["error"]["code"])
+    assert "the sender ended choice 0 with the finish reason 'network_error'" == last["error"]["message"]
+
+
+def test_the_finish_reason_null_is_none_in_a_clean_stream_too() -> None:
+    *before, done = documents(delta('{"content":"a"}', "null"), delta(finish="stop"))
+    assert [None, "stop"] == [one["choices"][0]["finish_reason"] for one in before if one["choices"]][-2:]
+    assert "[DONE]" == done
+
+
 @pytest.mark.parametrize(
     ("dirty", "code"),
     [(b"<html>no</html>", None), (b"", "empty"), (DONE, "empty"), (b"hello", None), (b"\xff\xfe", "not_a_stream")],

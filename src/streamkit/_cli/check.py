@@ -99,7 +99,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     outcome, s, trace = report.outcome, report.statistics, report.trace
     error = "" if outcome.error is None else outcome.error.message
     sentence = REASONS[outcome.reason][1]
-    told = f" The sender: {clipped(error, _LONG)}" if error and outcome.reason in ("remote_error", "error_body") else ""
+    told = (
+        f" The sender: {clipped(error, _LONG)}"
+        if error and outcome.reason in ("remote_error", "finish_error", "error_body")
+        else ""
+    )
     yield "outcome", f"{outcome.name} ({outcome.reason}): {sentence}.{told}"
     counts = [_counted(s.events, "event"), _counted(s.chunks, "chunk"), _counted(len(report.finish_reasons), "choice")]
     counts += [_counted(report.tool_calls, "tool call")] if report.tool_calls else []

@@ -19,7 +19,7 @@ from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies
 from ..dialect import Dialect, Interpreter
-from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError
+from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError, excerpt
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
@@ -278,13 +278,16 @@ class Assembler:
         return self._refuse(data, out)
 
     def end(self, reason: str, out: Out) -> None:
-        """Settle the outcome. An error that came before decides it, whatever the reason would be."""
+        """Settle the outcome. An error that came before decides it, whatever the reason would be, and then a finish reason
+        that says that the sender failed: only here, as the last reason of a choice stands."""
         self.anomalies.event = self.context.event = self.events
         error, instead = self.error, self._broken()
         if error is not None:
             reason = self._reason
         elif instead is not None:
             reason = _reason_of(instead)
+        elif reason not in ("empty", "cancelled", "not_a_stream") and (failure := self.reducer.failure) is not None:
+            reason, instead = "finish_error", _failed(*failure, self.events or None)
         name, sentence = REASONS[reason]
         if self._interpreter is not None:
             for choice in self._interpreter.end():
@@ -302,6 +305,12 @@ class Assembler:
             error.emitted = self.reducer.emitted
         self.outcome = Outcome(name, reason, error)
         self.reducer.emit(out, ev.End, self.outcome)
+
+
+def _failed(choice: int, reason: str, event: int | None) -> RemoteError:
+    """What a stream fails with whose sender says in a finish reason that it failed."""
+    text = f"the sender ended choice {choice} with the finish reason {excerpt(reason)!r}"
+    return RemoteError(text, type=reason, event=event, path=f"$.choices[{choice}].finish_reason")
 
 
 def _reason_of(instead: SenderError) -> str:

@@ -46,7 +46,7 @@ _STARTED: dict[str, Any] = {
     "annotations": ev.AnnotationsStarted,
     "logprobs": ev.LogprobsStarted,
 }
-_CUT_OFF = frozenset({"length", "content_filter", "error"})  # in the middle of a call; `error` is OpenRouter's
+_CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
 
 
 class Reducer:
@@ -145,7 +145,7 @@ class Reducer:
             self._logprobs(state, choice.logprobs, out)
         if choice.extra:
             self._choice_extra(state, choice, out)
-        if choice.finish_reason is not None:
+        if choice.finish_reason is not None and not FinishReason.is_nothing(choice.finish_reason):
             self._finish(state, choice.finish_reason, out)
 
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
@@ -333,7 +333,7 @@ class Reducer:
         reason = state.finish.value() or None
         for part in list(state.open):
             if isinstance(part, Call):
-                cut_off = (FinishReason.meant_by(reason) or reason) in _CUT_OFF
+                cut_off = FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
                 part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
@@ -400,6 +400,12 @@ class Reducer:
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
         return bool(self.choices) and self._finished == len(self.choices)
+
+    @property
+    def failure(self) -> tuple[int, str] | None:
+        """The first choice whose finish reason says that the sender failed, and that reason; None where none does."""
+        reasons = ((index, self.choices[index].finish.value()) for index in sorted(self.choices))
+        return next(((index, reason) for index, reason in reasons if FinishReason.says_failed(reason)), None)
 
     @property
     def settled(self) -> bool:

@@ -121,7 +121,8 @@ class ChatChoice(Received):
 
         Senders write `stop` behind tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` where there
         are none (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools goes by this one. What
-        cannot be told is the sender's own word; None where it gave none. `finish_reason` stays as the sender wrote it.
+        cannot be told is the sender's own word, and so is one that says that it failed (`network_error`), whatever calls
+        there are; None where it gave none. `finish_reason` stays as the sender wrote it.
         """
         reason = FinishReason.meant_by(self.finish_reason)
         if reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS):
