@@ -36,6 +36,7 @@ CORE = (0, 1, 2, 3)
 NEIGHBOURS = frozenset(
     {
         ("errors", "_field_docs"),
+        ("dialect", "_decode"),
         ("events", "anomalies"),
         ("events", "outcome"),
         ("events", "types"),

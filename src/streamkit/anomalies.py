@@ -125,6 +125,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "tool_name_missing": ("note", "A tool call ended without a name.", "It was kept as it is."),
     "tool_name_repeated": ("note", "The name of a tool call is repeated.", "It was taken once."),
     "arguments_object": ("repaired", "Arguments are JSON, not a string.", "They were written as a string."),
+    "arguments_doubled": (
+        "lost",
+        "Arguments hold more than one JSON document: a piece repeats what came before it.",
+        "They were kept as sent, and the call is not complete.",
+    ),
     # --- errors
     "error_event": ("lost", "The sender reported an error inside the stream.", "The stream counts as failed."),
     # --- this list itself

@@ -85,6 +85,7 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "think_tags": sse(delta(THOUGHT), STOP) + DONE,
     "cumulative_text": sse(START, *(delta(json.dumps({"content": TEXT[:n]})) for n in (4, 8, 12, 22)), STOP) + DONE,
+    "doubled_arguments": sse(START, *calls(OPEN, CLOSE, OPEN, CLOSE)) + DONE,
     "list_without_index": sse(START, delta('{"annotations":[{"type":"url_citation"}]}'), STOP) + DONE,
     "scalar_in_delta": sse(START, delta('{"content":"a","token_id":4}'), delta('{"content":"b","token_id":8}'), STOP)
     + DONE,

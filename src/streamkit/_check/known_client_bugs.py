@@ -313,6 +313,10 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         *_told("garudust-org/garudust-agent/pull/16"),
     ),
     "tool_name_empty": _run("OI", "overwrites the name that it had"),
+    "arguments_doubled": (
+        *_told("cline/kanban/issues/339", "mudler/cogito/pull/66", effect="could not read them"),
+        *_told("openai/openai-agents-js/pull/712", "NousResearch/hermes-agent/pull/35718"),
+    ),
     "arguments_object": (
         *_run("ON", "writes `[object Object]`"),
         *_run("LC OA LF OL", "crashes"),

@@ -96,6 +96,9 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
     "cumulative_text": (
         "note", "Each delta seems to repeat the text so far.", "`Dialect(cumulative_text=True)` reads it so.",
     ),
+    "doubled_arguments": (
+        "note", "Arguments of a call hold more than one document.", "`Dialect(doubled_arguments=True)` takes the last.",
+    ),
     "list_without_index": ("info", "A list of objects without an index stands in a delta.", "Its items are appended."),
     "scalar_in_delta": ("info", "A number or a boolean stands in several deltas.", "The last one stands."),
     # --- tool calls

@@ -39,7 +39,7 @@ class Assembler:
     def __init__(self, strict: bool, limits: Limits, rules: Mapping[str, Rule], dialect: Dialect) -> None:
         self._response_limit, self._value_limit = limits.max_response_bytes, limits.max_event_values
         self.anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
-        self.context = Context(rules, limits, self.anomalies.note)
+        self.context = Context(rules, limits, self.anomalies.note, dialect)
         self.reducer = Reducer(self.context)
         self._interpreter = Interpreter(dialect) if dialect else None
         self._documents = DocumentReader(self.anomalies, limits.max_event_values)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from .._decode.tolerant_json import depth
+from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import LimitError
 from ..limits import Limits
 from ..rules import DELTA, Rule, rule_for
@@ -20,6 +21,7 @@ from .field_rules import (
     FieldState,
     First,
     Last,
+    LastDocument,
     Ledger,
     Mixed,
     SameOrAdd,
@@ -35,12 +37,15 @@ __all__ = ("Context", "Fields", "Keyed", "new_field")
 class Context:
     """What every state of one response shares: the rules, the limits, and where to report what is odd."""
 
-    __slots__ = ("event", "id", "kept", "limits", "mixed", "note", "rules", "size", "unknown")
+    __slots__ = ("dialect", "event", "id", "kept", "limits", "mixed", "note", "rules", "size", "unknown")
 
-    def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None], dialect: Dialect = DEFAULT_DIALECT
+    ) -> None:
         self.rules = rules
         self.limits = limits
         self.note = note
+        self.dialect = dialect
         self.event = 0  # number of the event that is being read
         self.size = 0  # bytes of its data; 0 for a chunk that was decoded elsewhere
         self.kept = 0  # units kept outside the typed fields, see `weight`
@@ -201,6 +206,8 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
         return Keyed(context, path, waiting)
     if rule is Rule.MERGE:
         return Fields(context, path, waiting)
+    if path in _ARGUMENTS and rule is Rule.ADD and context.dialect.doubled_arguments:
+        return LastDocument(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     if rule in _TEXTS:
         return _TEXTS[rule](lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     if rule in _NOTING:
@@ -219,6 +226,8 @@ _TAKES: dict[Rule, type] = {
     Rule.LEDGER: dict,
 }
 
+
+_ARGUMENTS = (f"{DELTA}function_call.arguments", f"{DELTA}tool_calls[].function.arguments")
 
 _TEXTS: dict[Rule, type[Text] | type[SameOrAdd]] = {Rule.ADD: Text, Rule.SAME_OR_ADD: SameOrAdd}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import events as ev
 from .._decode.chunk_reader import moved_usages, read_delta
+from .._decode.doubled_json import last_document
 from .._decode.tolerant_json import scrub
 from ..errors import LimitError
 from ..rules import REASONING
@@ -28,7 +29,7 @@ from ..types import (
     FunctionCallStream,
 )
 from .choice import ChoiceState, Part
-from .field_rules import Base64, FieldState, Text
+from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, new_field
 from .full_message import missing_from_deltas
 from .tool_calls import Call
@@ -332,11 +333,17 @@ class Reducer:
         self._flush(state, out)
         reason = state.finish.value() or None
         for part in list(state.open):
+            if part == "function_call" and last_document(text := state.need("function_arguments").value()) is not None:
+                path = f"$.choices[{state.index}].delta.function_call.arguments"
+                self._context.note("arguments_doubled", path, text)
             if isinstance(part, Call):
                 cut_off = FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
                 part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
+                if part.doubled:
+                    path = f"$.choices[{state.index}].delta.tool_calls[].function.arguments"
+                    self._context.note("arguments_doubled", path, part.arguments.value())
                 if part.synthetic_id:
                     self._context.note("tool_id_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 self.emit(
@@ -376,10 +383,14 @@ class Reducer:
                 if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
                     self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
             field = state.function_arguments
-            if isinstance(field, Text) and id(field) in waiting and (text := field.flush()):
+            if isinstance(field, (Text, LastDocument)) and id(field) in waiting and (text := field.flush()):
                 self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
             for call in calls:
-                if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
+                if (
+                    isinstance(call.arguments, (Text, LastDocument))
+                    and (text := call.arguments.flush())
+                    and call in state.open
+                ):
                     self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
             field = state.audio.state("transcript") if state.audio is not None else None
             if isinstance(field, Text) and id(field) in waiting:
