@@ -158,6 +158,14 @@ def test_what_could_not_be_read_is_written_where_it_stood_and_stays_beside_what_
     assert_read_back(both)
 
 
+@pytest.mark.parametrize("logprobs", ["[%s]", '{"content":[%s]}'], ids=["of the choice", "of its content"])
+def test_what_broke_a_limit_is_read_back_as_nothing(logprobs: str) -> None:
+    deep = "[" * 140 + "]" * 140
+    broken = response_of(sse(chunk('{"index":0,"delta":{"content":"a"},"logprobs":' + logprobs % deep + "}")))
+    assert broken is not None
+    assert_read_back(broken)
+
+
 def test_a_count_may_be_absent_where_its_attribute_can_be_none() -> None:
     fragment = structure({"id": "x"}, ChatCompletionMessageToolCallChunk, tolerant=True)
     assert (None, "x") == (fragment.index, fragment.id)

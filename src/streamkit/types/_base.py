@@ -133,13 +133,17 @@ def _compared(cls: type[Received]) -> Callable[[Received], Any]:
 
 
 def is_written(value: Any) -> bool:
-    """Return whether the value of a field stands on the wire before an extra of the field's name (`_unstructuring`)."""
+    """Return whether the value of a field says something: else an extra of the field's name is written in its place."""
     return value is not None and value != []
 
 
 def _written_extra(one: Received) -> dict[str, Any]:
     known = wire_names(type(one))
-    return {name: item for name, item in one.extra.items() if name not in known or not is_written(getattr(one, name))}
+    return {
+        name: item
+        for name, item in one.extra.items()
+        if name not in known or (is_written(item) and not is_written(getattr(one, name)))
+    }
 
 
 def wire_names(cls: type[Wire]) -> frozenset[str]:

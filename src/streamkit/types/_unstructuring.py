@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from ._base import Received, Wire, is_written
+from ._base import Received, Wire, is_written, wire_names
 
 __all__ = ("written",)
 
@@ -52,6 +52,8 @@ def written(value: Any, other: Any = None) -> Any:
         if extra:
             for key, one in extra.items():
                 if key not in made or (isinstance(value, Received) and not is_written(made[key])):
+                    if not is_written(one) and isinstance(value, Received) and key in wire_names(kind):
+                        continue  # what is left of a value that broke a limit
                     made[_key(key)] = written(one, other)
         return made
     if isinstance(value, Enum):
