@@ -120,6 +120,7 @@ SEEN_IN: dict[str, bytes] = {
     "tool_name_missing": sse(*calls('{"index":0,"id":"x","function":{"arguments":"{}"}}')) + DONE,
     "tool_name_repeated": sse(*calls(f'{{"index":0,"id":"x",{F}}}', f'{{"index":0,"id":"x",{F}}}')) + DONE,
     "arguments_object": sse(*calls('{"index":0,"id":"x","function":{"name":"f","arguments":{"a":1}}}')) + DONE,
+    "arguments_doubled": sse(*calls('{"index":0,"id":"x","function":{"name":"f","arguments":"{}{}"}}')) + DONE,
     "error_event": sse(delta('{"content":"a"}'), '{"error":"boom"}') + DONE,
     "more_anomalies": sse(delta('{"role":"poet"}', "", '"0"'), FINISH) + DONE,
 }

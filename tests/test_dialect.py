@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from helpers.wire import DONE, choice, chunk, delta, read, sse
+from helpers.wire import DONE, calls, choice, chunk, delta, read, sse
 from streamkit import Accumulator, Dialect, MisuseError, structure
 from streamkit.dialect import suggest
+from streamkit.events import FunctionCallDelta, ToolCallDelta, ToolCallDone
 from streamkit.types import CreateChatCompletionStreamResponse
 
 
@@ -18,7 +19,7 @@ def contents(*pieces: str) -> list[str]:
 
 
 def chunks(*documents: str) -> list[CreateChatCompletionStreamResponse]:
-    return [structure(json.loads(one), CreateChatCompletionStreamResponse) for one in documents]
+    return [structure(json.loads(one), CreateChatCompletionStreamResponse, tolerant=True) for one in documents]
 
 
 def test_without_a_dialect_every_habit_is_left_as_it_stands() -> None:
@@ -49,6 +50,127 @@ def test_cumulative_text_is_taken_once(pieces: tuple[str, ...], text: str) -> No
 def test_cumulative_reasoning_is_taken_once() -> None:
     pieces = [delta(f'{{"reasoning_content":"{text}"}}') for text in ("I", "I think", "I think so")]
     assert "I think so" == read(*pieces, dialect=Dialect(cumulative_text=True)).message["reasoning_content"]
+
+
+def fragments(*pieces: str, head: str = '"id":"x",') -> list[str]:
+    """A call named f whose arguments come in these pieces, and its finish."""
+    first, *others = (json.dumps(piece) for piece in pieces)
+    return calls(
+        f'{{"index":0,{head}"function":{{"name":"f","arguments":{first}}}}}',
+        *(f'{{"index":0,"function":{{"arguments":{piece}}}}}' for piece in others),
+    )
+
+
+DOUBLED = [
+    pytest.param(("{}", '{"a":', "1}"), '{"a":1}', id="an empty document first"),
+    pytest.param(('{"a":', "1}", '{"a":1}'), '{"a":1}', id="the whole again at the end"),
+    pytest.param(('{"a":1}\n', '{"a":1}'), '{"a":1}', id="with a line between"),
+    pytest.param(('{"a', '{"a":', '{"a":1}'), '{"a":1}', id="each repeats all before it"),
+    pytest.param(("{", '{"a":{', '{"a":{"b":[1]}}'), '{"a":{"b":[1]}}', id="the same with objects inside"),
+    pytest.param(('{"a":"é', '😀"}', '{"a":"é😀"}'), '{"a":"é😀"}', id="text of several bytes"),
+    pytest.param(('{"a":"\ud83d', '\ude00"}', '{"a":"😀"}'), '{"a":"😀"}', id="half a surrogate pair in each of two"),
+]
+HONEST = [
+    pytest.param(('{"n":1', "1}"), '{"n":11}', id="a piece that ends as the next begins"),
+    pytest.param(('{"a":{', '"b":{', "}}}"), '{"a":{"b":{}}}', id="objects inside"),
+    pytest.param(('{"a":"', '{}{}"', "}"), '{"a":"{}{}"}', id="documents in a text"),
+    pytest.param(("{}",), "{}", id="an empty document"),
+    pytest.param(("  {", "}\n"), "  {}\n", id="blanks around it"),
+    pytest.param(("[1", ",1", "]"), "[1,1]", id="an array"),
+    pytest.param(("1", "2"), "12", id="a number"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "meant"), DOUBLED)
+def test_doubled_arguments_stand_as_sent_and_are_not_complete_and_an_anomaly_says_so(
+    pieces: tuple[str, ...], meant: str
+) -> None:
+    reading = read(*fragments(*pieces))
+    sent = "".join(pieces).replace("\ud83d\ude00", "😀")
+    assert [("x", "f", sent)] == reading.calls
+    (done,) = reading.of(ToolCallDone)
+    assert not done.tool_call.complete
+    (found,) = [one for one in reading.anomalies if one.code == "arguments_doubled"]
+    assert ("lost", "$.choices[0].delta.tool_calls[].function.arguments") == (found.severity, found.path)
+
+
+@pytest.mark.parametrize(("pieces", "meant"), DOUBLED)
+def test_of_doubled_arguments_the_last_whole_document_is_taken_and_told_at_the_end(
+    pieces: tuple[str, ...], meant: str
+) -> None:
+    reading = read(*fragments(*pieces), dialect=Dialect(doubled_arguments=True))
+    assert [("x", "f", meant)] == reading.calls
+    assert [meant] == [event.arguments for event in reading.of(ToolCallDelta)]
+    (done,) = reading.of(ToolCallDone)
+    assert done.tool_call.complete
+    assert "arguments_doubled" not in reading.codes
+
+
+@pytest.mark.parametrize(("pieces", "meant"), HONEST)
+@pytest.mark.parametrize(
+    "dialect", [Dialect(), Dialect(doubled_arguments=True), Dialect(cumulative_text=True), Dialect(cumulative_text=True, doubled_arguments=True)]
+)  # fmt: skip
+def test_honest_arguments_are_never_touched(pieces: tuple[str, ...], meant: str, dialect: Dialect) -> None:
+    reading = read(*fragments(*pieces), dialect=dialect)
+    assert [("x", "f", meant)] == reading.calls
+    assert meant == "".join(event.arguments for event in reading.of(ToolCallDelta))
+    assert [True] == [event.tool_call.complete for event in reading.of(ToolCallDone)]
+    assert "arguments_doubled" not in reading.codes
+
+
+@pytest.mark.parametrize("pieces", [('{"a', '{"a":', '{"a":1}'), ("{", "{", '{"a":1}', '{"a":1}')])
+def test_cumulative_arguments_are_taken_once_and_told_as_they_arrive(pieces: tuple[str, ...]) -> None:
+    reading = read(*fragments(*pieces), dialect=Dialect(cumulative_text=True))
+    assert [("x", "f", '{"a":1}')] == reading.calls
+    assert pieces[0] == reading.of(ToolCallDelta)[0].arguments
+    assert [True] == [event.tool_call.complete for event in reading.of(ToolCallDone)]
+
+
+def test_cumulative_arguments_of_two_calls_are_told_apart() -> None:
+    pieces = [
+        f'{{"index":{at},"id":"{id}","function":{{"name":"f","arguments":{json.dumps(text)}}}}}'
+        for text in ('{"a', '{"a":', '{"a":1}')
+        for at, id in enumerate("xy")
+    ]
+    reading = read(*calls(*pieces), dialect=Dialect(cumulative_text=True))
+    assert [("x", "f", '{"a":1}'), ("y", "f", '{"a":1}')] == reading.calls
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pieces"),
+    [
+        (Dialect(cumulative_text=True), ('{"a', '{"a":', '{"a":1}')),
+        (Dialect(doubled_arguments=True), ("{}", '{"a":1}')),
+    ],
+)
+def test_a_function_call_of_the_first_kind_has_the_same_habits(dialect: Dialect, pieces: tuple[str, ...]) -> None:
+    stream = [delta(json.dumps({"function_call": {"name": "f", "arguments": piece}})) for piece in pieces]
+    reading = read(*stream, delta(finish="function_call"), dialect=dialect)
+    assert {"name": "f", "arguments": '{"a":1}'} == reading.message["function_call"]
+    assert '{"a":1}' == "".join(event.arguments for event in reading.of(FunctionCallDelta))
+    assert "arguments_doubled" in read(*stream, delta(finish="function_call")).codes
+
+
+def test_the_input_of_a_custom_tool_is_any_text_and_stays_as_sent() -> None:
+    call = '{"index":0,"id":"x","type":"custom","custom":{"name":"f","input":"{}{}"}}'
+    for dialect in (Dialect(), Dialect(doubled_arguments=True)):
+        reading = read(*calls(call), dialect=dialect)
+        assert "{}{}" == reading.message["tool_calls"][0]["custom"]["input"]
+        assert "arguments_doubled" not in reading.codes
+
+
+def test_doubled_arguments_of_a_stream_that_broke_off_are_told_all_the_same() -> None:
+    reading = read(*fragments('{"a":', '{"a":1')[:-1], dialect=Dialect(doubled_arguments=True), done=False)
+    assert [("x", "f", '{"a":{"a":1')] == reading.calls
+    assert ['{"a":{"a":1'] == [event.arguments for event in reading.of(ToolCallDelta)]
+    assert "truncated" == reading.outcome.name
+
+
+def test_what_follows_a_choice_that_was_over_is_added_as_it_arrives() -> None:
+    more = calls('{"index":0,"function":{"arguments":" "}}')
+    reading = read(*fragments("{}", '{"a":1}'), *more, dialect=Dialect(doubled_arguments=True))
+    assert [("x", "f", '{"a":1} ')] == reading.calls
+    assert ['{"a":1}', " "] == [event.arguments for event in reading.of(ToolCallDelta)]
 
 
 @pytest.mark.parametrize("cut", range(1, 30))
@@ -87,6 +209,14 @@ def test_reasoning_that_stands_in_its_own_field_too_is_not_taken_twice() -> None
         pytest.param(contents("A", "A long", "A long enough", "A long enough text"), Dialect(cumulative_text=True), id="cumulative"),
         pytest.param(contents("ha", "haha", "hahaha", "hahahaha"), Dialect(), id="a laugh"),
         pytest.param(contents("<th", "ink>", "a", "</think>b"), Dialect(think_tags=True), id="tags"),
+        pytest.param(fragments('{"a', '{"a":', '{"a":1}'), Dialect(cumulative_text=True), id="cumulative arguments"),
+        pytest.param(fragments("{}", '{"a":', "1}"), Dialect(doubled_arguments=True), id="an empty document first"),
+        pytest.param(fragments('{"a":1}', '{"a":1}'), Dialect(doubled_arguments=True), id="the whole again at the end"),
+        pytest.param(fragments('{"n":1', "1}"), Dialect(), id="honest arguments"),
+        pytest.param(fragments('{"a":', '{"a":1'), Dialect(), id="arguments that break off"),
+        pytest.param(fragments('"a"', '"a"'), Dialect(), id="arguments that are no document"),
+        pytest.param([*fragments("{}")[:-1], *fragments("{}", head='"id":"y",')], Dialect(), id="two calls at one index"),
+        pytest.param(calls(*['{"index":null,"function":{"name":"f","arguments":"{}"}}'] * 2), Dialect(), id="two calls without index or id"),
     ],
 )  # fmt: skip
 def test_a_dialect_is_suggested_on_clear_evidence_only(documents: list[str], suggested: Dialect) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from helpers.wire import DONE, choice, chunk, delta, read, sse
+from helpers.wire import DONE, calls, choice, chunk, delta, each_byte, read, read_blocks, sse
 from streamkit import Accumulator, Limits, Outcome
 from streamkit.errors import FormatError, LimitError, RemoteError, StreamError, TruncatedError
+from streamkit.events import ErrorSeen
 from streamkit.outcome import REASONS
+from streamkit.types import (
+    ChatChoiceStream,
+    ChatCompletionStreamResponseDelta,
+    CreateChatCompletionStreamResponse,
+    FinishReason,
+)
 
 TEXT = delta('{"content":"a"}')
 FINISH = delta("{}", "stop")
@@ -44,6 +53,18 @@ ENDINGS: dict[str, tuple[bytes, tuple[str, str]]] = {
     "an unknown finish reason": (sse(TEXT, delta("{}", "end_turn")), ("complete", "finish_without_done")),
     "a full body": (BODY, ("complete", "full_body")),
     "a full body behind a mark and space": (b"\xef\xbb\xbf \r\n" + BODY, ("complete", "full_body")),
+    "a finish reason that says so": (sse(TEXT, delta("{}", "network_error")) + DONE, ("failed", "finish_error")),
+    "the same without [DONE]": (sse(TEXT, delta("{}", "error")), ("failed", "finish_error")),
+    "the same without a word": (sse(delta("{}", "ABORT")) + DONE, ("failed", "finish_error")),
+    "the same for one choice of two": (
+        sse(TEXT, delta("{}", "timeout", 1)),
+        ("failed", "finish_error"),
+    ),
+    "the same in a full body": (BODY.replace(b"stop", b"server_error"), ("failed", "finish_error")),
+    "the same, taken back": (sse(TEXT, delta("{}", "error"), FINISH) + DONE, ("complete", "done")),
+    "the same behind an error": (sse('{"error":"boom"}', delta("{}", "error")) + DONE, ("failed", "remote_error")),
+    "the finish reason null, as a word": (sse(TEXT, delta("{}", "null")), ("truncated", "no_finish")),
+    "the finish reason null, and [DONE]": (sse(TEXT, delta("{}", "NULL")) + DONE, ("complete", "done_without_finish")),
     "text only": (sse(TEXT), ("truncated", "no_finish")),
     "text without its blank line": (sse(TEXT)[:-2], ("truncated", "no_finish")),
     "a role only": (sse(delta('{"role":"assistant","content":""}')), ("truncated", "no_finish")),
@@ -99,6 +120,7 @@ def test_a_truncated_or_failed_outcome_has_an_error_and_a_complete_one_has_none(
             "mid_event": (TruncatedError,),
             "remote_error": (RemoteError,),
             "error_body": (RemoteError,),
+            "finish_error": (RemoteError,),
             "not_a_stream": (RemoteError, FormatError),
             "empty": (FormatError,),
         }
@@ -272,3 +294,64 @@ def test_a_choice_that_goes_on_behind_its_second_finish_reason_is_unfinished_aga
     again = [delta('{"content":"a"}', "stop"), delta('{"content":"b"}', "stop")]
     assert ("complete", "finish_without_done") == read(*again, done=False).ending
     assert ("truncated", "no_finish") == read(*again, delta(piece), done=False).ending
+
+
+# Finish reasons that say that the sender failed.
+
+
+@pytest.mark.parametrize("word", FinishReason.__failures__)
+@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title])
+def test_a_sender_that_says_it_failed_has_failed_and_its_text_and_word_are_kept(
+    word: str, spelled: Callable[[str], str]
+) -> None:
+    stream = sse(TEXT, delta("{}", spelled(word))) + DONE
+    for reading in (read(stream, done=False), read_blocks(each_byte(stream))):
+        error = reading.outcome.error
+        assert ("failed", "finish_error") == reading.ending
+        assert ("a", spelled(word)) == (reading.message["content"], reading.response["choices"][0]["finish_reason"])
+        assert isinstance(error, RemoteError)
+        assert (spelled(word), 2 + 1, "$.choices[0].finish_reason") == (error.type, error.event, error.path)
+        assert f"the sender ended choice 0 with the finish reason '{spelled(word)}'" == error.message
+        assert [error.message] == [event.error.message for event in reading.of(ErrorSeen)]
+        assert spelled(word) == error.partial.choices[0].effective_finish_reason
+
+
+@pytest.mark.parametrize("source", FinishReason.__failures__.values())
+def test_every_word_that_says_so_has_a_public_source(source: str) -> None:
+    assert source.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "word", ["end_turn", "eos", "sensitive", "STOP", "failed", "network", "error_", "xerror", "none"]
+)
+def test_any_other_word_is_kept_and_changes_nothing(word: str) -> None:
+    reading = read(TEXT, delta("{}", word))
+    assert ("complete", "done") == reading.ending
+    assert word == reading.response["choices"][0]["finish_reason"]
+
+
+def test_a_call_that_the_sender_failed_in_is_not_complete() -> None:
+    (call,) = read(
+        *calls('{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}')[:-1], delta("{}", "ABORT")
+    ).calls
+    assert ("x", "f", "{}") == call
+    accumulator = Accumulator()
+    accumulator.absorb(
+        sse(*calls('{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}')[:-1], delta("{}", "ABORT"))
+    )
+    response = accumulator.snapshot()
+    assert response is not None
+    assert [False] == [one.complete for one in response.choices[0].message.tool_calls or ()]
+
+
+def test_who_left_first_has_cancelled_whatever_the_finish_reason() -> None:
+    accumulator = Accumulator()
+    accumulator.absorb(sse(TEXT, delta("{}", "error")))
+    assert ("cancelled", "cancelled") == (accumulator.cancel().name, accumulator.cancel().reason)
+
+
+def test_a_reason_that_is_none_is_none_in_a_chunk_that_was_decoded_elsewhere() -> None:
+    accumulator = Accumulator()
+    content = ChatCompletionStreamResponseDelta(content="a")
+    accumulator.add(CreateChatCompletionStreamResponse("c1", [ChatChoiceStream(0, content, "null")], 7, "m"))
+    assert ("truncated", "no_finish") == (accumulator.close().name, accumulator.close().reason)

@@ -173,10 +173,10 @@ def test_a_path_that_can_match_nothing_is_misuse(path: str, why: str) -> None:
 
 
 def test_a_list_that_is_keyed_has_rules_for_its_items() -> None:
-    rules = {**RULES, f"{D}.x": Rule.KEYED, f"{D}.x[].y": Rule.LAST, f"{D}.x[].z": Rule.ADD}
-    stream = (delta('{"x":[{"index":0,"y":"a","z":"a"}]}'), delta('{"x":[{"index":0,"y":"b","z":"b"}]}', "stop"))
+    rules = {**RULES, f"{D}.x": Rule.KEYED, f"{D}.x[].y": Rule.LAST}
+    stream = (delta('{"x":[{"index":0,"y":"a","text":"a"}]}'), delta('{"x":[{"index":0,"y":"b","text":"b"}]}', "stop"))
     message = read(*stream, rules=rules).response["choices"][0]["message"]
-    assert [{"index": 0, "y": "b", "z": "ab"}] == message["x"]
+    assert [{"index": 0, "y": "b", "text": "ab"}] == message["x"]
 
 
 def test_a_rule_of_the_table_may_be_changed_though_others_then_match_nothing() -> None:

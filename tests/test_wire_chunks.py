@@ -358,7 +358,8 @@ def test_059_an_unknown_finish_reason_is_kept_and_normalised_beside(word: str, e
     (found,) = reading.accumulator.snapshot().choices
     assert (word, effective) == (found.finish_reason, found.effective_finish_reason)
     assert [("finish_unknown", "note", word)] == [(one.code, one.severity, one.excerpt) for one in reading.anomalies]
-    assert ("complete", "done") == reading.ending
+    failed = word in ("error", "aborted")  # which say that the sender failed
+    assert (("failed", "finish_error") if failed else ("complete", "done")) == reading.ending
     assert [word] == [event.finish_reason for event in reading.of(Finish)]
 
 

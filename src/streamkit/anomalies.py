@@ -111,7 +111,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "bad_field": ("lost", "A field has a type that cannot be converted.", "It was kept as an unknown field."),
     "created_missing": ("note", "A chunk has no `created`, or null.", "The time that another chunk gives stands."),
     "created_form": ("repaired", "`created` is not a whole number of seconds.", "It was converted."),
-    "finish_empty": ("note", "A finish reason is the empty string.", "It counts as none."),
+    "finish_empty": ("note", "A finish reason is empty, or the word `null`.", "It counts as none."),
     "finish_unknown": ("note", "A finish reason is not of the format.", "It was kept as it is."),
     "id_word": ("note", "An id is a word for no value: null, none, undefined.", "It counts as absent."),
     "number_unreadable": ("lost", "A count is no number, or too great for one.", "It was left out."),
@@ -148,6 +148,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "tool_name_missing": ("note", "A tool call ended without a name.", "It was kept as it is."),
     "tool_name_repeated": ("note", "The name of a tool call is repeated.", "It was taken once."),
     "arguments_object": ("repaired", "Arguments are JSON, not a string.", "They were written as a string."),
+    "arguments_doubled": (
+        "lost",
+        "Arguments hold more than one JSON document: a piece repeats what came before it.",
+        "They were kept as sent, and the call is not complete.",
+    ),
     # --- errors
     "error_event": ("lost", "The sender reported an error inside the stream.", "The stream counts as failed."),
     # --- this list itself

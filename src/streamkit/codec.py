@@ -1,4 +1,5 @@
 """JSON to types and back, strict: what the seed's types accept under serde is accepted, what they refuse is refused.
+With `tolerant=True` what an accumulator gave, and `dumps` wrote, is read back equal to it (`types/_structuring.py`, rule 9).
 
 In: bytes, text, or a decoded value, and a type. Out: the object; ValidationError with every problem and its JSON path.
 Back: new plain values, or compact JSON. Everything goes through one cattrs converter, `converter`, with hooks for the
@@ -25,12 +26,12 @@ import attrs
 import cattrs
 import jiter
 
-from ._arguments import readable
+from ._arguments import check_bool, readable
 from ._stack import guarded, has_room, require_room
 from .errors import MisuseError, Problem, ValidationError, excerpt, shown
 from .types._base import Wire
 from .types._mismatch import Mismatch
-from .types._structuring import marked, shape_of
+from .types._structuring import STRICT, TOLERANT, Way, marked, shape_of
 from .types._unstructuring import written
 
 __all__ = ("converter", "dumps", "loads", "structure", "unstructure")
@@ -43,24 +44,28 @@ converter = cattrs.Converter()
 """The one door from JSON to types. Hooks of your own can be registered with it."""
 
 _hooks: dict[Any, Hook] = {}
+_tolerant_hooks: dict[Any, Hook] = {}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @overload
-def loads(data: Document, target: type[T]) -> T: ...
+def loads(data: Document, target: type[T], *, tolerant: bool = False) -> T: ...
 @overload
-def loads(data: Document, target: Any) -> Any: ...
+def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any: ...
 @guarded
-def loads(data: Document, target: Any) -> Any:
-    """An object of the type `target` from one JSON document in UTF-8; a mapping is a document already decoded.
+def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
+    """Make an object of the type `target` from one JSON document in UTF-8; a mapping is a document already decoded.
 
+    `tolerant`: read what `dumps` wrote of an accumulator's response, as `structure` does.
     ValidationError where it is no JSON (NaN, invalid UTF-8, half a surrogate pair, anything after the end, nesting
     over 200 levels), where it does not fit, and where a known field stands twice in an object. Of an unknown field, or
     in free JSON, the last one of a name stands, as in the seed; a number there that is too great for a float, as 1e400,
     becomes infinite.
     """
+    if tolerant is not False and tolerant is not True:
+        check_bool("tolerant=", tolerant)
     if isinstance(data, Mapping):
-        return structure(data, target)
+        return structure(data, target, tolerant=tolerant)
     if isinstance(data, str):
         try:
             data = data.encode()
@@ -78,8 +83,8 @@ def loads(data: Document, target: Any) -> Any:
         except ValueError as error:
             _refuse(data, str(error), target)
         # It is JSON, so a name stands twice. Where an object knows that name, reading the marked document says so.
-        structure(json.loads(data, object_pairs_hook=marked), target)
-    return structure(value, target)
+        structure(json.loads(data, object_pairs_hook=marked), target, tolerant=tolerant)
+    return structure(value, target, tolerant=tolerant)
 
 
 @guarded
@@ -106,20 +111,26 @@ def dumps(obj: Any) -> bytes:
 
 
 @overload
-def structure(value: Any, target: type[T]) -> T: ...
+def structure(value: Any, target: type[T], *, tolerant: bool = False) -> T: ...
 @overload
-def structure(value: Any, target: Any) -> Any: ...
+def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any: ...
 @guarded
-def structure(value: Any, target: Any) -> Any:
-    """An object of the type `target` from a decoded JSON value. One that is there already, at any depth, is kept.
+def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any:
+    """Make an object of the type `target` from a decoded JSON value. One that is there already, at any depth, is kept.
 
     `target`: a class or union of `streamkit.types`, a list or dict of them, or anything that cattrs can make of them.
+    `tolerant`: read what was written of an accumulator's response, with the words and numbers of any sender: the object
+    is equal to that response, except that a number that is not finite became null. It takes types of `streamkit.types`
+    only, and lists, dicts and unions of them.
     ValidationError lists every problem, up to 100, with its path. Free JSON inside (`extra`, schemas) is not copied.
     """
+    if tolerant is not False and tolerant is not True:
+        check_bool("tolerant=", tolerant)
+    hooks = _tolerant_hooks if tolerant else _hooks
     try:
-        hook = _hooks[target]
+        hook = hooks[target]
     except (KeyError, TypeError, ValueError):  # the last: a memoryview that cannot be hashed
-        hook = _hook_of(target)
+        hook = _tolerant_hook_of(target) if tolerant else _hook_of(target)
     return hook(value, target)
 
 
@@ -158,8 +169,8 @@ def _is_ours(target: Any) -> bool:
     return True
 
 
-def _our_hook(target: Any) -> Hook:
-    read = shape_of(target).read
+def _our_hook(target: Any, way: Way = STRICT) -> Hook:
+    read = shape_of(target, way).read
 
     def hook(value: Any, _: Any) -> Any:
         try:
@@ -178,7 +189,7 @@ def _read(value: Any, target: Any) -> Any:
     return _our_hook(target)(value, target)
 
 
-converter.register_structure_hook_factory(_is_ours, _our_hook)
+converter.register_structure_hook_factory(_is_ours, lambda target: _our_hook(target))
 for _type in (StrEnum, str, int, float, bool):  # cattrs looks these up by class before it asks any predicate
     converter.register_structure_hook(_type, _read)
 converter.register_unstructure_hook_func(_is_wire, written)
@@ -204,6 +215,15 @@ def _hook_of(target: Any) -> Hook:
         _hooks[target] = hook
     except (TypeError, ValueError):
         pass  # not hashable, so looked up each time
+    return hook
+
+
+def _tolerant_hook_of(target: Any) -> Hook:
+    try:
+        hook = _tolerant_hooks[target] = _our_hook(target, TOLERANT)
+    except TypeError:
+        text = "tolerant=True takes a type of streamkit.types, or a list, dict or union of them, not"
+        raise MisuseError(f"{text} {target!r}; read its parts one by one") from None
     return hook
 
 

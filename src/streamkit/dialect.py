@@ -1,10 +1,14 @@
 """Habits that cannot be told from honest streams with certainty: opt-ins, off by default, as one `Dialect` value.
 
-`Interpreter` applies a Dialect to chunks between `_decode/chunk_reader.py` and the reducer; `suggest` looks at the chunks of a
-recorded stream and says which Dialect would read it best. Each habit has a shape of its own:
+`Interpreter` applies a Dialect to chunks between `_decode/chunk_reader.py` and the reducer; what is said of a tool call's
+arguments is applied in `_fold`, which knows the call of each fragment. `suggest` looks at the chunks of a recorded stream and
+says which Dialect would read it best. Each habit has a shape of its own:
 
     token_index          the choice index counts tokens (TGI wrote 0, 1, 2 ... for the tokens of its only choice)
-    cumulative_text      every delta repeats all text so far (DashScope, Apple's models, some Gemini relays)
+    cumulative_text      every delta repeats all text so far, or all arguments of a call (DashScope, Apple's models, some Gemini
+                         relays)
+    doubled_arguments    a call's arguments are more than one document: `{}` first, or the whole again at the end (proxies
+                         of Bedrock, Anthropic and Gemini)
     cumulative_logprobs  every chunk repeats the log probabilities so far (SGLang, for a while)
     choice_text          text stands on the choice, where the old completions API has it (bridges from there)
     think_tags           reasoning stands in the content, between `<think>` and `</think>`
@@ -23,6 +27,7 @@ import attrs
 from ._arguments import bool_field
 from ._decode.chunk_reader import is_chunk, read_chunk
 from ._decode.documents import DONE, DocumentReader
+from ._decode.doubled_json import is_json, last_document
 from ._field_docs import show_fields
 from .anomalies import Anomalies, ignore
 from .errors import LimitError, MisuseError
@@ -40,6 +45,7 @@ __all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
 _OPEN, _CLOSE = "<think>", "</think>"
 _TEXTS = ("reasoning_content", "reasoning")
 _ENOUGH = 4  # deltas that must agree before a habit is suggested
+_ENOUGH_ARGUMENTS = 3  # of arguments fewer, as all of them must come to a document
 _LONG = 16  # characters of cumulative text before it counts: "ha", "haha" is a laugh
 
 
@@ -50,9 +56,13 @@ class Dialect:
     token_index: bool = attrs.field(default=False, validator=bool_field)
     """The index of a choice counts tokens; everything belongs to choice 0."""
     cumulative_text: bool = attrs.field(default=False, validator=bool_field)
-    """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds."""
+    """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds. Arguments
+    of calls are text too."""
     cumulative_logprobs: bool = attrs.field(default=False, validator=bool_field)
     """Log probabilities repeat those so far and add to them; only what is new is taken."""
+    doubled_arguments: bool = attrs.field(default=False, validator=bool_field)
+    """Arguments of calls may be several JSON documents, or end in all of themselves again; the last whole document is taken.
+    What is new in them is told at the end of the choice, when that is known. Arguments that are one document stay as sent."""
     choice_text: bool = attrs.field(default=False, validator=bool_field)
     """`text` on a choice is its content, where the delta has none. (Together repeats the content of the delta there.)"""
     think_tags: bool = attrs.field(default=False, validator=bool_field)
@@ -70,7 +80,7 @@ class Interpreter:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._so_far: dict[tuple[int, str], _SoFar] = {}
+        self._so_far: dict[tuple[int, str], SoFar] = {}
         self._tokens: dict[tuple[int, str], list[ChatCompletionTokenLogprob]] = {}
         self._tags: dict[int, _ThinkTags] = {}
 
@@ -108,11 +118,16 @@ class Interpreter:
             )
         if self._dialect.cumulative_text:
             content = self._new_text(choice.index, "content", delta.content)
+            function = delta.function_call
+            if function is not None and function.arguments:
+                function = attrs.evolve(
+                    function, arguments=self._new_text(choice.index, "function_call", function.arguments)
+                )
             extra = {
                 name: self._new_text(choice.index, name, value) if name in _TEXTS else value
                 for name, value in delta.extra.items()
             }
-            delta = attrs.evolve(delta, content=content, extra=extra)
+            delta = attrs.evolve(delta, content=content, function_call=function, extra=extra)
         if self._dialect.think_tags and (delta.content or choice.finish_reason is not None):
             tags = self._tags.setdefault(choice.index, _ThinkTags())
             content, reasoning = tags.split(delta.content or "")
@@ -129,7 +144,7 @@ class Interpreter:
         """What `text` adds to the text so far; all of it where it does not repeat that text."""
         if not text or not isinstance(text, str):
             return text
-        return self._so_far.setdefault((index, field), _SoFar()).new_in(text)
+        return self._so_far.setdefault((index, field), SoFar()).new_in(text)
 
     def _new_tokens(
         self, index: int, field: str, tokens: list[ChatCompletionTokenLogprob] | None
@@ -150,7 +165,7 @@ def _delta(content: str, reasoning: str) -> ChatCompletionStreamResponseDelta:
     )
 
 
-class _SoFar:
+class SoFar:
     """The text so far, joined only where a new text begins as it does: text that repeats nothing costs its length."""
 
     def __init__(self) -> None:
@@ -244,6 +259,7 @@ def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompleti
     aside = 0  # choices with text beside a delta without any
     old = False  # whether a chunk says that it is of the old completions API
     tokens: dict[int, list[list[Any]]] = {}
+    arguments = _ArgumentPieces()
     single = True
     for chunk in chunks:
         single = single and len(chunk.choices) <= 1
@@ -254,14 +270,20 @@ def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompleti
                 texts.setdefault(choice.index, []).append(choice.delta.content)
             elif isinstance(choice.extra.get("text"), str):
                 aside += bool(choice.extra["text"])
+            arguments.add(choice)
             if choice.logprobs is not None and choice.logprobs.content:
                 tokens.setdefault(choice.index, []).append(choice.logprobs.content)
     counting = single and len(indices) >= _ENOUGH and _counts(indices)
     joined = ["".join(piece for pieces in texts.values() for piece in pieces)] if counting else []
     return Dialect(
         token_index=counting,
-        cumulative_text=any(_grows(pieces) for pieces in texts.values()),
+        cumulative_text=any(_grows(pieces) for pieces in texts.values())
+        or any(_grows_to_a_document(call.pieces) for call in arguments.calls),
         cumulative_logprobs=any(_repeats(lists) for lists in tokens.values()),
+        doubled_arguments=any(
+            not _grows_to_a_document(call.pieces) and last_document("".join(call.pieces)) is not None
+            for call in arguments.calls
+        ),
         choice_text=aside >= (1 if old else _ENOUGH) and not texts,
         think_tags=any("".join(p).lstrip().startswith(_OPEN) for p in texts.values())
         or any(text.lstrip().startswith(_OPEN) for text in joined),
@@ -308,6 +330,57 @@ def _grows(pieces: list[str]) -> bool:
         len(set(pieces)) >= _ENOUGH
         and len(pieces[-1]) >= _LONG
         and all(later.startswith(earlier) for earlier, later in pairwise(pieces))
+    )
+
+
+@attrs.define
+class _Arguments:
+    """What a recorded call's arguments came in."""
+
+    id: str
+    name: str
+    pieces: list[str] = attrs.Factory(list)
+
+
+class _ArgumentPieces:
+    """The pieces of arguments of each call of a recorded stream. Which call one belongs to is read from index, id and name, as
+    far as these are plain; `_fold/tool_calls.py`, which knows better, is above."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Arguments] = []
+        self._last: dict[tuple[int, int | None], _Arguments] = {}  # of a choice at an index; at None, of the choice
+
+    def add(self, choice: ChatChoiceStream) -> None:
+        """Take what a chunk says of one choice."""
+        function = choice.delta.function_call
+        if function is not None and function.arguments:
+            self._piece((choice.index, -1), "", "", function.arguments)
+        for fragment in choice.delta.tool_calls or ():
+            inner = fragment.function
+            name, piece = (inner.name, inner.arguments) if inner is not None else ("", "")
+            self._piece((choice.index, fragment.index), fragment.id or "", name or "", piece or "")
+
+    def _piece(self, place: tuple[int, int | None], id: str, name: str, piece: str) -> None:
+        call = self._last.get(place)
+        begins = (id and id != getattr(call, "id", "")) or (
+            name and not id and (place[1] is None or name != getattr(call, "name", ""))
+        )
+        if call is None or begins:
+            call = _Arguments(id, name)
+            self.calls.append(call)
+        self._last[place] = self._last[place[0], None] = call
+        if piece:
+            call.pieces.append(piece)
+
+
+def _grows_to_a_document(pieces: list[str]) -> bool:
+    """Whether each piece of arguments repeats the one before, and the last is a whole document."""
+    pieces = [piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece != before]
+    return (
+        len(pieces) >= _ENOUGH_ARGUMENTS
+        and all(later.startswith(earlier) for earlier, later in pairwise(pieces))
+        and is_json(pieces[-1])
+        and not is_json("".join(pieces))
     )
 
 

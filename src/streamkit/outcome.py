@@ -1,7 +1,8 @@
 """How a stream ended: the four outcomes, and a table of the reasons for each.
 
 Never an invented ending: a stream is complete when it says so (`[DONE]`, or a finish reason for every choice that was
-opened), and in no other case.
+opened), and in no other case. Of finish reasons those that say that the sender failed (`network_error`; the table is
+`FinishReason.__failures__`) make it a failed one, with all that arrived; any other word changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ REASONS: dict[str, tuple[OutcomeName, str]] = {
     "no_finish": ("truncated", "the bytes ended with neither `[DONE]` nor a finish reason for every choice"),
     "mid_event": ("truncated", "the bytes ended inside an event, with neither `[DONE]` nor every finish reason"),
     "remote_error": ("failed", "the sender reported an error inside the stream"),
+    "finish_error": ("failed", "a finish reason says that the sender failed"),
     "error_body": ("failed", "the sender answered with an error object instead of a stream"),
     "not_a_stream": ("failed", "the bytes are no event stream: HTML, other JSON, or text"),
     "empty": ("failed", "the stream had no chunk at all, or `[DONE]` came after neither output nor a finish reason"),

@@ -104,6 +104,7 @@ SEEN_IN: dict[str, bytes] = {
     + DONE,
     "choice_text": sse(*OLD) + DONE,
     "markup_in_text": sse(START, delta('{"content":"[TOOL_"}'), delta('{"content":"CALLS][{}]"}'), STOP) + DONE,
+    "doubled_arguments": sse(START, *calls(OPEN, CLOSE, OPEN, CLOSE)) + DONE,
     "list_without_index": sse(START, delta('{"annotations":[{"type":"url_citation"}]}'), STOP) + DONE,
     "scalar_in_delta": sse(START, delta('{"content":"a","token_id":4}'), delta('{"content":"b","token_id":8}'), STOP)
     + DONE,

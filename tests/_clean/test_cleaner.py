@@ -223,7 +223,13 @@ def test_any_damaged_stream_comes_to_the_same_response(data: st.DataObject) -> N
     assert dirty.outcome is not None
     assert clean.outcome is not None
     assert dirty.outcome.name == clean.outcome.name
-    assert {"tool_id_reused", "lone_surrogate", "audio_base64"} >= set(worse_than_a_note(clean))
+    as_sent = {
+        "tool_id_reused",
+        "lone_surrogate",
+        "audio_base64",
+        "arguments_doubled",
+    }  # which is what a clean stream says
+    assert as_sent >= set(worse_than_a_note(clean))
 
 
 @given(byte_soup.flatmap(lambda soup: st.tuples(st.just(soup), cut(soup))))
@@ -471,6 +477,19 @@ def test_a_stream_that_failed_ends_with_its_error(error: str) -> None:
     assert (
         "b" == before[-1 if before[-1]["choices"][0]["finish_reason"] is None else -2]["choices"][0]["delta"]["content"]
     )
+
+
+def test_a_stream_whose_finish_reason_says_that_it_failed_ends_with_an_error_after_that_reason() -> None:
+    *before, last = documents(delta('{"content":"a"}'), delta("{}", "network_error"))
+    assert "network_error" == before[-1]["choices"][0]["finish_reason"]
+    assert ("network_error", None) == (last["error"]["type"], last["error"]["code"])
+    assert "the sender ended choice 0 with the finish reason 'network_error'" == last["error"]["message"]
+
+
+def test_the_finish_reason_null_is_none_in_a_clean_stream_too() -> None:
+    *before, done = documents(delta('{"content":"a"}', "null"), delta(finish="stop"))
+    assert [None, "stop"] == [one["choices"][0]["finish_reason"] for one in before if one["choices"]][-2:]
+    assert "[DONE]" == done
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,17 @@ def test_a_stream_that_failed_ends_with_its_error() -> None:
         list(to_chunks(accumulator))
 
 
+def test_a_response_with_a_reason_that_says_failed_is_written_and_read_back() -> None:
+    dirty = Accumulator()
+    dirty.absorb(sse(delta('{"content":"a"}'), delta("{}", "network_error")))
+    given = dirty.snapshot()
+    accumulator = Accumulator()
+    for event in to_events(given):
+        accumulator.absorb(event)
+    assert ("failed", "finish_error") == (accumulator.close().name, accumulator.close().reason)
+    assert given == accumulator.snapshot()
+
+
 def test_a_dirty_stream_is_cleaned_while_it_runs() -> None:
     blocks = [sse('{"choices":{"delta":{"content":"a"}}}'), sse(delta('{"content":"b"}', "stop")), DONE]
     source = FakeSource(blocks)

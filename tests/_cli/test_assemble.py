@@ -178,6 +178,13 @@ def test_what_is_no_stream_fails_and_prints_nothing(body: bytes, said: str) -> N
     assert said in one_line(done.stderr)
 
 
+def test_a_stream_whose_finish_reason_says_that_it_failed_is_printed_and_exits_as_failed() -> None:
+    done = assemble("-", stdin=(sse(delta("a")) + sse(stop()) + DONE).replace(b'"stop"', b'"network_error"'))
+    assert 4 == done.returncode
+    assert "network_error" == json.loads(done.stdout)["choices"][0]["finish_reason"]
+    assert "a finish reason says that the sender failed (event 3, network_error)" in one_line(done.stderr)
+
+
 def test_a_senders_error_is_one_line_that_steers_no_terminal() -> None:
     error = json.dumps({"error": {"message": "first\nsecond \x1b[31m" + "pages " * 500}})
     said = one_line(assemble("-", stdin=b"data: " + error.encode() + b"\n\n").stderr)

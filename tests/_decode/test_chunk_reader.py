@@ -175,6 +175,8 @@ def test_a_delta_that_is_none_is_an_empty_one(choice: dict[str, Any], code: tupl
         (None, None, None),
         ("stop", FinishReason.STOP, None),
         ("", None, "finish_empty"),
+        ("null", None, "finish_empty"),
+        ("NULL", None, "finish_empty"),
         ("eos", "eos", "finish_unknown"),
         ("STOP", "STOP", "finish_unknown"),
         ("error", "error", "finish_unknown"),

@@ -235,6 +235,10 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         *_told("adolfousier/opencrabs/pull/1499"),
     ),
     "finish_unknown": _told("BerriAI/litellm/issues/12481"),
+    "finish_error": (
+        *_told("NousResearch/hermes-agent/pull/92161", effect="took it for a success"),
+        *_told("mastra-ai/mastra/pull/20302", effect="ended the stream without a word"),
+    ),
     "finish_repeated": _told(
         "langchain-ai/langchain/issues/38366", "langchain-ai/langchainjs/issues/11054", effect="made it `stopstop`"
     ),
@@ -309,6 +313,10 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         *_told("garudust-org/garudust-agent/pull/16"),
     ),
     "tool_name_empty": _run("OI", "overwrites the name that it had"),
+    "arguments_doubled": (
+        *_told("cline/kanban/issues/339", "mudler/cogito/pull/66", effect="could not read them"),
+        *_told("openai/openai-agents-js/pull/712", "NousResearch/hermes-agent/pull/35718"),
+    ),
     "arguments_object": (
         *_run("ON", "writes `[object Object]`"),
         *_run("LC OA LF OL", "crashes"),

@@ -111,6 +111,9 @@ OBSERVATIONS: dict[str, tuple[Literal["info", "note"], str, str]] = {
         "note", "Markup of the model's own stands in the text: a tool call, a channel, the end of a turn.",
         "It stands as it is.",
     ),
+    "doubled_arguments": (
+        "note", "Arguments of a call hold more than one document.", "`Dialect(doubled_arguments=True)` takes the last.",
+    ),
     "list_without_index": ("info", "A list of objects without an index stands in a delta.", "Its items are appended."),
     "scalar_in_delta": ("note", "A number or a boolean of a delta changes from one to the next.", "The last one stands."),
     "scalar_repeated": ("info", "A number or a boolean stands in several deltas, always the same.", "It is taken once."),

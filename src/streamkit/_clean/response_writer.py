@@ -25,7 +25,6 @@ from ..types import (
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageToolCall,
     ChatCompletionResponseMessage,
-    ChatCompletionTokenLogprob,
     CreateChatCompletionResponse,
 )
 from ..types import ChatCompletionResponseMessageAudio as Audio
@@ -79,7 +78,7 @@ def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: i
         text = getattr(message, name) or ""
         tokens = (getattr(said, name) or []) if said is not None else []
         for piece, some in with_tokens(text, tokens, cut, logprobs):
-            part = {name: [_token(one) for one in some]} if some else None
+            part = {name: [unstructure(one) for one in some]} if some else None
             yield choice_dict(choice.index, {name: piece} if piece else {}, part)
     for delta in chain(_calls(message, cut), _function_call(message, cut), _audio(message.audio, cut, audio_size)):
         yield choice_dict(choice.index, delta)
@@ -107,13 +106,6 @@ def _first_logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
         "refusal": None if said.refusal is None else [],
     }
     return {**known, **{name: unstructure(one) for name, one in said.extra.items() if name not in OF_LOGPROBS}}
-
-
-def _token(token: ChatCompletionTokenLogprob) -> ChunkDict:
-    written: ChunkDict = unstructure(token)
-    if "top_logprobs" in token.extra:  # no list of tokens, and kept as it was; the known field is empty then
-        written["top_logprobs"] = unstructure(token.extra["top_logprobs"])
-    return written
 
 
 def reasoning(rest: ChunkDict, cut: Cut | None) -> Iterator[ChunkDict]:

@@ -118,7 +118,7 @@ def _read(source: Any) -> CreateChatCompletionResponse:
     if mapping.get("object") == "chat.completion.chunk":
         raise MisuseError(f"{_TAKEN}; for one chunk pass a list, [chunk]")
     try:
-        return structure(mapping, CreateChatCompletionResponse)
+        return structure(mapping, CreateChatCompletionResponse, tolerant=True)
     except ValidationError as error:
         raise MisuseError(f"{_TAKEN}, and this {type(source).__name__} is {error}") from error
 

@@ -108,7 +108,7 @@ def _error(report: Report) -> str:
     said = clipped(error.message.removeprefix(f"{sentence}: "), _LONG)
     if isinstance(error, LimitError):
         return f" {_sentence(said)} (`Limits({error.limit}={error.maximum})`)"
-    if isinstance(error, RemoteError) and report.outcome.reason in ("remote_error", "error_body"):
+    if isinstance(error, RemoteError) and report.outcome.reason in ("remote_error", "finish_error", "error_body"):
         facts = [str(fact) for fact in (error.type, error.code) if fact is not None]
         known = f" ({clipped(', '.join(facts), _LONG)})" if facts else ""
         return f" The sender: {said}{known}"

@@ -138,8 +138,8 @@ def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStrea
     if finish is not None:
         known = _FINISHES.get(finish) if isinstance(finish, str) else None
         if known is None:
-            if finish == "":
-                note("finish_empty", f"{path}.finish_reason")
+            if isinstance(finish, str) and FinishReason.is_nothing(finish):
+                note("finish_empty", f"{path}.finish_reason", finish)
                 finish = None
             else:
                 note("finish_unknown", f"{path}.finish_reason", finish)

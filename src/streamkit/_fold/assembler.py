@@ -26,7 +26,7 @@ from .._decode.sniff import refusal
 from .._decode.tolerant_json import scrub
 from ..anomalies import Anomalies, ignore
 from ..dialect import DEFAULT_DIALECT, Dialect, Interpreter
-from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError, counted
+from ..errors import FormatError, LimitError, RemoteError, SenderError, StreamError, TruncatedError, counted, excerpt
 from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
@@ -47,7 +47,7 @@ class Assembler:
     def __init__(self, strict: bool, limits: Limits, rules: Mapping[str, Rule], dialect: Dialect) -> None:
         self._response_limit, self._value_limit = limits.max_response_bytes, limits.max_event_values
         self.anomalies = Anomalies(maximum=limits.max_anomalies, strict=strict)
-        self.context = Context(rules, limits, self.anomalies.note)
+        self.context = Context(rules, limits, self.anomalies.note, dialect)
         self.reducer = Reducer(self.context)
         self._interpreter = Interpreter(dialect) if dialect is not DEFAULT_DIALECT and dialect else None
         self._documents = DocumentReader(self.anomalies, limits.max_event_values)
@@ -441,13 +441,16 @@ class Assembler:
             self.reducer.fold_choice(choice, out)
 
     def end(self, reason: str, out: Out) -> None:
-        """Settle the outcome. An error that came before decides it, whatever the reason would be."""
+        """Settle the outcome. An error that came before decides it, whatever the reason would be, and then a finish reason
+        that says that the sender failed: only here, as the last reason of a choice stands."""
         self.anomalies.event = self.context.event = self.events
         error, instead = self.error, self._broken()
         if error is not None:
             reason = self._reason
         elif instead is not None:
             reason = _reason_of(instead)
+        elif reason not in ("empty", "cancelled", "not_a_stream") and (failure := self.reducer.failure) is not None:
+            reason, instead = "finish_error", _failed(*failure, self.events or None)
         name, sentence = REASONS[reason]
         self._release(out)
         self.reducer.end(name == "complete", out)
@@ -465,6 +468,12 @@ class Assembler:
             error.emitted = self.reducer.emitted
         self.outcome = Outcome(name, reason, error)
         self.reducer.emit(out, ev.End, self.outcome)
+
+
+def _failed(choice: int, reason: str, event: int | None) -> RemoteError:
+    """What a stream fails with whose sender says in a finish reason that it failed."""
+    text = f"the sender ended choice {choice} with the finish reason {excerpt(reason)!r}"
+    return RemoteError(text, type=reason, event=event, path=f"$.choices[{choice}].finish_reason")
 
 
 def _reason_of(instead: SenderError) -> str:

@@ -13,6 +13,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
+from .._decode.doubled_json import last_document
 from .._decode.tolerant_json import has_half, pair
 
 __all__ = (
@@ -24,6 +25,7 @@ __all__ = (
     "FieldState",
     "First",
     "Last",
+    "LastDocument",
     "Ledger",
     "Mixed",
     "SameOrAdd",
@@ -51,7 +53,7 @@ class FieldState(Protocol):
         """What stands now."""
 
 
-Waiting = dict[int, "Text | SameOrAdd"]
+Waiting = dict[int, "Text | SameOrAdd | LastDocument"]
 """The texts of one choice in which half a surrogate pair waits for its other half, each under its `id()`: so that the
 end of a choice does not look at every field that was ever seen."""
 
@@ -231,6 +233,47 @@ class SameOrAdd:
         if self._text is not None:
             return self._text.value()
         return _whole_text(self._first or "")
+
+
+class LastDocument:
+    """ADD, for arguments of a sender that doubles them (`Dialect.doubled_arguments`): what the pieces say is known when the
+    last one has arrived, so that all are held back until then. A text that is not doubled comes out as it is."""
+
+    __slots__ = ("_settled", "_text", "_waiting", "plain")
+    takes: ClassVar[type] = str
+
+    def __init__(self, lone: Callable[[], None] | None = None, waiting: Waiting | None = None) -> None:
+        self._text = Text(lone)
+        self._waiting = waiting
+        self._settled = False
+        self.plain = False  # the input of a custom tool is any text
+
+    @property
+    def held(self) -> bool:
+        """Whether something is held back."""
+        return not self._settled and bool(self._text.length or self._text.held)
+
+    def add(self, value: str) -> str:
+        shown = self._text.add(value)
+        if self._waiting is not None and (not self._settled or self._text.held):
+            self._waiting[id(self)] = self
+        return shown if self._settled else ""
+
+    def flush(self) -> str:
+        """Nothing more will come: what was held back, of a doubled text its last document."""
+        rest = self._text.flush()
+        if self._settled:
+            return rest
+        self._settled = True
+        whole = self._text.value()
+        last = None if self.plain else last_document(whole)
+        if last is None:
+            return whole
+        self._text = Text()
+        return self._text.add(last)
+
+    def value(self) -> str:
+        return self._text.value()
 
 
 Repeats = Callable[[list[Any], list[Any]], int]

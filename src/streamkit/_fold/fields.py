@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from .._decode.tolerant_json import depth
 from .._decode.values import NO_IDS
+from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import LimitError, counted
 from ..limits import Limits
 from ..rules import DELTA, Rule, is_usage, rule_for
@@ -23,6 +24,7 @@ from .field_rules import (
     FieldState,
     First,
     Last,
+    LastDocument,
     Ledger,
     Mixed,
     SameOrAdd,
@@ -41,12 +43,15 @@ __all__ = ("Context", "Fields", "Keyed", "new_field")
 class Context:
     """What every state of one response shares: the rules, the limits, and where to report what is odd."""
 
-    __slots__ = ("event", "id", "kept", "limits", "mixed", "note", "rules", "size", "unknown")
+    __slots__ = ("dialect", "event", "id", "kept", "limits", "mixed", "note", "rules", "size", "unknown")
 
-    def __init__(self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None]) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], limits: Limits, note: Callable[..., None], dialect: Dialect = DEFAULT_DIALECT
+    ) -> None:
         self.rules = rules
         self.limits = limits
         self.note = note
+        self.dialect = dialect
         self.event = 0  # number of the event that is being read
         self.size = 0  # bytes of its data; 0 for a chunk that was decoded elsewhere
         self.kept = 0  # units kept outside the typed fields, see `weight`
@@ -328,6 +333,8 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
         return Keyed(context, path, waiting)
     if rule is Rule.MERGE:
         return Fields(context, path, waiting)
+    if path in _ARGUMENTS and rule is Rule.ADD and context.dialect.doubled_arguments:
+        return LastDocument(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     if rule in _TEXTS:
         return _TEXTS[rule](lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     if rule in (Rule.EXTEND, Rule.GROW):
@@ -378,6 +385,9 @@ _OF_OTHER_TYPES = frozenset(
     }
 )
 """Fields that the format defines as an object or a list: any other value of theirs is kept beside the format's fields."""
+
+_ARGUMENTS = (f"{DELTA}function_call.arguments", f"{DELTA}tool_calls[].function.arguments")
+
 
 _TEXTS: dict[Rule, type[Text] | type[SameOrAdd]] = {Rule.ADD: Text, Rule.SAME_OR_ADD: SameOrAdd}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import events as ev
 from .._decode.chunk_reader import moved_usages, read_delta
+from .._decode.doubled_json import last_document
 from .._decode.tolerant_json import scrub
 from .._decode.values import is_empty
 from ..errors import LimitError, counted
@@ -30,7 +31,7 @@ from ..types import (
 )
 from ..types._reasoning import blocks_reasoning
 from .choice import ChoiceState, Part
-from .field_rules import Base64, FieldState, Text
+from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, new_field
 from .full_message import missing_from_deltas
 from .tool_calls import Call, says_nothing
@@ -48,7 +49,7 @@ _STARTED: dict[str, Any] = {
     "annotations": ev.AnnotationsStarted,
     "logprobs": ev.LogprobsStarted,
 }
-_CUT_OFF = frozenset({"length", "content_filter", "error"})  # in the middle of a call; `error` is OpenRouter's
+_CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
 
 
 class Reducer:
@@ -157,7 +158,7 @@ class Reducer:
             self._logprobs(state, choice.logprobs, out)
         if choice.extra:
             self._choice_extra(state, choice, out)
-        if choice.finish_reason is not None:
+        if choice.finish_reason is not None and not FinishReason.is_nothing(choice.finish_reason):
             self._finish(state, choice.finish_reason, out)
 
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
@@ -369,11 +370,17 @@ class Reducer:
         self._flush(state, out)
         reason = state.finish.value() or None
         for part in list(state.open):
+            if part == "function_call" and last_document(text := state.need("function_arguments").value()) is not None:
+                path = f"$.choices[{state.index}].delta.function_call.arguments"
+                self._context.note("arguments_doubled", path, text)
             if isinstance(part, Call):
-                cut_off = (FinishReason.meant_by(reason) or reason) in _CUT_OFF
+                cut_off = FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
                 part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
+                if part.doubled:
+                    path = f"$.choices[{state.index}].delta.tool_calls[].function.arguments"
+                    self._context.note("arguments_doubled", path, part.arguments.value())
                 if part.synthetic_id:
                     self._context.note("tool_id_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 self.emit(
@@ -413,10 +420,14 @@ class Reducer:
                 if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
                     self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
             field = state.function_arguments
-            if isinstance(field, Text) and id(field) in waiting and (text := field.flush()):
+            if isinstance(field, (Text, LastDocument)) and id(field) in waiting and (text := field.flush()):
                 self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
             for call in calls:
-                if isinstance(call.arguments, Text) and (text := call.arguments.flush()) and call in state.open:
+                if (
+                    isinstance(call.arguments, (Text, LastDocument))
+                    and (text := call.arguments.flush())
+                    and call in state.open
+                ):
                     self.emit(out, ev.ToolCallDelta, state.index, call.position, call.id, call.name, text)
             field = state.audio.state("transcript") if state.audio is not None else None
             if isinstance(field, Text) and id(field) in waiting:
@@ -437,6 +448,12 @@ class Reducer:
     def finished(self) -> bool:
         """Whether at least one choice was opened, and each has its finish reason."""
         return bool(self.choices) and self._finished == len(self.choices)
+
+    @property
+    def failure(self) -> tuple[int, str] | None:
+        """The first choice whose finish reason says that the sender failed, and that reason; None where none does."""
+        reasons = ((index, self.choices[index].finish.value()) for index in sorted(self.choices))
+        return next(((index, reason) for index, reason in reasons if FinishReason.says_failed(reason)), None)
 
     @property
     def settled(self) -> bool:

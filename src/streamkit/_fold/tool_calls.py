@@ -25,11 +25,10 @@ import json
 import re
 from typing import Any
 
-import jiter
-
-from .._decode.scanning import end_of, is_heavy
+from .._decode.doubled_json import is_json, last_document
 from .._decode.tolerant_json import scrub
 from .._decode.values import is_empty
+from ..dialect import SoFar
 from ..errors import LimitError, counted
 from ..types import (
     ChatCompletionMessageCustomToolCall,
@@ -39,7 +38,7 @@ from ..types import (
     CustomToolCall,
     FunctionCall,
 )
-from .field_rules import Waiting
+from .field_rules import LastDocument, Waiting
 from .fields import Context, Fields, new_field
 from .weight import CALL
 
@@ -62,6 +61,7 @@ class Call:
         "arguments",
         "complete",
         "custom",
+        "doubled",
         "extra",
         "function_extra",
         "has_arguments",
@@ -70,6 +70,7 @@ class Call:
         "name",
         "position",
         "reasons",
+        "so_far",
         "synthetic_id",
         "told",
         "type",
@@ -84,7 +85,9 @@ class Call:
         self.type = ""
         self.custom = False
         self.arguments = new_field(context, f"{_PATH}.function.arguments", "", waiting)
+        self.so_far = SoFar() if context.dialect.cumulative_text else None
         self.has_arguments = False
+        self.doubled = False  # whether its arguments hold more than the one document that they were meant to be
         self.extra = Fields(context, _PATH, waiting)
         self.function_extra = Fields(context, f"{_PATH}.function", waiting)
         self.complete = False
@@ -111,7 +114,8 @@ class Call:
         here, once. A call cut off is never complete: vLLM writes `{}` where it had not yet begun.
         """
         text = self.arguments.value() or ""
-        whole = (finished and (self.custom or not text.strip())) or _is_json(text)
+        whole = (finished and (self.custom or not text.strip())) or is_json(text)
+        self.doubled = not whole and not self.custom and last_document(text) is not None
         self.complete = bool(self.name) and whole and not cut_off
         self.told = self.identity()
 
@@ -188,6 +192,8 @@ class CallTable:
         # `custom: {}` beside a function is a gateway that leaves out no empty field.
         if call.type == "custom" or (custom and (custom.get("name") or custom.get("input"))):
             call.custom = True
+            if isinstance(call.arguments, LastDocument):
+                call.arguments.plain = True
         if name:
             self._name(call, name)
         if fragment.extra:
@@ -201,6 +207,8 @@ class CallTable:
         if inner:
             call.function_extra.count(inner)
             call.function_extra.add(inner)
+        if arguments and call.so_far is not None:
+            arguments = call.so_far.new_in(arguments)
         if not arguments:
             return call, ""
         call.has_arguments = True
@@ -303,28 +311,6 @@ def _made_up(context: Context, place: str) -> str:
     response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)
     return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
-
-
-def _refuse(word: str) -> None:
-    """NaN and the infinities are none of JSON's."""
-    raise ValueError(word)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        data = text.encode("utf-8")
-        if is_heavy(data):
-            return data.lstrip()[:1] in (b"{", b"[") and end_of(data, 0, len(data)) == len(data.rstrip())
-        jiter.from_json(data, allow_inf_nan=False, cache_mode="none")
-    except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
-        pass
-    else:
-        return True
-    try:
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _text(value: Any) -> str:

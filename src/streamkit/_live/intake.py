@@ -76,7 +76,8 @@ def add_status(outcome: Outcome | None, status: int | None) -> None:
 
 def said_end(outcome: Outcome | None) -> bool:
     """Return whether the sender ended a stream that is over: by `[DONE]`, after an error or alone as well."""
-    return outcome is not None and outcome.reason in ("done", "done_without_finish", "remote_error", "empty")
+    endings = ("done", "done_without_finish", "remote_error", "finish_error", "empty")
+    return outcome is not None and outcome.reason in endings
 
 
 def error_raised_by_client(error: Exception) -> RemoteError | None:

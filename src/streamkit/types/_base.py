@@ -5,7 +5,8 @@ Cost: none at run time; a class is looked at once, when the first value of it is
 
 Rule 1  A field stands under its wire name. Its annotation says what the attribute can hold.
 Rule 2  Where strict reading takes less than the annotation allows (the tolerant reader leaves words it does not know
-        as plain strings), the field's metadata says so: `{"strict": FinishReason | None}`.
+        as plain strings), the field's metadata says so: `{"strict": FinishReason | None}`. Where an accumulator leaves
+        what the annotation does not allow, it says `{"tolerant": Any}`.
 Rule 3  A field that may be None may be absent from the JSON; every other field must be there, whatever default the
         constructor has.
 Rule 4  None is left out on writing, unless the field is marked `NULL`: then it is written as null.
@@ -13,15 +14,33 @@ Rule 5  A field marked `LOCAL` never touches the wire.
 Rule 6  A class with a field marked `TAG` is told from its siblings by that field's word. In a union the word must be
         there and is always written; a mapping read as the class itself may go without, as in the seed, and is then
         written without (the field is None).
+Rule 7  Of what senders write (`Received`), what stands in `extra` under the name of a field that says something is not on
+        the wire, and so not compared: the ISO date that a sender wrote, beside the seconds that were made of it.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any, TypeAlias
 
 import attrs
 
 from .._field_docs import explain
 
-__all__ = ("F32", "I64", "LOCAL", "NULL", "TAG", "U8", "U32", "Between", "Told", "Wire", "wire_names")
+__all__ = (
+    "F32",
+    "I64",
+    "LOCAL",
+    "NULL",
+    "TAG",
+    "U8",
+    "U32",
+    "Between",
+    "Received",
+    "Told",
+    "Wire",
+    "is_written",
+    "wire_names",
+)
 
 NULL = {"null": True}
 """Metadata: None is written as null, since the seed always writes the field."""
@@ -77,9 +96,54 @@ class Wire:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+@attrs.frozen(weakref_slot=False, repr=False)
+class Received(Wire):
+    """The base of what senders write, chunks and responses: in `extra` there may be, under the name of a field, what the
+    tolerant reader could make nothing of (rule 7)."""
+
+    # Its children are made with `eq=False`, or attrs would write them an `__eq__` that compares all of `extra`.
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        assert isinstance(other, Received)
+        compared = _compared(type(self))
+        return bool(compared(self) == compared(other)) and (
+            self.extra == other.extra or _written_extra(self) == _written_extra(other)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), _compared(type(self))(self)))
+
+
 def _default(field: "attrs.Attribute[Any]") -> Any:
     default: Any = field.default
     return default.factory() if hasattr(default, "factory") else default
+
+
+_getters: dict[type[Received], Callable[[Received], Any]] = {}
+
+
+def _compared(cls: type[Received]) -> Callable[[Received], Any]:
+    """What reads the fields of a `cls` that are compared, without `extra`."""
+    get = _getters.get(cls)
+    if get is None:
+        names = [field.name for field in attrs.fields(cls) if field.eq and field.name != "extra"]
+        get = _getters[cls] = attrgetter(*names)
+    return get
+
+
+def is_written(value: Any) -> bool:
+    """Return whether the value of a field says something: else an extra of the field's name is written in its place."""
+    return value is not None and value != []
+
+
+def _written_extra(one: Received) -> dict[str, Any]:
+    known = wire_names(type(one))
+    return {
+        name: item
+        for name, item in one.extra.items()
+        if name not in known or (is_written(item) and not is_written(getattr(one, name)))
+    }
 
 
 def wire_names(cls: type[Wire]) -> frozenset[str]:

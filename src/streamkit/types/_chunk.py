@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-from ._base import NULL, U32, Wire
+from ._base import NULL, U32, Received
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
 from ._tool_calls import ChatCompletionMessageToolCallChunk, FunctionCallStream
@@ -24,8 +24,8 @@ __all__ = (
 )
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionStreamResponseDelta(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionStreamResponseDelta(Received):
     """What a chunk adds to the message of its choice."""
 
     content: str | None = attrs.field(default=None, metadata=NULL)
@@ -40,8 +40,8 @@ class ChatCompletionStreamResponseDelta(Wire):
     """The next piece of a refusal."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatChoiceStream(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatChoiceStream(Received):
     """What a chunk adds to one choice."""
 
     index: U32
@@ -54,8 +54,8 @@ class ChatChoiceStream(Wire):
     """The log probabilities of the tokens it adds."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CreateChatCompletionStreamResponse(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CreateChatCompletionStreamResponse(Received):
     """One chunk of a streamed response."""
 
     id: str

@@ -54,6 +54,9 @@ class FinishReason(StrEnum):
 
     __aliases__ = MappingProxyType({"eos": STOP, "": STOP})
 
+    # In any case. DashScope's own API writes "null" until the end, and bridges pass it on; Ollama and SGLang wrote "".
+    __nothing__ = frozenset({"", "null"})
+
     # What senders write that speak another API inside, in lower case (Gemini writes STOP): Anthropic, TGI, Mistral, Zhipu.
     __meanings__ = MappingProxyType(
         {
@@ -68,6 +71,43 @@ class FinishReason(StrEnum):
             "sensitive": CONTENT_FILTER,
         }
     )
+
+    # The words with which a sender says that it failed, in lower case, each with a source. The table is closed: any other
+    # word says nothing about success.
+    __failures__ = MappingProxyType(
+        {
+            # OpenRouter and IBM watsonx, where the model server broke in the middle
+            "error": "https://github.com/gethouston/houston/pull/1211",
+            # Zhipu GLM, also through OpenCode Zen
+            "network_error": "https://github.com/NousResearch/hermes-agent/pull/92161",
+            # relays of DeepSeek's web chat
+            "server_error": "https://github.com/FANATFANATA/DanyAPI",
+            # bridges that could not read what the model wrote; pi shows such words as `Provider finish_reason: …`
+            "internal_error": "https://github.com/earendil-works/pi/issues/5793",
+            # vLLM where the engine shuts down; MiniMax, Novita and GLM where they interrupt themselves
+            "abort": "https://github.com/vllm-project/vllm/issues/57082",
+            # the same word in RL servers over vLLM
+            "aborted": "https://github.com/verl-project/verl/pull/4453",
+            # IBM watsonx; a server that unloads its model
+            "cancelled": "https://github.com/kekzl/imp/issues/1590",
+            # Cohere
+            "timeout": "https://docs.cohere.com/reference/chat",
+            # DeepSeek, where its servers are too full to go on
+            "insufficient_system_resource": "https://api-docs.deepseek.com/api/create-chat-completion",
+            # Gemini, where it cannot read the call that it wrote itself
+            "malformed_function_call": "https://github.com/NousResearch/hermes-agent/pull/83886",
+        }
+    )
+
+    @classmethod
+    def is_nothing(cls, word: str) -> bool:
+        """Return whether `word` is no reason at all: the empty string, or the word `null`."""
+        return word.lower() in cls.__nothing__
+
+    @classmethod
+    def says_failed(cls, word: str | None) -> bool:
+        """Return whether a sender says by `word` that it failed (`network_error`, in any case)."""
+        return word is not None and word.lower() in cls.__failures__
 
     @classmethod
     def meant_by(cls, word: str | None) -> "FinishReason | None":

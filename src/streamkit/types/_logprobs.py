@@ -5,13 +5,13 @@ A log probability is a natural logarithm, at most 0 for a real probability; send
 
 import attrs
 
-from ._base import F32, NULL, U8, Wire
+from ._base import F32, NULL, U8, Received
 
 __all__ = ("ChatChoiceLogprobs", "ChatCompletionTokenLogprob", "TopLogprobs")
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class TopLogprobs(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class TopLogprobs(Received):
     """One of the likeliest tokens at a position."""
 
     token: str
@@ -22,8 +22,8 @@ class TopLogprobs(Wire):
     """Its UTF-8 bytes, each 0 to 255: a token can be part of a character. None where it has none."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionTokenLogprob(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionTokenLogprob(Received):
     """A token that the model wrote, and what else it could have written there."""
 
     token: str
@@ -36,8 +36,8 @@ class ChatCompletionTokenLogprob(Wire):
     """The likeliest tokens at this position, as many as the request asked for (`top_logprobs`) or fewer."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatChoiceLogprobs(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatChoiceLogprobs(Received):
     """The log probabilities of a choice, or of the piece of it that a chunk carries."""
 
     content: list[ChatCompletionTokenLogprob] | None = attrs.field(default=None, metadata=NULL)

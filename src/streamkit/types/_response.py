@@ -10,7 +10,7 @@ import attrs
 
 from streamkit.errors import MisuseError, ValidationError
 
-from ._base import NULL, U32, Wire
+from ._base import NULL, U32, Received, Wire
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
 from ._reasoning import blocks_reasoning
@@ -38,13 +38,13 @@ def _sent_again(call: _Call) -> _Call:
     return again
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionResponseMessageAudio(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionResponseMessageAudio(Received):
     """An answer as audio."""
 
     id: str
     """Names the audio; the next turn's assistant message repeats it instead of the audio."""
-    expires_at: U32
+    expires_at: U32 = attrs.field(metadata={"tolerant": Any})
     """Until when the sender keeps it for further turns, in seconds since 1970."""
     data: str
     """The audio, Base64, in the format that the request asked for."""
@@ -52,8 +52,8 @@ class ChatCompletionResponseMessageAudio(Wire):
     """What is said in it."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionResponseMessage(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionResponseMessage(Received):
     """A message that the model wrote."""
 
     content: str | None = None
@@ -116,8 +116,8 @@ class ChatCompletionResponseMessage(Wire):
             raise MisuseError(f"this message is not one that a response can have: {error}") from None
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatChoice(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatChoice(Received):
     """One of the answers to a request."""
 
     index: U32
@@ -135,7 +135,8 @@ class ChatChoice(Wire):
 
         Senders write `stop` behind tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` where there
         are none (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools goes by this one. What
-        cannot be told is the sender's own word; None where it gave none. `finish_reason` stays as the sender wrote it.
+        cannot be told is the sender's own word, and so is one that says that it failed (`network_error`), whatever calls
+        there are; None where it gave none. `finish_reason` stays as the sender wrote it.
         """
         reason = FinishReason.meant_by(self.finish_reason)
         if reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS):
@@ -145,8 +146,8 @@ class ChatChoice(Wire):
         return FinishReason.STOP if self.message.function_call is None else FinishReason.FUNCTION_CALL
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CreateChatCompletionResponse(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CreateChatCompletionResponse(Received):
     """A whole response, with every choice."""
 
     id: str

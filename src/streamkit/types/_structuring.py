@@ -12,6 +12,16 @@ Rule 6  Inside a union without a tag the tag may be a number, the position of th
         buffer so; it is an accident of serde, kept since it decides what is accepted).
 Rule 7  An object of the type itself is taken as it is, at any depth.
 Rule 8  A known field that stands twice in an object is refused, where the reader of the JSON marked it (`marked`).
+
+Read tolerantly, a value is what the writing of a response makes of one that an accumulator gave, and what senders write:
+
+Rule 9   A word is the member of its enum, or else itself: `eos` stays `eos`. Aliases are for strict reading only. Of a
+         finish reason `""` and `null` are none.
+Rule 10  A number has no range, and in a list of numbers anything may stand.
+Rule 11  A field may be absent wherever its attribute can be None or has a default, also where strict reading wants it.
+Rule 12  What does not fit a field that may be absent is kept in `extra` under its name, as `chunk_reader` keeps it. What
+         does not fit a field that must be there is refused as ever.
+Rule 13  The accidents of serde (rules 2, 3 and 6) do not hold: no list is an object.
 """
 
 import math
@@ -29,7 +39,7 @@ from streamkit.errors import Problem, ValidationError
 from ._base import Between, Told, Wire
 from ._mismatch import MAX_PROBLEMS, MISSING, Found, Mismatch, shown, wrong
 
-__all__ = ("Shape", "each", "marked", "shape_of", "taken", "word")
+__all__ = ("STRICT", "TOLERANT", "Shape", "Way", "each", "marked", "shape_of", "taken", "word")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -78,15 +88,29 @@ _KINDS: dict[type, str] = {
     tuple: "list",
     Mapping: "object",
 }
-_shapes: dict[tuple[Any, bool], Shape] = {}
 
 
-def shape_of(type_: Any, buffered: bool = False) -> Shape:
-    """How `type_` is read; TypeError where it is none of ours. `buffered`: within a union without a tag (rule 6)."""
-    key = (type_, buffered)
+class Way(Enum):
+    """How a type is read."""
+
+    STRICT = "strict"
+    """As the seed reads it."""
+    BUFFERED = "buffered"
+    """The same, within a union without a tag (rule 6)."""
+    TOLERANT = "tolerant"
+    """As what was written of what an accumulator gave (rules 9 to 13)."""
+
+
+STRICT, BUFFERED, TOLERANT = Way
+_shapes: dict[tuple[Any, Way], Shape] = {}
+
+
+def shape_of(type_: Any, way: Way = STRICT) -> Shape:
+    """How `type_` is read; TypeError where it is none of ours."""
+    key = (type_, way)
     shape = _shapes.get(key)
     if shape is None:
-        shape = _shapes[key] = _built(type_, buffered)
+        shape = _shapes[key] = _built(type_, way)
     return shape
 
 
@@ -120,30 +144,33 @@ def word(enum: type[E], value: str | None) -> E | str | None:
     return value
 
 
-def _built(type_: Any, buffered: bool) -> Shape:
+def _built(type_: Any, way: Way) -> Shape:
     origin, args = typing.get_origin(type_), typing.get_args(type_)
     if type_ in _SCALARS:
         return _SCALARS[type_]
     if origin is Annotated:
         for mark in args[1:]:
             if isinstance(mark, Between):
-                return _whole(mark)
+                return _SCALARS[int] if way is TOLERANT else _whole(mark)
             if isinstance(mark, Told):
-                return _told((args[0],), _tag(args[0]) or "type", buffered)
-        return shape_of(args[0], buffered)
+                return _told((args[0],), _tag(args[0]) or "type", way)
+        return shape_of(args[0], way)
     if origin is list:
-        return _list(shape_of(args[0], buffered))
+        item = shape_of(args[0], way)
+        return _list(_SCALARS[Any] if way is TOLERANT and item.kinds == {"number"} else item)
     if origin is dict and args[0] is str:
-        return _dict(shape_of(args[1], buffered))
+        return _dict(shape_of(args[1], way))
     if origin is Literal:
         return _word_of({value: value for value in args})
     if origin in (typing.Union, types.UnionType):
-        return _union(args, buffered)
+        return _union(args, way)
     if isinstance(type_, type) and issubclass(type_, StrEnum):
+        if way is TOLERANT:
+            return _member_of(type_)
         others = getattr(type_, "__aliases__", {})
         return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
     if isinstance(type_, type) and issubclass(type_, Wire):
-        return _object(type_, buffered)
+        return _object(type_, way)
     raise TypeError(f"{type_!r} is no type of the chat format")
 
 
@@ -268,31 +295,47 @@ def _word_of(words: dict[str, Any], enum: type[StrEnum] | None = None) -> Shape:
     return Shape(read, expected, frozenset({"str"}))
 
 
+def _member_of(enum: type[StrEnum]) -> Shape:
+    """The member for its word, refused where there is none: in a union with str the word stays as it is (rule 9)."""
+    members = enum._value2member_map_
+    expected = _one_of(member.value for member in enum)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and (member := members.get(value)) is not None:
+            return member
+        raise wrong(value, expected)
+
+    return Shape(read, expected, frozenset({"str"}))
+
+
 def _one_of(words: Iterable[str]) -> str:
     quoted = [f'"{one}"' for one in words]
     return quoted[0] if len(quoted) == 1 else f"one of {', '.join(quoted)}"
 
 
-def _union(members: tuple[Any, ...], buffered: bool) -> Shape:
+def _union(members: tuple[Any, ...], way: Way) -> Shape:
     some = tuple(member for member in members if member is not types.NoneType)
-    inner = _of_several(some, buffered) if len(some) > 1 else shape_of(some[0], buffered)
+    inner = _of_several(some, way) if len(some) > 1 else shape_of(some[0], way)
     if len(some) == len(members):
         return inner
     read_inner = inner.read
+    nothing = frozenset().union(*(getattr(one, "__nothing__", ()) for one in some)) if way is TOLERANT else ()
 
     def read(value: Any) -> Any:
-        return None if value is None else read_inner(value)
+        if value is None or (nothing and isinstance(value, str) and value.lower() in nothing):
+            return None
+        return read_inner(value)
 
     return attrs.evolve(
         inner, read=read, expected=f"{inner.expected} | null", kinds=inner.kinds | {"null"}, optional=True
     )
 
 
-def _of_several(members: tuple[Any, ...], buffered: bool) -> Shape:
+def _of_several(members: tuple[Any, ...], way: Way) -> Shape:
     if all(isinstance(member, type) and issubclass(member, Wire) for member in members):
         tag = _tag(members[0])
-        return _told(members, tag, buffered) if tag else _by_type(members, buffered)
-    shapes = tuple(shape_of(member, True) for member in members)
+        return _told(members, tag, way) if tag else _by_type(members, way)
+    shapes = tuple(shape_of(member, _inside(way)) for member in members)
     reads = tuple(shape.read for shape in shapes)
     expected = " | ".join(shape.expected for shape in shapes)
 
@@ -311,6 +354,11 @@ def _of_several(members: tuple[Any, ...], buffered: bool) -> Shape:
     return Shape(read, expected, frozenset().union(*(shape.kinds for shape in shapes)))
 
 
+def _inside(way: Way) -> Way:
+    """How what stands inside a union is read: serde reads it from a buffer."""
+    return way if way is TOLERANT else BUFFERED
+
+
 def _tag(member: type[Wire]) -> str | None:
     return next((field.name for field in attrs.fields(member) if field.metadata.get("tag")), None)
 
@@ -320,9 +368,9 @@ def _said(member: type[Wire], key: str) -> Any:
     return attrs.fields_dict(member)[key].default
 
 
-def _told(members: tuple[type[Wire], ...], tag: str, buffered: bool) -> Shape:
+def _told(members: tuple[type[Wire], ...], tag: str, way: Way) -> Shape:
     """A union of tagged objects. What stands inside is read from a buffer, whether the union itself was or not."""
-    reads = {_said(member, tag): _object(member, True, told=True).read for member in members}
+    reads = {_said(member, tag): _object(member, _inside(way), told=True).read for member in members}
     in_order = tuple(reads.values())
     expected = _one_of(reads)
 
@@ -333,14 +381,14 @@ def _told(members: tuple[type[Wire], ...], tag: str, buffered: bool) -> Shape:
             return value if getattr(value, tag) is not None else attrs.evolve(value, **{tag: _said(type(value), tag)})
         if isinstance(value, Mapping):
             said, rest = value.get(tag, MISSING), value
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple)) and way is not TOLERANT:
             said, rest = (value[0], value[1:]) if value else (MISSING, value)
         else:
             raise wrong(value, "object")
         chosen = None
         if isinstance(said, str):
             chosen = reads.get(said)
-        elif buffered and type(said) is int and 0 <= said < len(in_order):
+        elif way is BUFFERED and type(said) is int and 0 <= said < len(in_order):
             chosen = in_order[said]
         if chosen is None:
             raise Mismatch([("." + tag, expected, shown(said))])
@@ -349,10 +397,10 @@ def _told(members: tuple[type[Wire], ...], tag: str, buffered: bool) -> Shape:
     return Shape(read, "object", frozenset({"object", "list"}))
 
 
-def _by_type(members: tuple[type[Wire], ...], buffered: bool) -> Shape:
+def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
     """A union of objects that read their own `type`: the one whose word stands there, the first for any other."""
-    shapes = {_said(member, "type"): shape_of(member, buffered) for member in members}
-    first = shape_of(members[0], buffered)
+    shapes = {_said(member, "type"): shape_of(member, way) for member in members}
+    first = shape_of(members[0], way)
 
     def read(value: Any) -> Any:
         if isinstance(value, members):
@@ -363,21 +411,24 @@ def _by_type(members: tuple[type[Wire], ...], buffered: bool) -> Shape:
     return Shape(read, first.expected, first.kinds)
 
 
-def _object(cls: type[Wire], buffered: bool, told: bool = False) -> Shape:
+def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
     """The shape of one class; `told`: as a member of a union, so its tag is set and not among the fields."""
     hints = typing.get_type_hints(cls, include_extras=True)
     tag = _tag(cls)
+    tolerant = way is TOLERANT
     plan = []
     for field in attrs.fields(cls):
         if field.name in ("extra", tag) or field.metadata.get("wire") is False:
             continue
-        shape = shape_of(field.metadata.get("strict", hints[field.name]), buffered)
-        plan.append((field.name, None if shape.optional else MISSING, shape.exact, shape.read))
-    names = tuple(name for name, _, _, _ in plan)
+        mark = "tolerant" if tolerant else "strict"
+        shape = shape_of(field.metadata.get(mark, hints[field.name]), way)
+        absent = None if shape.optional else MISSING
+        plan.append((field.name, absent, shape.exact, shape.read, _default_of(field, shape) if tolerant else None))
+    names = tuple(name for name, *_ in plan)
     known = frozenset((*names, tag) if tag and told else names)
     tag_word = _said(cls, tag) if tag else None
     keyed = any(field.kw_only for field in attrs.fields(cls) if field.name in names)
-    by_name_only = getattr(cls, "by_name_only", False)
+    by_name_only = tolerant or getattr(cls, "by_name_only", False)
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
@@ -386,10 +437,11 @@ def _object(cls: type[Wire], buffered: bool, told: bool = False) -> Shape:
             value = as_mapping(value)
         get = value.get
         values = []
+        kept: list[str] = []
         found: Found = []
         if type(value) is Twice:
             found += [("." + name, "one value", "several") for name in sorted(value.names & known)]
-        for name, absent, exact, read_one in plan:
+        for name, absent, exact, read_one, default in plan:
             raw = get(name, absent)
             if type(raw) is exact or (raw is None and absent is None):
                 values.append(raw)
@@ -397,8 +449,17 @@ def _object(cls: type[Wire], buffered: bool, told: bool = False) -> Shape:
             try:
                 values.append(read_one(raw))
             except Mismatch as mismatch:
-                found += mismatch.under("." + name)
-        extra = {} if known.issuperset(value) else {key: one for key, one in value.items() if key not in known}
+                if default is None:
+                    found += mismatch.under("." + name)
+                    continue
+                values.append(default())
+                if raw is not MISSING:
+                    kept.append(name)
+        extra = (
+            {key: one for key, one in value.items() if key not in known or key in kept}
+            if kept or not known.issuperset(value)
+            else {}
+        )
         if extra and not all(map(is_text, extra)):
             found += [("", "keys that are str", shown(key)) for key in extra if not is_text(key)]
         if found:
@@ -421,6 +482,14 @@ def _object(cls: type[Wire], buffered: bool, told: bool = False) -> Shape:
         raise wrong(value, cls.__name__)
 
     return Shape(read, cls.__name__, frozenset({"object"} if by_name_only else {"object", "list"}))
+
+
+def _default_of(field: "attrs.Attribute[Any]", shape: Shape) -> Callable[[], Any] | None:
+    """What makes the value of a field that is absent (rule 11); None where it must be there."""
+    default: Any = None if shape.optional else field.default
+    if default is attrs.NOTHING:
+        return None
+    return default.factory if hasattr(default, "factory") else lambda: default
 
 
 def is_text(value: Any) -> bool:

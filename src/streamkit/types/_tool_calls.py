@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ._base import LOCAL, NULL, U32, Wire
+from ._base import LOCAL, NULL, U32, Received
 from ._enums import ChatCompletionToolType
 
 __all__ = (
@@ -21,8 +21,8 @@ __all__ = (
 )
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class FunctionCall(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class FunctionCall(Received):
     """A function and the arguments that the model calls it with."""
 
     name: str
@@ -31,8 +31,8 @@ class FunctionCall(Wire):
     """The arguments as the model wrote them, meant to be a JSON object."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionMessageToolCall(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionMessageToolCall(Received):
     """A function call that a model made."""
 
     id: str
@@ -50,8 +50,8 @@ class ChatCompletionMessageToolCall(Wire):
     """Whether the sender wrote no id and this one was made up. Not on the wire, not compared."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CustomToolCall(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CustomToolCall(Received):
     """A custom tool and the free text that the model calls it with. Not in the seed; source: the API's documentation."""
 
     name: str
@@ -60,8 +60,8 @@ class CustomToolCall(Wire):
     """What the model wrote for it: any text, not JSON."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionMessageCustomToolCall(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionMessageCustomToolCall(Received):
     """A call of a custom tool. Not in the seed, but senders write it: `{"id", "type": "custom", "custom": {…}}`."""
 
     id: str
@@ -82,8 +82,8 @@ ChatCompletionMessageToolCallUnion: TypeAlias = ChatCompletionMessageToolCall | 
 first."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class FunctionCallStream(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class FunctionCallStream(Received):
     """The piece of a function call that one chunk carries."""
 
     name: str | None = attrs.field(default=None, metadata=NULL)
@@ -92,8 +92,8 @@ class FunctionCallStream(Wire):
     """The next piece of the arguments."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class ChatCompletionMessageToolCallChunk(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class ChatCompletionMessageToolCallChunk(Received):
     """A fragment: the piece of a tool call that one chunk carries."""
 
     index: U32 | None = attrs.field(metadata={"strict": U32})

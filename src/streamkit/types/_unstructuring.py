@@ -3,7 +3,9 @@
 In: an object of ours, or a JSON value, or any mixture. Out: new dicts and lists that share nothing with what came in
 and hold only strings, numbers, booleans, None, lists and dicts. Cost: linear, about 0.2 µs a field that is written.
 
-Rule 1  Fields in the order of their class, then `extra`; a field that was written wins over an extra of its name.
+Rule 1  Fields in the order of their class, then `extra`; a field that was written wins over an extra of its name. Of what
+        senders write it does so only if it says something: the tolerant reader keeps in `extra` what it could not read
+        (`"usage": 7`), and the field is None, or an empty list, then.
 Rule 2  None is left out, unless the seed writes the field always: then it is null.
 Rule 3  What a field holds decides how it is written, not what it should hold: the tolerant reader's words and numbers
         are written as they are.
@@ -16,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from ._base import Wire
+from ._base import Received, Wire, is_written, wire_names
 
 __all__ = ("written",)
 
@@ -49,7 +51,9 @@ def written(value: Any, other: Any = None) -> Any:
         extra = value.extra
         if extra:
             for key, one in extra.items():
-                if key not in made:
+                if key not in made or (isinstance(value, Received) and not is_written(made[key])):
+                    if not is_written(one) and isinstance(value, Received) and key in wire_names(kind):
+                        continue  # what is left of a value that broke a limit
                     made[_key(key)] = written(one, other)
         return made
     if isinstance(value, Enum):

@@ -5,15 +5,15 @@ All counts are whole tokens, 0 to 4,294,967,295. Senders add fields of their own
 
 import attrs
 
-from ._base import U32, Wire
+from ._base import U32, Received
 
 __all__ = ("CompletionTokensDetails", "CompletionUsage", "PromptTokensDetails")
 
 _REQUIRED = {"strict": U32}
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class PromptTokensDetails(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class PromptTokensDetails(Received):
     """What the prompt's tokens were."""
 
     audio_tokens: U32 | None = None
@@ -22,8 +22,8 @@ class PromptTokensDetails(Wire):
     """Tokens that the sender had in its cache."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CompletionTokensDetails(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CompletionTokensDetails(Received):
     """What the completion's tokens were."""
 
     accepted_prediction_tokens: U32 | None = None
@@ -36,8 +36,8 @@ class CompletionTokensDetails(Wire):
     """Tokens of the prediction that the answer did not use. They are billed as completion tokens all the same."""
 
 
-@attrs.frozen(weakref_slot=False, repr=False)
-class CompletionUsage(Wire):
+@attrs.frozen(weakref_slot=False, repr=False, eq=False)
+class CompletionUsage(Received):
     """What a request cost, over all its choices. A count that its sender never reported is None, where the format has it
     always: so strict reading refuses what goes without."""
 
