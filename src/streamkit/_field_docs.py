@@ -69,7 +69,7 @@ def _completed(own: str, sentences: Mapping[str, str], cls: type[Any]) -> str:
 
     told = [(field.name, sentences[field.name]) for field in attrs.fields(cls) if field.name in sentences]
     lines = [
-        fill(f"{name}: {sentence}", _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
+        fill(f"{name}: {' '.join(sentence.split())}", _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
         for name, sentence in told
     ]
     return "\n".join([cleandoc(own), "", "Attributes:", *lines]) if lines else cleandoc(own)

@@ -59,7 +59,7 @@ def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
     `tolerant`: read what `dumps` wrote of an accumulator's response, as `structure` does.
     ValidationError where it is no JSON (NaN, invalid UTF-8, half a surrogate pair, anything after the end, nesting
     over 200 levels), where it does not fit, and where a known field stands twice in an object. Of an unknown field, or
-    in free JSON, the last one of a name stands, as in the seed; a number there that is too great for a float, as 1e400,
+    in free JSON, the last one of a name stands; a number there that is too great for a float, as 1e400,
     becomes infinite.
     """
     if tolerant is not False and tolerant is not True:
@@ -91,7 +91,7 @@ def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
 def dumps(obj: Any) -> bytes:
     """`obj` as compact JSON in UTF-8: an object of ours, a plain value, any mixture.
 
-    What JSON cannot say is written so that it stays valid: a number that is not finite as null, as the seed does; half
+    What JSON cannot say is written so that it stays valid: a number that is not finite as null; half
     a surrogate pair as U+FFFD. ValidationError for anything else that is no JSON.
     """
     value = unstructure(obj)
@@ -139,7 +139,7 @@ def unstructure(obj: Any) -> Any:
     """`obj` as plain values: new dicts and lists, strings, numbers, booleans, None. Plain values come back, copied.
 
     Fields come in the order of their class, then what stood in `extra`. Fields that are None are left out or null as
-    in the seed. ValidationError for what is no JSON value (a set, bytes), and where nesting has no end.
+    in the reference types. ValidationError for what is no JSON value (a set, bytes), and where nesting has no end.
     """
     try:
         return written(obj, _foreign)

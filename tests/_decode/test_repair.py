@@ -112,3 +112,10 @@ def test_lines_with_data_and_without_are_read_in_their_order(
 )
 def test_nothing_but_what_stands_before_the_json_of_a_line_is_taken_away(line: bytes, text: bytes) -> None:
     assert text == unframed(line)
+
+
+@pytest.mark.parametrize("before", [b"x", b"junk ", b"\xff", b"a3 ", b"event: x "])
+def test_a_chunk_whose_data_has_other_bytes_before_it_is_read(before: bytes) -> None:
+    line = before + b'data: {"choices":[{"index":0,"delta":{"content":"data: {"}}]}'
+    assert b'{"choices":[{"index":0,"delta":{"content":"data: {"}}]}' == unframed(line)
+    assert b"" == unframed(before + b"data: {half")

@@ -69,3 +69,8 @@ def test_what_a_dialect_holds_back_was_said() -> None:
 def test_an_absent_time_of_creation_is_a_note_that_strict_lets_pass(created: str) -> None:
     one = f'{{"id":"c1",{created}"choices":[' + choice('{"content":"a"}', "stop") + "]}"
     assert ["created_missing"] == read(one, strict=True).codes
+
+
+def test_a_field_of_the_format_with_a_value_of_another_type_says_nothing() -> None:
+    reading = read(delta('{"tool_calls":1e30}'), done=True)
+    assert ("failed", "empty") == reading.ending

@@ -89,9 +89,13 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
 
 def unframed(line: bytes) -> bytes:
     """Return the JSON of a line that is no field by the standard, or nothing: without `data:`, or with something that is
-    nearly it (` data:`, `Data:`, `data {`, a byte order mark before it)."""
+    nearly it (` data:`, `Data:`, `data {`, a byte order mark before it), or with other bytes before it (`xdata: {`)."""
     at = begin_of(line)
-    return line[at:].rstrip() if line[at : at + 1] in (b"{", b"[") else b""
+    if line[at : at + 1] in (b"{", b"["):
+        return line[at:].rstrip()
+    _, found, rest = line.partition(b"data:")
+    text = rest.strip()
+    return text if found and is_document(text) else b""
 
 
 def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:

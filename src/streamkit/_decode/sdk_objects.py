@@ -207,9 +207,15 @@ def as_mapping(chunk: Any) -> dict[str, Any]:
         dump = getattr(chunk, name, None)
         if callable(dump) and not isinstance(chunk, type):
             try:
-                value = dump(**arguments)
-            except TypeError:  # a method of that name that takes no arguments
-                value = dump()
+                try:
+                    value = dump(**arguments)
+                except TypeError:  # a method of that name that takes no arguments
+                    value = dump()
+            except (RecursionError, MisuseError):
+                raise
+            except Exception as error:
+                text = f"add() takes a chunk that can dump itself, and {name}() of this {type(chunk).__name__} raised"
+                raise MisuseError(f"{text} {type(error).__name__}: {error}") from error
             if isinstance(value, Mapping):
                 return dict(value)
     raise MisuseError(

@@ -29,6 +29,7 @@ from ..types import (
     FinishReason,
     FunctionCallStream,
 )
+from ..types._base import wire_names
 from ..types._reasoning import blocks_reasoning
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
@@ -39,6 +40,8 @@ from .usage import UsageLedger
 from .weight import CHOICE, token_weight
 
 __all__ = ("Reducer", "is_beside", "says")
+
+_OF_DELTA = wire_names(ChatCompletionStreamResponseDelta)
 
 Out = list[ev.Event] | None
 
@@ -273,7 +276,8 @@ class Reducer:
                 shown = state.delta_extra.put(name, value)
                 if not value:
                     continue
-                self.said = self.said or (shown is not None and not is_empty(value))
+                # A field of the format with a value of another type (`tool_calls: 5`) is kept, and says nothing.
+                self.said = self.said or (shown is not None and name not in _OF_DELTA and not is_empty(value))
                 if name in REASONING and isinstance(value, str):
                     # Some senders write the same piece in two fields: the first field that was ever seen counts.
                     state.reasoning = state.reasoning or name

@@ -151,7 +151,7 @@ class Blocks:
 
     @property
     def drainable(self) -> bool:
-        """Whether `rest` is worth its while: a response whose client may use the connection once more."""
+        """Whether draining is of use: a response whose client can reuse its connection."""
         return self._reads_within is not None
 
     def drain(self, seconds: float) -> None:
