@@ -325,3 +325,8 @@ def test_the_converter_is_the_one_door() -> None:
     assert isinstance(converter, cattrs.Converter)
     with pytest.raises(ValidationError):
         converter.structure({"name": 5}, t.FunctionName)
+
+
+def test_a_union_whose_members_nothing_tells_apart_is_misuse() -> None:
+    with pytest.raises(MisuseError, match="loads and structure take a type to make, not "):
+        loads(b"{}", t.CreateChatCompletionResponse | t.CreateChatCompletionStreamResponse)

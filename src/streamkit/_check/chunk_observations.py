@@ -1,7 +1,7 @@
 """What chunks are like: observations of the JSON, seen as the sender wrote it.
 
 In: the JSON value of each event, and where to note what is seen: `note(code, event, path, found)`. Out: the typed chunks,
-for `habits.suggest`. It keeps a little for each choice and each tool call, and the chunks. Cost: O(fields) a chunk.
+for `dialect.suggest`. It keeps a little for each choice and each tool call, and the chunks. Cost: O(fields) a chunk.
 
 Nothing here repairs anything, and nothing may raise, whatever the JSON: a field of another type than expected is an
 anomaly, noted elsewhere, and is passed over.
@@ -81,7 +81,7 @@ class Chunks:
             return
         if b"\\u" in data and (half := _HALF.search(data)):
             self._say("surrogate_halves", "$", half[0])
-        self._envelope(value)
+        self._metadata(value)
         for index, path, choice in _choices(value):
             self._choice(index, path, choice)
         self.typed.append(read_chunk(value, ignore))
@@ -127,7 +127,7 @@ class Chunks:
 
     # --- the chunk
 
-    def _envelope(self, chunk: dict[str, Any]) -> None:
+    def _metadata(self, chunk: dict[str, Any]) -> None:
         if chunk.get("object") != "chat.completion.chunk":
             self._say("object_other" if chunk.get("object") else "object_missing", "$.object", chunk.get("object"))
         for name in ("id", "model"):

@@ -98,5 +98,5 @@ def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
         return
     found = weight(data, maximum)
     if found > maximum and not (found <= len(data) and b'logprobs"' in data):
-        text = f"more than {counted(maximum, 'JSON value')} in one event"
+        text = f"one event weighs more than {counted(maximum, 'JSON value')}"
         raise LimitError(text, limit="max_event_values", maximum=maximum, event=event)

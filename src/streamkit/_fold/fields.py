@@ -64,7 +64,7 @@ class Context:
         self.kept += units
         maximum = self.limits.max_extra_values
         if self.kept > maximum:
-            text = f"more than {counted(maximum, 'value')} outside the fields that the format defines"
+            text = f"what is kept beside the text weighs more than {counted(maximum, 'value')}"
             raise LimitError(text, limit="max_extra_values", maximum=maximum)
 
 

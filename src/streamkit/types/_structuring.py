@@ -399,6 +399,8 @@ def _told(members: tuple[type[Wire], ...], tag: str, way: Way) -> Shape:
 
 def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
     """A union of objects that read their own `type`: the one whose word stands there, the first for any other."""
+    if any("type" not in attrs.fields_dict(member) for member in members):
+        raise TypeError(f"nothing tells {members[0].__name__} from {members[1].__name__}: read them one by one")
     shapes = {_said(member, "type"): shape_of(member, way) for member in members}
     first = shape_of(members[0], way)
 
