@@ -34,8 +34,9 @@ PASSED = 12  # an event that is no plain chunk
 CUT = 8  # a stretch of a block that was cut into events and did not fit as a whole
 ASKED = 2  # a single event of a block that did not fit
 BETWEEN = 12  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 5  # a chunk that says more than a text, or none: n=8 begins with eight that have a role
-LOOKED = 15  # a chunk of text that no template can be learned from
+NO_TEXT = 15  # a chunk that says more than a text, or none
+OPENING = 3  # the same, for one of the first FEW: n=8 begins with eight that have a role
+LOOKED = 19  # a chunk of text that no template can be learned from
 KNOWN = 35  # an event that a template of an earlier epoch takes again
 NEW = 90  # a new template
 FIRST = 5  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
@@ -95,11 +96,12 @@ class Budget:
 class Templates:
     """The templates of one stream, in the order in which they were learned; all of them have the same frame."""
 
-    __slots__ = ("_firsts", "_reducer", "budget", "frame", "kept", "overhead")
+    __slots__ = ("_blank", "_firsts", "_reducer", "budget", "frame", "kept", "overhead")
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
         self.budget = Budget()
+        self._blank = 0  # chunks without text so far
         self._firsts: Counter[tuple[int, Part]] = Counter()  # templates learned at the price of FIRST
         self.kept: list[Template] = []
         self.frame = FRAMES[0]
@@ -119,7 +121,8 @@ class Templates:
             return None
         text = only_text(chunk, lambda place: self._look(chunk, place))
         if text is None:
-            self.budget.spend(NO_TEXT)
+            self._blank += 1
+            self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
             return None
         frame = _frame_of(raw, data)
         if frame is None:
