@@ -23,7 +23,7 @@ import pytest
 from helpers.interrupting import interrupted_at
 from helpers.loopback import EVENTS, Loopback
 from helpers.loopback_async import Opener, by_aiohttp, by_httpx, by_httpx2, by_openai, named, run
-from helpers.loopback_sync import CLIENTS, QUESTION, name_of, openai_client
+from helpers.loopback_sync import CLIENTS, QUESTION, helper, name_of, openai_client
 from helpers.stepping import cancelled_at
 from helpers.wire import DONE, delta, each_byte, sse
 from streamkit import AsyncBroadcast, AsyncChatStream, Broadcast, ChatStream
@@ -251,7 +251,7 @@ def test_another_thread_closes_the_stream_helper_of_an_sdk_whose_sender_is_silen
     with (
         Loopback(patience=6 * PATIENCE) as server,
         openai_client(server) as client,
-        client.chat.completions.stream(**asked) as response,
+        helper(client)(**asked) as response,
     ):
         stream = ChatStream(response)
         reading = Reading(stream)
