@@ -32,8 +32,7 @@ from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
-from ..sources import Blocks, blocks
-from ..sources._drain import GRACE
+from ..sources import GRACE, Blocks, blocks
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
 from .cleaner import Cleaner

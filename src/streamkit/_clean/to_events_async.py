@@ -17,8 +17,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 from .._live.intake import said_end
 from ..accumulator import describe
 from ..errors import MisuseError
-from ..sources import AsyncBlocks, async_blocks
-from ..sources._drain import GRACE
+from ..sources import GRACE, AsyncBlocks, async_blocks
 from ..types import CreateChatCompletionStreamResponse
 from .cleaner import Cleaner
 from .to_events import ChunkWriter, Writer, broken, ended_with, settle, to_chunks, to_events

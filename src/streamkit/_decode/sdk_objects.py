@@ -27,6 +27,7 @@ from ..types import (
     PromptTokensDetails,
     Role,
     ServiceTierResponse,
+    TopLogprobs,
 )
 
 __all__ = ("as_mapping", "can_dump", "is_chunk_object", "is_sound")
@@ -75,6 +76,7 @@ _FIELDS: dict[type, dict[str, tuple[type, ...]]] = {
         ("accepted_prediction_tokens", "audio_tokens", "reasoning_tokens", "rejected_prediction_tokens"), _COUNT
     ),
     ChatCompletionTokenLogprob: {"token": (str,), "top_logprobs": (list,)},
+    TopLogprobs: {"token": (str,)},
 }
 """What folding takes for granted of each object in a chunk: field -> the classes of its value."""
 
@@ -83,6 +85,7 @@ _ITEMS: dict[str, type] = {
     "tool_calls": ChatCompletionMessageToolCallChunk,
     "content": ChatCompletionTokenLogprob,
     "refusal": ChatCompletionTokenLogprob,
+    "top_logprobs": TopLogprobs,
 }
 """Of each field that is a list, the class of its items."""
 

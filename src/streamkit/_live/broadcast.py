@@ -24,8 +24,7 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import blocks
-from ..sources._drain import GRACE
+from ..sources import GRACE, blocks
 from ..types import CreateChatCompletionResponse
 from .intake import add_status, said_end, source_broke_off
 from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending

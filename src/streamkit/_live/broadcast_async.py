@@ -19,8 +19,7 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import async_blocks
-from ..sources._drain import GRACE
+from ..sources import GRACE, async_blocks
 from ..types import CreateChatCompletionResponse
 from .broadcast import BUFFER
 from .intake import add_status, said_end, source_broke_off

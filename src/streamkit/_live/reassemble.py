@@ -20,8 +20,7 @@ from typing import Any, Unpack
 
 from ..accumulator import Accumulator, Options
 from ..errors import MisuseError, StreamError
-from ..sources._drain import GRACE
-from ..sources._sync import blocks
+from ..sources import GRACE, blocks
 from ..types import CreateChatCompletionResponse
 from .intake import add_status, source_broke_off
 

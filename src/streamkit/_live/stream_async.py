@@ -15,8 +15,7 @@ from ..anomalies import Anomaly
 from ..errors import MisuseError
 from ..events import Event
 from ..outcome import Outcome
-from ..sources import async_blocks
-from ..sources._drain import GRACE
+from ..sources import GRACE, async_blocks
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines

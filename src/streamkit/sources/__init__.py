@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from ._async import async_blocks
 from ._blocks import AsyncBlocks, Blocks
+from ._drain import GRACE
 from ._sync import blocks
 
-__all__ = ("AsyncBlocks", "Blocks", "async_blocks", "blocks")
+# Others import from this package only, never from a file in it: two threads of which one imports the package and one a file
+# in it wait for each other, and Python then hands out a package that is half loaded.
+__all__ = ("GRACE", "AsyncBlocks", "Blocks", "async_blocks", "blocks")
