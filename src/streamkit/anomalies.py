@@ -61,7 +61,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "torn_event": ("lost", "The stream ends inside an event.", "Its data was no whole JSON and was left out."),
     "not_json": ("lost", "The data of an event is not JSON.", "The event was left out."),
     "too_deep": ("lost", "The data of an event is nested too deeply.", "The event was left out."),
-    "not_a_chunk": ("note", "An event holds JSON that is no chunk.", "It was taken for a ping."),
+    "not_a_chunk": ("note", "An event holds JSON that is not a chunk.", "It was taken for a ping."),
     "perhaps_error": (
         "note",
         "An event may be an error, or a ping.",
@@ -82,7 +82,7 @@ CODES: dict[str, tuple[Severity, str, str]] = {
         "The data of an event is JSON written as a JSON string.",
         "It was read as that JSON.",
     ),
-    "unread_end": ("lost", "The stream ends with text that is no event.", "It was left out."),
+    "unread_end": ("lost", "The stream ends with text that is not an event.", "It was left out."),
     "split_document": ("repaired", "One JSON document stands in two events.", "They were joined."),
     "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read for itself."),
     "after_done": (

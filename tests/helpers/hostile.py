@@ -72,6 +72,12 @@ def _counts() -> Iterator[bytes]:
         yield chunk(f'{{"choices":[],"usage":{{{counts}}}}}')
 
 
+def _count_lists() -> Iterator[bytes]:
+    items = ",".join(["{}"] * 5000)
+    for number in range(2000):
+        yield chunk(f'{{"choices":[],"usage":{{"k{number}":[{items}]}}}}')
+
+
 def _tokens(entry: str) -> Iterator[bytes]:
     entries = ",".join([entry] * 2000)
     event = chunk(f'{{"choices":[{{"index":0,"delta":{{}},"logprobs":{{"content":[{entries}]}}}}]}}')
@@ -90,6 +96,7 @@ MEMORY: dict[str, Callable[[], Iterator[bytes]]] = {
     "reasoning details": _details,
     "tool calls": _calls,
     "counts of the usage": _counts,
+    "lists in the usage": _count_lists,
     "entries of log probabilities that say nothing": lambda: _tokens("{}"),
     "entries of log probabilities with unknown fields": lambda: _tokens('{"token":"a","x":[{},{},{}]}'),
 }

@@ -1,9 +1,12 @@
 """Templates out of events that the reference path has read, for as long as looking for them pays.
 
-`Budget` decides when: the fast lane may lose at most about a tenth of what the reference path costs, whatever arrives.
+`Budget` decides when: the fast lane may lose about a tenth of what the reference path costs over a long stream.
 Every event puts something into the budget, every event that takes the fast lane puts in more, and every attempt costs
 what it takes. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need
 this: a new id in every chunk, LF and CRLF by turns, usage in every other chunk, more choices than templates are kept.
+
+Known weakness: the grant of the beginning, and prices that hold on average, do not even out in a short stream. At 100 to 400
+events the worst shapes (33 choices, LF and CRLF by turns) take 1.3 to 1.6 times the reference path, at 3,000 about 1.2.
 
 `Templates` holds what was learned. Cost: about 20 us for a new template, 5 us where one is known again.
 """

@@ -6,12 +6,15 @@ missing from it keeps its earlier value, and `source` remembers where each count
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .._decode.chunk_reader import read_usage
 from ..anomalies import ignore
 from ..types import CompletionUsage
 from ..types._unstructuring import written
 from .fields import Context, new_field
-from .weight import COUNT
+from .weight import COUNT, weight
 
 __all__ = ("UsageLedger",)
 
@@ -26,6 +29,7 @@ class UsageLedger:
         self.source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
         self._context = context
         self._counts = new_field(context, "usage", {})
+        self._lists: dict[str, int] = {}  # path of each list in it -> its weight
         self._reports = 0
         self.unreported = False  # whether the last report is kept for one event at the end
         # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
@@ -36,13 +40,25 @@ class UsageLedger:
         self._reports += 1
         if self._reports == 2:
             self._context.note("usage_repeated", "$.usage")
-        taken = self._counts.add(written(usage)) or ()
+        report = written(usage)
+        self._weigh_lists(report)
+        taken = self._counts.add(report) or ()
         before = len(self.source)
         for name in taken:
             self.source[name] = (place, self._context.event)
         self._context.keep(COUNT * (len(self.source) - before))
         # A sender may write a new count in every chunk: then an event with all of them would cost what came before.
         self.unreported = len(self.source) > max(MANY_COUNTS, 2 * len(taken))
+
+    def _weigh_lists(self, report: Mapping[str, Any], prefix: str = "") -> None:
+        """Count the lists in a report, of which each replaces the one before: `{"k1":[{},{},…]}`, then `k2`, was unbounded."""
+        for name, value in report.items():
+            if isinstance(value, list):
+                units = weight(value)
+                self._context.keep(units - self._lists.get(prefix + name, 0))
+                self._lists[prefix + name] = units
+            elif isinstance(value, dict):
+                self._weigh_lists(value, f"{prefix}{name}.")
 
     def take_total(self, usage: CompletionUsage, choices: int, finished: bool) -> None:
         """Compare a report without choices with the one before: such a report is made once, at the end, for all choices.
