@@ -17,7 +17,6 @@ from typing import Any
 import attrs
 
 from .. import events as ev
-from .._live.intake import source_broke_off
 from .._recording.replay import Replay, replay
 from .._recording.schedule import pace
 from ..accumulator import Accumulator
@@ -25,6 +24,7 @@ from ..anomalies import Anomaly
 from ..codec import unstructure
 from ..errors import MisuseError
 from ..outcome import Outcome
+from ..sources import blocks, end_stream
 from .assemble import report_outcome
 from .io import EXIT, Interrupts, say, stdout, write
 from .live_text import View
@@ -72,20 +72,25 @@ def replay_file(
         elif format == "events":
             write_lines(out, map(_line, events, _for_ever(t)))
 
+    found = blocks(source)
     with Interrupts() as interrupts:
         try:
-            for number, block in enumerate(interrupts.watch(iter(source))):
+            for number, block in enumerate(interrupts.watch(iter(found))):
                 if format == "bytes":
                     write(out, block)
                 show(accumulator.feed(block), source.blocks[number].t)
-            outcome = accumulator.cancel() if interrupts.stopped else accumulator.close()
-        except (OSError, EOFError) as error:
-            if isinstance(error, BrokenPipeError):
+        except Exception as error:
+            if error is not found.error:  # not the source's, but that of what is written to
                 raise
-            outcome = source_broke_off(accumulator, error, status=source.status)
+        if interrupts.stopped:
+            outcome = accumulator.cancel()
+        else:
+            outcome = end_stream(accumulator, found.error, status=found.status)
     show(outcome.events, None if interrupts.stopped else source.plan.end_t)
     name = "standard input" if file == "-" else file
     report_outcome(name, accumulator, outcome, verbose=verbose)
+    if verbose and found.error is not None:
+        say(f"{name}: the source raised {type(found.error).__name__}: {found.error}")
     if verbose:
         say(f"{name}: {_played(source)}")
     return EXIT[outcome.name]
