@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from ..trace import Block
-from .events_in_body import events_in, value_of_data
+from .events_in_body import events_in, paragraphs, value_of_data
 from .places import Place, Spot, spot_of
 from .plan import Plan, split
 
@@ -116,7 +116,7 @@ def empty(plan: Plan, at: Place, chance: Random) -> Plan:
 def _ended(plan: Plan, at: Place, chance: Random, end: str) -> Plan:
     if at.unit != "head":
         return _ended_at(plan, spot_of(at, plan.blocks, chance).offset, end)
-    return attrs.evolve(plan, head=None, blocks=(), end=end, end_t=plan.head or 0.0)
+    return Plan(status=None, headers=(), head=None, blocks=(), end=end, end_t=plan.head or 0.0)
 
 
 def _ended_at(plan: Plan, offset: int, end: str) -> Plan:
@@ -177,8 +177,8 @@ def error_event(
 ) -> Plan:
     """Send an error in place of the event at the place, and end cleanly."""
     offset = spot_of(at, plan.blocks, chance).offset
-    for start, end in events_in(plan.body):  # between two events, or it would be part of one
-        if start < offset < end:
+    for start, end in paragraphs(plan.body):  # between two events, or it would be part of one
+        if start < offset < end or (offset == end == len(plan.body) and not plan.body.endswith((b"\n", b"\r"))):
             offset = start
     ended = _ended_at(plan, offset, "eof")
     event = b"data: " + _error(message, "server_error", code) + b"\n\n"

@@ -40,8 +40,8 @@ class Option:
     accepts: Callable[[Any], bool]
     words: str
     """What is accepted, for messages."""
-    default: Any = None
-    """None: the effect has a default of its own, which `FaultKind.does` says."""
+    is_text: bool = False
+    """Whether a number that stands for it in a text is text, too."""
 
 
 @attrs.frozen
@@ -64,23 +64,18 @@ class FaultKind:
 _SEED = Option("seed", lambda value: whole(value, 0), "a whole number from 0 on")
 
 
-def _seconds(default: float | None = None, least: float = 0) -> Option:
-    words = "seconds, finite and not negative"
-    return Option("seconds", lambda value: seconds(value) and value >= least, words, default)
-
-
-def _text(name: str, default: str) -> Option:
-    return Option(name, lambda value: isinstance(value, str), "text", default)
+_SECONDS = Option("seconds", seconds, "seconds, finite and not negative")
+_CODE, _MESSAGE = (Option(name, lambda value: isinstance(value, str), "text", True) for name in ("code", "message"))
 
 
 FAULTS: Mapping[str, FaultKind] = {
     "delay": FaultKind(
-        "everything from there on arrives `seconds` (1) later", does.later, (_seconds(1.0),), at="head", head=True
+        "everything from there on arrives `seconds` (1) later", does.later, (_SECONDS,), at="head", head=True
     ),
     "stall": FaultKind(
         "nothing arrives for `seconds`, then it goes on; without them it never does",
         does.stall,
-        (_seconds(),),
+        (_SECONDS,),
         head=True,
     ),
     "truncate": FaultKind("a clean end, without `[DONE]`", does.truncate),
@@ -92,22 +87,19 @@ FAULTS: Mapping[str, FaultKind] = {
     "corrupt": FaultKind(
         "`count` (1) of the bytes of the block or event are others",
         does.corrupt,
-        (Option("count", lambda value: whole(value, 1), "a whole number from 1 on", 1),),
+        (Option("count", lambda value: whole(value, 1), "a whole number from 1 on"),),
     ),
     "malformed": FaultKind("the data of the event ends after half of its JSON", does.malformed),
     "error_event": FaultKind(
         "an event with an error object, `code` and `message` in it, is the last one",
         does.error_event,
-        (
-            _text("code", "server_error"),
-            _text("message", "The server had an error while processing your request."),
-        ),
+        (_CODE, _MESSAGE),
     ),
     "status": FaultKind(
         "another HTTP status (`code`, 429) with an error object as its body, and `retry_after` seconds as a header",
         does.status,
         (
-            Option("code", lambda value: whole(value, 200) and value <= 599, "an HTTP status from 200 to 599", 429),
+            Option("code", lambda value: whole(value, 200) and value <= 599, "an HTTP status from 200 to 599"),
             Option("retry_after", seconds, "seconds, finite and not negative"),
         ),
         at="head",
@@ -117,13 +109,13 @@ FAULTS: Mapping[str, FaultKind] = {
     "bandwidth": FaultKind(
         "no more than `bytes_per_second` (1000) arrive from there on",
         does.bandwidth,
-        (Option("bytes_per_second", lambda value: number(value) and value > 0, "bytes, more than 0", 1000),),
+        (Option("bytes_per_second", lambda value: number(value) and value > 0, "bytes, more than 0"),),
         at=0.0,
     ),
     "slow_close": FaultKind(
         "the end of the body arrives `seconds` (1) after its last byte",
         does.slow_close,
-        (_seconds(1.0),),
+        (_SECONDS,),
         at=1.0,
         fixed=True,
     ),
@@ -175,18 +167,25 @@ class Fault:
         for part in written.split(",") if written else ():
             option, named, value = part.partition("=")
             if named:
-                options[option] = _value(value)
+                options[option] = _Written(value)
             elif options:
                 raise MisuseError(f"fault {shown(text)}: values without a name stand before those with one")
             else:
-                values.append(_value(option))
+                values.append(_Written(option))
         fault = cls.__new__(cls)  # not by keywords: an option may be called as the parameters of __init__ are
-        fault._set(name, values, options, at or None, options.pop("seed", None))
+        seed = options.pop("seed", None)
+        fault._set(name, values, options, at or None, None if seed is None else _read(seed, _SEED))
         return fault
 
     def __str__(self) -> str:
-        kind = FAULTS[self.name]
-        written = [f"{name}={_written(value)}" for name, value in self.options]
+        kind, given = FAULTS[self.name], dict(self.options)
+        written: list[str] = []
+        for position, option in enumerate(kind.options):
+            if option.name in given:
+                value = given[option.name]
+                text = quote(value, safe="") if isinstance(value, str) else str(value)
+                # By its place alone where no option before it is left out.
+                written.append(text if len(written) == position else f"{option.name}={text}")
         written += [] if self.seed is None else [f"seed={self.seed}"]
         at = "" if self.at == place_of(kind.at) else f"@{self.at}"
         return self.name + ("=" if written else "") + ",".join(written) + at
@@ -238,20 +237,23 @@ def _checked(
         if option in given:
             raise MisuseError(f"{name} was given {option} twice")
         given[option] = value
+    given = {option: _read(value, known[option]) for option, value in given.items()}
     for option, value in given.items():
         if not known[option].accepts(value):
             raise MisuseError(f"{name}: {option} takes {known[option].words}, not {shown(value)}")
     return tuple((option, given[option]) for option in known if option in given)
 
 
-def _value(text: str) -> Any:
-    for kind in (int, float):
+class _Written(str):
+    """The value of an option as it stands in a text."""
+
+
+def _read(value: Any, option: Option) -> Any:
+    if not isinstance(value, _Written):
+        return value
+    for kind in () if option.is_text else (int, float):
         try:
-            return kind(text)
+            return kind(value)
         except ValueError:
             continue
-    return unquote(text)
-
-
-def _written(value: Any) -> str:
-    return quote(value, safe="") if isinstance(value, str) else str(value)
+    return unquote(value)
