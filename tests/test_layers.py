@@ -20,7 +20,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
     0: "errors _arguments _stack _field_docs",
-    1: "sse types types.* limits anomalies rules outcome events trace partial_json",
+    1: "sse types types.* limits anomalies rules outcome events trace _trace_* partial_json",
     2: "codec dialect _decode _decode.*",
     3: "_fold _fold.* _fast _fast.* accumulator",
     4: "sources sources.* _version",
@@ -48,6 +48,10 @@ NEIGHBOURS = frozenset(
         ("accumulator", "_fold"),
         ("_clean", "_live"),
         ("_check", "_live"),
+        ("trace", "_trace_values"),
+        ("trace", "_trace_lines"),
+        ("trace", "_trace_files"),
+        ("_trace_lines", "_trace_values"),
         ("_recording", "_live"),
         ("_view", "_check"),
         ("pytest_plugin", "testing"),
