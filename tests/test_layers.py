@@ -38,6 +38,7 @@ NEIGHBOURS = frozenset(
         ("_arguments", "errors"),
         ("_stack", "errors"),
         ("errors", "_field_docs"),
+        ("codec", "_decode"),
         ("dialect", "_decode"),
         ("events", "anomalies"),
         ("events", "outcome"),
