@@ -19,7 +19,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # The one table of levels: module names below `streamkit`, as fnmatch patterns; the first that fits counts.
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
-    0: "errors _arguments _stack _field_docs",
+    0: "errors _error_kinds _arguments _stack _field_docs",
     1: "sse types types.* limits anomalies rules outcome events trace partial_json",
     2: "codec dialect _decode _decode.*",
     3: "_fold _fold.* _fast _fast.* accumulator",
@@ -37,6 +37,7 @@ NEIGHBOURS = frozenset(
     {
         ("_arguments", "errors"),
         ("_stack", "errors"),
+        ("errors", "_error_kinds"),
         ("errors", "_field_docs"),
         ("dialect", "_decode"),
         ("events", "anomalies"),
