@@ -24,7 +24,6 @@ import jiter
 
 from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
-from .._live.intake import said_end, source_broke_off
 from ..accumulator import Accumulator
 from ..anomalies import ignore
 from ..codec import dumps, structure
@@ -32,7 +31,7 @@ from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
-from ..sources import GRACE, Blocks, blocks
+from ..sources import GRACE, Blocks, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
 from .cleaner import Cleaner
@@ -199,7 +198,7 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
 
 def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[Made]:
     """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    source_broke_off(writer.accumulator, error, status=status)
+    end_stream(writer.accumulator, error, status=status)
     return writer.close()
 
 

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from .._live.intake import said_end
 from ..accumulator import describe
 from ..errors import MisuseError
-from ..sources import GRACE, AsyncBlocks, async_blocks
+from ..sources import GRACE, AsyncBlocks, async_blocks, said_end
 from ..types import CreateChatCompletionStreamResponse
 from .cleaner import Cleaner
 from .to_events import ChunkWriter, Writer, broken, ended_with, settle, to_chunks, to_events

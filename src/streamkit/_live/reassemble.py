@@ -20,9 +20,9 @@ from typing import Any, Unpack
 
 from ..accumulator import Accumulator, Options
 from ..errors import MisuseError, StreamError
-from ..sources import GRACE, blocks
+from ..sources import GRACE, blocks, end_stream
 from ..types import CreateChatCompletionResponse
-from .intake import add_status, source_broke_off
+from .intake import add_status
 
 __all__ = ("Source", "blocks_of", "reassemble")
 
@@ -59,7 +59,7 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
     except Exception as error:
         if isinstance(source, (str, os.PathLike)) and not accumulator.progress[1]:
             raise  # the caller's own file, not a sender's doing
-        outcome = source_broke_off(accumulator, error, status=found.status)
+        outcome = end_stream(accumulator, error, status=found.status)
     add_status(outcome, found.status)
     if outcome.error is not None:
         raise outcome.error
