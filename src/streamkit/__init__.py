@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ._live.timing import Timing
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
+    from .ended import Ended
 
 __all__ = (
     "CODES",
@@ -60,6 +61,7 @@ __all__ = (
     "DeadlineError",
     "Deadlines",
     "Dialect",
+    "Ended",
     "FormatError",
     "LimitError",
     "Limits",
@@ -109,6 +111,7 @@ _LATER = {
     "ChatStream": "_live.stream",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Ended": "ended",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
