@@ -4,9 +4,9 @@
 
 Needs starlette, httpx and uvicorn. Whatever the upstream answers goes to the client as it comes, be it a stream, a whole
 response or an error; a stream asked for under `/clean/v1` (`OpenAI(base_url="http://…/clean/v1")`) is written as OpenAI
-would write it. What was used and how it ended is logged when it is over. A client that leaves takes the request to the
-upstream with it, so that nobody pays for text that nobody reads; a client whose upstream breaks off sees its own connection
-break off, and no ending.
+would write it, with an error event where it broke off. What was used and how it ended is logged when it is over. A client
+that leaves takes the request to the upstream with it, so that nobody pays for text that nobody reads; a client whose
+upstream breaks off sees its own connection break off, and no ending.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from streamkit import AsyncTee, StreamError, async_tee, async_to_events
+from streamkit import AsyncTee, Clean, StreamError, async_tee, async_to_events
 from streamkit.sources import AsyncBlocks
 
 log = logging.getLogger("gateway")
@@ -35,6 +35,7 @@ Over = Callable[[AsyncTee], None]
 MAX_BODY = 64 * 1024 * 1024  # bytes of a request: OpenAI takes 50 MB of images
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)  # clients at once; httpx stops at 100
 TIMEOUT = httpx.Timeout(10, read=None)  # seconds to connect, and to wait for one of LIMITS; a model may think long
+CLEAN = Clean(truncated="error")  # a client that knows no `[DONE]` must see that the stream broke off
 BROKEN = (httpx.RequestError, StreamError, EOFError, ValueError)  # the last two: a packed body that is cut, or none
 
 # Of one connection, not of the message (RFC 9110, Section 7.6.1), or written anew for the next one.
@@ -118,7 +119,7 @@ class Forwarded(Response):
     async def forward(self, upstream: httpx.Response, watched: AsyncTee, send: Send) -> None:
         headers = kept(upstream.headers.raw, *((b"content-length", b"content-encoding") if self.clean else ()))
         await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
-        async for block in async_to_events(watched) if self.clean else watched:
+        async for block in async_to_events(watched, clean=CLEAN) if self.clean else watched:
             await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

@@ -29,6 +29,7 @@ FACE = {
     "AsyncWritten": "_clean.to_events_async",
     "Broadcast": "_live.broadcast",
     "ChatStream": "_live.stream",
+    "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
     "Dialect": "dialect",

@@ -222,6 +222,13 @@ def test_a_dirty_upstream_is_cleaned_where_that_is_asked_for(setup: Callable[...
     assert body == setup(Upstream([body], 404, b"application/json")).client.post(CLEAN).content
 
 
+def test_a_clean_stream_that_the_upstream_cut_short_ends_with_an_error(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([event(chunk("Hel"))]))
+    clean = made.client.post(CLEAN).content
+    assert b'"code":"no_finish"}}\n\n' == clean[-len(b'"code":"no_finish"}}\n\n') :]
+    assert "truncated" == made.over().outcome.name
+
+
 GZIP = ((b"content-encoding", b"gzip"),)
 
 

@@ -30,6 +30,7 @@ from .rules import RULES, Rule
 
 if TYPE_CHECKING:
     from ._check.report import Report, check_stream
+    from ._clean.clean import Clean
     from ._clean.cleaner import Cleaner
     from ._clean.to_events import to_chunks, to_events
     from ._clean.to_events_async import AsyncWritten, async_to_chunks, async_to_events
@@ -57,6 +58,7 @@ __all__ = (
     "AsyncWritten",
     "Broadcast",
     "ChatStream",
+    "Clean",
     "Cleaner",
     "DeadlineError",
     "Deadlines",
@@ -109,6 +111,7 @@ _LATER = {
     "AsyncWritten": "_clean.to_events_async",
     "Broadcast": "_live.broadcast",
     "ChatStream": "_live.stream",
+    "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
     "Ended": "ended",

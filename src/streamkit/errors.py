@@ -259,7 +259,8 @@ class FormatError(SenderError):
 
 
 class TruncatedError(SenderError):
-    """The bytes ended with neither `[DONE]` nor a finish reason for every choice."""
+    """The bytes ended with neither `[DONE]` nor a finish reason for every choice; or, where `Clean` asks for it, a tool call
+    was cut off before its arguments were over."""
 
     _own = Verdict("network", True)
 
