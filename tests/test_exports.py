@@ -34,6 +34,7 @@ FACE = {
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
     "Dialect": "dialect",
+    "Ended": "ended",
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ._recording.schedule import Pace, pace
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
+    from .ended import Ended
 
 __all__ = (
     "CODES",
@@ -68,6 +69,7 @@ __all__ = (
     "DeadlineError",
     "Deadlines",
     "Dialect",
+    "Ended",
     "Fault",
     "FormatError",
     "LimitError",
@@ -124,6 +126,7 @@ _LATER = {
     "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Ended": "ended",
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",

@@ -195,6 +195,24 @@ def test_a_silence_is_as_long_as_the_reader_waits() -> None:
     assert math.inf == clock.now
 
 
+def test_head_and_end_have_their_own_times_where_they_were_observed() -> None:
+    trace = Trace(status=200, head_time=0.25, blocks=TRACE.blocks, end="eof", end_time=4.0)
+    clock = FakeClock()
+    source = replay(trace, clock=clock)
+    source.wait_for_head()
+    assert 0.25 == clock.now
+    assert [HI, STOP, DONE] == list(source)
+    assert 4.0 == clock.now
+
+
+def test_a_request_that_was_never_answered_fails_before_the_head_again() -> None:
+    trace = Trace(method="POST", end="reset", end_time=3.0)
+    clock = FakeClock()
+    with pytest.raises(ConnectionResetError):
+        replay(trace, clock=clock).wait_for_head()
+    assert 3.0 == clock.now
+
+
 # --- bad input
 
 
@@ -202,6 +220,8 @@ def test_a_torn_file_and_one_of_an_unknown_version_say_what_is_wrong(tmp_path: P
     path = tmp_path / "y.trace.jsonl"
     write_trace(TRACE, path)
     raw = path.read_bytes()
+    path.write_bytes(raw[:-100])
+    assert [HI] == [*replay(path, speed=0)]
     path.write_bytes(raw.replace(b'"version":', b'"version":9', 1))
     with pytest.raises(FormatError, match=r"y\.trace\.jsonl, line 1: expected .*version"):
         replay(path)

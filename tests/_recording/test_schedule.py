@@ -22,7 +22,7 @@ TRACE = Trace(
     end="eof",
     blocks=(Block(1.0, ROLE), Block(2.0, HEL), Block(6.0, LO), Block(6.5, DONE)),
 )
-UNTIMED = Trace(sender="x", case="y", timed=False, blocks=tuple(Block(0.0, b.data) for b in TRACE.blocks))
+UNTIMED = Trace(sender="x", case="y", observed="none", blocks=tuple(Block(0.0, b.data) for b in TRACE.blocks))
 
 
 def times(trace: Trace = TRACE, **options: Any) -> list[float]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from ..trace import SUFFIXES
+
 __all__ = ("STREAMS", "files_of")
 
-STREAMS = (".sse", ".jsonl", ".ndjson", ".txt")
+STREAMS = (".sse", *SUFFIXES, ".ndjson", ".txt")
 """How the names of files end that are looked at in a folder."""
 
 

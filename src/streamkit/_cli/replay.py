@@ -89,6 +89,8 @@ def replay_file(
     show(outcome.events, None if interrupts.stopped else source.plan.end_t)
     name = "standard input" if file == "-" else file
     report_outcome(name, accumulator, outcome, verbose=verbose)
+    if trace.torn:
+        say(f"{name}: this recording was cut: it stops without saying how the body ended")
     if verbose and found.error is not None:
         say(f"{name}: the source raised {type(found.error).__name__}: {found.error}")
     if verbose:

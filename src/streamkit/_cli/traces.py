@@ -27,7 +27,7 @@ def trace_in(name: str) -> Trace:
             return found
         blocks = tuple(Block(0.0, data) for data in found)
     case = "standard input" if name == "-" else PurePath(name).name.partition(".")[0]
-    return Trace(sender="unknown", case=case, timed=False, blocks=blocks)
+    return Trace(case=case, observed="none", blocks=blocks)
 
 
 def is_for_machines(out: BinaryIO, *, asked: bool = False) -> bool:

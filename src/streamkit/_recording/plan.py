@@ -7,7 +7,8 @@ Rule 1  `end` says what the reader meets after the last block: "eof", a clean en
         HTTP's own end; "reset"; "timeout", the reader's own; "silence", nothing ever again.
 Rule 2  A recording that stopped early (`end` "cancelled" or "unknown") ends cleanly where it stopped: what the sender would
         have said is not made up.
-Rule 3  `head` None: the connection fails before the response began, and `end` says how.
+Rule 3  `head` None: the connection fails before the response began, and `end` says how. Of a trace whose head was not observed
+        it arrives with the first block.
 """
 
 from __future__ import annotations
@@ -49,13 +50,16 @@ def plan_of(trace: Trace) -> Plan:
     """Return the plan that plays `trace` as it was recorded."""
     first = trace.blocks[0].t if trace.blocks else 0.0
     last = trace.blocks[-1].t if trace.blocks else 0.0
+    head = first if trace.head_time is None else trace.head_time
+    end = trace.end if trace.end in _ENDS else "eof"
+    answered = trace.blocks or trace.headers or trace.status is not None or trace.head_time is not None
     return Plan(
         status=trace.status,
         headers=trace.headers,
-        head=first,
+        head=head if answered or end == "eof" else None,
         blocks=trace.blocks,
-        end=trace.end if trace.end in _ENDS else "eof",
-        end_t=last,
+        end=end,
+        end_t=max(last, head) if trace.end_time is None else trace.end_time,
     )
 
 
