@@ -1,4 +1,4 @@
-"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`.
+"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`, `streamkit gateway --upstream URL`.
 
 In: arguments, and a file or standard input. Out: an exit code.
 
@@ -110,6 +110,13 @@ def _check(args: argparse.Namespace) -> int:
     )
 
 
+def _gateway(args: argparse.Namespace) -> int:
+    """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
+    from .gateway import serve
+
+    return serve(args.upstream, args.listen, clean=args.clean)
+
+
 # --- the table
 
 
@@ -163,6 +170,29 @@ COMMANDS: dict[str, Command] = {
             (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),
         ),
         exit_codes="exit codes: 0 no faults, 1 faults in at least one stream, 2 misuse, 130 interrupted",
+    ),
+    "gateway": Command(
+        _gateway,
+        help="forward chat completions, and know what was said",
+        examples=(
+            "streamkit gateway --upstream http://127.0.0.1:8080",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+        ),
+        arguments=(
+            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
+            (
+                ("--listen",),
+                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
+            ),
+            (
+                ("--clean",),
+                {
+                    "action": "store_true",
+                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+                },
+            ),
+        ),
+        exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }
 """Every command by its name."""
