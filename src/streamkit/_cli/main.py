@@ -1,4 +1,4 @@
-"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`.
+"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`, `streamkit gateway --upstream URL`.
 
 In: arguments, and a file or standard input. Out: an exit code.
 
@@ -148,6 +148,13 @@ def _diff(args: argparse.Namespace) -> int:
     from .diff import diff_files
 
     return diff_files(args.a, args.b, only=args.only, json=args.json)
+
+
+def _gateway(args: argparse.Namespace) -> int:
+    """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
+    from .gateway import serve
+
+    return serve(args.upstream, args.listen, clean=args.clean)
 
 
 # --- the table
@@ -320,6 +327,29 @@ COMMANDS: dict[str, Command] = {
             (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),
         ),
         exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
+    ),
+    "gateway": Command(
+        _gateway,
+        help="forward chat completions, and know what was said",
+        examples=(
+            "streamkit gateway --upstream http://127.0.0.1:8080",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+        ),
+        arguments=(
+            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
+            (
+                ("--listen",),
+                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
+            ),
+            (
+                ("--clean",),
+                {
+                    "action": "store_true",
+                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+                },
+            ),
+        ),
+        exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }
 """Every command by its name."""
