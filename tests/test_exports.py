@@ -33,6 +33,7 @@ FACE = {
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
     "Dialect": "dialect",
+    "Ended": "ended",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",

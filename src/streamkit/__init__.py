@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ._live.timing import Timing
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
+    from .ended import Ended
 
 __all__ = (
     "CODES",
@@ -62,6 +63,7 @@ __all__ = (
     "DeadlineError",
     "Deadlines",
     "Dialect",
+    "Ended",
     "FormatError",
     "LimitError",
     "Limits",
@@ -112,6 +114,7 @@ _LATER = {
     "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Ended": "ended",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",

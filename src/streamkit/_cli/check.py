@@ -22,6 +22,7 @@ from typing import Any
 
 from .._check.report import Report, check_stream
 from ..errors import MisuseError
+from ..trace import SUFFIXES
 from .check_columns import render
 from .check_lines import Summary, line_of
 from .io import MISUSE, contents_of_file, opened, say, stdout, write
@@ -30,7 +31,7 @@ from .terminal import columns, has_colours, json_bytes
 __all__ = ("FORMATS", "STREAMS", "check_files", "render")
 
 FORMATS = ("report", "lines", "summary", "json")
-STREAMS = (".sse", ".jsonl", ".ndjson", ".txt")
+STREAMS = (".sse", *SUFFIXES, ".ndjson", ".txt")
 """How the names of files end that are looked at in a folder."""
 NARROWEST = 40  # columns that a report is laid out for; a terminal of fewer wraps lines itself
 
