@@ -47,6 +47,7 @@ NEIGHBOURS = frozenset(
         ("events", "anomalies"),
         ("events", "outcome"),
         ("events", "types"),
+        ("rules", "types"),
         ("dialect", "_decode"),
         ("_fast", "_fold"),
         ("accumulator", "_fast"),

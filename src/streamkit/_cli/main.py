@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import StreamError
+from ..errors import MisuseError, StreamError
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -105,8 +105,11 @@ def _check(args: argparse.Namespace) -> int:
     """Report how well a sender's streams keep to the format, and which clients are known to break on them."""
     from .check import check_files
 
+    if args.json and args.format not in (None, "json"):
+        raise MisuseError(f"--json is --format json, and --format {args.format} is given too: leave one of them out")
+    form = args.format or "report"
     return check_files(
-        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=args.format
+        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
     )
 
 
@@ -196,9 +199,8 @@ COMMANDS: dict[str, Command] = {
                 ("--format",),
                 {
                     "choices": ("report", "lines", "summary", "json"),
-                    "default": "report",
-                    "help": "a report on each file, then a summary; one line a file: verdict, outcome, reason, chunks, seconds to the first output and to"
-                    " the last byte (of traces), name, codes; the summary alone: each code, in how many streams of which senders; or JSON",
+                    "help": "report (the default): on each file, then a summary; lines: one a file: verdict, outcome, reason, chunks, seconds to the first output and to"
+                    " the last byte (of traces), name, codes; summary: it alone, each code, in how many streams of which senders; json",
                 },
             ),
             (
