@@ -1,4 +1,4 @@
-"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`.
+"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`, `streamkit gateway --upstream URL`.
 
 In: arguments, and a file or standard input. Out: an exit code.
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import StreamError
+from ..errors import MisuseError, StreamError
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -105,8 +105,11 @@ def _check(args: argparse.Namespace) -> int:
     """Report how well a sender's streams keep to the format, and which clients are known to break on them."""
     from .check import check_files
 
+    if args.json and args.format not in (None, "json"):
+        raise MisuseError(f"--json is --format json, and --format {args.format} is given too: leave one of them out")
+    form = args.format or "report"
     return check_files(
-        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=args.format
+        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
     )
 
 
@@ -150,6 +153,13 @@ def _diff(args: argparse.Namespace) -> int:
     return diff_files(args.a, args.b, only=args.only, json=args.json)
 
 
+def _gateway(args: argparse.Namespace) -> int:
+    """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
+    from .gateway import serve
+
+    return serve(args.upstream, args.listen, clean=args.clean)
+
+
 # --- the table
 
 
@@ -189,9 +199,8 @@ COMMANDS: dict[str, Command] = {
                 ("--format",),
                 {
                     "choices": ("report", "lines", "summary", "json"),
-                    "default": "report",
-                    "help": "a report on each file, then a summary; one line a file: verdict, outcome, reason, chunks, seconds to the first output and to"
-                    " the last byte (of traces), name, codes; the summary alone: each code, in how many streams of which senders; or JSON",
+                    "help": "report (the default): on each file, then a summary; lines: one a file: verdict, outcome, reason, chunks, seconds to the first output and to"
+                    " the last byte (of traces), name, codes; summary: it alone, each code, in how many streams of which senders; json",
                 },
             ),
             (
@@ -320,6 +329,29 @@ COMMANDS: dict[str, Command] = {
             (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),
         ),
         exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
+    ),
+    "gateway": Command(
+        _gateway,
+        help="forward chat completions, and know what was said",
+        examples=(
+            "streamkit gateway --upstream http://127.0.0.1:8080",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+        ),
+        arguments=(
+            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
+            (
+                ("--listen",),
+                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
+            ),
+            (
+                ("--clean",),
+                {
+                    "action": "store_true",
+                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+                },
+            ),
+        ),
+        exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }
 """Every command by its name."""

@@ -9,7 +9,6 @@ Cost: one pass over the fields of a chunk.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +31,7 @@ from ..types._reasoning import reasoning_in
 from .fast_frozen import unfrozen_twin
 from .logprobs_reader import read_logprobs
 from .other_formats import other_format
-from .values import NO_IDS, Note, count, fields_beside, identifier, is_empty, misplaced, string, whole_number
+from .values import NO_IDS, Note, count, fields_beside, identifier, is_empty, misplaced, string, text_of, whole_number
 
 __all__ = (
     "is_chunk",
@@ -281,7 +280,7 @@ def read_function(value: dict[str, Any], path: str, note: Note) -> FunctionCallS
     arguments = value.get("arguments")
     if arguments is not None and type(arguments) is not str:
         note("arguments_object", f"{path}.arguments", arguments)
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str)
+        arguments = text_of(arguments)
     function = _new_function()
     function.name = name
     function.arguments = arguments

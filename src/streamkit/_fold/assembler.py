@@ -18,7 +18,7 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.documents import DONE, DocumentReader
-from .._decode.other_formats import other_format
+from .._decode.other_formats import is_legacy, other_format
 from .._decode.remote_errors import find_error, find_weak_error, may_report
 from .._decode.repair import is_unframed, unframed, unframed_lines
 from .._decode.scanning import begin_of
@@ -449,6 +449,8 @@ class Assembler:
 
     def body(self, found: dict[str, Any] | RemoteError | None, data: bytes, out: Out) -> None:
         """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
+        if isinstance(found, dict) and is_legacy(found) and not self.context.dialect.choice_text:
+            found = None
         self.events = self.anomalies.event = self.context.event = 1 if found is not None else 0
         if isinstance(found, RemoteError):
             return self._instead_of_stream(found, "error_body", out)

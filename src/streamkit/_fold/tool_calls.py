@@ -21,13 +21,12 @@ Cost: O(1) a fragment.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, TypeAlias
 
 from .._decode.doubled_json import is_json, last_document
 from .._decode.tolerant_json import scrub
-from .._decode.values import is_empty
+from .._decode.values import is_empty, text_of
 from ..dialect import SoFar
 from ..errors import LimitError, counted
 from ..types import (
@@ -324,9 +323,9 @@ def _with_custom(
 ) -> tuple[str, str | None, dict[str, Any]]:
     """Return name, arguments and unknown fields of a fragment together with those of its `custom` tool."""
     if not name and custom.get("name") is not None:
-        name = _text(custom["name"])
+        name = text_of(custom["name"])
     if custom.get("input") is not None:
-        arguments = (arguments or "") + _text(custom["input"])
+        arguments = (arguments or "") + text_of(custom["input"])
     return name, arguments, {**inner, **{key: value for key, value in custom.items() if key not in ("name", "input")}}
 
 
@@ -348,10 +347,3 @@ def _made_up(context: Context, place: str) -> str:
     response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)
     return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
-
-
-def _text(value: Any) -> str:
-    """Arguments as the string they should have been."""
-    return (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    )
