@@ -74,4 +74,4 @@ def test_on_a_terminal_each_is_a_line_that_fits(cut: Path) -> None:
     assert r'     1    0.500000 s       14 B  : hi\n\ndata: "�' == blocks[0]
     events = on_a_terminal("cat", "--events", PLAIN).splitlines()
     assert (51, True) == (len(events), max(map(len, events)) <= 100)
-    assert "    51    0.356736 s  message  [DONE]" == events[-1]
+    assert "    51    0.356736 s  message [DONE]" == events[-1]
