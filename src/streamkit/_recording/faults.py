@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 import attrs
 
 from .._arguments import number, seconds, whole
+from .._field_docs import show_fields
 from ..errors import MisuseError, shown
 from . import fault_effects as does
 from .places import Place, place_of
@@ -37,7 +38,9 @@ class Option:
     """A number or a word that a fault takes."""
 
     name: str
+    """Its name in Python and in the text."""
     accepts: Callable[[Any], bool]
+    """Whether a value can be it."""
     words: str
     """What is accepted, for messages."""
     is_text: bool = False
@@ -134,9 +137,13 @@ class Fault:
     """
 
     name: str
+    """One of `FAULTS`."""
     options: tuple[tuple[str, Any], ...]
+    """The options that were given, each with its name."""
     at: Place
+    """Where it strikes."""
     seed: int | None
+    """For what is random in it; None is the seed of the replay."""
 
     def __init__(self, name: str, *values: Any, at: object = None, seed: int | None = None, **options: Any) -> None:
         self._set(name, values, options, at, seed)
@@ -257,3 +264,6 @@ def _read(value: Any, option: Option) -> Any:
         except ValueError:
             continue
     return unquote(value)
+
+
+show_fields(__name__)
