@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,14 @@ def test_a_trace_without_a_head_is_an_event_stream_with_the_status_200(library: 
     with library.Client(transport=ReplayTransport(bare, speed=0)) as client:
         response = client.post(URL)
     assert (200, "text/event-stream") == (response.status_code, response.headers["content-type"])
+
+
+def test_an_encoded_body_is_given_as_it_was_recorded_and_the_client_unpacks_it(library: Any) -> None:
+    packed = gzip.compress(HI + STOP + DONE)
+    trace = Trace(status=200, headers=(("Content-Encoding", "gzip"),), blocks=(Block(0.0, packed),), end="eof")
+    assert ([packed], 200) == get(library, trace)
+    with library.Client(transport=ReplayTransport(trace)) as client:
+        assert HI + STOP + DONE == client.post(URL).content
 
 
 # --- what goes wrong, in the words of the client

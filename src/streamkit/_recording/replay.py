@@ -31,11 +31,11 @@ import attrs
 from ..errors import MisuseError, shown
 from ..trace import Block, Trace, read_trace
 from .faults import Faults, fault_list, with_faults
-from .plan import Plan, plan_of
+from .plan import Plan, plan_of, unpacked_trace
 from .recut import Recut, recut_blocks
 from .schedule import Pace, scheduled
 
-__all__ = ("Raises", "Replay", "replay", "stdlib_raises")
+__all__ = ("Raises", "Replay", "planned", "replay", "stdlib_raises")
 
 Raises: TypeAlias = Callable[[str, bool], Exception]
 """From an end ("incomplete", "reset", "timeout") and whether the head had arrived to what the client raises."""
@@ -56,6 +56,8 @@ def replay(
 ) -> Replay:
     """Make a source of a recorded stream, sync and async, that `ChatStream`, `AsyncChatStream`, `tee` … take.
 
+    A body that was recorded in a content encoding (gzip …) is given unpacked.
+
     `trace`: a `Trace`, or the path or binary file of one.
     `speed`: 1 as recorded, 2 twice as fast, 0 without waiting. `ttft`: seconds until the first output. `max_gap`: seconds
     that nothing waits longer than. `pace`: what `streamkit.pace()` gives, in place of the recorded times.
@@ -68,16 +70,36 @@ def replay(
     `FormatError` where the file is no trace. Reading raises what a client would: `ConnectionResetError`,
     `http.client.IncompleteRead`, `TimeoutError`.
     """
-    if not isinstance(trace, Trace):
-        trace = read_trace(trace)
+    trace = trace if isinstance(trace, Trace) else read_trace(trace)
+    plan = planned(
+        unpacked_trace(trace),
+        speed=speed,
+        ttft=ttft,
+        max_gap=max_gap,
+        pace=pace,
+        recut=recut,
+        faults=faults,
+        seed=seed,
+    )
+    return Replay(plan, clock=clock, sleep=sleep)
+
+
+def planned(
+    trace: Trace,
+    *,
+    speed: float,
+    ttft: float | None,
+    max_gap: float | None,
+    pace: Pace | None,
+    recut: Recut | None,
+    faults: Faults | None,
+    seed: int,
+) -> Plan:
+    """Return what a replay gives: the trace at its pace, with its faults, then in its cuts: so a fault is the same bytes
+    whatever the cuts."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise MisuseError(f"seed takes a whole number, not {shown(seed)}")
     plan = scheduled(plan_of(trace), timed=trace.timed, speed=speed, ttft=ttft, max_gap=max_gap, pace=pace)
-    return Replay(arranged(plan, recut=recut, faults=faults, seed=seed), clock=clock, sleep=sleep)
-
-
-def arranged(plan: Plan, *, recut: Recut | None, faults: Faults | None, seed: int) -> Plan:
-    """Return `plan` with its faults, then in its cuts: so a fault is the same bytes whatever the cuts."""
     plan = with_faults(plan, fault_list(faults), seed)
     return attrs.evolve(plan, blocks=recut_blocks(plan.blocks, recut, seed))
 

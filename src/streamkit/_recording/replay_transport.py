@@ -19,10 +19,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..errors import MisuseError, counted
-from ..trace import Trace
+from ..trace import Trace, read_trace
 from .faults import Faults
 from .recut import Recut
-from .replay import Raises, Replay, replay
+from .replay import Raises, Replay, planned
 from .schedule import Pace
 
 if TYPE_CHECKING:
@@ -59,12 +59,19 @@ class _Both:
         sleep: Callable[[float], Any] | None = None,
     ) -> None:
         options: dict[str, Any] = {"speed": speed, "ttft": ttft, "max_gap": max_gap, "pace": pace, "recut": recut}
-        options |= {"faults": faults, "seed": seed, "clock": clock, "sleep": sleep}
+        options |= {"faults": faults, "seed": seed}
         self._in_turn = not isinstance(trace, (Trace, str, os.PathLike, Replay))
         given: Any = trace if self._in_turn else (trace,)
         if not isinstance(given, Iterable):
             raise MisuseError(f"a transport plays a trace, its path, or several of them, not {type(trace).__name__}")
-        self._plays = [one if isinstance(one, Replay) else replay(one, **options) for one in given]
+
+        def play(one: Any) -> Replay:
+            if isinstance(one, Replay):
+                return one
+            trace = one if isinstance(one, Trace) else read_trace(one)
+            return Replay(planned(trace, **options), clock=clock, sleep=sleep)  # encoded bodies too: clients unpack
+
+        self._plays = [play(one) for one in given]
         self._replays: list[Replay] = []
         self.requests = []
 
