@@ -84,11 +84,11 @@ FAULTS: Mapping[str, FaultKind] = {
     "truncate": FaultKind("a clean end, without `[DONE]`", does.truncate),
     "disconnect": FaultKind("the connection closes without HTTP's end of the body", does.disconnect, head=True),
     "reset": FaultKind("the connection is reset (RST)", does.reset, head=True),
-    "half_chunk": FaultKind("the connection closes in the midst of one of HTTP's chunks", does.half_chunk),
+    "half_chunk": FaultKind("the connection closes inside one of HTTP's chunks", does.half_chunk),
     "drop": FaultKind("the block, event or byte is missing", does.drop),
     "duplicate": FaultKind("the block, event or byte arrives twice", does.duplicate),
     "corrupt": FaultKind(
-        "`count` (1) of the bytes of the block or event are others",
+        "`count` (1) bytes of the block or event are changed",
         does.corrupt,
         (Option("count", lambda value: whole(value, 1), "a whole number from 1 on"),),
     ),
@@ -201,21 +201,23 @@ class Fault:
         return f"Fault.parse({str(self)!r})"
 
 
-Faults: TypeAlias = "Fault | str | Iterable[Fault | str]"
-"""What `faults=` takes: one fault, a text of one or more, or several of either."""
+Faults: TypeAlias = "Fault | str | Sequence[Fault | str]"
+"""What `faults=` takes: one fault, a text of one or more, or a list of either."""
 
 
 def fault_list(faults: Faults | None) -> tuple[Fault, ...]:
     """Return what `faults=` was given as a tuple. Raises `MisuseError` for what is none."""
-    if faults is None:
-        return ()
-    if isinstance(faults, Fault):
-        return (faults,)
-    if isinstance(faults, str):
-        return tuple(Fault.parse(text) for text in faults.replace(";", " ").split())
-    if isinstance(faults, Iterable):
-        return tuple(one for each in faults for one in fault_list(each))
-    raise MisuseError(f'faults takes a text such as "stall=2@event:5", a Fault, or a list of them, not {shown(faults)}')
+    found: list[Fault] = []
+    for one in faults if isinstance(faults, (list, tuple)) else () if faults is None else (faults,):
+        if isinstance(one, Fault):
+            found.append(one)
+        elif isinstance(one, str):
+            found += [Fault.parse(text) for text in one.replace(";", " ").split()]
+        else:
+            raise MisuseError(
+                f'faults takes a text such as "stall=2@event:5", a Fault, or a list of them, not {shown(one)}'
+            )
+    return tuple(found)
 
 
 def with_faults(plan: Plan, faults: Iterable[Fault], seed: int) -> Plan:

@@ -67,7 +67,7 @@ def plan_of(trace: Trace) -> Plan:
 def unpacked_trace(trace: Trace) -> Trace:
     """Return `trace` with its content encoding undone: each block as what it unpacks to, at its time.
 
-    Raises what an unpacker raises for a body that is none of its own, and `MisuseError` for an encoding not known here.
+    Raises what an unpacker raises for a body in another encoding, and `MisuseError` for an encoding not known here.
     """
     if not trace.encoding:
         return trace
