@@ -134,10 +134,10 @@ def test_an_absent_or_null_field_is_let_be() -> None:
 
 def test_hooks_for_the_response_leave_the_fast_lane_to_the_chunks() -> None:
     many = sse(*(chunk(choice('{"content":"a"}')) for _ in range(50)))
-    assert Accumulator(converter=with_pages())._reader.lane is not None
-    assert Accumulator(converter=with_pages(ChatCompletionStreamResponseDelta))._reader.lane is None
     one, other = Accumulator(converter=with_pages()), Accumulator()
-    assert other.feed(many) == one.feed(many)
+    hooked = Accumulator(converter=with_pages(ChatCompletionStreamResponseDelta))
+    assert other.feed(many) == one.feed(many) == hooked.feed(many)
+    assert [True, False] == [one._reader.lane is not None, hooked._reader.lane is not None]
 
 
 def test_two_fields_of_one_class_are_both_read() -> None:

@@ -421,17 +421,9 @@ def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
 
 def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
     """The shape of one class; `told`: as a member of a union, so its tag is set and not among the fields."""
-    hints = typing.get_type_hints(cls, include_extras=True)
     tag = _tag(cls)
     tolerant = way is TOLERANT
-    plan = []
-    for field in attrs.fields(cls):
-        if field.name in ("extra", tag) or field.metadata.get("wire") is False:
-            continue
-        mark = "tolerant" if tolerant else "strict"
-        shape = shape_of(field.metadata.get(mark, hints[field.name]), way)
-        absent = None if shape.optional else MISSING
-        plan.append((field.name, absent, shape.exact, shape.read, _default_of(field, shape) if tolerant else None))
+    plan = _plan_of(cls, way, tag)
     names = tuple(name for name, *_ in plan)
     known = frozenset((*names, tag) if tag and told else names)
     tag_word = _said(cls, tag) if tag else None
@@ -490,6 +482,21 @@ def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
         raise wrong(value, cls.__name__)
 
     return Shape(read, cls.__name__, frozenset({"object"} if by_name_only else {"object", "list"}))
+
+
+def _plan_of(cls: type[Wire], way: Way, tag: str | None) -> list[tuple[str, Any, type | None, Read, Any]]:
+    """Of each field but the tag: its name, what stands for an absent value, the class of values that need no reading, how
+    others are read, and what makes its default where reading is tolerant."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    mark = "tolerant" if way is TOLERANT else "strict"
+    plan = []
+    for field in attrs.fields(cls):
+        if field.name in ("extra", tag) or field.metadata.get("wire") is False:
+            continue
+        shape = shape_of(field.metadata.get(mark, hints[field.name]), way)
+        default = _default_of(field, shape) if way is TOLERANT else None
+        plan.append((field.name, None if shape.optional else MISSING, shape.exact, shape.read, default))
+    return plan
 
 
 def _default_of(field: "attrs.Attribute[Any]", shape: Shape) -> Callable[[], Any] | None:
