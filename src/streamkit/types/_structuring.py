@@ -149,35 +149,62 @@ def word(enum: type[E], value: str | None) -> E | str | None:
 
 
 def _built(type_: Any, way: Way) -> Shape:
+    for kind in _KINDS_OF_TYPE:
+        if (shape := kind(type_, way)) is not None:
+            return shape
+    raise TypeError(f"{type_!r} is no type of the chat format")
+
+
+def _scalar(type_: Any, way: Way) -> Shape | None:
+    return _SCALARS.get(type_)
+
+
+def _annotated(type_: Any, way: Way) -> Shape | None:
+    if typing.get_origin(type_) is not Annotated:
+        return None
+    inner, *marks = typing.get_args(type_)
+    for mark in marks:
+        if isinstance(mark, Between):
+            return _SCALARS[int] if way is TOLERANT else _whole(mark)
+        if isinstance(mark, Told):
+            return _told((inner,), _tag(inner) or "type", way)
+    return shape_of(inner, way)
+
+
+def _container(type_: Any, way: Way) -> Shape | None:
     origin, args = typing.get_origin(type_), typing.get_args(type_)
-    if type_ in _SCALARS:
-        return _SCALARS[type_]
-    if origin is Annotated:
-        for mark in args[1:]:
-            if isinstance(mark, Between):
-                return _SCALARS[int] if way is TOLERANT else _whole(mark)
-            if isinstance(mark, Told):
-                return _told((args[0],), _tag(args[0]) or "type", way)
-        return shape_of(args[0], way)
     if origin is list:
         item = shape_of(args[0], way)
         return _list(_SCALARS[Any] if way is TOLERANT and item.kinds == {"number"} else item)
-    if origin is dict and args[0] is str:
-        return _dict(shape_of(args[1], way))
-    if origin is Literal:
-        return _word_of({value: value for value in args})
-    if origin in (typing.Union, types.UnionType):
-        return _union(args, way)
-    if isinstance(type_, type) and issubclass(type_, StrEnum):
-        if way is TOLERANT:
-            return _member_of(type_)
-        others = getattr(type_, "__aliases__", {})
-        return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
-    if isinstance(type_, type) and issubclass(type_, Wire):
-        if way is TOLERANT and type_ in SENDERS:
-            return Shape(SENDERS[type_], type_.__name__, frozenset({"object"}))
-        return _object(type_, way)
-    raise TypeError(f"{type_!r} is no type of the chat format")
+    return _dict(shape_of(args[1], way)) if origin is dict and args[0] is str else None
+
+
+def _words(type_: Any, way: Way) -> Shape | None:
+    if typing.get_origin(type_) is Literal:
+        return _word_of({value: value for value in typing.get_args(type_)})
+    if not (isinstance(type_, type) and issubclass(type_, StrEnum)):
+        return None
+    if way is TOLERANT:
+        return _member_of(type_)
+    others = getattr(type_, "__aliases__", {})
+    return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
+
+
+def _alternatives(type_: Any, way: Way) -> Shape | None:
+    unions = (typing.Union, types.UnionType)
+    return _union(typing.get_args(type_), way) if typing.get_origin(type_) in unions else None
+
+
+def _class(type_: Any, way: Way) -> Shape | None:
+    if not (isinstance(type_, type) and issubclass(type_, Wire)):
+        return None
+    if way is TOLERANT and type_ in SENDERS:
+        return Shape(SENDERS[type_], type_.__name__, frozenset({"object"}))
+    return _object(type_, way)
+
+
+_KINDS_OF_TYPE = (_scalar, _annotated, _container, _words, _alternatives, _class)
+"""Each gives the shape of the types of its kind, None for others. In the order in which they are tried."""
 
 
 def _anything(value: Any) -> Any:
