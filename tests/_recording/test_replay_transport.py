@@ -23,6 +23,7 @@ from streamkit import (
     reassemble,
     replay,
 )
+from streamkit.sources import blocks
 from streamkit.testing import FakeClock
 from streamkit.trace import Block, Trace, read_trace
 
@@ -119,6 +120,22 @@ def test_an_encoded_body_is_given_as_it_was_recorded_and_the_client_unpacks_it(l
     assert ([packed], 200) == get(library, trace)
     with library.Client(transport=ReplayTransport(trace)) as client:
         assert HI + STOP + DONE == client.post(URL).content
+
+
+def test_the_end_of_the_body_is_seen_by_who_stops_at_done_and_a_slow_one_is_not_waited_for(library: Any) -> None:
+    def ended(**options: Any) -> Any:
+        with (
+            library.Client(transport=ReplayTransport(TRACE, clock=FakeClock(), **options)) as client,
+            client.stream("POST", URL) as response,
+        ):
+            found = blocks(response)
+            while next(found) != DONE:
+                pass
+            found.finish(0.5)
+            return found.ended
+
+    assert "end" == ended()
+    assert "closed" == ended(faults="slow_close=2")
 
 
 # --- what goes wrong, in the words of the client

@@ -13,7 +13,7 @@ Rule 3  Whatever the request asks, it gets the trace: nothing is compared.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -35,6 +35,7 @@ __all__ = ("AsyncReplayTransport", "Played", "ReplayTransport")
 Played: TypeAlias = "Trace | str | os.PathLike[str] | Replay"
 """What a transport plays: a trace, the path of one, or what `replay()` gave, with its pace and faults."""
 
+_READ = 65536  # bytes, which a network may give at most; a block is never cut here
 _SSE = [(b"content-type", b"text/event-stream")]  # where a trace does not know its headers
 
 
@@ -112,7 +113,8 @@ class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
         request.read()
         started = self._begin(request)
         started.wait_for_head()
-        return _response(library, started, _stream_class(library, "SyncByteStream")(started))
+        network = _Network(started, started._read_timeout)
+        return _response(library, started, _body_class(library)(started, network), network)
 
     def close(self) -> None:
         """End every response that is open."""
@@ -138,7 +140,7 @@ class AsyncReplayTransport(_Both, _Transport):  # type: ignore[misc]
         await request.aread()
         started = self._begin(request)
         await started.wait_for_head_async()
-        return _response(library, started, _stream_class(library, "AsyncByteStream")(started))
+        return _response(library, started, _async_body_class(library)(started), None)
 
     async def aclose(self) -> None:
         """End every response that is open."""
@@ -159,31 +161,61 @@ def _library_of(request: Any) -> str:
     raise MisuseError(f"a replay transport answers requests of httpx and httpx2, not {shown(request)}")
 
 
-def _response(library: str, started: Replay, stream: Any) -> Any:
+def _response(library: str, started: Replay, stream: Any, network: Any) -> Any:
     plan = started.plan
     headers = [(name.encode("latin-1", "replace"), value.encode("utf-8")) for name, value in plan.headers] or _SSE
-    extensions = {"http_version": b"HTTP/1.1"}
+    extensions = {"http_version": b"HTTP/1.1", "network_stream": network}
     status = 200 if plan.status is None else plan.status
     return import_module(library).Response(status, headers=headers, stream=stream, extensions=extensions)
 
 
+class _Network:
+    """What a response of httpx names as its `network_stream`: how long a read may take can be told to it, which is how the
+    end of a body is looked for after `[DONE]` (`Blocks.finish`). The body reads through it, as that of a connection does."""
+
+    def __init__(self, started: Replay, timeout: float | None) -> None:
+        self._started = started
+        self.timeout = timeout
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes | None:
+        """Return the next block, however large it is; None at the end."""
+        self._started._read_timeout = timeout
+        return next(self._started, None)
+
+    def get_extra_info(self, info: str) -> None:
+        """Return None: there is no socket."""
+
+
 @cache
-def _stream_class(library: str, kind: str) -> type[Any]:
+def _body_class(library: str) -> type[Any]:
     """Return the body of a response as `library` wants it: its client takes no other stream."""
-    base: Any = getattr(import_module(library), kind)
+    base: Any = import_module(library).SyncByteStream
+
+    class Body(base):  # type: ignore[misc]
+        def __init__(self, started: Replay, network: _Network) -> None:
+            self._started, self._network = started, network
+
+        def __iter__(self) -> Iterator[bytes]:
+            while (block := self._network.read(_READ, self._network.timeout)) is not None:
+                yield block
+
+        def close(self) -> None:
+            self._started.close()
+
+    return Body
+
+
+@cache
+def _async_body_class(library: str) -> type[Any]:
+    """Return the same for its async client."""
+    base: Any = import_module(library).AsyncByteStream
 
     class Body(base):  # type: ignore[misc]
         def __init__(self, started: Replay) -> None:
             self._started = started
 
-        def __iter__(self) -> Any:
-            return iter(self._started)
-
         def __aiter__(self) -> Any:
             return aiter(self._started)
-
-        def close(self) -> None:
-            self._started.close()
 
         async def aclose(self) -> None:
             await self._started.aclose()
