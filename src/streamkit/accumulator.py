@@ -324,8 +324,9 @@ class Accumulator:
     @property
     def progress(self) -> tuple[int, int]:
         """Server-sent events and chunks so far; `statistics` says more and costs more."""
-        self._reader.settle()
-        return self._assembler.events, self._reducer.chunks
+        lane = self._reader.lane  # what it took is added here, not settled: this is asked after each block
+        unsettled = 0 if lane is None else lane.unsettled
+        return self._assembler.events + unsettled, self._reducer.chunks + unsettled
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
