@@ -22,7 +22,8 @@ def message(**fields: Any) -> t.ChatCompletionResponseMessage:
         ({"reasoning": "ha"}, "ha"),
         ({"reasoning": "ha", "reasoning_content": "hm"}, "hm"),
         ({"reasoning": "ha", "reasoning_content": None}, "ha"),
-        ({"reasoning": {"text": "ha"}}, None),
+        ({"reasoning": {"text": "ha"}}, "ha"),
+        ({"reasoning": {"effort": "high"}}, None),
     ],
 )
 def test_reasoning_is_found_where_senders_write_it(extra: dict[str, Any], reasoning: str | None) -> None:

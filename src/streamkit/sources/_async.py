@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from .._arguments import check_bool, readable
+from ..trace import Trace
 from ._blocks import CLOSING, AsyncBlocks
 from ._detect import (
     body_of,
@@ -28,7 +29,7 @@ from ._detect import (
     refusal,
     response_of,
 )
-from ._sync import read_content
+from ._sync import blocks_of_trace, read_content
 from ._uncancelled import uncancelled
 from ._unpack import each_unpacked_async
 
@@ -47,6 +48,8 @@ def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return AsyncBlocks(_Each((readable(source),)), chunks=False)
+    if isinstance(source, Trace):
+        return AsyncBlocks(_Each(blocks_of_trace(source, unpack)), chunks=False, status=source.status)
     if isinstance(source, (str, Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=True)
     if (response := response_of(source)) is not None:

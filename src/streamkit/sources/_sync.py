@@ -20,7 +20,7 @@ from typing import Any
 
 from .._arguments import check_bool, readable
 from ..errors import MisuseError, shown
-from ..trace import read_trace
+from ..trace import Trace, is_trace_name, read_trace
 from ._blocks import Blocks
 from ._detect import (
     body_of,
@@ -60,6 +60,8 @@ def blocks(source: Any, *, unpack: bool = True) -> Blocks:
         return Blocks(iter((readable(source),)), chunks=False)
     if isinstance(source, (str, os.PathLike)):
         return Blocks(_path_blocks(_existing(source)), chunks=False)
+    if isinstance(source, Trace):
+        return Blocks(blocks_of_trace(source, unpack), chunks=False, status=source.status)
     if isinstance(source, (Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=False)
     if (response := response_of(source)) is not None:
@@ -77,6 +79,11 @@ def blocks(source: Any, *, unpack: bool = True) -> Blocks:
     if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
         return Blocks(iter(source), close=closer(source), **head_of(source))
     raise refusal(source, asynchronous=False)
+
+
+def blocks_of_trace(trace: Trace, unpack: bool = True) -> Iterator[bytes]:
+    """Return the blocks that a trace recorded; those of an encoded body unpacked, where that is asked for."""
+    return each_unpacked((block.data for block in trace.blocks), trace.encoding if unpack else None)
 
 
 def _of_httpx(response: Any, source: Any, unpack: bool) -> Blocks:
@@ -227,9 +234,8 @@ def _existing(path: str | os.PathLike[str]) -> str:
 
 
 def _path_blocks(name: str) -> Iterator[bytes]:
-    if name.endswith(".jsonl"):
-        for block in read_trace(name).blocks:
-            yield block.data
+    if is_trace_name(name):
+        yield from blocks_of_trace(read_trace(name))
         return
     with open(name, "rb") as file:
         yield from _of_file(file, unpack=True)

@@ -10,7 +10,7 @@ import attrs
 from ._base import NULL, U32, Received
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
-from ._reasoning import blocks_reasoning
+from ._reasoning import REASONING, field_reasoning
 from ._tool_calls import ChatCompletionMessageToolCallUnion, FunctionCall
 from ._usage import CompletionUsage
 
@@ -59,12 +59,12 @@ class ChatCompletionResponseMessage(Received):
     @property
     def reasoning(self) -> str | None:
         """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`, else
-        `reasoning_text` (Copilot), else what stands in typed blocks (LiteLLM's `thinking_blocks`)."""
-        found = [self.extra.get(name) for name in ("reasoning_content", "reasoning", "reasoning_text")]
+        `reasoning_text` (Copilot), else what stands in an object there, or in typed blocks (LiteLLM's `thinking_blocks`)."""
+        found = [self.extra.get(name) for name in REASONING]
         texts = [text for text in found if isinstance(text, str)]
         if any(texts):
             return next(filter(None, texts))
-        blocks = filter(None, map(blocks_reasoning, self.extra.values()))
+        blocks = filter(None, (field_reasoning(name, value) for name, value in self.extra.items()))
         return next(blocks, "" if texts else None)
 
     @property
