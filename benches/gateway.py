@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -34,6 +35,7 @@ WAYS = {
     "watches": "/v1/chat/completions",
     "writes clean": "/clean/v1/chat/completions",
 }
+KEY = f"sk-{secrets.token_hex(32)}"  # the proxy does not start without one
 ASK = b'{"model":"bench","stream":true,"messages":[{"role":"user","content":"%d"}]}'
 
 
@@ -48,11 +50,11 @@ class Upstream:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    int(line.split(b":")[1])
-                    for line in head.lower().split(b"\r\n")
-                    if line.startswith(b"content-length:")
-                )
+                fields = dict(line.lower().partition(b":")[::2] for line in head.split(b"\r\n")[1:])
+                length = int(fields.get(b"content-length", 0))
+                if not length:  # a proxy that looks whether somebody is there
+                    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                    continue
                 body = await reader.readexactly(length)
                 number = int(body.rpartition(b'"content":"')[2].partition(b'"')[0])
                 writer.write(
@@ -78,8 +80,8 @@ async def client(port: int, path: str, number: int, upstream: Upstream) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = ASK % number
     writer.write(
-        b"POST %b HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer sk-1\r\nContent-Type: application/json\r\n"
-        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body)
+        b"POST %b HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), KEY.encode(), len(body), body)
     )
     seen, rest = 0, b""
     while block := await reader.read(65536):
@@ -131,6 +133,7 @@ CONFIG = """
 model_list:
   - model_name: bench
     litellm_params: {{model: openai/bench, api_base: "http://127.0.0.1:{port}/v1", api_key: k}}
+general_settings: {{master_key: "{key}"}}
 """
 
 
@@ -145,7 +148,7 @@ async def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.litellm:
             config = Path(folder) / "config.yaml"
-            config.write_text(CONFIG.format(port=behind))
+            config.write_text(CONFIG.format(port=behind, key=KEY))
             port = free_port()
             processes.append(await started([options.litellm, "--config", str(config), "--port", str(port)], port))
             ways["LiteLLM proxy"] = (port, processes[1].pid, "/v1/chat/completions")
