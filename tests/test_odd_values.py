@@ -420,6 +420,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
     "sse.EventDecoder": EventDecoder,
+    "types.ChatCompletionResponseMessage": lambda: RESPONSE.choices[0].message,
 }
 """Of each class whose methods take something, one to call them on."""
 

@@ -95,3 +95,8 @@ def test_the_common_beginning_of_two_texts_is_found_by_doubling_steps() -> None:
     for one, other in ((b"a" * 300, b"a" * 200 + b"b"), (b"", b"a"), (b"ab", b"ab"), (b"a" * 64 + b"b", b"a" * 65)):
         alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
         assert alike == _common(one, 0, len(one), other)
+
+
+def test_a_number_of_thousands_of_digits_is_json() -> None:
+    assert is_json('{"n":' + "9" * 5000 + "}")
+    assert not is_json('{"n":' + "9" * 5000)
