@@ -72,7 +72,8 @@ def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[Chat
 def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenLogprob:
     tops: list[TopLogprobs] = []
     top_logprobs = value.get("top_logprobs")
-    extra = fields_beside(value, _TOKEN)
+    plain = len(value) == 4 and "token" in value and "logprob" in value and "bytes" in value and "top_logprobs" in value
+    extra = None if plain else fields_beside(value, _TOKEN)
     lists, compact = 0, not extra  # lists of bytes that are kept; whether nothing else is
     if type(top_logprobs) is list:
         for top in top_logprobs:
@@ -93,8 +94,8 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
                 made.logprob = number
                 if raw is not None:
                     try:
-                        # `true` is a 1 that must stay what it is; a 1 or 0 among the bytes is a control character.
-                        if bytes(raw) == text.encode() and (text.isprintable() or not _has_control(text)):
+                        # `[true]` would pass for the bytes of "\\1".
+                        if bytes(raw) == text.encode() and (text.isprintable() or not _may_be_booleans(text)):
                             raw = 0
                         else:
                             lists += 1
@@ -107,7 +108,7 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
                 continue
             if type(top) is not dict:
                 note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-                tops, extra["top_logprobs"], compact = [], top_logprobs, False
+                tops, extra, compact = [], {**(extra or {}), "top_logprobs": top_logprobs}, False
                 break
             made = _new_top()
             kept = _fill_token(made, top, path, note)
@@ -121,17 +122,17 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
             tops.append(made)
     elif top_logprobs is not None:
         note("bad_field", f"{path}[].top_logprobs", top_logprobs)
-        extra["top_logprobs"], compact = top_logprobs, False
+        extra, compact = {**(extra or {}), "top_logprobs": top_logprobs}, False
     token = _new_token()
     kept = _fill_token(token, value, path, note)
     token.top_logprobs = tops
-    token.extra = lists + kept if compact and kept is not None else extra
+    token.extra = lists + kept if compact and kept is not None else extra or {}
     token.__class__ = ChatCompletionTokenLogprob
     return token  # type: ignore[no-any-return]
 
 
-def _has_control(text: str) -> bool:
-    return "\0" in text or "\1" in text
+def _may_be_booleans(text: str) -> bool:
+    return "\1" in text or "\0" in text
 
 
 def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> int | None:
@@ -152,7 +153,7 @@ def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> int
         token.bytes = None
         return 0
     try:
-        if bytes(raw) == text.encode() and (text.isprintable() or not _has_control(text)):
+        if bytes(raw) == text.encode() and (text.isprintable() or not _may_be_booleans(text)):
             token.bytes = 0
             return 0
         return 1

@@ -66,14 +66,15 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
         taken += TOKEN_BYTES + TOP_BYTES * len(tops)
         lists = _extra_of(token)
         if type(lists) is int:
-            taken += LIST_BYTES * lists
+            if lists:
+                taken += LIST_BYTES * lists
         else:
             entries: list[ChatCompletionTokenLogprob | TopLogprobs] = [token, *tops]
             for entry in entries:
                 units, lists = _beside(entry)
                 beside += units
                 taken += LIST_BYTES * lists
-    return beside + (max(0, (taken - 4 * size) // 24) if size else 0)
+    return beside + (taken - 4 * size) // 24 if taken > 4 * size > 0 else beside
 
 
 def _beside(entry: ChatCompletionTokenLogprob | TopLogprobs) -> tuple[int, int]:

@@ -9,7 +9,8 @@ takes twice the memory of one that makes them when they are asked for: 330 bytes
     extra   how many lists of bytes this entry and its alternatives keep; there are no unknown fields in any of them
     bytes   anything: they are those of `token` in UTF-8
 
-What is made is kept, and stays the caller's to change. Cost: 0.1 us to read either of the two, 0.3 us where it is made.
+What is made is kept, and stays the caller's to change. `kept_extra` and `kept_bytes` read the slots and make nothing.
+Cost: 0.1 us to read `extra` or `bytes`, 0.3 us where it is made.
 """
 
 from typing import Any
@@ -49,7 +50,7 @@ class ChatCompletionTokenLogprob(Received):
 
 def _make_when_asked(cls: Any) -> None:
     """Let `extra` and `bytes` of `cls` be made where a number stands in their slots."""
-    extra_slot, bytes_slot = EXTRA_SLOT, BYTES_SLOTS[cls]
+    extra_slot, bytes_slot = cls.kept_extra, cls.kept_bytes = EXTRA_SLOT, BYTES_SLOTS[cls]
 
     def extra(self: Any) -> Any:
         kept = extra_slot.__get__(self)
