@@ -94,7 +94,7 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
                 made.logprob = number
                 if raw is not None:
                     try:
-                        # `[true]` would pass for the bytes of "\\1".
+                        # `[true]` would pass for the bytes of "\1".
                         if bytes(raw) == text.encode() and (text.isprintable() or not _may_be_booleans(text)):
                             raw = 0
                         else:
