@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from .._arguments import check_bool
 from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
@@ -22,7 +24,7 @@ from ..errors import StreamError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
-from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, ChunkDict, event_of
+from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, event_of
 from .clean import DEFAULT_CLEAN, Clean
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter
@@ -59,7 +61,7 @@ class Cleaner:
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
         cut = cut_of(text, logprobs)
-        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean)
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean, ready=True)
         check_bool("done=", done)
         self._done = done
         self._ended = self._raised = False
@@ -114,15 +116,16 @@ class Cleaner:
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        return self._writer.accumulator.outcome
+        outcome = self._writer.accumulator.outcome
+        return outcome if outcome is None or not outcome.events else attrs.evolve(outcome, events=())
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:
         """The response so far, as the dirty stream has it; None before the first chunk."""
         return self._writer.accumulator.snapshot()
 
-    def _events(self, chunks: list[ChunkDict]) -> list[bytes]:
-        events = [PING if chunk is KEEP_ALIVE else event_of(chunk) for chunk in chunks]
+    def _events(self, chunks: list[Any]) -> list[bytes]:
+        events = [one if type(one) is bytes else PING if one is KEEP_ALIVE else event_of(one) for one in chunks]
         if self._writer.ended and not self._ended:
             self._ended = True
             outcome = self.outcome
