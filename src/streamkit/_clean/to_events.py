@@ -18,16 +18,12 @@ Rule 4  What a source raises is raised here, unchanged, behind the events that w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-import jiter
-
-from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
 from ..accumulator import Accumulator
-from ..anomalies import ignore
-from ..codec import dumps, structure
+from ..codec import structure
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -35,6 +31,7 @@ from ..outcome import Outcome
 from ..sources import GRACE, Blocks, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
+from .chunk_objects import as_chunks
 from .clean import DEFAULT_CLEAN, Clean
 from .cleaner import Cleaner
 from .response_writer import chunk_dicts
@@ -180,15 +177,15 @@ class ChunkWriter:
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
         """What a block says."""
-        return _as_chunks(self._writer.feed(block))
+        return as_chunks(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
         """What a chunk says."""
-        return _as_chunks(self._writer.add(chunk))
+        return as_chunks(self._writer.add(chunk))
 
     def end(self) -> list[CreateChatCompletionStreamResponse]:
         """What is said at the end."""
-        return _as_chunks(self._writer.close())
+        return as_chunks(self._writer.close())
 
     @property
     def fault(self) -> StreamError | None:
@@ -273,14 +270,10 @@ def _chunks(
     raises: Raises,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
     for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs, clean):
-        yield from _as_chunks([chunk])
+        yield from as_chunks([chunk])
     error = verdict_on(clean, response, outcome).error or (None if outcome is None else outcome.error)
     if error is not None:
         raise to_raise(error, None, raises)
-
-
-def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResponse]:
-    return [read_chunk(jiter.from_json(dumps(one)), ignore) for one in some if "choices" in one]
 
 
 def _chunk_dicts(
