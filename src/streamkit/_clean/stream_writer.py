@@ -105,7 +105,7 @@ class StreamWriter:
         self._reducer = hand_over_pieces(self.accumulator)
         self.ended = False
         self._cut = cut
-        self._ready = ready and cut is None and self._shaper is None
+        self._ready = ready and cut is None
         self._frames: dict[Any, list[str]] = {}  # what stands around the text in a template's event
         self._logprobs = logprobs
         self._out: list[Any] = []
@@ -147,11 +147,12 @@ class StreamWriter:
 
     def _fast(self, template: Any, text: str) -> None:
         """A piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields."""
-        choice, call = self._choices[template.state.index], template.call
-        if call is not None and not (self._ready and choice.calls.writes(call.position, text)):
+        choice, call, shaper = self._choices[template.state.index], template.call, self._shaper
+        ready = self._ready and (shaper is None or shaper.passes(choice.index, str(template.slots[0].path[-1])))
+        if call is not None and not (ready and choice.calls.writes(call.position, text)):
             for fragment in choice.calls.add(call.position, text):
                 self._say([choice_dict(choice.index, {"tool_calls": [fragment]})], {})
-        elif self._ready:
+        elif ready:
             frame = self._frames.get(template)
             if frame is None:
                 frame = self._frame(template, choice)

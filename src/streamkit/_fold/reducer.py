@@ -106,9 +106,13 @@ class Reducer:
                 self._take_usage(usage, place, out)
         if chunk.extra:
             self._extra.count(chunk.extra)
-            for name, value in chunk.extra.items():
-                self._put(self._extra, name, value, -1, "chunk", out)
-        self._tell(out, Over, (chunk.choices[0].index if chunk.choices else -1,))
+            if not self.whole:
+                self._extra.add(chunk.extra)
+            else:
+                for name, value in chunk.extra.items():
+                    self._put(self._extra, name, value, -1, "chunk", out)
+        if self.whole:
+            self._tell(out, Over, (chunk.choices[0].index if chunk.choices else -1,))
 
     def fold_late(self, extra: dict[str, Any]) -> None:
         """Take unknown fields that stand after the end of the stream."""
@@ -259,8 +263,9 @@ class Reducer:
         if call is None:  # a fragment that says nothing
             return
         self.said = True
-        said_of_it = (call.id, call.synthetic_id, call.name, call.type, call.custom, fragment)
-        self._tell(out, Fragment, (state.index, call.position, *said_of_it))
+        if self.whole:
+            said_of_it = (call.id, call.synthetic_id, call.name, call.type, call.custom, fragment)
+            self._tell(out, Fragment, (state.index, call.position, *said_of_it))
         if call not in state.open:
             # A piece that is only half a surrogate pair shows nothing yet, but is one.
             # One that names a call that was done, or gives its id, changes what its Done reported.
