@@ -6,7 +6,8 @@ and hold only strings, numbers, booleans, None, lists and dicts. Cost: linear, a
 Rule 1  Fields in the order of their class, then `extra`; a field that was written wins over an extra of its name. Of what
         senders write it does so only if it says something: the tolerant reader keeps in `extra` what it could not read
         (`"usage": 7`), and the field is None, or an empty list, then.
-Rule 2  None is left out, unless the seed writes the field always: then it is null.
+Rule 2  None is left out, unless the seed writes the field always: then it is null. A clean chunk (`Sparse`) has the nulls
+        that it was made with, and no others.
 Rule 3  What a field holds decides how it is written, not what it should hold: the tolerant reader's words and numbers
         are written as they are.
 """
@@ -18,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from ._base import Received, Wire, is_written, wire_names
+from ._base import Received, Sparse, Wire, is_written, wire_names
 from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
 __all__ = ("written",)
@@ -46,13 +47,14 @@ def written(value: Any, other: Any = None) -> Any:
     if plan is not None or isinstance(value, Wire):
         get, fields = plan or _planned(kind)
         made = {}
+        extra = value.extra
+        nulls = extra.nulls if type(extra) is Sparse else None
         for (name, null), one in zip(fields, get(value)):  # noqa: B905 - as many by construction, and this is hot
             if type(one) in _PLAIN:
-                if one is not None or null:
+                if one is not None or (null if nulls is None else name in nulls):
                     made[name] = one
             else:
                 made[name] = written(one, other)
-        extra = value.extra
         if extra:
             for key, one in extra.items():
                 if key not in made or (isinstance(value, Received) and not is_written(made[key])):
