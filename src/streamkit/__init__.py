@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
+    from ._recording.record import AsyncRecording, Recording, async_record, record
+    from ._recording.recorder import RecordingWarning
+    from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
 
@@ -52,6 +55,8 @@ __all__ = (
     "Anomaly",
     "AsyncBroadcast",
     "AsyncChatStream",
+    "AsyncRecording",
+    "AsyncRecordingTransport",
     "AsyncSubscription",
     "AsyncTee",
     "AsyncWritten",
@@ -67,6 +72,9 @@ __all__ = (
     "Limits",
     "MisuseError",
     "Outcome",
+    "Recording",
+    "RecordingTransport",
+    "RecordingWarning",
     "RemoteError",
     "Report",
     "Rule",
@@ -81,6 +89,7 @@ __all__ = (
     "TruncatedError",
     "ValidationError",
     "__version__",
+    "async_record",
     "async_tee",
     "async_to_chunks",
     "async_to_events",
@@ -90,6 +99,7 @@ __all__ = (
     "events",
     "loads",
     "reassemble",
+    "record",
     "sse",
     "structure",
     "tee",
@@ -104,6 +114,8 @@ _LATER = {
     "__version__": "_version",
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
+    "AsyncRecording": "_recording.record",
+    "AsyncRecordingTransport": "_recording.transports",
     "AsyncSubscription": "_live.broadcast_async",
     "AsyncTee": "_live.tee",
     "AsyncWritten": "_clean.to_events_async",
@@ -112,11 +124,15 @@ _LATER = {
     "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Recording": "_recording.record",
+    "RecordingTransport": "_recording.transports",
+    "RecordingWarning": "_recording.recorder",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "async_record": "_recording.record",
     "async_tee": "_live.tee",
     "async_to_chunks": "_clean.to_events_async",
     "async_to_events": "_clean.to_events_async",
@@ -124,6 +140,7 @@ _LATER = {
     "dumps": "codec",
     "loads": "codec",
     "reassemble": "_live.reassemble",
+    "record": "_recording.record",
     "structure": "codec",
     "tee": "_live.tee",
     "to_chunks": "_clean.to_events",

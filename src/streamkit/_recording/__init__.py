@@ -1,0 +1,1 @@
+"""Recording HTTP exchanges as traces, with the secrets in them replaced."""
