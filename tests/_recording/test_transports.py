@@ -20,6 +20,7 @@ from helpers.in_process import Answering
 from helpers.loopback import EVENTS, PATIENCE, Loopback
 from helpers.loopback_async import run
 from helpers.tier import some
+from helpers.wire import DONE
 from streamkit import AsyncRecordingTransport, MisuseError, RecordingTransport, RecordingWarning
 from streamkit.trace import Block, Trace, read_trace
 
@@ -32,7 +33,10 @@ HTTP: Any = {"timeout": PATIENCE}
 
 def by_library(name: str, transport: Any, url: str = "http://sender.test/v1") -> list[bytes]:
     library = pytest.importorskip(name)
-    with (library.Client(transport=transport, **HTTP) as client, client.stream("POST", f"{url}/chat/completions", json=QUESTION) as response):
+    with (
+        library.Client(transport=transport, **HTTP) as client,
+        client.stream("POST", f"{url}/chat/completions", json=QUESTION) as response,
+    ):
         return [*response.iter_raw()]
 
 
@@ -40,7 +44,10 @@ def by_library_async(name: str, transport: Any, url: str = "http://sender.test/v
     library = pytest.importorskip(name)
 
     async def main() -> list[bytes]:
-        async with (library.AsyncClient(transport=transport, **HTTP) as client, client.stream("POST", f"{url}/chat/completions", json=QUESTION) as response):
+        async with (
+            library.AsyncClient(transport=transport, **HTTP) as client,
+            client.stream("POST", f"{url}/chat/completions", json=QUESTION) as response,
+        ):
             return [block async for block in response.aiter_raw()]
 
     return asyncio.run(main())
@@ -49,7 +56,11 @@ def by_library_async(name: str, transport: Any, url: str = "http://sender.test/v
 def by_openai(transport: Any, url: str = "http://sender.test/v1") -> None:
     openai = pytest.importorskip("openai")
     http = openai.DefaultHttpxClient(transport=transport, **HTTP)
-    with (openai.OpenAI(api_key="none", base_url=url, max_retries=0, http_client=http) as client, contextlib.suppress(openai.APIError), client.chat.completions.create(**QUESTION) as stream):
+    with (
+        openai.OpenAI(api_key="none", base_url=url, max_retries=0, http_client=http) as client,
+        contextlib.suppress(openai.APIError),
+        client.chat.completions.create(**QUESTION) as stream,
+    ):
         assert [] != [*stream]
 
 
@@ -115,7 +126,11 @@ def test_a_recorded_stream_is_recorded_again_as_it_was(client: str, path: Path, 
 def test_the_first_block_is_out_before_the_second_is_in(client: str, framing: str, tmp_path: Path) -> None:
     library = pytest.importorskip(client)
     path = tmp_path / "x.trace.jsonl"
-    with (Loopback(framing) as server, library.Client(transport=RecordingTransport(into=path), **HTTP) as http, http.stream("GET", server.url) as response):
+    with (
+        Loopback(framing) as server,
+        library.Client(transport=RecordingTransport(into=path), **HTTP) as http,
+        http.stream("GET", server.url) as response,
+    ):
         for number, block in enumerate(response.iter_raw(), 1):
             assert number == len(read_trace(path).blocks)  # it is in the file, too
             server.saw(block)
@@ -131,7 +146,10 @@ def test_async_the_first_block_is_out_before_the_second_is_in(client: str, backe
 
     async def main() -> None:
         with Loopback() as server:
-            async with (library.AsyncClient(transport=AsyncRecordingTransport(into=path), **HTTP) as http, http.stream("GET", server.url) as response):
+            async with (
+                library.AsyncClient(transport=AsyncRecordingTransport(into=path), **HTTP) as http,
+                http.stream("GET", server.url) as response,
+            ):
                 async for block in response.aiter_raw():
                     server.saw(block)
 
@@ -147,7 +165,10 @@ def test_the_end_is_seen_although_the_sdk_closes_at_done(tmp_path: Path) -> None
     openai = pytest.importorskip("openai")
     path = tmp_path / "x.trace.jsonl"
     http = openai.DefaultHttpxClient(transport=RecordingTransport(into=path, grace=PATIENCE), **HTTP)
-    with (Loopback() as server, openai.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client):
+    with (
+        Loopback() as server,
+        openai.OpenAI(api_key="none", base_url=server.url, max_retries=0, http_client=http) as client,
+    ):
         stream = client.chat.completions.create(**QUESTION)
         server.saw(b"".join(EVENTS))  # from now on what it sends does not wait
         text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
@@ -184,7 +205,10 @@ def test_a_reader_that_leaves_is_recorded_as_that_and_the_sender_is_left(
                 next(blocks)
 
     async def leave_async() -> None:
-        async with (httpx.AsyncClient(transport=AsyncRecordingTransport(sender, path)) as http, http.stream("GET", "http://s.test") as got):
+        async with (
+            httpx.AsyncClient(transport=AsyncRecordingTransport(sender, path)) as http,
+            http.stream("GET", "http://s.test") as got,
+        ):
             blocks = got.aiter_raw()
             for _ in range(left_after):
                 await anext(blocks)
@@ -198,7 +222,7 @@ def test_a_reader_that_leaves_is_recorded_as_that_and_the_sender_is_left(
 
 def test_the_connection_of_a_reader_that_leaves_is_closed(tmp_path: Path) -> None:
     httpx = pytest.importorskip("httpx")
-    with (Loopback() as server, httpx.Client(transport=RecordingTransport(into=tmp_path / "x.jsonl"), **HTTP) as http):
+    with Loopback() as server, httpx.Client(transport=RecordingTransport(into=tmp_path / "x.jsonl"), **HTTP) as http:
         with http.stream("GET", server.url) as response:
             next(response.iter_raw())
         assert server.left.wait(PATIENCE)  # while the client is still open
@@ -228,7 +252,7 @@ def test_a_stream_that_breaks_is_recorded_as_that_and_raises_what_it_raised(
 def test_a_sender_that_cannot_be_reached_is_an_exchange_without_a_head(tmp_path: Path) -> None:
     httpx = pytest.importorskip("httpx")
     port = closed_port()
-    with (httpx.Client(transport=RecordingTransport(into=tmp_path), **HTTP) as http, pytest.raises(httpx.ConnectError)):
+    with httpx.Client(transport=RecordingTransport(into=tmp_path), **HTTP) as http, pytest.raises(httpx.ConnectError):
         http.get(f"http://127.0.0.1:{port}/v1")
     (path,) = tmp_path.iterdir()
     trace = read_trace(path)
@@ -326,5 +350,139 @@ def test_where_warnings_are_errors_it_does_not_break_either(caplog: pytest.LogCa
     assert "No space left" in caplog.text
 
 
-def test_above_max_bytes_recording_stops_and_the_stream_goes_on(tmp_path: Path) -> None, x = pytest.importorskip("httpx") transport = RecordingTransport(Answering(stream_of(b"a\n", b"b\n", b"c\n")), tmp_path / "x.jsonl", max_bytes=4) with httpx.Client(transport=transport) as http, pytest.warns(RecordingWarning, match="max_bytes=4"), rt b"a\nb\nc\n" == http.get("http://s.test").content assert (b"a\nb\n", "unknown") == ((trace := read_trace(tmp_path / "x.jsonl")).body, trace.end)   # --- the environment   class Proxy(threading.Thread), nswers every connection like a proxy for http, and notes the first line of each request."""  def __init__(self) -> None, r().__init__(daemon=True) self.lines: list[bytes] = [] self.listener = socket.create_server(("127.0.0.1", 0)) self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"  def run(self) -> None, contextlib.suppress(OSError), e True, ection, _ = self.listener.accept() with connection, connection.makefile("rb") as file, .lines.append(file.readline()) while file.readline().strip(), connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")   @pytest.fixture def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy], name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"), eypatch.delenv(name, raising=False) monkeypatch.delenv(name.upper(), raising=False) proxy = Proxy() proxy.start() monkeypatch.setenv("HTTP_PROXY", proxy.url) yield proxy proxy.listener.shutdown(socket.SHUT_RDWR) proxy.listener.close() proxy.join(PATIENCE)   @pytest.mark.parametrize("client", ["httpx", "httpx2", "httpx-async", "httpx2-async"]) def test_the_proxies_of_the_environment_are_used_as_by_a_client_without_a_transport( client: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path ) -> None, sport, read = CLIENTS[client] assert [b"hi"] == read(transport(into=tmp_path / "x.jsonl"), "http://sender.invalid/v1") assert [b"POST http://sender.invalid/v1/chat/completions HTTP/1.1\r\n"] == proxy.lines assert ("/v1/chat/completions", b"hi") == ((trace := read_trace(tmp_path / "x.jsonl")).path, trace.body) monkeypatch.setenv("NO_PROXY", "127.0.0.1") with Loopback(body=b"data: [DONE]\n\n", patience=0.1) as server, rt [b"data: [DONE]\n\n"] == read(transport(into=tmp_path / "y.jsonl"), server.url) assert 1 == len(proxy.lines)   @pytest.mark.parametrize("name", ["httpx", "httpx2"]) def test_the_certificates_of_the_environment_are_used( name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path ) -> None, ary = pytest.importorskip(name) asked: list[str] = [] create = ssl.create_default_context  def seen(*args: Any, cafile: str | None = None, **more: Any) -> ssl.SSLContext, d.append(cafile or "") return create(*args, **more)  monkeypatch.setattr(ssl, "create_default_context", seen) monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem")) (tmp_path / "ours.pem").write_bytes(b"") with library.Client(transport=RecordingTransport(into=tmp_path / "x.jsonl"), verify=False, **HTTP) as http, pytest.raises(library.ConnectError), .get(f"https://127.0.0.1:{closed_port()}/") assert str(tmp_path / "ours.pem") in asked   def test_without_the_private_way_to_a_clients_transports_it_sends_all_the_same( monkeypatch: pytest.MonkeyPatch, tmp_path: Path ) -> None, x = pytest.importorskip("httpx") transport = RecordingTransport(into=tmp_path / "x.jsonl") with Loopback(body=b"data: [DONE]\n\n", patience=0.1) as server, httpx.Client(transport=transport, **HTTP) as http, eypatch.delattr(httpx.Client, "_transport_for_url") monkeypatch.setattr(type(http), "_transport_for_url", lambda self, url: transport, raising=False) transport._own["httpx"] = inner = _Plain() assert b"data: [DONE]\n\n" == http.get(server.url).content assert 1 == inner.sent assert "eof" == read_trace(tmp_path / "x.jsonl").end   class _Plain, client of which only what is public is known."""  def __init__(self) -> None, .sent = 0 self.http = sys.modules["httpx"].HTTPTransport()  def send(self, request: Any, *, stream: bool, auth: None) -> Any, .sent += 1 return self.http.handle_request(request)  def close(self) -> None, .http.close()   # --- misuse   def test_wrong_arguments_say_what_is_taken() -> None, make, text in ( (lambda: RecordingTransport(), "into="), (lambda: RecordingTransport(into=7), "into="), (lambda: RecordingTransport(into="x", scrub="no"), "scrub="), (lambda: RecordingTransport(into="x", max_bytes=-1), "max_bytes="), (lambda: RecordingTransport(into="x", keep_headers="x-a"), "keep_headers="), (lambda: RecordingTransport(into="x", grace=-1), "grace="), (lambda: RecordingTransport(into="x").handle_request("GET /"), "httpx"), ), pytest.raises(MisuseError, match=text)):
-        make()  # type: ignore[no-untyped-call]
+def test_above_max_bytes_recording_stops_and_the_stream_goes_on(tmp_path: Path) -> None:
+    httpx = pytest.importorskip("httpx")
+    transport = RecordingTransport(Answering(stream_of(b"a\n", b"b\n", b"c\n")), tmp_path / "x.jsonl", max_bytes=4)
+    with httpx.Client(transport=transport) as http, pytest.warns(RecordingWarning, match="max_bytes=4"):
+        assert b"a\nb\nc\n" == http.get("http://s.test").content
+    assert (b"a\nb\n", "unknown") == ((trace := read_trace(tmp_path / "x.jsonl")).body, trace.end)
+
+
+# --- the environment
+
+
+class Proxy(threading.Thread):
+    """Answers every connection like a proxy for http, and notes the first line of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.lines: list[bytes] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection:
+                    read_request(connection, self.lines)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+
+
+def read_request(connection: socket.socket, lines: list[bytes]) -> None:
+    with connection.makefile("rb") as file:
+        lines.append(file.readline())
+        length = 0
+        while line := file.readline().strip().lower():
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        file.read(length)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    proxy = Proxy()
+    proxy.start()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    yield proxy
+    proxy.listener.shutdown(socket.SHUT_RDWR)
+    proxy.listener.close()
+    proxy.join(PATIENCE)
+
+
+@pytest.mark.parametrize("client", ["httpx", "httpx2", "httpx-async", "httpx2-async"])
+def test_the_proxies_of_the_environment_are_used_as_by_a_client_without_a_transport(
+    client: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    transport, read = CLIENTS[client]
+    assert [b"hi"] == read(transport(into=tmp_path / "x.jsonl"), "http://sender.invalid/v1")
+    assert [b"POST http://sender.invalid/v1/chat/completions HTTP/1.1\r\n"] == proxy.lines
+    assert ("/v1/chat/completions", b"hi") == ((trace := read_trace(tmp_path / "x.jsonl")).path, trace.body)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Loopback(body=DONE) as server:
+        assert [DONE] == read(transport(into=tmp_path / "y.jsonl"), server.url)
+    assert 1 == len(proxy.lines)
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_the_certificates_of_the_environment_are_used(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library = pytest.importorskip(name)
+    asked: list[str] = []
+
+    def seen(self: object, cafile: str | None = None, *_: Any, **__: Any) -> None:
+        asked.append(cafile or "")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", seen)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
+    (tmp_path / "ours.pem").write_bytes(b"")
+    with (
+        library.Client(transport=RecordingTransport(into=tmp_path / "x.jsonl"), verify=False, **HTTP) as http,
+        pytest.raises(library.ConnectError),
+    ):
+        http.get(f"https://127.0.0.1:{closed_port()}/")
+    assert str(tmp_path / "ours.pem") in asked
+
+
+def test_without_the_private_way_to_a_clients_transports_it_sends_all_the_same(tmp_path: Path) -> None:
+    httpx = pytest.importorskip("httpx")
+    transport = RecordingTransport(into=tmp_path / "x.jsonl")
+    transport._own["httpx"] = inner = Plain()
+    with Loopback(body=DONE) as server, httpx.Client(transport=transport, **HTTP) as http:
+        assert DONE == http.get(server.url).content
+    assert 1 == inner.sent
+    assert "eof" == read_trace(tmp_path / "x.jsonl").end
+
+
+class Plain:
+    """A client of which only what is public is known."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.http = sys.modules["httpx"].HTTPTransport()
+
+    def send(self, request: Any, *, stream: bool, auth: None) -> Any:
+        self.sent += 1
+        return self.http.handle_request(request)
+
+    def close(self) -> None:
+        self.http.close()
+
+
+# --- misuse
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({}, "into="),
+        ({"into": 7}, "into="),
+        ({"into": "x", "scrub": "no"}, "scrub="),
+        ({"into": "x", "max_bytes": -1}, "max_bytes="),
+        ({"into": "x", "keep_headers": "x-a"}, "keep_headers="),
+        ({"into": "x", "allow_encoded": 1}, "allow_encoded="),
+        ({"into": "x", "grace": -1}, "grace="),
+    ],
+)
+def test_wrong_arguments_say_what_is_taken(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(MisuseError, match=text):
+        RecordingTransport(**arguments)
+
+
+def test_a_request_of_another_library_is_misuse() -> None:
+    with pytest.raises(MisuseError, match="httpx"):
+        RecordingTransport(into="x").handle_request("GET /")

@@ -68,7 +68,7 @@ _TABLE: tuple[tuple[str, bytes, bytes], ...] = (
     ("Langfuse", b"pk-lf-", _SOME + rb"{16,}"),
     ("OpenAI session", b"sess-", _MIXED + rb"[A-Za-z0-9]{24,}"),
     ("Google", b"AIza", _SOME + rb"{30,}"),
-    ("Google OAuth", b"ya29.", rb"[A-Za-z0-9_.-]{20,}"),
+    ("Google OAuth", b"ya29.", rb"[A-Za-z0-9_.-]{19,}[A-Za-z0-9_-]"),
     ("Hugging Face", b"hf_", rb"[A-Za-z0-9]{20,}"),
     ("Hugging Face organisation", b"api_org_", rb"[A-Za-z0-9]{20,}"),
     ("Groq", b"gsk_", rb"[A-Za-z0-9]{20,}"),
