@@ -77,7 +77,7 @@ _HEADERS: tuple[Callable[[Any], Any], ...] = (
 
 def _response(source: Any) -> Any:
     """Return the response that an object of an SDK carries, or the source itself."""
-    if hasattr(source, "headers") or isinstance(source, (bytes, bytearray, memoryview, str, Mapping)):
+    if isinstance(source, Mapping):
         return source
     for name in ("http_response", "response"):
         if inspect.getattr_static(source, name, None) is not None:
