@@ -42,14 +42,20 @@ if TYPE_CHECKING:
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
+    from ._recording.faults import FAULTS, Fault
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
+    from ._recording.replay import Replay, replay
+    from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
+    from ._recording.schedule import Pace, pace
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
+    from .ended import Ended
 
 __all__ = (
     "CODES",
+    "FAULTS",
     "RULES",
     "Accumulator",
     "Anomaly",
@@ -57,6 +63,7 @@ __all__ = (
     "AsyncChatStream",
     "AsyncRecording",
     "AsyncRecordingTransport",
+    "AsyncReplayTransport",
     "AsyncSubscription",
     "AsyncTee",
     "AsyncWritten",
@@ -67,15 +74,20 @@ __all__ = (
     "DeadlineError",
     "Deadlines",
     "Dialect",
+    "Ended",
+    "Fault",
     "FormatError",
     "LimitError",
     "Limits",
     "MisuseError",
     "Outcome",
+    "Pace",
     "Recording",
     "RecordingTransport",
     "RecordingWarning",
     "RemoteError",
+    "Replay",
+    "ReplayTransport",
     "Report",
     "Rule",
     "SenderError",
@@ -98,8 +110,10 @@ __all__ = (
     "errors",
     "events",
     "loads",
+    "pace",
     "reassemble",
     "record",
+    "replay",
     "sse",
     "structure",
     "tee",
@@ -111,11 +125,11 @@ __all__ = (
 
 # Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
 _LATER = {
-    "__version__": "_version",
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
     "AsyncRecording": "_recording.record",
     "AsyncRecordingTransport": "_recording.transports",
+    "AsyncReplayTransport": "_recording.replay_transport",
     "AsyncSubscription": "_live.broadcast_async",
     "AsyncTee": "_live.tee",
     "AsyncWritten": "_clean.to_events_async",
@@ -124,14 +138,21 @@ _LATER = {
     "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Ended": "ended",
+    "FAULTS": "_recording.faults",
+    "Fault": "_recording.faults",
+    "Pace": "_recording.schedule",
     "Recording": "_recording.record",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
+    "Replay": "_recording.replay",
+    "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "__version__": "_version",
     "async_record": "_recording.record",
     "async_tee": "_live.tee",
     "async_to_chunks": "_clean.to_events_async",
@@ -139,8 +160,10 @@ _LATER = {
     "check_stream": "_check.report",
     "dumps": "codec",
     "loads": "codec",
+    "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
     "record": "_recording.record",
+    "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",
     "to_chunks": "_clean.to_events",

@@ -1,1 +1,1 @@
-"""Recording HTTP exchanges as traces, with the secrets in them replaced."""
+"""HTTP exchanges as traces: recorded with the secrets in them replaced, and played again, as they were or with faults."""
