@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 
 import attrs
 
-__all__ = ("FRAMING", "SHAPES", "Shape", "is_credential", "is_kept", "is_private", "looks_like_a_key")
+__all__ = ("FRAMING", "SHAPES", "SHORTEST", "Shape", "is_credential", "is_kept", "is_private", "looks_like_a_key")
 
 KEPT = ("content-type", "accept", "anthropic-version", "openai-beta")
 """Request headers that are recorded; others only where the user adds them."""
@@ -102,6 +102,8 @@ SHAPES = tuple(
     Shape(of, begins, re.compile(_WORD_BEGINS + re.escape(begins) + follows)) for of, begins, follows in _TABLE
 )
 """Every shape of a key that is known."""
+SHORTEST = 15
+"""The fewest characters of a key with one of these shapes: Slack's `xoxb-` and ten more."""
 
 
 def is_kept(name: str, more: tuple[str, ...] = ()) -> bool:
