@@ -20,10 +20,12 @@ from typing import Any
 import attrs
 
 from ._base import Received, Sparse, Wire, is_written, wire_names
+from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
 __all__ = ("written",)
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_ENTRIES = frozenset({TopLogprobs, ChatCompletionTokenLogprob})
 _plans: dict[type, tuple[Any, tuple[tuple[str, bool], ...]]] = {}
 
 
@@ -39,6 +41,8 @@ def written(value: Any, other: Any = None) -> Any:
             key if type(key) is str else _key(key): one if type(one) in _PLAIN else written(one, other)
             for key, one in value.items()
         }
+    if kind in _ENTRIES and (made := _entry(value, kind, other)) is not None:
+        return made
     plan = _plans.get(kind)
     if plan is not None or isinstance(value, Wire):
         get, fields = plan or _planned(kind)
@@ -70,6 +74,20 @@ def written(value: Any, other: Any = None) -> Any:
     if other is None:
         raise TypeError(f"{kind.__name__} is no JSON value")
     return other(value)
+
+
+def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
+    """What `written` returns for an entry of log probabilities that is kept compact, or None for any other: nothing is made
+    in it just to be written."""
+    token, number, numbers = value.token, value.logprob, value.kept_bytes
+    if type(value.kept_extra) is not int or type(token) is not str or type(number) is not float:
+        return None
+    if numbers is not None:
+        numbers = list(token.encode()) if type(numbers) is int else written(numbers, other)
+    made = {"token": token, "logprob": number, "bytes": numbers}
+    if kind is ChatCompletionTokenLogprob:
+        made["top_logprobs"] = [_entry(one, TopLogprobs, other) or written(one, other) for one in value.top_logprobs]
+    return made
 
 
 def _key(key: Any) -> str:
