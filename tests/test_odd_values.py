@@ -464,7 +464,11 @@ def subjects() -> dict[str, Subject]:
         if inspect.ismodule(value):
             for inner in value.__all__:
                 look(f"{name}.{inner}", getattr(value, inner))
-        elif inspect.isclass(value) and not issubclass(value, enum.Enum) and not getattr(value, "_is_protocol", False):
+        elif (
+            inspect.isclass(value)
+            and not issubclass(value, (enum.Enum, Warning))
+            and not getattr(value, "_is_protocol", False)
+        ):
             if name not in OF_NO_CALLER:
                 keep(name, lambda: value, inspect.signature(value))
             for method, function in vars(value).items():
