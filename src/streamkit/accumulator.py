@@ -15,7 +15,7 @@ before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import attrs
 
@@ -46,6 +46,9 @@ from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._unstructuring import written
 
+if TYPE_CHECKING:
+    import cattrs
+
 __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
@@ -64,6 +67,7 @@ class Options(TypedDict, total=False):
     rules: Mapping[str, Rule]
     dialect: Dialect
     fast: bool
+    converter: cattrs.Converter | None
 
 
 @attrs.frozen
@@ -97,6 +101,10 @@ class Accumulator:
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
+    `converter`: a copy of `codec.tolerant_converter` with hooks of yours, which may for one make an unknown field an object
+    of a class of yours (`codec.register_extra`). Hooks for the classes of a response are called with each that is read here
+    and cost no chunk anything; those for the classes of a chunk are called with each chunk, before it is folded, and keep
+    events out of the fast lane. Should one raise, the call that brought the chunk raises a `MisuseError` from that.
 
     One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
     or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
@@ -114,11 +122,17 @@ class Accumulator:
         rules: Mapping[str, Rule] = RULES,
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
+        converter: cattrs.Converter | None = None,
     ) -> None:
         check_bool("strict=", strict)
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        if converter is not None:
+            from .codec import refiners  # most callers need no cattrs
+
+            assembler.refine_chunk, assembler.refine_response = refiners(converter)
+            fast = fast and assembler.refine_chunk is None
         self._reducer = assembler.reducer
         self._reader = BlockReader(
             assembler, limits, fast=fast and rules is RULES and (dialect is DEFAULT_DIALECT or not dialect)
@@ -190,8 +204,8 @@ class Accumulator:
             )
         self._reader.no_bytes()
         self._guard(self._assembler.add, value, out)
-        if self._assembler.tap_error is not None:
-            self._raise_from_tap(self._assembler.tap_error)
+        if self._assembler.caller_error is not None:
+            self._raise_from_caller(*self._assembler.caller_error)
         return out
 
     @guarded
@@ -214,6 +228,8 @@ class Accumulator:
                 self._closed = True
                 self._ended_with(out)
         assert self._assembler.outcome is not None
+        if self._assembler.caller_error is not None:  # in an event that ended with the bytes
+            self._raise_from_caller(*self._assembler.caller_error)
         return self._assembler.outcome
 
     @guarded
@@ -290,7 +306,15 @@ class Accumulator:
 
         All of it is frozen: `attrs.evolve` makes a changed copy. Entries of log probabilities are shared between snapshots.
         """
-        return self._reducer.snapshot()
+        response = self._reducer.snapshot()
+        if self._assembler.refine_response is None:
+            return response
+        try:
+            return self._assembler.refined(response)
+        except RecursionError:
+            raise
+        except Exception as error:
+            raise self._misuse(f"a hook of the converter raised {type(error).__name__}: {error}") from error
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -388,8 +412,8 @@ class Accumulator:
             if (raised := reader.read(block, out)) is not None:
                 self._ended_with(out)  # as raising returns nothing
                 raise raised
-            if self._assembler.tap_error is not None:
-                self._raise_from_tap(self._assembler.tap_error)
+            if self._assembler.caller_error is not None:
+                self._raise_from_caller(*self._assembler.caller_error)
         except RecursionError:  # here no more can be done than to remember it
             self._overran = True
             reader.abandon()
@@ -410,9 +434,9 @@ class Accumulator:
             self._overran = True
             raise
 
-    def _raise_from_tap(self, error: Exception) -> None:
-        self._assembler.tap_error = None
-        raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
+    def _raise_from_caller(self, function: str, error: Exception) -> None:
+        self._assembler.caller_error = None
+        raise self._misuse(f"{function} raised {type(error).__name__}: {error}") from error
 
     def _check_open(self, verb: str) -> None:
         if self._closed:
@@ -440,7 +464,7 @@ class Accumulator:
             ) from None
 
     def _misuse(self, message: str) -> MisuseError:
-        return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
+        return MisuseError(message, partial=self._assembler.partial(), emitted=self.emitted)
 
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:

@@ -35,7 +35,7 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
 
     `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
     opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
-    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`).
+    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`, `converter`).
 
     Raises `TruncatedError`, `RemoteError`, `FormatError`, `LimitError` or `SourceError` where the stream is not complete,
     with what had arrived in `.partial`; `MisuseError` for a source that cannot be one. What the source itself raises (a

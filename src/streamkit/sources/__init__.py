@@ -3,7 +3,7 @@
 In: any source, recognised by its shape; no client is imported. Out: `Blocks`, or `AsyncBlocks`: blocks (or chunks) as
 they arrive, nothing held back; or the response.
 
-    both            bytes; lists of blocks or chunks; responses that were read; iterables of blocks, or of chunks: ours,
+    both            bytes; a `Trace`; lists of blocks or chunks; responses that were read; iterables of blocks, or of chunks: ours,
                     mappings, objects of an SDK
     `blocks`        responses of httpx, httpx2, requests, urllib3, niquests, curl_cffi, urllib.request, http.client; the
                     openai SDK's Stream, its raw and streaming responses and its stream helper; paths (`.jsonl`: a trace),

@@ -25,7 +25,19 @@ from collections.abc import Callable
 from typing import Any
 
 from .._arguments import check_bool
-from . import _aiohttp, _curl_cffi, _files, _httpx, _iterables, _niquests, _openai, _requests, _starlette, _urllib3
+from . import (
+    _aiohttp,
+    _curl_cffi,
+    _files,
+    _httpx,
+    _iterables,
+    _niquests,
+    _openai,
+    _requests,
+    _starlette,
+    _traces,
+    _urllib3,
+)
 from ._blocks import AsyncBlocks, Blocks
 from ._hints import check_mistakes, refusal
 
@@ -33,7 +45,19 @@ __all__ = ("async_blocks", "blocks")
 
 # The order counts where one shape has another in it: a response of requests has a `raw` that is one of urllib3, that is a
 # file, and a file can be iterated (over lines). What asks for `.content` stands after those that would read it all for that.
-CLIENTS = (_httpx, _openai, _curl_cffi, _niquests, _requests, _aiohttp, _starlette, _urllib3, _files, _iterables)
+CLIENTS = (
+    _traces,
+    _httpx,
+    _openai,
+    _curl_cffi,
+    _niquests,
+    _requests,
+    _aiohttp,
+    _starlette,
+    _urllib3,
+    _files,
+    _iterables,
+)
 
 _SYNC: tuple[Callable[[Any, bool], Blocks | None], ...] = tuple(client.sync for client in CLIENTS)
 _ASYNC: tuple[Callable[[Any, bool], AsyncBlocks | None], ...] = tuple(client.asynchronous for client in CLIENTS)

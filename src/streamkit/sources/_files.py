@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from ..errors import MisuseError, shown
-from ..trace import read_trace
+from ..trace import is_trace_name, read_trace
 from ._blocks import AsyncBlocks, Blocks
 from ._detect import READ, closer, consumed, encoding_of, head_of, is_async, is_over, method
+from ._traces import blocks_of_trace
 from ._unpack import each_unpacked
 from ._urllib3 import Reads
 from ._urllib3 import sync as of_urllib3
@@ -55,7 +56,7 @@ def _reads(read: Callable[[], Any]) -> Iterator[Any]:
 
 
 def of_path(source: Any, unpack: bool) -> Blocks | None:
-    """The blocks of the file that a path names, or those that the trace in it recorded (`.jsonl`)."""
+    """The blocks of the file that a path names, or those that the trace in it recorded."""
     return Blocks(_path_blocks(_existing(source)), chunks=False) if isinstance(source, (str, os.PathLike)) else None
 
 
@@ -80,9 +81,8 @@ def _existing(path: str | os.PathLike[str]) -> str:
 
 
 def _path_blocks(name: str) -> Iterator[bytes]:
-    if name.endswith(".jsonl"):
-        for block in read_trace(name).blocks:
-            yield block.data
+    if is_trace_name(name):
+        yield from blocks_of_trace(read_trace(name))
         return
     with open(name, "rb") as file:
         yield from of_file(file, unpack=True)

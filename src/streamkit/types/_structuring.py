@@ -22,6 +22,7 @@ Rule 11  A field may be absent wherever its attribute can be None or has a defau
 Rule 12  What does not fit a field that may be absent is kept in `extra` under its name, as `chunk_reader` keeps it. What
          does not fit a field that must be there is refused as ever.
 Rule 13  The accidents of serde (rules 2, 3 and 6) do not hold: no list is an object.
+Rule 14  A class in `SENDERS` is read by the reader that stands there: chunks, which senders write, never refuse an object.
 """
 
 import math
@@ -39,7 +40,7 @@ from streamkit.errors import Problem, ValidationError
 from ._base import Between, Told, Wire
 from ._mismatch import MAX_PROBLEMS, MISSING, Found, Mismatch, shown, wrong
 
-__all__ = ("STRICT", "TOLERANT", "Shape", "Way", "each", "marked", "shape_of", "taken", "word")
+__all__ = ("SENDERS", "STRICT", "TOLERANT", "Shape", "Way", "each", "marked", "shape_of", "taken", "word")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -102,6 +103,9 @@ class Way(Enum):
 
 
 STRICT, BUFFERED, TOLERANT = Way
+SENDERS: dict[type[Wire], Read] = {}
+"""How classes are read tolerantly that senders write (rule 14): `codec` puts the readers of `_decode` here, which stand above."""
+
 _shapes: dict[tuple[Any, Way], Shape] = {}
 
 
@@ -170,6 +174,8 @@ def _built(type_: Any, way: Way) -> Shape:
         others = getattr(type_, "__aliases__", {})
         return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
     if isinstance(type_, type) and issubclass(type_, Wire):
+        if way is TOLERANT and type_ in SENDERS:
+            return Shape(SENDERS[type_], type_.__name__, frozenset({"object"}))
         return _object(type_, way)
     raise TypeError(f"{type_!r} is no type of the chat format")
 
