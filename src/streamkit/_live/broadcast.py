@@ -24,9 +24,8 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, blocks, end_stream, said_end
+from ..sources import GRACE, add_status, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse
-from .intake import add_status
 from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")

@@ -19,10 +19,9 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, async_blocks, end_stream, said_end
+from ..sources import GRACE, add_status, async_blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse
 from .broadcast import BUFFER
-from .intake import add_status
 from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 if TYPE_CHECKING:
