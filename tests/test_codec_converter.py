@@ -14,8 +14,11 @@ from typing import Any
 import attrs
 import cattrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.corpus import TRACES, Recorded
+from helpers.strategies import examples, mutated, streams, tampered
 from helpers.wire import choice, chunk, sse
 from streamkit import Accumulator, AsyncChatStream, ChatStream, MisuseError, ValidationError, dumps, reassemble
 from streamkit.codec import converter as strict_converter
@@ -134,10 +137,10 @@ def test_an_absent_or_null_field_is_let_be() -> None:
 
 def test_hooks_for_the_response_leave_the_fast_lane_to_the_chunks() -> None:
     many = sse(*(chunk(choice('{"content":"a"}')) for _ in range(50)))
-    assert Accumulator(converter=with_pages())._reader.lane is not None
-    assert Accumulator(converter=with_pages(ChatCompletionStreamResponseDelta))._reader.lane is None
     one, other = Accumulator(converter=with_pages()), Accumulator()
-    assert other.feed(many) == one.feed(many)
+    hooked = Accumulator(converter=with_pages(ChatCompletionStreamResponseDelta))
+    assert other.feed(many) == one.feed(many) == hooked.feed(many)
+    assert [True, False] == [one._reader.lane is not None, hooked._reader.lane is not None]
 
 
 def test_two_fields_of_one_class_are_both_read() -> None:
@@ -220,6 +223,39 @@ def test_hooks_are_called_for_each_object_innermost_first() -> None:
     expected = [FunctionCallStream, ChatCompletionMessageToolCallChunk, ChatCompletionStreamResponseDelta]
     expected += [ChatChoiceStream, CompletionUsage, CreateChatCompletionStreamResponse]
     assert [cls.__name__ for cls in expected] == called[:6]
+
+
+def test_the_chunks_of_a_stream_have_the_callers_class() -> None:
+    with ChatStream([STREAM], converter=with_pages(ChatCompletionStreamResponseDelta)) as stream:
+        assert [ONE] == next(iter(stream.chunks())).choices[0].delta.extra["pages"]
+
+
+bodies = st.sampled_from([one.body for one in TRACES if len(one.body) < 6000])
+
+
+def with_hooks_that_change_nothing() -> cattrs.Converter:
+    made = tolerant_converter.copy()
+    for cls in (CreateChatCompletionStreamResponse, ChatCompletionStreamResponseDelta, ChatCompletionResponseMessage):
+        made.register_structure_hook(cls, lambda value, _: value)
+    return made
+
+
+@examples(100)
+@given(bodies.flatmap(mutated) | bodies.flatmap(tampered) | streams().map(lambda one: one.wire))
+def test_hooks_that_change_nothing_change_nothing_in_any_stream(body: bytes) -> None:
+    plain, hooked = Accumulator(), Accumulator(converter=with_hooks_that_change_nothing())
+    assert repr(plain.feed(body)) == repr(hooked.feed(body))
+    assert repr(plain.close()) == repr(hooked.close())
+    assert repr(plain.snapshot()) == repr(hooked.snapshot())
+    assert plain.anomalies == hooked.anomalies
+
+
+@pytest.mark.parametrize("recorded", TRACES, ids=repr)
+def test_hooks_that_change_nothing_change_nothing_in_recorded_streams(recorded: Recorded) -> None:
+    plain, hooked = Accumulator(), Accumulator(converter=with_hooks_that_change_nothing())
+    assert repr(plain.feed(recorded.body)) == repr(hooked.feed(recorded.body))
+    assert repr(plain.close()) == repr(hooked.close())
+    assert plain.snapshot() == hooked.snapshot()
 
 
 # --- what a hook does wrong

@@ -219,7 +219,6 @@ class Accumulator:
             return self._assembler.outcome
         out: list[ev.Event] = []
         self._enter(out)
-        self._reader.pause()
         try:
             self._guard(self._reader.close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
@@ -275,7 +274,7 @@ class Accumulator:
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         out: list[ev.Event] = []
         self._enter(out)
-        self._reader.pause()
+        self._reader.stop()
         step(*arguments, out)
         self._closed = True
         return self._ended_with(out)
@@ -319,8 +318,7 @@ class Accumulator:
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What the sender did that the format does not say, in order of first sight."""
-        self._reader.settle()
-        return self._assembler.anomalies.all()
+        return self._reader.known.anomalies.all()
 
     @property
     def usage_source(self) -> dict[str, tuple[str, int]]:
@@ -348,28 +346,26 @@ class Accumulator:
     @property
     def progress(self) -> tuple[int, int]:
         """Server-sent events and chunks so far; `statistics` says more and costs more."""
-        self._reader.settle()
-        return self._assembler.events, self._reducer.chunks
+        return self._reader.counts
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
-        self._reader.settle()
+        known = self._reader.known
         return Statistics(
             bytes=self._reader.size,
             blocks=self._reader.blocks,
-            events=self._assembler.events,
+            events=known.events,
             comments=self._reader.comments,
-            chunks=self._reducer.chunks,
-            unknown_fields=dict(self._assembler.context.unknown),
-            models=tuple(self._reducer.models),
+            chunks=known.reducer.chunks,
+            unknown_fields=dict(known.context.unknown),
+            models=tuple(known.reducer.models),
         )
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
-        self._reader.settle()
         try:
             if whole(choice, 0) and whole(call, 0):
-                return self._reducer.explain(choice, call)
+                return self._reader.known.reducer.explain(choice, call)
         except LookupError:
             pass
         text = f"explain() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
@@ -380,7 +376,6 @@ class Accumulator:
     def _enter(self, out: Out) -> None:
         """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
         require_room()
-        self._reader.settle()
         if self._overran:
             self._overrun(out)
 
@@ -495,14 +490,12 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
     `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
     """
-    assembler = getattr(accumulator, "_assembler", None)
-    if accumulator is None or assembler is None:
+    reader = getattr(accumulator, "_reader", None)
+    if accumulator is None or reader is None:
         return f"<{type(owner).__name__} not ready>"
-    lane = getattr(getattr(accumulator, "_reader", None), "lane", None)
-    unsettled = 0 if lane is None else lane.unsettled
-    outcome = assembler.outcome
+    (events, chunks), outcome = reader.counts, accumulator.outcome
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
-    facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
+    facts = {"events": events, "chunks": chunks, **facts}
     return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
 
 
