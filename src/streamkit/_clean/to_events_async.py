@@ -35,7 +35,7 @@ def async_to_events(
 ) -> AsyncWritten[bytes]:
     """Like `to_events`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `done`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there;
+    `options`: `text`, `logprobs`, `done`, `clean`, `raises`, `limits` and `dialect`, with the meaning and the defaults that they have there;
     so have `deadlines`, `clock` and `sent`.
     """
     if settle(source) is not None:
@@ -54,7 +54,7 @@ def async_to_chunks(
 ) -> AsyncWritten[CreateChatCompletionStreamResponse]:
     """Like `to_chunks`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there;
+    `options`: `text`, `logprobs`, `clean`, `raises`, `limits` and `dialect`, with the meaning and the defaults that they have there;
     so have `deadlines`, `clock` and `sent`.
     """
     if settle(source) is not None:

@@ -26,6 +26,7 @@ from ..errors import MisuseError, StreamError
 from ..outcome import Outcome
 from ..sources import GRACE, AsyncBlocks, Blocks, add_status
 from ..types import CreateChatCompletionResponse
+from .write_options import Raises, to_raise
 
 __all__ = ("AsyncWritten", "Given", "Writer", "Writing", "Written")
 
@@ -34,6 +35,8 @@ Made = TypeVar("Made")
 
 class Writer(Protocol[Made]):
     """What writes a stream: a `Cleaner`, or its sibling for chunks."""
+
+    raises: Raises
 
     @property
     def accumulator(self) -> Accumulator:
@@ -123,7 +126,11 @@ class Writing(Intake, Generic[Made]):
         first, self._raised = not self._raised, True
         if not first or self._gone:
             return None
-        return self.source_error or self.error or self._writer.fault
+        error = self.source_error or self.error or self._writer.fault
+        if not isinstance(error, Exception):
+            return error
+        outcome = self.accumulator.outcome
+        return to_raise(error, None if outcome is None else outcome.error, self._writer.raises)
 
 
 class Given(Generic[Made]):
