@@ -104,9 +104,9 @@ class Writing(Intake, Generic[Made]):
         self._end()
 
     def _passed(self, name: str | None) -> None:
-        assert self._watch is not None
-        name = name or self._watch.nearest(self._clock())[0]  # type: ignore[index]
-        self.error = self.accumulator.fail(self._watch.error(name), f"deadline_{name}").error
+        assert self.watch is not None
+        name = name or self.watch.nearest(self._clock())[0]  # type: ignore[index]
+        self.error = self.accumulator.fail(self.watch.error(name), f"deadline_{name}").error
         self._end()
 
     def _waiting(self) -> bool:

@@ -41,7 +41,11 @@ BUFFER = 256  # events: some seconds of a fast model, and little memory
 class HandingOut(Intake):
     """An intake that keeps the events for what hands them out. `next`: number of the event after those."""
 
-    def __init__(self, accumulator: Accumulator | None, **facts: Any) -> None:
+    def __init__(
+        self, accumulator: Accumulator | None, *, deadlines: Deadlines, sent: float | None, **facts: Any
+    ) -> None:
+        timed = sent is not None or deadlines != NO_DEADLINES
+        facts |= {"deadlines": deadlines, "sent": sent, "timed": timed}
         super().__init__(require_unused(accumulator), grace=GRACE, **facts)
         self.next = 0
         self.failure: Exception | None = None  # what run() raises
@@ -101,7 +105,8 @@ class Broadcast(BroadcastFacts):
 
     `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
     `deadlines`, `clock`, `sent`: as those of a `ChatStream`; over one the subscribers get the end, and `run` raises its error. A
-    reader that waits for a slow subscriber does not wait for the source.
+    reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has `timing`; without
+    either of them no instants are kept.
     """
 
     def __init__(

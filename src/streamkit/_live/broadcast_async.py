@@ -74,7 +74,8 @@ class AsyncBroadcast(BroadcastFacts):
 
     `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
     `deadlines`, `clock`, `sent`: as those of an `AsyncChatStream`; over one the subscribers get the end, and `run` raises its
-    error. A reader that waits for a slow subscriber does not wait for the source.
+    error. A reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has
+    `timing`; without either of them no instants are kept.
     """
 
     def __init__(

@@ -73,7 +73,8 @@ class Intake:
         self._gone = False  # whether the reader left before all was given
         self._grace = grace
         self._clock = clock
-        self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != NO_DEADLINES else None
+        # Holds the deadlines, None for none: most streams have none, and are spared a call for each block.
+        self.watch = Watch(deadlines, now if sent is None else sent) if deadlines != NO_DEADLINES else None
         self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
 
@@ -81,7 +82,7 @@ class Intake:
 
     def seconds_left(self) -> float | None:
         """A read begins: return how many seconds it may take; None for any number."""
-        nearest = None if self._watch is None else self._watch.left(self._clock())
+        nearest = None if self.watch is None else self.watch.left(self._clock())
         return None if nearest is None else max(nearest[1], 0.0)
 
     def took(self, item: Any, *, is_chunk: bool) -> None:
@@ -140,7 +141,7 @@ class Intake:
 
     def _take(self, item: Any, is_chunk: bool, now: float) -> None:
         accumulator = self.accumulator
-        late = None if self._watch is None else self._watch.late(now)
+        late = None if self.watch is None else self.watch.late(now)
         try:
             events = self._fold(item, is_chunk)
         except StreamError as error:
@@ -159,9 +160,9 @@ class Intake:
             self._done(now)
         elif late is not None:
             self._passed(late)
-        elif self._watch is not None:
+        elif self.watch is not None:
             data = is_chunk or self._has_data(item, events)
-            self._watch.came(now, data=data, output=accumulator.emitted)
+            self.watch.came(now, data=data, output=accumulator.emitted)
 
     def _done(self, now: float) -> None:
         """The bytes have ended the stream."""
@@ -176,22 +177,22 @@ class Intake:
 
     def _broken_off(self, error: Exception) -> Outcome:
         """End the accumulator, since the source raised `error`."""
-        late = None if self._watch is None else self._watch.late(self._clock())
-        if late is None or self._watch is None or error_raised_by_client(error) is not None:
+        late = None if self.watch is None else self.watch.late(self._clock())
+        if late is None or self.watch is None or error_raised_by_client(error) is not None:
             return end_stream(self.accumulator, error, status=self.status, settle=self._settled)
-        outcome = self.accumulator.fail(self._watch.error(late), f"deadline_{late}")
+        outcome = self.accumulator.fail(self.watch.error(late), f"deadline_{late}")
         if outcome.error is not None:
             outcome.error.__cause__ = error
         return outcome
 
     def _passed(self, name: str | None) -> None:
-        assert self._watch is not None
+        assert self.watch is not None
         now = self._clock()
         if name is None:
-            nearest = self._watch.nearest(now)
+            nearest = self.watch.nearest(now)
             assert nearest is not None
             name = nearest[0]
-        outcome = self.accumulator.fail(self._watch.error(name), f"deadline_{name}")
+        outcome = self.accumulator.fail(self.watch.error(name), f"deadline_{name}")
         self._close(outcome, now)
         self.error = outcome.error
 

@@ -40,9 +40,9 @@ class _Reading:
         """The caller leaves for a reason: nothing is drained."""
         self._finished = True
 
-    def _over(self, drainable: bool) -> bool:
-        """Whether the source is to be closed now."""
-        return self._intake.over and not (drainable and not self._finished and self._intake.drain_seconds())
+    def _waits(self, drainable: bool) -> bool:
+        """The stream is over: whether the source stays open, to be drained when the caller has everything."""
+        return drainable and not self._finished and bool(self._intake.drain_seconds())
 
 
 class Reader(_Reading):
@@ -61,10 +61,19 @@ class Reader(_Reading):
         intake = self._intake
         self._reading = True
         try:
-            if intake.seconds_left() == 0:  # a read might block for ever
+            if intake.watch is not None and intake.seconds_left() == 0:  # a read might block for ever
                 intake.passed()
             else:
-                self._ask(intake)
+                try:
+                    item = next(self.blocks)
+                except StopIteration:
+                    intake.ended()
+                except MisuseError:
+                    raise
+                except Exception as error:
+                    intake.broke(error)
+                else:
+                    intake.took(item, is_chunk=self.blocks.chunks)
         except Exception:
             self.close()
             raise
@@ -74,20 +83,8 @@ class Reader(_Reading):
             raise
         finally:
             self._reading = False
-        if self._over(self.blocks.drainable):
+        if intake.over and not self._waits(self.blocks.drainable):
             self.close_source()
-
-    def _ask(self, intake: Intake) -> None:
-        try:
-            item = next(self.blocks)
-        except StopIteration:
-            intake.ended()
-        except MisuseError:
-            raise
-        except Exception as error:
-            intake.broke(error)
-        else:
-            intake.took(item, is_chunk=self.blocks.chunks)
 
     def close(self) -> None:
         """Leave. A stream that is not over ends as cancelled."""
@@ -143,11 +140,11 @@ class AsyncReader(_Reading):
             raise
         finally:
             self._reading = False
-        if self._over(self.blocks.drainable):
+        if intake.over and not self._waits(self.blocks.drainable):
             await self.close_source()
 
     async def _ask(self, intake: Intake) -> None:
-        seconds = intake.seconds_left()
+        seconds = None if intake.watch is None else intake.seconds_left()
         item, scope = _LATE, None
         try:
             if seconds is None:

@@ -36,6 +36,7 @@ from ..types import CreateChatCompletionResponse
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, Intake, StreamFacts
 from .reader import AsyncReader, Reader
+from .timing import Stopwatch
 
 __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 
@@ -59,7 +60,7 @@ class Watcher(Intake):
         super().__init__(require_unused(accumulator), grace=0, timed=timed, **facts)
         self.failed: Exception | None = None
         self.finished = False  # whether the reader has been given the end
-        self._block: bytes | None = None  # what goes on now
+        self.block: bytes | None = None  # what goes on now
         self._held = b""  # what has not been looked at
         self._arrived = 0.0  # when that arrived
 
@@ -68,16 +69,11 @@ class Watcher(Intake):
         if is_chunk or type(item) is not bytes:
             raise MisuseError(f"tee() passes bytes on, and this source gives chunks: {type(item).__name__}")
         with self.lock:
-            self._block = item
+            self.block = item
             if not self.over:
                 self._held = item
                 if self.stopwatch is not None:
                     self._arrived = self._clock()
-
-    def block(self) -> bytes | None:
-        """The block that goes on now, once; None for none."""
-        block, self._block = self._block, None
-        return block
 
     def look(self) -> None:
         """Look at the block that has gone on."""
@@ -85,25 +81,25 @@ class Watcher(Intake):
             held, self._held = self._held, b""
             if held and self.failed is None and not self.over:
                 try:
-                    self._look(held)
+                    if self.stopwatch is None:
+                        self.accumulator.absorb(held)
+                    else:
+                        self._look(held, self.stopwatch)
                 except Exception as error:
                     self.failed = error
 
-    def _look(self, held: bytes) -> None:
+    def _look(self, held: bytes, stopwatch: Stopwatch) -> None:
         accumulator, now = self.accumulator, self._arrived
-        if self.stopwatch is None:
-            accumulator.absorb(held)
-            return
         events = accumulator.feed(held)
-        self.stopwatch.block(now, events, accumulator.progress)
-        if self._watch is None:
+        stopwatch.block(now, events, accumulator.progress)
+        if self.watch is None:
             return
         if accumulator.done:
-            self._watch = None  # all of them are met
-        elif (late := self._watch.late(now)) is not None:
+            self.watch = None  # all of them are met
+        elif (late := self.watch.late(now)) is not None:
             self._passed(late)
         else:
-            self._watch.came(now, data=self._has_data(held, events), output=accumulator.emitted)
+            self.watch.came(now, data=self._has_data(held, events), output=accumulator.emitted)
 
     def ended(self) -> None:
         """The source has no more."""
@@ -227,7 +223,8 @@ class Tee(_TeeFacts):
         watcher.look()
         if not watcher.over:
             self._reader.read_once()
-        if (block := watcher.block()) is not None:
+        block, watcher.block = watcher.block, None
+        if block is not None:
             return block
         self._reader.close_source()
         raise watcher.over_with() or StopIteration
@@ -281,7 +278,8 @@ class AsyncTee(_TeeFacts):
         watcher.look()
         if not watcher.over:
             await self._reader.read_once()
-        if (block := watcher.block()) is not None:
+        block, watcher.block = watcher.block, None
+        if block is not None:
             return block
         await self._reader.close_source()
         raise watcher.over_with() or StopAsyncIteration
