@@ -26,7 +26,7 @@ from helpers.loopback_async import Opener, by_aiohttp, by_httpx, by_httpx2, by_o
 from helpers.loopback_sync import CLIENTS, LEAVE_LATE, QUESTION, helper, name_of, openai_client
 from helpers.stepping import cancelled_at
 from helpers.wire import DONE, delta, each_byte, sse
-from streamkit import AsyncBroadcast, AsyncChatStream, Broadcast, ChatStream
+from streamkit import AsyncBroadcast, AsyncChatStream, Broadcast, ChatStream, to_events
 from streamkit._clean.to_events_async import async_to_events
 from streamkit._live.tee import async_tee, tee
 from streamkit.sources import Blocks, blocks
@@ -54,6 +54,8 @@ INTERRUPTED: dict[str, Callable[[Any], tuple[Any, Callable[[], object]]]] = {
     "ChatStream.__exit__": lambda source: ((stream := begun(ChatStream(source))), left_by_error(stream)),
     "Pieces.close": lambda source: ((stream := ChatStream(source)), begun(stream.text()).close),
     "tee.close": lambda source: ((watched := begun(tee(source))), watched.close),
+    "Written.close": lambda source: ((written := begun(to_events(source))), written.close),
+    "Blocks.finish": lambda source: ((found := begun(blocks(source))), found.finish),
     "Broadcast.close": lambda source: ((broadcast := Broadcast(source)), broadcast.close),
     "Blocks.close": lambda source: ((found := begun(blocks(source))), found.close),
     "ChatStream reads the end": lambda source: ((stream := ended(ChatStream(source))), lambda: next(stream, None)),
@@ -223,6 +225,7 @@ READERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "ChatStream.text": (ChatStream, lambda stream: list(stream.text())),
     "ChatStream.until_done": (ChatStream, lambda stream: stream.until_done()),
     "tee": (tee, list),
+    "to_events": (to_events, list),
     "Broadcast": (Broadcast, lambda broadcast: broadcast.run()),
 }
 each_reader = pytest.mark.parametrize("make, step", READERS.values(), ids=list(READERS))

@@ -109,6 +109,13 @@ class Writing(Intake, Generic[Made]):
         self.error = self.accumulator.fail(self.watch.error(name), f"deadline_{name}").error
         self._end()
 
+    def first(self) -> Made | None:
+        """Take the first piece, None for none: another thread may leave, and clear them, at any moment."""
+        try:
+            return self.made.popleft() if self.made else None
+        except IndexError:
+            return None
+
     def _waiting(self) -> bool:
         return bool(self.made)
 
@@ -210,14 +217,13 @@ class Written(_WrittenFacts[Made]):
                 return one
             self._all_given = True
             raise StopIteration
-        made = self._intake.made
-        while not made:
+        while (made := self._intake.first()) is None:
             if self._intake.over:
                 self._reader.finish()
                 self._all_given = self._intake.whole
                 raise self._intake.fault() or StopIteration
             self._reader.read_once()
-        return made.popleft()
+        return made
 
     def __enter__(self) -> Self:
         return self
@@ -253,14 +259,13 @@ class AsyncWritten(_WrittenFacts[Made]):
                 return one
             self._all_given = True
             raise StopAsyncIteration
-        made = self._intake.made
-        while not made:
+        while (made := self._intake.first()) is None:
             if self._intake.over:
                 await self._reader.finish()
                 self._all_given = self._intake.whole
                 raise self._intake.fault() or StopAsyncIteration
             await self._reader.read_once()
-        return made.popleft()
+        return made
 
     async def __aenter__(self) -> Self:
         return self

@@ -66,7 +66,7 @@ class Intake:
         self.status = status
         self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now) if timed else None
         self.source_error: BaseException | None = None
-        self.error: StreamError | None = None  # what the reader has still to be told by an exception
+        self.error: StreamError | None = None  # what is still to be raised for the reader
         self.over = False  # nothing more will be fed
         self.lock = RLock()
         self._said = False  # whether the sender said the end; else the source has ended by itself, or is to be left

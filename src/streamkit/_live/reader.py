@@ -1,7 +1,7 @@
 """Read a source once: its end, its exceptions, its deadlines, misuse, draining and closing, in one place for sync and one for
-async. What a read came to is told to an `Intake`.
+async. What a read came to is for an `Intake` to judge.
 
-Rule 1  One reader at a time; the one that comes second gets the `MisuseError`.
+Rule 1  One reader at a time; the second one gets the `MisuseError`.
 Rule 2  Where a read raises what the stream is not ended by (misuse, `strict=True`, KeyboardInterrupt, being cancelled), the
         reader has left: the source is closed, and the stream has ended as cancelled. A reader that passes bytes on may try
         again after it was cancelled (`Intake.leaves_when_interrupted`).
@@ -55,7 +55,7 @@ class Reader(_Reading):
         self.blocks = blocks
 
     def read_once(self) -> None:
-        """Read once, and let the intake know what came of it."""
+        """Read once, and report to the intake."""
         if self._reading:
             raise MisuseError(f"another thread is reading this {self._what}: one at a time, and share what it gives")
         intake = self._intake
@@ -120,7 +120,7 @@ class AsyncReader(_Reading):
         self.blocks = blocks
 
     async def read_once(self) -> None:
-        """Read once, and let the intake know what came of it."""
+        """Read once, and report to the intake."""
         if self._reading:
             raise MisuseError(f"another task is reading this {self._what}: one at a time, and share what it gives")
         intake = self._intake

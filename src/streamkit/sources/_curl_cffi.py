@@ -4,7 +4,7 @@ libcurl unpacks bodies itself, and does not report that one ends before its trai
 The queue has no bound: of a sender that is faster than its reader everything waits in memory.
 
 Closing: its own `close` waits for the transfer, which ends when the sender next says something or the client's timeout
-passes; its own `aclose` waits for the end of the body. Here the transfer is told to end, and nobody waits for a silent
+passes; its own `aclose` waits for the end of the body. Here the transfer is stopped, and nobody waits for a silent
 sender: sync, the response is closed when its thread is done, and the sender sees it when it next says something; async, its
 task is cancelled.
 Draining: sync, a connection carries one response and is closed with it, so nothing is drained. Async it is used again.
