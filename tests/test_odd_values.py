@@ -429,7 +429,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 }
 """Of each class whose methods take something, one to call them on."""
 
-OF_NO_CALLER = frozenset({"AsyncSubscription", "AsyncRecording", "AsyncWritten", "Recording", "Replay", "Subscription"})
+OF_NO_CALLER = frozenset(
+    {"AsyncSubscription", "AsyncRecording", "AsyncWritten", "Recording", "Replay", "Subscription", "Written"}
+)
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
 OPTIONS = {f"Unpack[{one.__name__}]": tuple(one.__annotations__) for one in (Options, WriteOptions, EventOptions)}
