@@ -14,6 +14,7 @@ from helpers.corpus import SHARED, TRACES, Recorded, each, shared
 from helpers.strategies import examples
 from helpers.wire import DONE, choice, chunk, delta, sse
 from streamkit import Accumulator
+from streamkit._fast import learning
 from streamkit._fast.lane import Lane
 from streamkit._fold.assembler import Assembler
 from streamkit.events import End, ErrorSeen
@@ -435,7 +436,62 @@ def test_padding_of_any_length_does_not_leave_the_fast_lane(monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
 def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    assert 98 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
+    # Blocks that hold few events wait for the ninth: before that no template can pay.
+    assert 86 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
+
+
+@pytest.mark.parametrize("size", [1, 300, 1 << 20])
+def test_a_short_stream_never_takes_the_fast_lane(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(Lane, "__init__", lambda *_: pytest.fail("has a fast lane"))
+    assert 0 == lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(7))) + DONE, size)
+
+
+def test_a_stream_waits_for_its_ninth_event_where_each_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [sse(delta(f'{{"content":"{i}"}}')) for i in range(30)]
+    assert 30 - 9 == lanes_taken(monkeypatch, b"".join(events), len(events[0]))
+
+
+@pytest.mark.parametrize("count", [12, 33, 150])
+def test_a_template_of_one_choice_serves_the_others(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    found = []
+    search = learning.find_slots
+    monkeypatch.setattr(learning, "find_slots", lambda *arguments: found.append(1) or search(*arguments))
+    pieces = [delta(f'{{"content":"{i}"}}', index=i % count) for i in range(40 * count)]
+    assert_same_either_way(sse(*pieces), [])
+    assert 1 <= len(found) <= 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(delta('{"content":"b"}', index=1, more='"x":{"index":1}'), id="another field named so"),
+        pytest.param(delta('{"content":"b"}', index=1).replace('"index":1', '"index":1.0'), id="a fraction"),
+        pytest.param(delta('{"content":"b"}', index=1).replace('"index":1', '"index":"1"'), id="a string"),
+        pytest.param(delta('{"content":"b"}', index=1).replace('"index":1', '"index":01'), id="a leading zero"),
+        pytest.param(delta('{"content":"b"}').replace('"index":0,', ""), id="none"),
+        pytest.param(delta('{"content":"b","index":1}'), id="one in the delta"),
+    ],
+)
+def test_what_only_looks_like_an_index_is_the_same_either_way(other: str) -> None:
+    one = delta('{"content":"a"}')
+    for pieces in ([one, other], [other, one], [one, delta('{"content":"c"}', index=1), other, other]):
+        assert_same_either_way(sse(*(pieces * 30)), [])
+
+
+def test_calls_of_several_choices_are_the_same_either_way() -> None:
+    def fragment(choice_at: int, call: int, text: str) -> str:
+        return delta(f'{{"tool_calls":[{{"index":{call},"function":{{"arguments":"{text}"}}}}]}}', index=choice_at)
+
+    def named(choice_at: int, call: int) -> str:
+        said = f'{{"index":{call},"id":"c{choice_at}{call}","function":{{"name":"f"}}}}'
+        return delta(f'{{"tool_calls":[{said}]}}', index=choice_at)
+
+    places = [(choice_at, call) for choice_at in range(3) for call in range(4)]
+    stream = sse(
+        *(named(*place) for place in places), *(fragment(*place, str(i)) for i in range(30) for place in places)
+    )
+    assert_same_either_way(stream, [])
+    assert_same_either_way(stream, some_cuts(stream, 1, 60))
 
 
 def test_rules_of_the_callers_own_never_take_the_fast_lane(monkeypatch: pytest.MonkeyPatch) -> None:
