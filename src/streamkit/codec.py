@@ -45,7 +45,23 @@ converter = cattrs.Converter()
 
 _hooks: dict[Any, Hook] = {}
 _tolerant_hooks: dict[Any, Hook] = {}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _kept_encoder() -> Callable[[Any], str]:
+    """The encoder, made once: `JSONEncoder.encode` makes the one in C anew at each call, which takes longer than a short
+    response. Without one in C, or with another signature than CPython's, `encode` itself."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        pieces = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+        if "".join(pieces([{"a": "é"}], 0)) == '[{"a":"é"}]':
+            return lambda value: "".join(pieces(value, 0))
+    except TypeError:
+        pass
+    return _encoder.encode
+
+
+_encode = _kept_encoder()
 
 
 @overload
@@ -94,7 +110,11 @@ def dumps(obj: Any) -> bytes:
     What JSON cannot say is written so that it stays valid: a number that is not finite as null; half
     a surrogate pair as U+FFFD. ValidationError for anything else that is no JSON.
     """
-    value = unstructure(obj)
+    return encoded(unstructure(obj))
+
+
+def encoded(value: Any) -> bytes:
+    """A JSON value as `dumps` writes it."""
     try:
         try:
             text = _encode(value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers.corpus import SHARED, TRACES, Recorded, each, shared
 from helpers.strategies import examples
 from helpers.wire import DONE, choice, chunk, delta, sse
-from streamkit import Accumulator
+from streamkit import Accumulator, Limits, dumps
 from streamkit._fast import learning
 from streamkit._fast.lane import Lane
 from streamkit._fold.assembler import Assembler
@@ -33,6 +33,7 @@ def everything(stream: bytes, cuts: list[int], **options: Any) -> tuple[Any, ...
         [accumulator.explain(one.index, i) for i in range(len(one.message.tool_calls or []))]
         for one in (response.choices if response else [])
     ]
+    assert (None if response is None else dumps(response)) == accumulator.dumps()
     # Errors are equal only to themselves.
     told = [(type(one).__name__, one.sequence) if isinstance(one, (ErrorSeen, End)) else one for one in told]
     error = outcome.error and (type(outcome.error), str(outcome.error), outcome.error.event, outcome.error.partial)
@@ -387,7 +388,7 @@ def test_events_with_several_holes_take_the_fast_lane(monkeypatch: pytest.Monkey
     assert 95 <= lanes_taken(monkeypatch, sse(*documents))
 
 
-def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20) -> int:
+def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20, **options: Any) -> int:
     """How many events of a stream took the fast lane, in blocks of `size` bytes."""
     slow = 0
     event = Assembler.event
@@ -398,7 +399,7 @@ def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 <<
         event(self, *arguments)
 
     monkeypatch.setattr(Assembler, "event", counting)
-    accumulator = Accumulator()
+    accumulator = Accumulator(**options)
     for start in range(0, len(stream), size):
         accumulator.feed(stream[start : start + size])
     monkeypatch.undo()
@@ -503,3 +504,32 @@ def test_rules_of_the_callers_own_never_take_the_fast_lane(monkeypatch: pytest.M
     response = accumulator.snapshot()
     assert response is not None
     assert "0123456789" == response.choices[0].message.content
+
+
+def test_a_block_above_the_limit_of_an_event_takes_the_fast_lane_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [sse(delta(f'{{"content":"{i}"}}')) for i in range(6000)]
+    stream = b"".join(pieces)
+    limits = Limits(max_event_bytes=300_000)
+    assert len(stream) > 2 * limits.max_event_bytes
+    assert 5900 <= lanes_taken(monkeypatch, stream, len(stream), limits=limits)
+    accumulator = Accumulator(limits=limits)
+    accumulator.absorb(stream)
+    assert (1, 6000, len(stream)) == (
+        accumulator.statistics().blocks,
+        accumulator.statistics().events,
+        accumulator.statistics().bytes,
+    )
+
+
+@pytest.mark.parametrize("size", [299_000, 300_001, 700_000])
+def test_an_event_over_the_limit_is_found_in_a_block_above_it(size: int) -> None:
+    large = sse(delta(json.dumps({"content": "x" * size})))
+    before = sse(*(delta(f'{{"content":"{i}"}}') for i in range(5000)))
+    limits = Limits(max_event_bytes=300_000)
+    found = everything(before + large + before, [], limits=limits)
+    assert ("complete" if size < 300_000 else "failed") == ("failed" if found[2].reason == "limit" else "complete")
+    slices = everything(
+        before + large + before, list(range(50_000, len(before + large + before), 50_000)), limits=limits
+    )
+    assert found[:2] == slices[:2]
+    assert found[2:5] == slices[2:5]

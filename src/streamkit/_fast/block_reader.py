@@ -35,6 +35,9 @@ Out = list[ev.Event] | None
 
 _LATE, _MANY_EVENTS = 8, 28  # events; over recorded streams of 6 to 200 events other numbers lose more than they gain
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane sleeps
+_PIECE = (
+    262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
+)
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
 _LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -147,6 +150,8 @@ class BlockReader:
 
     def read(self, block: bytes, out: Out) -> SenderError | None:
         """Read the next block; return what strict=True has to raise when all of it is read."""
+        if len(block) > self._event_limit >= _PIECE:
+            return self._read_pieces(block, out)
         lane = self.lane
         if lane is not None:
             self.settle()
@@ -186,6 +191,15 @@ class BlockReader:
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._size, self._event_limit))
+        return raised
+
+    def _read_pieces(self, block: bytes, out: Out) -> SenderError | None:
+        """Read a block that may hold an event over the limit piece by piece, so that only such an event leaves the lane."""
+        blocks, raised = self.blocks, None
+        for start in range(0, len(block), _PIECE):
+            raised = self.read(block[start : start + _PIECE], out) or raised
+        self.settle()
+        self._blocks = blocks + 1
         return raised
 
     def _pays(self, block: bytes) -> bool:
