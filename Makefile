@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 BIN := $(VENV)/bin
 
-# More arguments for pytest: make test ARGS="-k sse"
+# More arguments for pytest: make test ARGS="-k sse". They stand last, so that "-n 0" runs the tests in this process.
 ARGS ?=
+# The tests run in one process for each core, at most eight; one that has nothing left takes over tests of another.
+SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
 # How many generated examples: quick (a third) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
 TIER ?= quick
 # Rows of the test matrix: make test-matrix ROWS="bounds sdist"; all by default (.ci/matrix says which there are).
@@ -51,7 +53,7 @@ demo: $(VENV)/.has-streamkit
 	$(BIN)/streamkit assemble $(DEMO)
 
 test: $(VENV)/.has-test $(VENV)/.has-$(CLIENTS)
-	STREAMKIT_EXAMPLES=$${STREAMKIT_EXAMPLES-$(if $(filter whole,$(TIER)),1)} $(BIN)/python -m pytest $(ARGS)
+	STREAMKIT_EXAMPLES=$${STREAMKIT_EXAMPLES-$(if $(filter whole,$(TIER)),1)} $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all:
 	@$(MAKE) --no-print-directory test TIER=whole

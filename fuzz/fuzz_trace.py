@@ -46,3 +46,11 @@ def seeds() -> Iterator[bytes]:
     head = b'{"format":"streamkit-trace","version":1,"sender":"s","case":"c"%b}\n'
     yield head % b',"x":[1],"headers":[["a","b"]],"status":200,"timed":false,"request":{"a":null}'
     yield head % b"" + b'{"t":0,"base64":"/w=="}\n{"t":1e3,"text":"\\ud83d\\ude00"}\r\n'
+    head = b'{"format":"streamkit-trace","version":2%b}\n'
+    yield (
+        head % b',"request_base64":"/w==","observed":"none"' + b'{"t":1,"status":200,"headers":[["a","b"]]}\n{"t":2,"te'
+    )
+    yield (
+        head % b',"request_text":"a"'
+        + b'# x\n{"mark":1}\n{"t":0,"text":""}\n{"t":1,"end":"eof","error":"e","provenance":"p"}\n'
+    )

@@ -200,13 +200,16 @@ def test_what_a_response_must_have_it_must_have_tolerantly_too(missing: str) -> 
         structure(body, CreateChatCompletionResponse, tolerant=True)
 
 
-def test_a_type_that_is_not_of_the_format_cannot_be_read_tolerantly() -> None:
+def test_a_class_of_the_callers_may_hold_what_is_read_tolerantly() -> None:
     @attrs.frozen
     class Holder:
         usage: CompletionUsage
 
-    with pytest.raises(MisuseError, match=r"tolerant=True takes a type of streamkit\.types"):
-        structure({"usage": {}}, Holder, tolerant=True)
+    assert Holder(CompletionUsage(5, None, None)) == structure({"usage": {"prompt_tokens": 5}}, Holder, tolerant=True)
+    with pytest.raises(ValidationError):
+        structure({"usage": {"prompt_tokens": 5}}, Holder)
+    with pytest.raises(MisuseError, match="take a type to make, not 5"):
+        structure({}, 5, tolerant=True)
 
 
 def test_two_responses_that_are_written_alike_are_equal_and_others_are_not() -> None:

@@ -140,7 +140,7 @@ def test_a_block_fed_from_deep_down_is_folded_or_refused_whole(name: str) -> Non
 def test_bytes_fed_from_deep_down_are_read_or_refused_or_end_the_stream_as_a_limit(name: str) -> None:
     blocks = each_byte(b"".join(STREAMS[name]))
     expected, most = read(blocks, None), deepest()
-    for room in range(0, 48, 4):
+    for room in some(range(0, 48, 4)):
         found = read(blocks, most - room)
         assert expected == found or ("failed", "limit") == found[3], f"{room} frames are left"
 

@@ -358,8 +358,8 @@ SIGNED = '{"google":{"thought_signature":"c2ln+/=="}}'
 
 
 def sent_back(reading: Reading) -> Any:
-    """The assistant message of the next turn, as JSON."""
-    request = reading.accumulator.snapshot().choices[0].message.to_request()
+    """The assistant message of the next turn, as JSON, with calls whose arguments are no document (`{}{}`) as well."""
+    request = reading.accumulator.snapshot().choices[0].message.to_request(incomplete_calls="as_sent")
     assert isinstance(request, ChatCompletionRequestAssistantMessage)
     return unstructure(request)
 

@@ -42,6 +42,7 @@ from streamkit.trace import Block, Trace, write_trace
 
 HERE = Path(__file__).resolve().parent
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"  # also the name it is served under: else answers bear the file's whole path
+PATH = "/v1/chat/completions"
 START_TIMEOUT = 120.0
 READ_TIMEOUT = 300.0
 
@@ -299,8 +300,10 @@ def running(setup: Setup) -> Iterator[tuple[BaseProcess, str]]:
 class Reply:
     status: int
     headers: tuple[tuple[str, str], ...]
+    head_time: float
     blocks: tuple[Block, ...]
     end: str
+    end_time: float
 
     @property
     def body(self) -> bytes:
@@ -314,8 +317,9 @@ def post(address: str, request: dict[str, Any], process: BaseProcess, kill_after
     try:
         connection.connect()
         sent = time.monotonic()  # before, not after: a server on the same machine may answer while request() returns
-        connection.request("POST", "/v1/chat/completions", json.dumps(request), {"Content-Type": "application/json"})
+        connection.request("POST", PATH, json.dumps(request), {"Content-Type": "application/json"})
         response = connection.getresponse()
+        head_time = round(time.monotonic() - sent, 6)
         headers = tuple((name, value) for name, value in response.getheaders() if name.lower() != "date")
         try:
             while block := response.read1(1 << 16):
@@ -330,7 +334,7 @@ def post(address: str, request: dict[str, Any], process: BaseProcess, kill_after
             end = "reset"
         except TimeoutError:
             end = "timeout"
-        return Reply(response.status, headers, tuple(blocks), end)
+        return Reply(response.status, headers, head_time, tuple(blocks), end, round(time.monotonic() - sent, 6))
     finally:
         connection.close()
 
@@ -394,11 +398,16 @@ def record(name: str, case: Case, folder: Path, process: BaseProcess, address: s
         recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
         provenance="recorded",
         notes=str(case.setup),
+        observed="reader",
+        method="POST",
+        path=PATH,
         request=request,
         status=reply.status,
         headers=reply.headers,
-        end=reply.end,
+        head_time=reply.head_time,
         blocks=reply.blocks,
+        end=reply.end,
+        end_time=reply.end_time,
     )
     write_trace(trace, folder / f"{name}.trace.jsonl")
     good, found = True, []

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_type
 
 import streamkit
+from streamkit.codec import register_extra, tolerant_converter
 from streamkit.types import (
     AsyncChatCompletionResponseStream,
     ChatChoice,
@@ -96,3 +97,10 @@ def legacy(prompt: Prompt, stop: Stop) -> int:
     if isinstance(prompt, str):
         return len(prompt)
     return len(prompt) + len(stop)
+
+
+def with_a_class_for_a_field(source: bytes) -> CreateChatCompletionResponse:
+    converter = tolerant_converter.copy()
+    register_extra(converter, CreateChatCompletionResponse, "search_results", list[ChatChoice])
+    streamkit.Accumulator(converter=converter)
+    return streamkit.reassemble(source, converter=converter)

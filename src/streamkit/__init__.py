@@ -30,6 +30,7 @@ from .rules import RULES, Rule
 
 if TYPE_CHECKING:
     from ._check.report import Report, check_stream
+    from ._clean.clean import Clean
     from ._clean.cleaner import Cleaner
     from ._clean.to_events import to_chunks, to_events
     from ._clean.to_events_async import AsyncWritten, async_to_chunks, async_to_events
@@ -41,31 +42,44 @@ if TYPE_CHECKING:
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
+    from ._recording.faults import FAULTS, Fault
+    from ._recording.replay import Replay, replay
+    from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
+    from ._recording.schedule import Pace, pace
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
+    from .ended import Ended
 
 __all__ = (
     "CODES",
+    "FAULTS",
     "RULES",
     "Accumulator",
     "Anomaly",
     "AsyncBroadcast",
     "AsyncChatStream",
+    "AsyncReplayTransport",
     "AsyncSubscription",
     "AsyncTee",
     "AsyncWritten",
     "Broadcast",
     "ChatStream",
+    "Clean",
     "Cleaner",
     "DeadlineError",
     "Deadlines",
     "Dialect",
+    "Ended",
+    "Fault",
     "FormatError",
     "LimitError",
     "Limits",
     "MisuseError",
     "Outcome",
+    "Pace",
     "RemoteError",
+    "Replay",
+    "ReplayTransport",
     "Report",
     "Rule",
     "SenderError",
@@ -87,7 +101,9 @@ __all__ = (
     "errors",
     "events",
     "loads",
+    "pace",
     "reassemble",
+    "replay",
     "sse",
     "structure",
     "tee",
@@ -99,28 +115,38 @@ __all__ = (
 
 # Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
 _LATER = {
-    "__version__": "_version",
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
+    "AsyncReplayTransport": "_recording.replay_transport",
     "AsyncSubscription": "_live.broadcast_async",
     "AsyncTee": "_live.tee",
     "AsyncWritten": "_clean.to_events_async",
     "Broadcast": "_live.broadcast",
     "ChatStream": "_live.stream",
+    "Clean": "_clean.clean",
     "Cleaner": "_clean.cleaner",
     "Deadlines": "_live.deadlines",
+    "Ended": "ended",
+    "FAULTS": "_recording.faults",
+    "Fault": "_recording.faults",
+    "Pace": "_recording.schedule",
+    "Replay": "_recording.replay",
+    "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "__version__": "_version",
     "async_tee": "_live.tee",
     "async_to_chunks": "_clean.to_events_async",
     "async_to_events": "_clean.to_events_async",
     "check_stream": "_check.report",
     "dumps": "codec",
     "loads": "codec",
+    "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
+    "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",
     "to_chunks": "_clean.to_events",

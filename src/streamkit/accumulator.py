@@ -15,7 +15,7 @@ before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import attrs
 
@@ -27,7 +27,6 @@ from ._field_docs import show_fields
 from ._fold.assembler import Assembler
 from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
-from .codec import encoded
 from .dialect import DEFAULT_DIALECT, Dialect
 from .errors import (
     FormatError,
@@ -45,7 +44,11 @@ from .outcome import REASONS, Outcome
 from .rules import RULES, Rule, check_rules
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from .types._encoding import encoded
 from .types._unstructuring import written, written_object
+
+if TYPE_CHECKING:
+    import cattrs
 
 __all__ = ("Accumulator", "Options", "Statistics")
 
@@ -65,6 +68,7 @@ class Options(TypedDict, total=False):
     rules: Mapping[str, Rule]
     dialect: Dialect
     fast: bool
+    converter: cattrs.Converter | None
 
 
 @attrs.frozen
@@ -98,6 +102,10 @@ class Accumulator:
     `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
     `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
     and nothing else; with rules or a dialect of your own they never do.
+    `converter`: a copy of `codec.tolerant_converter` with hooks of yours, which may for one make an unknown field an object
+    of a class of yours (`codec.register_extra`). Hooks for the classes of a response are called with each that is read here
+    and cost no chunk anything; those for the classes of a chunk are called with each chunk, before it is folded, and keep
+    events out of the fast lane. Should one raise, the call that brought the chunk raises a `MisuseError` from that.
 
     One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
     or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
@@ -115,11 +123,17 @@ class Accumulator:
         rules: Mapping[str, Rule] = RULES,
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
+        converter: cattrs.Converter | None = None,
     ) -> None:
         check_bool("strict=", strict)
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        if converter is not None:
+            from .codec import refiners  # most callers need no cattrs
+
+            assembler.refine_chunk, assembler.refine_response = refiners(converter)
+            fast = fast and assembler.refine_chunk is None
         self._reducer = assembler.reducer
         self._reader = BlockReader(
             assembler, limits, fast=fast and rules is RULES and (dialect is DEFAULT_DIALECT or not dialect)
@@ -191,8 +205,8 @@ class Accumulator:
             )
         self._reader.no_bytes()
         self._guard(self._assembler.add, value, out)
-        if self._assembler.tap_error is not None:
-            self._raise_from_tap(self._assembler.tap_error)
+        if self._assembler.caller_error is not None:
+            self._raise_from_caller(*self._assembler.caller_error)
         return out
 
     @guarded
@@ -206,7 +220,6 @@ class Accumulator:
             return self._assembler.outcome
         out: list[ev.Event] = []
         self._enter(out)
-        self._reader.pause()
         try:
             self._guard(self._reader.close, out)
         finally:  # also where strict=True raises: the outcome says so, and closing again returns it
@@ -215,6 +228,8 @@ class Accumulator:
                 self._closed = True
                 self._ended_with(out)
         assert self._assembler.outcome is not None
+        if self._assembler.caller_error is not None:  # in an event that ended with the bytes
+            self._raise_from_caller(*self._assembler.caller_error)
         return self._assembler.outcome
 
     @guarded
@@ -260,7 +275,7 @@ class Accumulator:
     def _stop(self, step: Callable[..., None], *arguments: Any) -> Outcome:
         out: list[ev.Event] = []
         self._enter(out)
-        self._reader.pause()
+        self._reader.stop()
         step(*arguments, out)
         self._closed = True
         return self._ended_with(out)
@@ -293,20 +308,29 @@ class Accumulator:
         All of it is frozen: `attrs.evolve` makes a changed copy. Entries of log probabilities are shared between snapshots.
         """
         response: CreateChatCompletionResponse | None = self._reducer.snapshot()
-        return response
+        if self._assembler.refine_response is None:
+            return response
+        try:
+            return self._assembler.refined(response)
+        except RecursionError:
+            raise
+        except Exception as error:
+            raise self._misuse(f"a hook of the converter raised {type(error).__name__}: {error}") from error
 
     @guarded
     def dumps(self) -> bytes | None:
         """Return the response so far as `streamkit.dumps(self.snapshot())` writes it, in half the time; None before the
         first chunk."""
+        if self._assembler.refine_response is not None:  # which takes and gives objects
+            response = self.snapshot()
+            return None if response is None else encoded(written(response))
         value = self._reducer.snapshot(written_object)
         return None if value is None else encoded(value)
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What the sender did that the format does not say, in order of first sight."""
-        self._reader.settle()
-        return self._assembler.anomalies.all()
+        return self._reader.known.anomalies.all()
 
     @property
     def usage_source(self) -> dict[str, tuple[str, int]]:
@@ -334,28 +358,26 @@ class Accumulator:
     @property
     def progress(self) -> tuple[int, int]:
         """Server-sent events and chunks so far; `statistics` says more and costs more."""
-        self._reader.settle()
-        return self._assembler.events, self._reducer.chunks
+        return self._reader.counts
 
     def statistics(self) -> Statistics:
         """What went through, in numbers."""
-        self._reader.settle()
+        known = self._reader.known
         return Statistics(
             bytes=self._reader.size,
             blocks=self._reader.blocks,
-            events=self._assembler.events,
+            events=known.events,
             comments=self._reader.comments,
-            chunks=self._reducer.chunks,
-            unknown_fields=dict(self._assembler.context.unknown),
-            models=tuple(self._reducer.models),
+            chunks=known.reducer.chunks,
+            unknown_fields=dict(known.context.unknown),
+            models=tuple(known.reducer.models),
         )
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
-        self._reader.settle()
         try:
             if whole(choice, 0) and whole(call, 0):
-                return self._reducer.explain(choice, call)
+                return self._reader.known.reducer.explain(choice, call)
         except LookupError:
             pass
         text = f"explain() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
@@ -366,7 +388,6 @@ class Accumulator:
     def _enter(self, out: Out) -> None:
         """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
         require_room()
-        self._reader.settle()
         if self._overran:
             self._overrun(out)
 
@@ -398,8 +419,8 @@ class Accumulator:
             if (raised := reader.read(block, out)) is not None:
                 self._ended_with(out)  # as raising returns nothing
                 raise raised
-            if self._assembler.tap_error is not None:
-                self._raise_from_tap(self._assembler.tap_error)
+            if self._assembler.caller_error is not None:
+                self._raise_from_caller(*self._assembler.caller_error)
         except RecursionError:  # here no more can be done than to remember it
             self._overran = True
             reader.abandon()
@@ -420,9 +441,9 @@ class Accumulator:
             self._overran = True
             raise
 
-    def _raise_from_tap(self, error: Exception) -> None:
-        self._assembler.tap_error = None
-        raise self._misuse(f"the function given to tap() raised {type(error).__name__}: {error}") from error
+    def _raise_from_caller(self, function: str, error: Exception) -> None:
+        self._assembler.caller_error = None
+        raise self._misuse(f"{function} raised {type(error).__name__}: {error}") from error
 
     def _check_open(self, verb: str) -> None:
         if self._closed:
@@ -450,7 +471,7 @@ class Accumulator:
             ) from None
 
     def _misuse(self, message: str) -> MisuseError:
-        return MisuseError(message, partial=self.snapshot(), emitted=self.emitted)
+        return MisuseError(message, partial=self._assembler.partial(), emitted=self.emitted)
 
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:
@@ -481,14 +502,12 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
     `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
     """
-    assembler = getattr(accumulator, "_assembler", None)
-    if accumulator is None or assembler is None:
+    reader = getattr(accumulator, "_reader", None)
+    if accumulator is None or reader is None:
         return f"<{type(owner).__name__} not ready>"
-    lane = getattr(getattr(accumulator, "_reader", None), "lane", None)
-    unsettled = 0 if lane is None else lane.unsettled
-    outcome = assembler.outcome
+    (events, chunks), outcome = reader.counts, accumulator.outcome
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
-    facts = {"events": assembler.events + unsettled, "chunks": assembler.reducer.chunks + unsettled, **facts}
+    facts = {"events": events, "chunks": chunks, **facts}
     return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
 
 

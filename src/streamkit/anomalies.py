@@ -94,7 +94,11 @@ CODES: dict[str, tuple[Severity, str, str]] = {
     "missing_done": ("note", "The stream has finish reasons but no `[DONE]`.", "It counts as complete."),
     "missing_finish": ("note", "`[DONE]` came before every choice had a finish reason.", "It counts as complete."),
     "full_body": ("repaired", "A full response came where a stream was asked for.", "It was read as the response."),
-    "non_finite_number": ("repaired", "A number is NaN or infinite, which JSON cannot say.", "It became a float."),
+    "non_finite_number": (
+        "repaired",
+        "A number is NaN or infinite, which JSON cannot say, or has more digits than Python reads (4,300).",
+        "It became a float.",
+    ),
     "lone_surrogate": ("repaired", "Half a surrogate pair never met its other half.", "It became U+FFFD."),
     # --- the chunk
     "choices_missing": ("note", "A chunk has no `choices`, or null.", "It was read as an empty list."),

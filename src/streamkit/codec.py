@@ -2,8 +2,9 @@
 With `tolerant=True` what an accumulator gave, and `dumps` wrote, is read back equal to it (`types/_structuring.py`, rule 9).
 
 In: bytes, text, or a decoded value, and a type. Out: the object; ValidationError with every problem and its JSON path.
-Back: new plain values, or compact JSON. Everything goes through one cattrs converter, `converter`, with hooks for the
-types of `streamkit.types`; whatever cattrs can handle (lists, dataclasses, classes of the caller's) may hold them.
+Back: new plain values, or compact JSON. Everything goes through two cattrs converters with hooks for the types of
+`streamkit.types`, `converter` and `tolerant_converter`; whatever cattrs can handle (lists, dataclasses, classes of the
+caller's) may hold them. Copy one to register hooks; an accumulator takes such a copy of the tolerant one.
 Cost: linear; a chunk about 5 µs beyond the JSON, either way.
 
 Departures from the seed, all on purpose:
@@ -17,51 +18,59 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NoReturn, TypeAlias, TypeVar, overload
+from weakref import WeakKeyDictionary, WeakSet
 
 import attrs
 import cattrs
 import jiter
 
 from ._arguments import check_bool, readable
+from ._decode.chunk_reader import read_choice, read_chunk, read_delta, read_fragment, read_function
+from ._decode.tolerant_json import scrub
 from ._stack import guarded, has_room, require_room
+from .anomalies import ignore
 from .errors import MisuseError, Problem, ValidationError, excerpt, shown
+from .types import (
+    ChatChoiceStream,
+    ChatCompletionMessageToolCallChunk,
+    ChatCompletionStreamResponseDelta,
+    CreateChatCompletionResponse,
+    CreateChatCompletionStreamResponse,
+    FunctionCallStream,
+)
 from .types._base import Wire
-from .types._mismatch import Mismatch
-from .types._structuring import STRICT, TOLERANT, Way, marked, shape_of
+from .types._encoding import encoded
+from .types._mismatch import Mismatch, wrong
+from .types._refining import Hook, Refine, refiner
+from .types._structuring import SENDERS, STRICT, TOLERANT, Way, marked, shape_of
 from .types._unstructuring import written
 
-__all__ = ("converter", "dumps", "loads", "structure", "unstructure")
+__all__ = ("converter", "dumps", "loads", "register_extra", "structure", "tolerant_converter", "unstructure")
 
 T = TypeVar("T")
-Hook: TypeAlias = Callable[[Any, Any], Any]
 Document: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any]
 
 converter = cattrs.Converter()
-"""The one door from JSON to types. Hooks of your own can be registered with it."""
+"""The strict door from JSON to types. Hooks of your own can be registered with it, or better with a copy.
+
+A hook for a class of ours is called by itself where that class is the target, and for each object of the class inside
+another, innermost first, with the object that was read; it returns that one, or a copy changed by `attrs.evolve`.
+"""
+
+tolerant_converter = cattrs.Converter()
+"""The tolerant door: reads chunks as an accumulator does, and responses as `structure` does with `tolerant=True`.
+
+Register hooks with a copy (`tolerant_converter.copy()`), and hand it to `Accumulator`, `ChatStream` or `reassemble` as
+`converter=`: hooks for the classes of a chunk are called with each chunk, and what they return is folded, as plain values;
+those for the classes of a response are called with each response that is read. `register_extra` makes the commonest kind,
+a class for a field: name a class of the response for it to arrive there.
+"""
 
 _hooks: dict[Any, Hook] = {}
 _tolerant_hooks: dict[Any, Hook] = {}
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _kept_encoder() -> Callable[[Any], str]:
-    """The encoder, made once: `JSONEncoder.encode` makes the one in C anew at each call, which takes longer than a short
-    response. Without one in C, or with another signature than CPython's, `encode` itself."""
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    try:
-        pieces = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
-        if "".join(pieces([{"a": "é"}], 0)) == '[{"a":"é"}]':
-            return lambda value: "".join(pieces(value, 0))
-    except TypeError:
-        pass
-    return _encoder.encode
-
-
-_encode = _kept_encoder()
 
 
 @overload
@@ -113,23 +122,6 @@ def dumps(obj: Any) -> bytes:
     return encoded(unstructure(obj))
 
 
-def encoded(value: Any) -> bytes:
-    """A JSON value as `dumps` writes it."""
-    try:
-        try:
-            text = _encode(value)
-        except ValueError:
-            text = _encode(_finite(value))
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, RecursionError) and not has_room():
-            raise
-        raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # two halves side by side are one character, any other half is none
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
 @overload
 def structure(value: Any, target: type[T], *, tolerant: bool = False) -> T: ...
 @overload
@@ -140,8 +132,8 @@ def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any:
 
     `target`: a class or union of `streamkit.types`, a list or dict of them, or anything that cattrs can make of them.
     `tolerant`: read what was written of an accumulator's response, with the words and numbers of any sender: the object
-    is equal to that response, except that a number that is not finite became null. It takes types of `streamkit.types`
-    only, and lists, dicts and unions of them.
+    is equal to that response, except that a number that is not finite became null. A chunk is read as an accumulator
+    reads it: any object is one.
     ValidationError lists every problem, up to 100, with its path. Free JSON inside (`extra`, schemas) is not copied.
     """
     if tolerant is not False and tolerant is not True:
@@ -150,7 +142,7 @@ def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any:
     try:
         hook = hooks[target]
     except (KeyError, TypeError, ValueError):  # the last: a memoryview that cannot be hashed
-        hook = _tolerant_hook_of(target) if tolerant else _hook_of(target)
+        hook = _hook_of(target, tolerant)
     return hook(value, target)
 
 
@@ -189,40 +181,168 @@ def _is_ours(target: Any) -> bool:
     return True
 
 
-def _our_hook(target: Any, way: Way = STRICT) -> Hook:
+_ways: WeakKeyDictionary[Hook, Way] = WeakKeyDictionary()  # of the hooks made here: all others are a caller's
+_typing: WeakSet[Hook] = WeakSet()  # those that only make objects of extra fields
+
+
+def _our_hook(target: Any, way: Way, owner: cattrs.Converter) -> Hook:
+    """How `owner` reads a type of ours: at once, and then by the caller's hooks for what stands inside."""
     read = shape_of(target, way).read
+    refine: Refine | None = None
+    planned = False  # when first used: a caller may register more before
 
     def hook(value: Any, _: Any) -> Any:
+        nonlocal refine, planned
         try:
-            return read(value)
+            made = read(value)
         except Mismatch as mismatch:
             raise ValidationError(mismatch.problems(), type_name=_name(target)) from None
+        if not planned:
+            refine, planned = _refiner(target, owner, inside=True), True
+        return made if refine is None else refine(made)
 
+    _ways[hook] = way
     return hook
+
+
+def _refiner(
+    target: Any, owner: cattrs.Converter, *, inside: bool, but: Container[Hook] = frozenset()
+) -> Refine | None:
+    """Return what applies the hooks of `owner`, `but` some."""
+
+    def hook_of(cls: type[Wire]) -> Hook | None:
+        hook = owner.get_structure_hook(cls)
+        return None if hook in _ways or hook in but else hook
+
+    return refiner(target, hook_of, inside=inside)
+
+
+def refiners(owner: object) -> tuple[Callable[[Any], tuple[Any, Any]] | None, Refine | None]:
+    """Return what applies the hooks of `owner`, a copy of `tolerant_converter`, to a chunk and to a response.
+
+    Of a chunk it returns two: as the hooks made it, and what is to be folded, by rules that know plain values only: the
+    chunk as it was read, where the hooks only made objects of extra fields, or else what they made, written and read again.
+    """
+    hook = owner.get_structure_hook(_Sentinel) if isinstance(owner, cattrs.Converter) else None
+    if not isinstance(owner, cattrs.Converter) or hook is None or _ways.get(hook) is not TOLERANT:
+        found = "a converter that is no copy of it" if isinstance(owner, cattrs.Converter) else shown(owner)
+        raise MisuseError(
+            "converter= takes streamkit.codec.tolerant_converter, or what its copy() returned with hooks of yours, not"
+            f" {found}"
+        )
+    refine = _refiner(CreateChatCompletionStreamResponse, owner, inside=False)
+
+    changes = refine is not None and _refiner(CreateChatCompletionStreamResponse, owner, inside=False, but=_typing)
+
+    def both(chunk: Any) -> tuple[Any, Any]:
+        assert refine is not None
+        made = refine(chunk)
+        if not changes:
+            return made, chunk
+        return made, structure(unstructure(made), CreateChatCompletionStreamResponse, tolerant=True)
+
+    response = _refiner(CreateChatCompletionResponse, owner, inside=False)
+    return None if refine is None else both, response
+
+
+@attrs.frozen(weakref_slot=False, repr=False)
+class _Sentinel(Wire):
+    """A class that no caller has a hook for: which hook a converter has for it says what that converter is a copy of."""
+
+
+def register_extra(converter: cattrs.Converter, cls: type[Wire], name: str, type_: Any) -> None:
+    """Register that the field `name`, which the format does not know, is a `type_` in the `extra` of each `cls`.
+
+    `converter`: a copy of `tolerant_converter`, or of `converter`. `type_`: whatever that converter can structure, a class
+    of yours by attrs or dataclasses, a list of them. What is absent or null stays so. What does not fit stays as it was
+    where reading is tolerant, and is refused with a ValidationError where it is strict.
+    """
+    if not isinstance(converter, cattrs.Converter) or not (isinstance(cls, type) and issubclass(cls, Wire)):
+        raise MisuseError(
+            "register_extra() takes a cattrs converter and a class of streamkit.types that has `extra`, not"
+            f" {shown(converter)} and {shown(cls)}"
+        )
+    if not isinstance(name, str):
+        raise MisuseError(f"register_extra() takes the name of a field as str, not {shown(name)}")
+    read: Hook = converter.get_structure_hook(cls)
+    strict = _ways.get(converter.get_structure_hook(_Sentinel)) is not TOLERANT
+
+    def hook(value: Any, target: Any) -> Any:
+        made = read(value, target)
+        found = made.extra.get(name)
+        if found is None:
+            return made
+        try:
+            typed = converter.structure(found, type_)
+        except Exception as error:
+            if isinstance(error, RecursionError) and not has_room():
+                raise
+            if strict:
+                problems = tuple(_problems(error, f"$.{name}", _name(type_)))
+                raise ValidationError(problems, type_name=_name(cls)) from error
+            return made
+        return attrs.evolve(made, extra={**made.extra, name: typed})
+
+    if read in _ways or read in _typing:
+        _typing.add(hook)
+    converter.register_structure_hook(cls, hook)
 
 
 def _is_wire(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, Wire)
 
 
-def _read(value: Any, target: Any) -> Any:
-    return _our_hook(target)(value, target)
+def _open(owner: cattrs.Converter, way: Way) -> None:
+    """Register the hooks for the types of ours with `owner`."""
+
+    def make(target: Any, owner: cattrs.BaseConverter) -> Hook:
+        return _our_hook(target, way, owner)  # type: ignore[arg-type]
+
+    scalars: dict[Any, Hook] = {}
+
+    def read(value: Any, target: Any) -> Any:
+        hook = scalars.get(target)
+        if hook is None:
+            hook = scalars[target] = _our_hook(target, way, owner)
+        return hook(value, target)
+
+    owner.register_structure_hook_factory(_is_ours, make)
+    for kind in (StrEnum, str, int, float, bool):  # cattrs looks these up by class before it asks any predicate
+        owner.register_structure_hook(kind, read)
+    owner.register_unstructure_hook_func(_is_wire, written)
 
 
-converter.register_structure_hook_factory(_is_ours, lambda target: _our_hook(target))
-for _type in (StrEnum, str, int, float, bool):  # cattrs looks these up by class before it asks any predicate
-    converter.register_structure_hook(_type, _read)
-converter.register_unstructure_hook_func(_is_wire, written)
+def _sender(cls: type[Wire], read: Callable[[dict[str, Any]], Any]) -> None:
+    """Read `cls` tolerantly by the reader of what senders write, as `Accumulator.add` reads it."""
+
+    def taken(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise wrong(value, cls.__name__)
+        return read(scrub(dict(value)))
+
+    SENDERS[cls] = taken
 
 
-def _hook_of(target: Any) -> Hook:
+_sender(CreateChatCompletionStreamResponse, lambda value: read_chunk(value, ignore))
+_sender(ChatChoiceStream, lambda value: read_choice(value, 0, ignore))
+_sender(ChatCompletionStreamResponseDelta, lambda value: read_delta(value, "$", ignore))
+_sender(ChatCompletionMessageToolCallChunk, lambda value: read_fragment(value, "$", ignore))
+_sender(FunctionCallStream, lambda value: read_function(value, "$", ignore))
+_open(converter, STRICT)
+_open(tolerant_converter, TOLERANT)
+
+
+def _hook_of(target: Any, tolerant: bool) -> Hook:
     if target is None:  # cattrs lets everything through then
         raise MisuseError("loads and structure take a type to make, not None")
     # cattrs takes an object of an attrs class, or of a dataclass, for its class, and fails when it makes one.
     require_room()
     made = attrs.has(type(target)) or dataclasses.is_dataclass(type(target))
+    owner = tolerant_converter if tolerant else converter
     try:
-        hook = None if made else converter.get_structure_hook(target)
+        hook = None if made else owner.get_structure_hook(target)
     except RecursionError:
         raise
     except Exception as error:
@@ -232,18 +352,9 @@ def _hook_of(target: Any) -> Hook:
     if not _is_ours(target):
         hook = _guarded(hook)
     try:
-        _hooks[target] = hook
+        (_tolerant_hooks if tolerant else _hooks)[target] = hook
     except (TypeError, ValueError):
         pass  # not hashable, so looked up each time
-    return hook
-
-
-def _tolerant_hook_of(target: Any) -> Hook:
-    try:
-        hook = _tolerant_hooks[target] = _our_hook(target, TOLERANT)
-    except TypeError:
-        text = "tolerant=True takes a type of streamkit.types, or a list, dict or union of them, not"
-        raise MisuseError(f"{text} {target!r}; read its parts one by one") from None
     return hook
 
 
@@ -291,14 +402,3 @@ def _name(target: Any) -> str:
 def _refuse(data: bytes | str, reason: str, target: Any) -> NoReturn:
     problem = Problem("$", "a JSON document in UTF-8", f"{excerpt(data)!r} ({reason})")
     raise ValidationError((problem,), type_name=_name(target))
-
-
-def _finite(value: Any) -> Any:
-    """The same plain value with null for every number that JSON cannot say."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return value

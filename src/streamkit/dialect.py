@@ -76,17 +76,26 @@ DEFAULT_DIALECT = Dialect()
 
 
 class Interpreter:
-    """Rewrites the chunks of one stream as a `Dialect` says."""
+    """Rewrites the chunks of one stream as a `Dialect` says: each habit that it names has one method, applied in this order."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
         self._so_far: dict[tuple[int, str], SoFar] = {}
         self._tokens: dict[tuple[int, str], list[ChatCompletionTokenLogprob]] = {}
         self._tags: dict[int, _ThinkTags] = {}
+        habits = {
+            "token_index": _without_index,
+            "choice_text": _with_text,
+            "cumulative_logprobs": self._without_known_tokens,
+            "cumulative_text": self._without_known_text,
+            "think_tags": self._without_tags,
+        }
+        self._habits = tuple(habit for name, habit in habits.items() if getattr(dialect, name))
 
     def read(self, chunk: CreateChatCompletionStreamResponse) -> CreateChatCompletionStreamResponse:
         """The chunk as it was meant."""
-        choices = [self._choice(choice) for choice in chunk.choices]
+        choices = chunk.choices
+        for habit in self._habits:
+            choices = [habit(choice) for choice in choices]
         return attrs.evolve(chunk, choices=choices)
 
     def end(self) -> list[ChatChoiceStream]:
@@ -98,47 +107,39 @@ class Interpreter:
                 held.append(ChatChoiceStream(index, _delta(content, reasoning)))
         return held
 
-    def _choice(self, choice: ChatChoiceStream) -> ChatChoiceStream:
-        if self._dialect.token_index:
-            choice = attrs.evolve(choice, index=0)
-        delta = choice.delta
-        text = choice.extra.get("text")
-        if self._dialect.choice_text and isinstance(text, str) and not delta.content:
-            delta = attrs.evolve(delta, content=text)
-            choice = attrs.evolve(choice, extra={name: value for name, value in choice.extra.items() if name != "text"})
+    def _without_known_tokens(self, choice: ChatChoiceStream) -> ChatChoiceStream:
         logprobs = choice.logprobs
-        if self._dialect.cumulative_logprobs and logprobs is not None:
-            choice = attrs.evolve(
-                choice,
-                logprobs=attrs.evolve(
-                    logprobs,
-                    content=self._new_tokens(choice.index, "content", logprobs.content),
-                    refusal=self._new_tokens(choice.index, "refusal", logprobs.refusal),
-                ),
-            )
-        if self._dialect.cumulative_text:
-            content = self._new_text(choice.index, "content", delta.content)
-            function = delta.function_call
-            if function is not None and function.arguments:
-                function = attrs.evolve(
-                    function, arguments=self._new_text(choice.index, "function_call", function.arguments)
-                )
-            extra = {
-                name: self._new_text(choice.index, name, value) if name in _TEXTS else value
-                for name, value in delta.extra.items()
-            }
-            delta = attrs.evolve(delta, content=content, function_call=function, extra=extra)
-        if self._dialect.think_tags and (delta.content or choice.finish_reason is not None):
-            tags = self._tags.setdefault(choice.index, _ThinkTags())
-            content, reasoning = tags.split(delta.content or "")
-            if choice.finish_reason is not None:
-                more = tags.end()
-                content, reasoning = content + more[0], reasoning + more[1]
-            extra = dict(delta.extra)
-            if reasoning and not any(extra.get(name) for name in _TEXTS):
-                extra["reasoning_content"] = reasoning
-            delta = attrs.evolve(delta, content=content if delta.content is not None or content else None, extra=extra)
-        return attrs.evolve(choice, delta=delta)
+        if logprobs is None:
+            return choice
+        content = self._new_tokens(choice.index, "content", logprobs.content)
+        refusal = self._new_tokens(choice.index, "refusal", logprobs.refusal)
+        return attrs.evolve(choice, logprobs=attrs.evolve(logprobs, content=content, refusal=refusal))
+
+    def _without_known_text(self, choice: ChatChoiceStream) -> ChatChoiceStream:
+        delta, index = choice.delta, choice.index
+        function = delta.function_call
+        if function is not None and function.arguments:
+            function = attrs.evolve(function, arguments=self._new_text(index, "function_call", function.arguments))
+        extra = {
+            name: self._new_text(index, name, value) if name in _TEXTS else value for name, value in delta.extra.items()
+        }
+        content = self._new_text(index, "content", delta.content)
+        return attrs.evolve(choice, delta=attrs.evolve(delta, content=content, function_call=function, extra=extra))
+
+    def _without_tags(self, choice: ChatChoiceStream) -> ChatChoiceStream:
+        delta, finished = choice.delta, choice.finish_reason is not None
+        if not (delta.content or finished):
+            return choice
+        tags = self._tags.setdefault(choice.index, _ThinkTags())
+        content, reasoning = tags.split(delta.content or "")
+        if finished:
+            more = tags.end()
+            content, reasoning = content + more[0], reasoning + more[1]
+        extra = dict(delta.extra)
+        if reasoning and not any(extra.get(name) for name in _TEXTS):
+            extra["reasoning_content"] = reasoning
+        text = content if delta.content is not None or content else None
+        return attrs.evolve(choice, delta=attrs.evolve(delta, content=text, extra=extra))
 
     def _new_text(self, index: int, field: str, text: Any) -> Any:
         """What `text` adds to the text so far; all of it where it does not repeat that text."""
@@ -157,6 +158,18 @@ class Interpreter:
             tokens = tokens[len(so_far) :]
         so_far += tokens
         return tokens
+
+
+def _without_index(choice: ChatChoiceStream) -> ChatChoiceStream:
+    return attrs.evolve(choice, index=0)
+
+
+def _with_text(choice: ChatChoiceStream) -> ChatChoiceStream:
+    text = choice.extra.get("text")
+    if not isinstance(text, str) or choice.delta.content:
+        return choice
+    extra = {name: value for name, value in choice.extra.items() if name != "text"}
+    return attrs.evolve(choice, delta=attrs.evolve(choice.delta, content=text), extra=extra)
 
 
 def _delta(content: str, reasoning: str) -> ChatCompletionStreamResponseDelta:
@@ -254,40 +267,57 @@ def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompleti
         chunks = map(_checked, stream)
     else:
         raise MisuseError(f"suggest() takes the bytes of a stream, or its chunks, not {type(stream).__name__}")
-    indices: list[int] = []
-    texts: dict[int, list[str]] = {}
-    aside = 0  # choices with text beside a delta without any
-    old = False  # whether a chunk says that it is of the old completions API
-    tokens: dict[int, list[list[Any]]] = {}
-    arguments = _ArgumentPieces()
-    single = True
+    evidence = _Evidence()
     for chunk in chunks:
-        single = single and len(chunk.choices) <= 1
-        old = old or chunk.object == "text_completion"
+        evidence.add(chunk)
+    return evidence.dialect()
+
+
+class _Evidence:
+    """What the chunks of a recorded stream say of its sender's habits."""
+
+    def __init__(self) -> None:
+        self._indices: list[int] = []
+        self._texts: dict[int, list[str]] = {}
+        self._aside = 0  # choices with text beside a delta without any
+        self._old = False  # whether a chunk says that it is of the old completions API
+        self._tokens: dict[int, list[list[Any]]] = {}
+        self._arguments = _ArgumentPieces()
+        self._single = True  # no chunk has had several choices
+
+    def add(self, chunk: CreateChatCompletionStreamResponse) -> None:
+        self._single = self._single and len(chunk.choices) <= 1
+        self._old = self._old or chunk.object == "text_completion"
         for choice in chunk.choices:
-            indices.append(choice.index)
+            self._indices.append(choice.index)
             if choice.delta.content:
-                texts.setdefault(choice.index, []).append(choice.delta.content)
+                self._texts.setdefault(choice.index, []).append(choice.delta.content)
             elif isinstance(choice.extra.get("text"), str):
-                aside += bool(choice.extra["text"])
-            arguments.add(choice)
+                self._aside += bool(choice.extra["text"])
+            self._arguments.add(choice)
             if choice.logprobs is not None and choice.logprobs.content:
-                tokens.setdefault(choice.index, []).append(choice.logprobs.content)
-    counting = single and len(indices) >= _ENOUGH and _counts(indices)
-    joined = ["".join(piece for pieces in texts.values() for piece in pieces)] if counting else []
-    return Dialect(
-        token_index=counting,
-        cumulative_text=any(_grows(pieces) for pieces in texts.values())
-        or any(_grows_to_a_document(call.pieces) for call in arguments.calls),
-        cumulative_logprobs=any(_repeats(lists) for lists in tokens.values()),
-        doubled_arguments=any(
-            not _grows_to_a_document(call.pieces) and last_document("".join(call.pieces)) is not None
-            for call in arguments.calls
-        ),
-        choice_text=aside >= (1 if old else _ENOUGH) and not texts,
-        think_tags=any("".join(p).lstrip().startswith(_OPEN) for p in texts.values())
-        or any(text.lstrip().startswith(_OPEN) for text in joined),
-    )
+                self._tokens.setdefault(choice.index, []).append(choice.logprobs.content)
+
+    def dialect(self) -> Dialect:
+        texts = self._texts.values()
+        counting = self._single and len(self._indices) >= _ENOUGH and _counts(self._indices)
+        growing, doubled = False, []
+        for call in self._arguments.calls:
+            if _grows_to_a_document(call.pieces):
+                growing = True
+            else:
+                doubled.append("".join(call.pieces))
+        begun = ["".join(pieces) for pieces in texts]
+        if counting:  # the text of one choice, token by token
+            begun.append("".join(begun))
+        return Dialect(
+            token_index=counting,
+            cumulative_text=any(map(_grows, texts)) or growing,
+            cumulative_logprobs=any(map(_repeats, self._tokens.values())),
+            doubled_arguments=any(last_document(one) is not None for one in doubled),
+            choice_text=self._aside >= (1 if self._old else _ENOUGH) and not texts,
+            think_tags=any(text.lstrip().startswith(_OPEN) for text in begun),
+        )
 
 
 def _checked(chunk: Any) -> CreateChatCompletionStreamResponse:

@@ -12,7 +12,8 @@
         `-- DeadlineError       slower than a deadline allows
 
 Every error carries facts, not only a sentence: where it happened (`event`, `path`), what stood there (`excerpt`) and
-what had come until then (`partial`), so that nothing already received is lost with the exception.
+what had come until then (`partial`), so that nothing already received is lost with the exception. A caller that decides what
+to do next reads `kind`, `retryable` and `emitted`; the table of the first two is in `_error_kinds.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ._error_kinds import ErrorKind, Facts, Verdict, judge, quoted
 from ._field_docs import show_fields
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "DeadlineError",
+    "ErrorKind",
     "FormatError",
     "LimitError",
     "MisuseError",
@@ -86,11 +89,13 @@ class StreamError(Exception):
     `path`: JSON path inside that event or value (`$.choices[0].delta`), or None.
     `excerpt`: the start of the bytes or value that caused it, or None.
     `partial`: the response so far, or None where no chunk had come.
-    `emitted`: whether anything of the response had been handed to the caller before.
+    `emitted`: whether anything of the response had been handed to the caller before, so that asking again would repeat
+    what may have been shown.
     `status`: the HTTP status of the response, where it was 400 or more and known; else None.
     """
 
     status: int | None = None
+    _own = Verdict("unknown", False)  # what it is by its class alone
 
     def __init__(
         self,
@@ -109,6 +114,24 @@ class StreamError(Exception):
         self.excerpt = excerpt
         self.partial = partial
         self.emitted = emitted
+
+    @property
+    def kind(self) -> ErrorKind:
+        """What went wrong: `rate_limit`, `overloaded`, `context_length`, `content_filter`, `auth`, `bad_request`, as the
+        sender's status, code, type, finish reason or words say; `network` for a connection that failed or took too long;
+        `sender` for a sender that failed or did not keep to the format; else `unknown`, which is what the caller's own
+        mistakes are as well."""
+        return self._verdict().kind
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed when it is sent again later, unchanged. Not so for a limit that waiting does
+        not lift, such as an account without money (`rate_limit` too). It says nothing of what was shown: see `emitted`."""
+        return self._verdict().retryable
+
+    def _verdict(self) -> Verdict:
+        # Asked for each time, and not kept: the status is noted on the error after it was made.
+        return self._own if self.status is None else judge(Facts(self.status, words=_words(self.message)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are rebuilt from `args` alone, which are not what these take: pickle and copy need the facts too.
@@ -205,6 +228,12 @@ class RemoteError(SenderError):
         self.param = param
         self.body = body
 
+    def _verdict(self) -> Verdict:
+        path = self.path if isinstance(self.path, str) else ""
+        finish = self.type if path.endswith(".finish_reason") and isinstance(self.type, str) else None
+        words = f"{_words(self.message)} {quoted(self.body)}"
+        return judge(Facts(self.status, self.code, self.type, words, finish, path))
+
 
 class FormatError(SenderError):
     """The bytes are not a chat-completion stream, or under `strict=True` not exactly one. `code`: the anomaly's."""
@@ -221,18 +250,32 @@ class FormatError(SenderError):
         super().__init__(message, event=event, path=path, excerpt=excerpt)
         self.code = code
 
+    def _verdict(self) -> Verdict:
+        # A stream that said nothing may say something the next time. Bytes of another format, or an anomaly, are what this
+        # sender writes.
+        if self.status is not None:
+            return super()._verdict()
+        return Verdict("sender", self.code is None and self.excerpt is None)
+
 
 class TruncatedError(SenderError):
-    """The bytes ended with neither `[DONE]` nor a finish reason for every choice."""
+    """The bytes ended with neither `[DONE]` nor a finish reason for every choice; or, where `Clean` asks for it, a tool call
+    was cut off before its arguments were over."""
+
+    _own = Verdict("network", True)
 
 
 class SourceError(SenderError):
     """The source raised an exception before any chunk had arrived; it is the `__cause__`, and `excerpt` is what bytes there
     were. Nothing is lost by asking again."""
 
+    _own = Verdict("network", True)
+
 
 class LimitError(SenderError):
     """Something grew over a limit. `limit`: its name; `maximum`: its value."""
+
+    _own = Verdict("sender", False)
 
     def __init__(self, message: str, *, limit: str, maximum: int, event: int | None = None) -> None:
         super().__init__(message, event=event)
@@ -242,6 +285,8 @@ class LimitError(SenderError):
 
 class DeadlineError(SenderError):
     """Something came later than a deadline allows. `deadline`: its name, as in `Deadlines`; `seconds`: its value."""
+
+    _own = Verdict("network", True)  # as in the SDKs, whose timeouts are errors of the connection
 
     def __init__(self, message: str, *, deadline: str, seconds: float, event: int | None = None) -> None:
         super().__init__(message, event=event)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import MisuseError, shown
+from .types._reasoning import REASONING
 
 __all__ = (
     "BLOCK_TEXT",
@@ -58,9 +59,6 @@ class Rule(StrEnum):
 
 DELTA = "choices[].delta."
 """What the path of every field of a delta begins with."""
-
-REASONING = ("reasoning_content", "reasoning", "reasoning_text")
-"""The fields of a delta in which senders write reasoning."""
 
 SEALS = frozenset({"data", "encrypted_content", "seal", "signature", "thought_signature"})
 """The fields of a typed block that end it: what follows at its index is another block."""

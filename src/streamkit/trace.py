@@ -1,214 +1,211 @@
-"""The trace file: a recorded stream with its block boundaries and arrival times, byte for byte.
+"""The trace file: one HTTP exchange with its block boundaries and arrival times, byte for byte.
 
-In: a path or a file opened in binary mode. Out: a frozen `Trace`, or the file. Cost: one pass, the file held in memory.
-The file is JSON Lines in UTF-8 (`<case>.trace.jsonl`), every line one JSON object:
+In: a path or a file opened in binary mode. Out: a frozen `Trace`, its parts one by one, or the file. Cost: one pass;
+`iter_trace` and `TraceWriter` hold one line.
 
-Rule 1: line 1 is the header: `format` "streamkit-trace", `version` 1, then the fields of `Trace` under their names, of
-        which `sender` and `case` must be there. A field unknown here is kept in `Trace.extra` and written back.
-Rule 2: each further line is one block, in order: `t`, the seconds since the request was sent, and its bytes, as `text`
-        where they are UTF-8 by themselves, else (a cut inside a character, any other bytes) as `base64`. Never both.
+A file is JSON Lines in UTF-8 (`<case>.trace.jsonl`), every line one JSON object; traces/README.md describes it for those
+who write a reader themselves:
+
+Rule 1: line 1 is the header: `format` "streamkit-trace", `version` 2, then what is known before anything is sent: the
+        fields of `Trace` up to `request_body`, which stands as `request_text` or `request_base64`. A field unknown here is
+        kept in `Trace.extra` and written back.
+Rule 2: then one line each: the head (`t`, `status`, `headers`), the blocks in order (`t`, and the bytes as `text` where
+        they are UTF-8 by themselves, else as `base64`, never both), the ending (`t`, `end`, `error`). `t` is seconds since
+        the request was sent; head and ending lack it where nobody looked.
 Rule 3: times are finite, not negative, and never run backwards: a clock that does is no record of an arrival.
 Rule 4: lines end with LF. Line ends of the stream stand escaped inside a JSON string: CRLF in the file (a checkout on
         Windows) does no harm, and U+2028 and its friends are no line ends here.
-Rule 5: what does not follow these rules is refused with its line number; nothing is guessed or repaired.
+Rule 5: lines of an unknown kind, unknown fields of a line, and lines that begin with `#` are passed over.
+Rule 6: a file without an ending was cut, or its writer was stopped: it is read up to there, `end` "unknown" and `torn`.
+Rule 7: what does not follow these rules is refused with its line number; nothing is guessed or repaired.
+Rule 8: version 1 (status, headers, end and `timed` in the header, no head or ending) is read, version 2 is written.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import sys
-from contextlib import AbstractContextManager, nullcontext
-from types import NoneType
+from collections.abc import Iterator
 from typing import IO, Any
 
 import attrs
 
 from ._field_docs import show_fields
-from .errors import FormatError, MisuseError, excerpt
+from ._trace_files import SUFFIXES, check_file, compress, each_line, file_name, is_trace_name, opened, plain_name
+from ._trace_lines import FORMAT, header_line, item_line, read_lines
+from ._trace_values import Block, Ending, Head, Trace
+from .errors import MisuseError
 
-__all__ = ("Block", "Trace", "read_trace", "write_trace")
-
-FORMAT, VERSION = "streamkit-trace", 1
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how gzip and zstd begin
-
-
-def _expect(good: bool, name: str, expected: str, got: object) -> None:
-    if not good:
-        raise MisuseError(f"expected {expected}", path=f"$.{name}", excerpt=excerpt(got))
-
-
-@attrs.frozen
-class Block:
-    """Some bytes, as one read of the network gave them, and when."""
-
-    t: float
-    """Seconds from sending the request to the end of this read."""
-    data: bytes
-    """What this read returned."""
-
-    def __attrs_post_init__(self) -> None:
-        # By type, not isinstance: True is no time. The upper bound keeps out infinity and integers that no float holds.
-        good = type(self.t) in (float, int) and 0 <= self.t <= sys.float_info.max
-        _expect(good, "t", "seconds, finite and not negative", self.t)
-        _expect(type(self.data) is bytes, "data", "bytes", self.data)
-
-
-@attrs.frozen(kw_only=True)
-class Trace:
-    """A recorded stream: which sender wrote what when, in answer to which request. Raises `MisuseError` on a wrong value."""
-
-    sender: str
-    """The server that wrote the stream, in one word (`vllm`)."""
-    sender_version: str = ""
-    """Its version, empty where it is not known."""
-    case: str
-    """What the stream shows, in one word; the file's name."""
-    recorded: str = ""
-    """The day of the recording, as 2026-11-21."""
-    provenance: str = ""
-    """"recorded": as it came. Anything else says what was done to it ("recorded-sanitized", "synthetic", …)."""
-    notes: str = ""
-    """How the sender was run, and what else a reader must know; free text."""
-    request: dict[str, Any] | None = None
-    """The JSON body that was sent, None where it is not known."""
-    status: int | None = None
-    """The HTTP status of the response, None where it is not known."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Response headers in order, as received; left out: dates, and what names a machine."""
-    end: str = "unknown"
-    """"eof": as HTTP says. "incomplete": closed before that. "reset", "timeout", "cancelled" (by the reader), "unknown"."""
-    timed: bool = True
-    """False where reads were not observed: every `t` is then 0 and the blocks are the recorder's own cuts."""
-    extra: dict[str, Any] = attrs.field(factory=dict)
-    """Header fields that this version does not know."""
-    blocks: tuple[Block, ...]
-    """The blocks of the body, in order."""
-
-    def __attrs_post_init__(self) -> None:
-        for words, kinds, names in _KINDS:
-            for name in names:
-                _expect(type(value := getattr(self, name)) in kinds, name, words, value)
-        for n, pair in enumerate(self.headers):
-            good = type(pair) is tuple and [type(part) for part in pair] == [str, str]
-            _expect(good, f"headers[{n}]", "a pair of strings, name and value", pair)
-        for n, block in enumerate(self.blocks):
-            _expect(type(block) is Block, f"blocks[{n}]", "a Block", block)
-            _expect(block.t >= self.blocks[max(n - 1, 0)].t, f"blocks[{n}].t", "no less than the one before", block.t)
-
-    @property
-    def body(self) -> bytes:
-        """The whole body, as if it had come in one block; joined at each call."""
-        return b"".join(block.data for block in self.blocks)
-
-
-_HEADER = tuple(name for name in attrs.fields_dict(Trace) if name not in ("extra", "blocks"))
-_KINDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
-    ("a string", (str,), ("sender", "sender_version", "case", "recorded", "provenance", "notes", "end")),
-    ("an object or null", (dict, NoneType), ("request",)),
-    ("an integer or null", (int, NoneType), ("status",)),
-    ("true or false", (bool,), ("timed",)),
-    ("an object", (dict,), ("extra",)),
-    ("a tuple (in a file, a list)", (tuple,), ("headers", "blocks")),
+__all__ = (
+    "ENDS",
+    "FORMAT",
+    "MAX_BYTES",
+    "OBSERVED",
+    "SUFFIXES",
+    "Block",
+    "Ending",
+    "Head",
+    "Trace",
+    "TraceWriter",
+    "is_trace_name",
+    "iter_trace",
+    "read_trace",
+    "write_trace",
 )
+
+ENDS = ("eof", "incomplete", "reset", "timeout", "cancelled", "unknown")
+"""The words of `Trace.end`."""
+OBSERVED = ("transport", "proxy", "reader", "none")
+"""The words of `Trace.observed`."""
+MAX_BYTES = 64 * 1024 * 1024
+"""How many bytes of a body a `TraceWriter` records by default: a long answer has 1 MB, vcrpy and aimock met runaway ones."""
 
 
 def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
-    """Read a trace from a path or a binary file.
+    """Read a trace from a path (`.gz` and `.zst` by their suffix) or a binary file.
 
-    Raises `FormatError` where the file is no trace, with its name and line and what was expected there;
-    `MisuseError` where `source` is neither path nor binary file; `OSError` as `open` does.
+    A file that was cut anywhere gives what stands before the cut, with `torn` True. Raises `FormatError` where the file is
+    no trace, with its name and line and what was expected there; `MisuseError` where `source` is neither path nor binary
+    file; `OSError` as `open` does.
     """
-    with _open(source, "rb") as file:
-        raw: bytes = file.read()
-    if raw.startswith(_COMPRESSED):
-        raise FormatError(f"{_name(source)}: this file is still compressed: decompress it first", code="trace")
-    first, *rest = raw.removesuffix(b"\n").split(b"\n")  # not splitlines(): a lone CR ends no line here
+    header, head, ending = Trace(), Head(None), Ending()
     blocks: list[Block] = []
-    number = 1
-    try:
-        trace = Trace(blocks=(), **_header(_object(first)))
-        for number, line in enumerate(rest, 2):  # noqa: B007, the handler below tells it
-            block = _block(_object(line))
-            _expect(not blocks or block.t >= blocks[-1].t, "t", "no less than the one before", block.t)
-            blocks.append(block)
-        return attrs.evolve(trace, blocks=tuple(blocks))
-    except MisuseError as error:
-        message = f"{_name(source)}, line {number}: {error.message}"
-        raise FormatError(message, code="trace", path=error.path, excerpt=error.excerpt) from None
+    for item in iter_trace(source):
+        if isinstance(item, Block):
+            blocks.append(item)
+        elif isinstance(item, Trace):
+            header = item
+        elif isinstance(item, Head):
+            head = item
+        else:
+            ending = item
+    return attrs.evolve(
+        header,
+        status=head.status,
+        headers=head.headers,
+        head_time=head.t,
+        blocks=tuple(blocks),
+        end=ending.end,
+        end_time=ending.t,
+        error=ending.error,
+        torn=ending.torn,
+        provenance=ending.provenance or header.provenance,
+    )
 
 
-def _name(source: str | os.PathLike[str] | IO[bytes]) -> object:
-    return source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "trace")
+def iter_trace(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Trace | Head | Block | Ending]:
+    """Yield the parts of a trace as they stand in the file, holding one line at a time.
+
+    First the header, as a `Trace` without blocks; then the `Head` where there is one, each `Block`, and always one
+    `Ending`, last. Raises what `read_trace` raises, when it gets there.
+    """
+    check_file(source, "rb")
+    return _parts(source)
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        if isinstance(value := json.loads(line.decode("utf-8")), dict):
-            return value
-    except (ValueError, RecursionError):
-        pass
-    raise MisuseError("expected one JSON object in UTF-8", excerpt=excerpt(line))
-
-
-def _header(fields: dict[str, Any]) -> dict[str, Any]:
-    form, version = fields.pop("format", None), fields.pop("version", None)
-    _expect(form == FORMAT, "format", f'"{FORMAT}"', form)
-    _expect(type(version) is int and version == VERSION, "version", f"{VERSION}", version)
-    known = {name: fields.pop(name, None) for name in _HEADER if name in fields or name in ("sender", "case")}
-    if type(headers := known.get("headers")) is list:
-        known["headers"] = tuple(tuple(pair) if type(pair) is list else pair for pair in headers)
-    return {**known, "extra": fields}
-
-
-def _block(fields: dict[str, Any]) -> Block:
-    try:
-        match fields:
-            case {"t": t, "text": str(text)} if "base64" not in fields:
-                return Block(t, text.encode("utf-8"))  # half a surrogate pair is JSON, but no bytes are it
-            case {"t": t, "base64": str(encoded)} if "text" not in fields:
-                return Block(t, base64.b64decode(encoded, validate=True))
-    except ValueError as error:
-        raise MisuseError(f"expected bytes, {error}", excerpt=excerpt(fields)) from None
-    raise MisuseError('expected "t" and one of "text" and "base64"', excerpt=excerpt(fields))
+def _parts(source: Any) -> Iterator[Trace | Head | Block | Ending]:
+    name = file_name(source)
+    with opened(source, "rb") as file:
+        yield from read_lines(each_line(file, name), name)
 
 
 def write_trace(trace: Trace, target: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write a trace to a path, replacing what stood there, or into a binary file.
+    """Write a trace to a path (`.gz` and `.zst` by their suffix), replacing what stood there, or into a binary file.
 
-    `read_trace` gives back an equal `Trace`, its blocks byte for byte. Nothing is written where anything is wrong:
-    `MisuseError` where the request or an extra field is not JSON, or `target` is neither path nor binary file.
+    `read_trace` gives back an equal `Trace`, its blocks byte for byte; one that is `torn` is written without an ending.
+    Nothing is written where anything is wrong: `MisuseError` where the request or an extra field is not JSON, or `target`
+    is neither path nor binary file.
     """
-    header = {"format": FORMAT, "version": VERSION, **{name: getattr(trace, name) for name in _HEADER}}
-    _expect(header.keys().isdisjoint(trace.extra), "extra", "names that the header does not have yet", trace.extra)
-    raw = b"".join(map(_line, [{**header, **trace.extra}, *map(_fields, trace.blocks)]))
-    with _open(target, "wb") as file:
-        file.write(raw)
+    if trace.torn and (trace.end != "unknown" or trace.error or trace.end_time is not None):
+        raise MisuseError(f'a torn trace has no ending to write, this one has "{trace.end}": set torn=False to keep it')
+    lines = [header_line(trace)]
+    if trace.status is not None or trace.headers or trace.head_time is not None:
+        lines.append(item_line(Head(trace.head_time, trace.status, trace.headers)))
+    lines += map(item_line, trace.blocks)
+    if not trace.torn:
+        lines.append(item_line(Ending(trace.end_time, trace.end, trace.error)))
+    with opened(target, "wb") as file:
+        file.write(b"".join(lines))
 
 
-def _open(file: object, mode: str) -> AbstractContextManager[IO[bytes]]:
-    if isinstance(file, (str, os.PathLike)):
-        return open(file, mode)
-    if hasattr(file, "read" if mode == "rb" else "write") and not hasattr(file, "encoding"):  # text files have one
-        return nullcontext(file)  # type: ignore[arg-type]
-    raise MisuseError(f"expected a path or a file opened in binary mode, got {type(file).__name__}")
+class TraceWriter:
+    """Writes a trace while it happens: each line is written and flushed at once, so that a crash leaves what was there.
 
+    with TraceWriter("x.trace.jsonl", Trace(method="POST", path="/v1/chat/completions")) as writer:
+        writer.write(Head(0.2, 200, (("content-type", "text/event-stream"),)))
+        writer.write(Block(0.3, b"data: …"))
+        writer.write(Ending(0.4, "eof"))
 
-def _fields(block: Block) -> dict[str, Any]:
-    try:
-        return {"t": block.t, "text": block.data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"t": block.t, "base64": base64.b64encode(block.data).decode("ascii")}
+    `target`: a path, which is replaced, or a binary file, which is left open. A path that ends in `.gz` or `.zst` is
+    written without that suffix, and compressed into its place by `close`. `header`: a `Trace`, of which what stands in a
+    header is taken. Above `max_bytes` of body the recording ends with an ending that says so, and `write` returns False
+    from then on. Closed without an `Ending`, the file is one that was torn. Raises `OSError` as files do, `MisuseError`
+    for a line out of order.
+    """
 
+    def __init__(
+        self, target: str | os.PathLike[str] | IO[bytes], header: Trace, *, max_bytes: int = MAX_BYTES
+    ) -> None:
+        check_file(target, "wb")
+        if type(max_bytes) is not int or max_bytes < 0:
+            raise MisuseError(f"max_bytes= takes a number of bytes, 0 or more, not {max_bytes!r}")
+        line = header_line(header)
+        self._name = os.fsdecode(target) if isinstance(target, (str, os.PathLike)) else None
+        self._file: Any = target if self._name is None else open(plain_name(self._name), "wb", 0)  # noqa: SIM115
+        self._room = max_bytes
+        self._max = max_bytes
+        self._state = 0  # 1: the head was written; 2: a block was; 3: the ending; 4: closed
+        self._put(line)
 
-def _line(fields: dict[str, Any]) -> bytes:
-    try:
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MisuseError(f"expected values that JSON can write: {error}") from None
-    # Half a surrogate pair in a request, sent on purpose: its backslash escape happens to be JSON's.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    @property
+    def ended(self) -> bool:
+        """Whether an ending was written, or the writer closed: nothing is recorded any more."""
+        return self._state > 2
+
+    def write(self, item: Head | Block | Ending) -> bool:
+        """Write what came next. Returns False where the recording had ended before: nothing is written then."""
+        if self._state > 2:
+            return False
+        if isinstance(item, Head):
+            if self._state:
+                raise MisuseError("a trace has one head, before its first block")
+            self._state = 1
+        elif isinstance(item, Block):
+            self._state = 2
+            self._room -= len(item.data)
+            if self._room < 0:
+                reason = f"recording stopped: the body is larger than max_bytes={self._max}"
+                self.write(Ending(item.t, "unknown", reason))
+                return False
+        else:
+            self._state = 3
+            if item.torn:
+                return True
+        self._put(item_line(item))
+        return True
+
+    def close(self) -> None:
+        """Close the file, and compress it where its name says so. May be called again."""
+        if self._state == 4:
+            return
+        self._state = 4
+        if self._name is not None:
+            self._file.close()
+            if plain_name(self._name) != self._name:
+                compress(self._name)
+
+    def _put(self, line: bytes) -> None:
+        file, rest = self._file, memoryview(line)
+        while rest:  # an unbuffered file may take less than all of it
+            taken = file.write(rest)
+            rest = rest[taken if taken is not None else len(rest) :]
+        if (flush := getattr(file, "flush", None)) is not None:
+            flush()
+
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 show_fields(__name__)

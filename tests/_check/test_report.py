@@ -176,7 +176,7 @@ def test_a_trace_with_times_has_a_timing_and_one_without_has_none() -> None:
     assert figures == report.as_json()["trace"]["timing"]
     assert report.timing is not None
     assert 1.0 == report.timing.ttft
-    untimed = check_stream(trace(CLEAN, timed=False))
+    untimed = check_stream(trace(CLEAN, observed="none"))
     assert (None, None, None) == (untimed.timing, untimed.seconds, untimed.as_json()["trace"]["timing"])
     assert None is check_stream(CLEAN).seconds
 

@@ -58,11 +58,15 @@ def test_misuse_is_exit_2_and_says_what_was_wrong(args: list[str], said: str) ->
     [
         ("body.jsonl", HELLO, "not a trace, line 1: expected one JSON object in UTF-8: 'data: {"),
         ("empty.jsonl", b"", "not a trace, line 1: expected one JSON object"),
-        ("cut", b'{"format":"streamkit-trace","version":1,"sender":"s","case":"c"}\n{"t":0,"te', "not a trace, line 2"),
+        (
+            "bad",
+            b'{"format":"streamkit-trace","version":1,"sender":"s","case":"c"}\n{"t":0,"te\n',
+            "not a trace, line 2",
+        ),
         (
             "new",
-            b'{"format":"streamkit-trace","version":2,"sender":"s","case":"c"}\n',
-            "line 1: expected 1 ($.version)",
+            b'{"format":"streamkit-trace","version":3,"sender":"s","case":"c"}\n',
+            "line 1: expected 1 or 2 ($.version)",
         ),
     ],
 )

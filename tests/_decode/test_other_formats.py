@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.wire import DONE, chunk, delta, read, sse
-from streamkit import Accumulator, check_stream
+from streamkit import Accumulator, Dialect, RemoteError, check_stream
 from streamkit._decode.chunk_reader import is_chunk
 from streamkit._decode.other_formats import OTHER_FORMATS, other_format
 
@@ -155,3 +155,41 @@ def test_the_name_does_not_depend_on_the_fast_lane() -> None:
     error = accumulator.close().error
     assert error is not None
     assert "Responses API" in error.message
+
+
+LEGACY = {"id": "cmpl-1", "object": "text_completion", "created": 7, "model": "m"}
+LEGACY["choices"] = [{"text": "Hi", "index": 0, "logprobs": None, "finish_reason": "stop"}]
+
+
+def test_a_whole_body_of_the_api_before_chat_is_named_with_both_ways_out() -> None:
+    reading = read(json.dumps(LEGACY).encode(), done=False)
+    error = reading.outcome.error
+    assert ("failed", "not_a_stream") == (reading.outcome.name, reading.outcome.reason)
+    assert isinstance(error, RemoteError)
+    for said in ("Completions API (/v1/completions)", "/v1/chat/completions", "Dialect(choice_text=True)"):
+        assert said in str(error)
+    assert LEGACY == error.body
+
+
+def test_it_is_read_by_the_dialect_of_that_api() -> None:
+    reading = read(json.dumps(LEGACY).encode(), done=False, dialect=Dialect(choice_text=True))
+    assert ("complete", "Hi") == (reading.outcome.name, reading.message["content"])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"object": "chat.completion"},
+        {"choices": []},
+        {"choices": [{"text": "Hi", "message": {"content": "Hi"}}]},
+        {"choices": [{"message": {"content": "Hi"}}]},
+    ],
+)
+def test_a_body_with_a_message_is_a_chat_completion_whatever_it_calls_itself(facts: dict[str, Any]) -> None:
+    assert other_format({**LEGACY, **facts}) is None
+    assert "full_body" in read(json.dumps({**LEGACY, **facts}).encode(), done=False).codes
+
+
+def test_an_error_in_a_body_of_the_api_before_chat_is_the_error() -> None:
+    reading = read(json.dumps({**LEGACY, "error": {"message": "boom"}}).encode(), done=False)
+    assert "boom" in str(reading.outcome.error)

@@ -47,9 +47,18 @@ def test_a_document_that_strict_readers_refuse_may_not_be_deeper_for_that() -> N
         decode(b'["\\ud83d",' + b"[" * 300 + b"]" * 300 + b"]")
 
 
-def test_a_number_with_thousands_of_digits_is_a_value_error() -> None:
-    with pytest.raises(ValueError):
-        decode(b'{"created":' + b"9" * 5000 + b"}")
+@pytest.mark.parametrize("digits", [4301, 5000, 100_000])
+def test_a_whole_number_of_more_digits_than_python_reads_is_infinite_as_a_float_is(digits: int) -> None:
+    value, codes = decode(b'{"a":' + b"9" * digits + b',"b":-' + b"9" * digits + b',"c":1e400}')
+    assert ({"a": math.inf, "b": -math.inf, "c": math.inf}, ("non_finite_number",)) == (value, codes)
+
+
+def test_a_whole_number_that_python_can_write_stays_whole() -> None:
+    assert ({"a": 10**4299}, ()) == decode(b'{"a":1' + b"0" * 4299 + b"}")
+
+
+def test_a_whole_number_of_a_callers_that_cannot_be_written_becomes_infinite() -> None:
+    assert [math.inf, -math.inf, 10**4299] == scrub([10**5000, -(10**5000), 10**4299])
 
 
 def test_bytes_that_are_no_utf8_are_replaced_and_named() -> None:

@@ -29,7 +29,10 @@ FULL = [(1, COMMENT), (2, ROLE), (3, THINK), (5, A), (6, B + A), (8, B), (9, FIN
 
 
 def trace(*blocks: tuple[float, bytes], timed: bool = True) -> Trace:
-    return Trace(sender="s", case="c", timed=timed, blocks=tuple(Block(float(time), data) for time, data in blocks))
+    observed = "reader" if timed else "none"
+    return Trace(
+        sender="s", case="c", observed=observed, blocks=tuple(Block(float(time), data) for time, data in blocks)
+    )
 
 
 def timed(*blocks: tuple[float, bytes], closed: float | None = None, **known: Any) -> Timing:

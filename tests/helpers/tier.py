@@ -42,9 +42,10 @@ def scaled(count: int) -> int:
     return max(1, round(count * FACTOR))
 
 
-def some(items: Sequence[T]) -> Sequence[T]:
-    """Return those of `items` that this tier looks at: every third of them, or all."""
-    return items[:: round(1 / QUICK)] if TIER == "quick" else items
+def some(items: Sequence[T], turn: int = 0) -> Sequence[T]:
+    """Return those of `items` that this tier looks at: every third of them, others with each turn, or all."""
+    step = round(1 / QUICK)
+    return items[turn % step :: step] if TIER == "quick" else items
 
 
 def examples(count: int) -> settings:

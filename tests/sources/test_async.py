@@ -38,6 +38,7 @@ from helpers.loopback_sync import helper
 from streamkit import Accumulator, MisuseError, StreamError
 from streamkit.sources import async_blocks, blocks
 from streamkit.testing import check_async_source
+from streamkit.trace import Block, Trace
 
 # --- all that a source has to do
 
@@ -557,3 +558,12 @@ def test_items_that_are_no_blocks_are_misuse(source: Any) -> None:
             await async_blocks(source).__anext__()
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_trace_gives_the_blocks_that_it_recorded(backend: str) -> None:
+    async def main() -> None:
+        trace = Trace(blocks=(Block(0.5, b"data: 1\n"), Block(1, b"\n")))
+        assert [b"data: 1\n", b"\n"] == [block async for block in async_blocks(trace)]
+
+    run(main, backend)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ from helpers.loopback_sync import (
 from streamkit import Accumulator, MisuseError, StreamError, reassemble
 from streamkit.sources._sync import blocks
 from streamkit.testing import check_source
+from streamkit.trace import Block, Trace, write_trace
 
 
 @pytest.fixture(params=CLIENTS, ids=name_of)
@@ -421,3 +424,17 @@ def test_an_encoding_that_nobody_undoes_is_misuse(monkeypatch: pytest.MonkeyPatc
         response.headers["content-encoding"] = "br"
         with pytest.raises(MisuseError, match="identity"):
             blocks(response)
+
+
+@pytest.mark.parametrize("named", ["x.trace.jsonl", "x.trace.jsonl.gz"])
+def test_a_trace_gives_the_blocks_that_it_recorded_and_so_does_its_file(named: str, tmp_path: Path) -> None:
+    trace = Trace(status=200, blocks=(Block(0.5, b"data: 1\n"), Block(1, b"\n")), end="eof")
+    write_trace(trace, tmp_path / named)
+    assert [b"data: 1\n", b"\n"] == [*blocks(trace)] == [*blocks(tmp_path / named)]
+    assert 200 == blocks(trace).status
+
+
+def test_a_trace_of_an_encoded_body_is_unpacked() -> None:
+    raw = gzip.compress(b"data: 1\n\n")
+    trace = Trace(headers=(("Content-Encoding", "gzip"),), blocks=(Block(0, raw[:7]), Block(0, raw[7:])))
+    assert b"data: 1\n\n" == b"".join(blocks(trace))

@@ -22,7 +22,8 @@ def message(**fields: Any) -> t.ChatCompletionResponseMessage:
         ({"reasoning": "ha"}, "ha"),
         ({"reasoning": "ha", "reasoning_content": "hm"}, "hm"),
         ({"reasoning": "ha", "reasoning_content": None}, "ha"),
-        ({"reasoning": {"text": "ha"}}, None),
+        ({"reasoning": {"text": "ha"}}, "ha"),
+        ({"reasoning": {"effort": "high"}}, None),
     ],
 )
 def test_reasoning_is_found_where_senders_write_it(extra: dict[str, Any], reasoning: str | None) -> None:
@@ -76,7 +77,7 @@ def test_the_next_turns_message_shares_nothing_that_can_change() -> None:
 
 def test_a_call_made_up_or_cut_off_stays_marked_so() -> None:
     call = t.ChatCompletionMessageToolCall("a", t.FunctionCall("f", "{"), complete=False, synthetic_id=True)
-    calls = t.ChatCompletionResponseMessage(tool_calls=[call]).to_request().tool_calls
+    calls = t.ChatCompletionResponseMessage(tool_calls=[call]).to_request(incomplete_calls="as_sent").tool_calls
     assert calls is not None
     assert [(False, True)] == [(call.complete, call.synthetic_id) for call in calls]
 

@@ -276,14 +276,17 @@ class Chunks:
                 self._say("calls_interleaved", path)
         if id == "":
             self._say("tool_id_empty", f"{path}.id")
-        if name == "" or (name in _NO_NAMES and known.named):
-            self._say("tool_name_empty", f"{path}.function.name", name or None)
-        elif name and not known.named and known.arguments:
-            self._say("tool_name_late", f"{path}.function.name", name)
+        self._name(known, f"{path}.function.name", name)
         known.id = known.id or (id if isinstance(id, str) else "")
-        known.named = known.named or bool(name)
         known.arguments = known.arguments or bool(arguments)
         state.last_call = index
+
+    def _name(self, known: _Call, path: str, name: Any) -> None:
+        if name == "" or (name in _NO_NAMES and known.named):
+            self._say("tool_name_empty", path, name or None)
+        elif name and not known.named and known.arguments:
+            self._say("tool_name_late", path, name)
+        known.named = known.named or bool(name)
 
     def _arguments(self, arguments: str, path: str) -> None:
         """The arguments of a call that is whole."""

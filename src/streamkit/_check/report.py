@@ -28,7 +28,7 @@ from ..anomalies import CODES, Anomaly
 from ..errors import LimitError, RemoteError, excerpt
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import REASONS, Outcome
-from ..trace import Trace, read_trace
+from ..trace import Trace, is_trace_name, read_trace
 from ..types import CompletionUsage
 from .known_client_bugs import Client, clients_of
 from .observations import OBSERVATIONS, Finding, Observations
@@ -169,9 +169,9 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
     check_kind("name=", name, str)
     if isinstance(source, (str, os.PathLike)):
         name = name or os.fsdecode(source)
-        source = read_trace(source) if os.fsdecode(source).endswith(".jsonl") else source
+        source = read_trace(source) if is_trace_name(os.fsdecode(source)) else source
     trace = source if isinstance(source, Trace) else None
-    blocks: Iterator[bytes] = blocks_of(source) if trace is None else (block.data for block in trace.blocks)
+    blocks: Iterator[bytes] = blocks_of(source)
     accumulator = Accumulator(limits=limits)
     observations = Observations(max_event_bytes=limits.max_event_bytes)
     for block in blocks:

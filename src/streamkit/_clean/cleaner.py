@@ -18,10 +18,12 @@ from typing import Any
 from .._arguments import check_bool
 from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
+from ..errors import StreamError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
 from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, ChunkDict, event_of
+from .clean import DEFAULT_CLEAN, Clean
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter
 
@@ -33,16 +35,17 @@ class Cleaner:
 
     `text`: how the pieces of a text are cut further: a size in characters, a function, or None for as they came.
     `logprobs`: where text is cut, each `"spread"` to the piece that has its token, or the `"whole"` list with the last
-    piece. `done`: whether `[DONE]` ends a complete stream. `limits`, `dialect`: as those of an `Accumulator`: what a
+    piece. `done`: whether `[DONE]` ends a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see
+    `Clean`. `limits`, `dialect`: as those of an `Accumulator`: what a
     sender is known to do is undone, `<think>` in the content becomes `reasoning_content`.
 
     A keep-alive goes on in its place, as the comment `: ping`. A finish reason and the usage are held to the end, as only
     that can tell that they are the last. A stream that failed ends with its error as an event, be it the sender's or
-    `"stream_error"`; one that broke off ends with neither error nor `[DONE]`.
+    `"stream_error"`; one that broke off ends with neither error nor `[DONE]`, unless `Clean(truncated="error")` asks for it.
 
     Choices begin in the order in which the sender began them, as no text waits for a choice that may never come: llama.cpp
     may begin with number 1 of 2, and openai-python's `client.chat.completions.stream` raises an IndexError there. For such
-    a client read it to the end, and write `to_events(response)`: there they begin by index.
+    a client pass `Clean(order="index")`.
     """
 
     def __init__(
@@ -51,13 +54,16 @@ class Cleaner:
         text: TextCut = None,
         logprobs: Spread = "spread",
         done: bool = True,
+        clean: Clean = DEFAULT_CLEAN,
         limits: Limits = DEFAULT_LIMITS,
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
-        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        cut = cut_of(text, logprobs)
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean)
         check_bool("done=", done)
         self._done = done
-        self._ended = False
+        self._ended = self._raised = False
+        self._unsent: list[bytes] = []
 
     def __repr__(self) -> str:
         writer = getattr(self, "_writer", None)
@@ -75,8 +81,30 @@ class Cleaner:
         return self._events(self._writer.add(chunk))
 
     def close(self) -> list[bytes]:
-        """Nothing more will come: the events that end the stream, none where they were given before."""
+        """Nothing more will come: the events that end the stream, none where they were given before.
+
+        Where `clean` says `"raise"`, raises a `TruncatedError`, once; the events that it would have returned are in `unsent`.
+        """
+        events = self.end()
+        if self.fault is not None and not self._raised:
+            self._raised, self._unsent = True, events
+            raise self.fault
+        return events
+
+    def end(self) -> list[bytes]:
+        """Do what `close` does, without raising what `clean` asks for: that is in `fault` then."""
         return self._events(self._writer.close())
+
+    @property
+    def fault(self) -> StreamError | None:
+        """What `close` raises because `clean` says `"raise"`; None where there is nothing, or the stream runs."""
+        verdict = self._writer.verdict
+        return verdict.error if verdict.raises else None
+
+    @property
+    def unsent(self) -> list[bytes]:
+        """The last events, where `close` raised instead of returning them: what half a character became, usage."""
+        return list(self._unsent)
 
     @property
     def accumulator(self) -> Accumulator:
@@ -98,6 +126,6 @@ class Cleaner:
         if self._writer.ended and not self._ended:
             self._ended = True
             outcome = self.outcome
-            if self._done and outcome is not None and outcome.ok:
+            if self._done and outcome is not None and outcome.ok and self._writer.verdict.error is None:
                 events.append(DONE_EVENT)
         return events

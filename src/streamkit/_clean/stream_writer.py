@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from .._arguments import check_kind
 from .._decode.chunk_reader import read_delta
 from .._decode.tolerant_json import pair, scrub
 from .._fold.field_rules import First
@@ -35,7 +36,7 @@ from ..accumulator import Accumulator
 from ..anomalies import ignore
 from ..codec import unstructure
 from ..dialect import Dialect, Interpreter
-from ..errors import LimitError, RemoteError
+from ..errors import LimitError, RemoteError, StreamError
 from ..events import KeepAlive
 from ..limits import Limits
 from ..outcome import Outcome
@@ -61,7 +62,9 @@ from .chunk_dict import (
     ChunkDict,
     choice_dict,
 )
+from .clean import DEFAULT_CLEAN, Clean
 from .response_writer import fragments, reasoning
+from .shaping import Verdict, shaper_of, verdict_on
 from .splitting import Cut, Spread, pieces_of, with_tokens
 
 __all__ = ("StreamWriter", "failure")
@@ -142,7 +145,13 @@ class _Choice:
 class StreamWriter:
     """feed(block) or add(chunk) -> chunk dicts, then close() -> chunk dicts. `ended`: whether the last ones were returned."""
 
-    def __init__(self, *, limits: Limits, dialect: Dialect, cut: Cut | None, logprobs: Spread) -> None:
+    def __init__(
+        self, *, limits: Limits, dialect: Dialect, cut: Cut | None, logprobs: Spread, clean: Clean = DEFAULT_CLEAN
+    ) -> None:
+        check_kind("clean=", clean, Clean)
+        self._clean, self._shaper = clean, shaper_of(clean)
+        self.verdict = Verdict()  # how the clean stream ends, beyond what its sender said
+        self._last = 0  # how many chunks there were before those of the end
         self.accumulator = Accumulator(limits=limits, dialect=dialect)
         self.accumulator.tap(self._tapped)
         self.ended = False
@@ -153,6 +162,7 @@ class StreamWriter:
         self._out: list[ChunkDict] = []
         self._before = 0  # how many of them there were before the piece that is being read
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
+        self._response: CreateChatCompletionResponse | None = None  # when all has come
         self._said: ChunkDict | None = None  # the head of the last chunk
         self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
         self._choices: dict[int, _Choice] = {}
@@ -183,13 +193,20 @@ class StreamWriter:
             self._pending = None  # what broke a limit does not go on; what of it was still read is looked up
         self._settle()
         if outcome is not None and not self.ended:
-            self.ended = True
+            self.ended, self._last = True, len(self._out)
             self._end(outcome)
         self._before = len(self._out)
 
     def _given(self) -> list[ChunkDict]:
         out, self._out, self._before = self._out, [], 0
-        return out
+        if self._shaper is None:
+            return out
+        if not self.ended:
+            return list(self._shaper.shape(out))
+        at, self._last = self._last, len(out)
+        before = list(self._shaper.shape(out[:at]))
+        self._shaper.know(self._response)
+        return [*before, *self._shaper.release(), *self._shaper.shape(out[at:])]
 
     # --- one chunk
 
@@ -442,7 +459,7 @@ class StreamWriter:
     # --- the end
 
     def _end(self, outcome: Outcome) -> None:
-        response = self.accumulator.snapshot()
+        self._response = response = self.accumulator.snapshot()
         if response is not None:
             for choice in response.choices:
                 state = self._choices.get(choice.index)
@@ -462,7 +479,10 @@ class StreamWriter:
             elif self._said != self._head:
                 self._say([], {})
         if outcome.name == "failed":
-            self._out.append(failure(outcome))
+            self._out.append(failure(outcome.error, outcome.reason))
+        self.verdict = verdict_on(self._clean, response, outcome)
+        if self.verdict.error is not None and not self.verdict.raises:
+            self._out.append(failure(self.verdict.error, self.verdict.code))
 
     def _finished(self, response: CreateChatCompletionResponse, outcome: Outcome) -> list[ChatChoice]:
         """The choices whose finish reason is to be said."""
@@ -473,14 +493,13 @@ class StreamWriter:
         return kept if len(kept) < len(found) else []
 
 
-def failure(outcome: Outcome) -> ChunkDict:
+def failure(error: StreamError | None, code: str) -> ChunkDict:
     """Return what a stream failed with, as the JSON of an error event: as the sender wrote it, or else in our words."""
-    error = outcome.error
     if isinstance(error, RemoteError):
         facts: ChunkDict = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
     else:
-        message = outcome.reason if error is None else error.message
-        facts = {"message": message, "type": "stream_error", "param": None, "code": outcome.reason}
+        message = code if error is None else error.message
+        facts = {"message": message, "type": "stream_error", "param": None, "code": code}
     return {"error": facts}
 
 

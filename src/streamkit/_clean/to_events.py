@@ -24,7 +24,6 @@ import jiter
 
 from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
-from .._live.intake import said_end, source_broke_off
 from ..accumulator import Accumulator
 from ..anomalies import ignore
 from ..codec import dumps, structure
@@ -32,12 +31,14 @@ from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
-from ..sources import GRACE, Blocks, blocks
+from ..sources import GRACE, Blocks, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
+from .clean import DEFAULT_CLEAN, Clean
 from .cleaner import Cleaner
 from .response_writer import chunk_dicts
 from .round_trip import LARGEST, said
+from .shaping import shaper_of, verdict_on
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter, failure
 
@@ -52,6 +53,7 @@ def to_events(
     text: TextCut = None,
     logprobs: Spread = "spread",
     done: bool = True,
+    clean: Clean = DEFAULT_CLEAN,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
 ) -> Generator[bytes, None, None]:
@@ -63,7 +65,7 @@ def to_events(
     `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
     a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
     `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
-    behind a complete stream. `limits`, `dialect`: how a stream is read, see `Cleaner`.
+    behind a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`. `limits`, `dialect`: how a stream is read, see `Cleaner`.
 
     Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
@@ -71,9 +73,9 @@ def to_events(
     loses some of a text. What the source of a stream raises is raised here, behind the events that what had come still
     gives.
     """
-    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, limits=limits, dialect=dialect)
+    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, clean=clean, limits=limits, dialect=dialect)
     settled = settle(source)
-    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, done)
+    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, clean, done)
 
 
 def to_chunks(
@@ -81,6 +83,7 @@ def to_chunks(
     *,
     text: TextCut = None,
     logprobs: Spread = "spread",
+    clean: Clean = DEFAULT_CLEAN,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
@@ -88,9 +91,9 @@ def to_chunks(
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
-    writer = ChunkWriter(text=text, logprobs=logprobs, limits=limits, dialect=dialect)
+    writer = ChunkWriter(text=text, logprobs=logprobs, clean=clean, limits=limits, dialect=dialect)
     settled = settle(source)
-    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs)
+    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs, clean)
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
@@ -138,8 +141,12 @@ class Writer(Protocol[Made]):
     def add(self, chunk: Any) -> list[Made]:
         """What a chunk says."""
 
-    def close(self) -> list[Made]:
+    def end(self) -> list[Made]:
         """What is said at the end."""
+
+    @property
+    def fault(self) -> StreamError | None:
+        """What is raised after that; None where nothing is."""
 
 
 class ChunkWriter:
@@ -150,10 +157,12 @@ class ChunkWriter:
         *,
         text: TextCut = None,
         logprobs: Spread = "spread",
+        clean: Clean = DEFAULT_CLEAN,
         limits: Limits = DEFAULT_LIMITS,
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
-        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut_of(text, logprobs), logprobs=logprobs)
+        cut = cut_of(text, logprobs)
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean)
         self.accumulator = self._writer.accumulator
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
@@ -164,9 +173,15 @@ class ChunkWriter:
         """What a chunk says."""
         return _as_chunks(self._writer.add(chunk))
 
-    def close(self) -> list[CreateChatCompletionStreamResponse]:
+    def end(self) -> list[CreateChatCompletionStreamResponse]:
         """What is said at the end."""
         return _as_chunks(self._writer.close())
+
+    @property
+    def fault(self) -> StreamError | None:
+        """What a stream that did not end well, or not well enough for `clean`, ends with."""
+        outcome = self.accumulator.outcome
+        return self._writer.verdict.error or (None if outcome is None else outcome.error)
 
 
 def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
@@ -179,7 +194,7 @@ def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
             found.drain(GRACE)
     finally:
         found.close()
-    if (error := raised or ended_with(writer)) is not None:
+    if (error := raised or writer.fault) is not None:
         raise error
 
 
@@ -188,7 +203,7 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
     try:
         item = next(found)
     except StopIteration:
-        return writer.close(), True, None
+        return writer.end(), True, None
     except MisuseError:
         raise
     except Exception as error:
@@ -199,14 +214,8 @@ def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Except
 
 def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[Made]:
     """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    source_broke_off(writer.accumulator, error, status=status)
-    return writer.close()
-
-
-def ended_with(writer: Writer[Made]) -> StreamError | None:
-    """What a stream of chunks raises behind the last one; events say it themselves."""
-    outcome = writer.accumulator.outcome
-    return outcome.error if isinstance(writer, ChunkWriter) and outcome is not None else None
+    end_stream(writer.accumulator, error, status=status)
+    return writer.end()
 
 
 # --- a response
@@ -218,13 +227,19 @@ def _events(
     complete: bool,
     text: TextCut,
     logprobs: Spread,
+    clean: Clean,
     done: bool,
 ) -> Generator[bytes, None, None]:
-    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs):
+    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs, clean):
         yield event_of(chunk)
+    verdict = verdict_on(clean, response, outcome)
     if outcome is not None and outcome.name == "failed":
-        yield event_of(failure(outcome))
-    if done and complete:
+        yield event_of(failure(outcome.error, outcome.reason))
+    elif verdict.error is not None:
+        if verdict.raises:
+            raise verdict.error
+        yield event_of(failure(verdict.error, verdict.code))
+    elif done and complete:
         yield DONE_EVENT
 
 
@@ -234,11 +249,13 @@ def _chunks(
     complete: bool,
     text: TextCut,
     logprobs: Spread,
+    clean: Clean,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
-    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs):
+    for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs, clean):
         yield from _as_chunks([chunk])
-    if outcome is not None and outcome.error is not None:
-        raise outcome.error
+    error = verdict_on(clean, response, outcome).error or (None if outcome is None else outcome.error)
+    if error is not None:
+        raise error
 
 
 def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResponse]:
@@ -246,11 +263,16 @@ def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResp
 
 
 def _chunk_dicts(
-    response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread
+    response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread, clean: Clean
 ) -> Iterator[ChunkDict]:
     """`given`: whether a caller gave the response, who may have made it as he liked; what a stream says can be said."""
     cut = cut_of(text, logprobs)
     if response is None:
         return iter(())
     size = text if isinstance(text, int) and text >= 4 else LARGEST
-    return chunk_dicts(said(response) if given else response, cut, logprobs, size)
+    response = said(response) if given else response
+    found, shaper = chunk_dicts(response, cut, logprobs, size), shaper_of(clean)
+    if shaper is None:
+        return found
+    shaper.know(response)
+    return shaper.shape(found)

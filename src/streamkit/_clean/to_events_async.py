@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from .._live.intake import said_end
 from ..accumulator import describe
 from ..errors import MisuseError
-from ..sources import GRACE, AsyncBlocks, async_blocks
+from ..sources import GRACE, AsyncBlocks, async_blocks, said_end
 from ..types import CreateChatCompletionStreamResponse
 from .cleaner import Cleaner
-from .to_events import ChunkWriter, Writer, broken, ended_with, settle, to_chunks, to_events
+from .to_events import ChunkWriter, Writer, broken, settle, to_chunks, to_events
 from .write_options import EventOptions, WriteOptions
 
 __all__ = ("AsyncWritten", "async_to_chunks", "async_to_events")
@@ -31,7 +30,7 @@ Made = TypeVar("Made")
 def async_to_events(source: Any, **options: Unpack[EventOptions]) -> AsyncWritten[bytes]:
     """Like `to_events`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `done`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    `options`: `text`, `logprobs`, `done`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there.
     """
     if settle(source) is not None:
         return AsyncWritten(given=to_events(source, **options))
@@ -42,7 +41,7 @@ def async_to_events(source: Any, **options: Unpack[EventOptions]) -> AsyncWritte
 def async_to_chunks(source: Any, **options: Unpack[WriteOptions]) -> AsyncWritten[CreateChatCompletionStreamResponse]:
     """Like `to_chunks`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    `options`: `text`, `logprobs`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there.
     """
     if settle(source) is not None:
         return AsyncWritten(given=to_chunks(source, **options))
@@ -112,7 +111,7 @@ class AsyncWritten(Generic[Made]):
         try:
             item = await blocks.__anext__()
         except StopAsyncIteration:
-            self._waiting.extend(writer.close())
+            self._waiting.extend(writer.end())
             self._over = True
         except MisuseError:
             raise
@@ -123,7 +122,7 @@ class AsyncWritten(Generic[Made]):
             self._waiting.extend(writer.add(item) if blocks.chunks else writer.feed(item))
             self._over = writer.accumulator.done
         if self._over:
-            self._raised = self._raised or ended_with(writer)
+            self._raised = self._raised or writer.fault
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from ..dialect import Dialect
 from ..limits import Limits
+from .clean import Clean
 from .splitting import Spread, TextCut
 
 __all__ = ("EventOptions", "WriteOptions")
@@ -22,6 +23,8 @@ class WriteOptions(TypedDict, total=False):
     """How content, reasoning, refusal, transcript and arguments are cut. None: a stream as it came, a response whole."""
     logprobs: Spread
     """Where text is cut: each `"spread"` to the piece that has its token, or the `"whole"` list with the last piece."""
+    clean: Clean
+    """What a strict reader needs beyond what OpenAI writes: where it broke off, refusals, reasoning, choices, calls, order."""
     limits: Limits
     """How large a stream may grow while it is read, as for an `Accumulator`."""
     dialect: Dialect

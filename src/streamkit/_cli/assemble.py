@@ -20,7 +20,7 @@ from .io import EXIT, Interrupts, abandon_stdout, blocks_of_file, created, opene
 from .live_text import View
 from .terminal import json_bytes
 
-__all__ = ("assemble_file",)
+__all__ = ("assemble_file", "report_outcome")
 
 
 def assemble_file(file: str, *, output: str | None, stream: bool, compact: bool, verbose: bool) -> int:
@@ -58,7 +58,7 @@ def assemble_file(file: str, *, output: str | None, stream: bool, compact: bool,
                     raise MisuseError(f"{output}: {error.strerror}") from None
     if unreadable is not None:
         raise unreadable
-    _report(name, accumulator, outcome, verbose=verbose)
+    report_outcome(name, accumulator, outcome, verbose=verbose)
     return EXIT[outcome.name]
 
 
@@ -67,8 +67,8 @@ def _json(response: CreateChatCompletionResponse, *, compact: bool) -> bytes:
     return json_bytes(data.decode() if compact else json.dumps(json.loads(data), indent=2, ensure_ascii=False))
 
 
-def _report(name: str, accumulator: Accumulator, outcome: Outcome, *, verbose: bool) -> None:
-    """What is to be said of a stream on standard error: nothing of one that is whole, unless it is asked for."""
+def report_outcome(name: str, accumulator: Accumulator, outcome: Outcome, *, verbose: bool) -> None:
+    """Say on standard error what is to be said of a stream: nothing of one that is whole, unless it is asked for."""
     anomalies = accumulator.anomalies
     if verbose or not outcome.ok:
         say(f"{name}: {outcome.name}: {_sentence(outcome, accumulator.statistics().events)}")

@@ -16,7 +16,6 @@ Rule 6  A folder stands for the streams in it, at any depth, in order of their n
 from __future__ import annotations
 
 import json as jsonlib
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,14 +23,13 @@ from .._check.report import Report, check_stream
 from ..errors import MisuseError
 from .check_columns import render
 from .check_lines import Summary, line_of
+from .files import STREAMS, files_of
 from .io import MISUSE, contents_of_file, opened, say, stdout, write
 from .terminal import columns, has_colours, json_bytes
 
 __all__ = ("FORMATS", "STREAMS", "check_files", "render")
 
 FORMATS = ("report", "lines", "summary", "json")
-STREAMS = (".sse", ".jsonl", ".ndjson", ".txt")
-"""How the names of files end that are looked at in a folder."""
 NARROWEST = 40  # columns that a report is laid out for; a terminal of fewer wraps lines itself
 
 
@@ -86,22 +84,9 @@ def _read(name: str, summary: Summary) -> Report | None:
 
 def _files(names: Sequence[str], summary: Summary) -> Iterator[str]:
     """The names of files, those in folders among them (rule 6)."""
-    for name in names:
-        if not os.path.isdir(name):
-            yield name
-            continue
-        found = False
-        for folder, inner, files in os.walk(name, onerror=lambda error: _unreadable(error, summary)):
-            inner[:] = sorted(one for one in inner if not one.startswith("."))
-            for one in sorted(files):
-                if one.endswith(STREAMS) and not one.startswith("."):
-                    found = True
-                    yield os.path.join(folder, one)
-        if not found:
-            say(f"{name}: no stream is in this folder: names that end with {', '.join(STREAMS)} are looked for")
-            summary.unread += 1
 
+    def unread(line: str) -> None:
+        say(line)
+        summary.unread += 1
 
-def _unreadable(error: OSError, summary: Summary) -> None:
-    say(f"{error.filename}: {error.strerror}")
-    summary.unread += 1
+    return files_of(names, unread)

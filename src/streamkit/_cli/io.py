@@ -4,7 +4,8 @@ In: the name of a file, `-` being standard input. Out: its blocks as they come; 
 Costs one read a block. Whatever goes wrong is a `MisuseError` of one line that says what and where.
 
 Rule 1  Nothing is held back: a read takes what there is. Only a trace is read to its end before its first block.
-Rule 2  A trace is known by its name (`.jsonl`, which is a promise) or by its first line; anything else is a body.
+Rule 2  A trace is known by its name (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`, a promise) or by its first line; anything else
+        is a body.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, BinaryIO
 
 from ..errors import FormatError, MisuseError
 from ..limits import DEFAULT_LIMITS
-from ..trace import FORMAT, Trace, read_trace
+from ..trace import FORMAT, Trace, is_trace_name, read_trace
 from .terminal import SHOWN
 
 __all__ = (
@@ -86,6 +87,8 @@ def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
     No event stream begins with `{`, and JSON in its place is of use only when it is whole: to wait for its first line
     holds nothing back.
     """
+    if is_trace_name(name) and not name.endswith(".jsonl"):
+        return _trace(getattr(file, "name", name), name)
     blocks = _reads(file, name)
     held: list[bytes] = []
     size = 0
@@ -97,10 +100,16 @@ def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
     head = b"".join(held)
     if not name.endswith(".jsonl") and not _is_header(head.partition(b"\n")[0]):
         return chain((head,), blocks)
+    if not head:  # what a recorder leaves that was stopped at once, and what a wrong redirection leaves
+        raise MisuseError(f"{name}: not a trace, line 1: expected one JSON object, the file is empty")
+    return _trace(io.BytesIO(b"".join([head, *blocks])), name)
+
+
+def _trace(file: Any, name: str) -> Trace:
     try:
-        return read_trace(io.BytesIO(b"".join([head, *blocks])))
+        return read_trace(file)
     except FormatError as error:
-        raise MisuseError(f"{name}: not a {error}") from None
+        raise MisuseError(str(error) if isinstance(file, str) else f"{name}: not a {error}") from None
 
 
 def _reads(file: Any, name: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`.
+"""The command line: `streamkit assemble FILE`, `streamkit check FILE...`, `streamkit gateway --upstream URL`.
 
 In: arguments, and a file or standard input. Out: an exit code.
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import StreamError
+from ..errors import MisuseError, StreamError
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -105,9 +105,59 @@ def _check(args: argparse.Namespace) -> int:
     """Report how well a sender's streams keep to the format, and which clients are known to break on them."""
     from .check import check_files
 
+    if args.json and args.format not in (None, "json"):
+        raise MisuseError(f"--json is --format json, and --format {args.format} is given too: leave one of them out")
+    form = args.format or "report"
     return check_files(
-        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=args.format
+        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
     )
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Play a recorded stream again: its text with reasoning and tool calls, live, at its pace, with faults if asked."""
+    from .replay import replay_file
+
+    return replay_file(
+        args.file,
+        format=args.format,
+        speed=args.speed,
+        ttft=args.ttft,
+        itl=args.itl,
+        jitter=args.jitter,
+        max_gap=args.max_gap,
+        recut=args.recut,
+        faults=args.fault,
+        seed=args.seed,
+        verbose=args.verbose,
+    )
+
+
+def _stat(args: argparse.Namespace) -> int:
+    """Print what is in traces in numbers, and their timing: each figure with whose definition it follows."""
+    from .stat import stat_files
+
+    return stat_files(args.file, json=args.json)
+
+
+def _cat(args: argparse.Namespace) -> int:
+    """Print what a trace holds: its body as it is, or a line for each block, event or chunk, or its text."""
+    from .cat import cat_file
+
+    return cat_file(args.file, level=args.level)
+
+
+def _diff(args: argparse.Namespace) -> int:
+    """Compare two traces: the same bytes, the same cuts, the same response? The first difference, and where."""
+    from .diff import diff_files
+
+    return diff_files(args.a, args.b, only=args.only, json=args.json)
+
+
+def _gateway(args: argparse.Namespace) -> int:
+    """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
+    from .gateway import serve
+
+    return serve(args.upstream, args.listen, clean=args.clean)
 
 
 # --- the table
@@ -149,9 +199,8 @@ COMMANDS: dict[str, Command] = {
                 ("--format",),
                 {
                     "choices": ("report", "lines", "summary", "json"),
-                    "default": "report",
-                    "help": "a report on each file, then a summary; one line a file: verdict, outcome, reason, chunks, seconds to the first output and to"
-                    " the last byte (of traces), name, codes; the summary alone: each code, in how many streams of which senders; or JSON",
+                    "help": "report (the default): on each file, then a summary; lines: one a file: verdict, outcome, reason, chunks, seconds to the first output and to"
+                    " the last byte (of traces), name, codes; summary: it alone, each code, in how many streams of which senders; json",
                 },
             ),
             (
@@ -163,6 +212,146 @@ COMMANDS: dict[str, Command] = {
             (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),
         ),
         exit_codes="exit codes: 0 no faults, 1 faults in at least one stream, 2 misuse, 130 interrupted",
+    ),
+    "replay": Command(
+        _replay,
+        help="a recorded stream live again, at its pace or with faults",
+        examples=(
+            "streamkit replay traces/llama.cpp/plain.trace.jsonl",
+            "streamkit replay answer.trace.jsonl --speed 4 --max-gap 1",
+            "streamkit replay answer.trace.jsonl --fault stall=2@event:5 --fault reset@0.8",
+            "streamkit replay answer.trace.jsonl --format bytes | streamkit check -",
+        ),
+        arguments=(
+            (("file",), {"metavar": "TRACE", "help": "a trace, or the bytes of a body; - is standard input"}),
+            (
+                ("--format",),
+                {
+                    "choices": ("text", "events", "bytes"),
+                    "help": "text as it arrives, a JSON object for each event of the library, or the bytes; by default text on"
+                    " a terminal and events elsewhere",
+                },
+            ),
+            (
+                ("--speed",),
+                {"type": float, "default": 1.0, "metavar": "N", "help": "1 as recorded (default), 0 no waiting"},
+            ),
+            (("--ttft",), {"type": float, "metavar": "S", "help": "seconds until the first output"}),
+            (("--max-gap",), {"type": float, "metavar": "S", "help": "seconds that no wait exceeds"}),
+            (("--itl",), {"type": float, "metavar": "S", "help": "a made-up pace: seconds from block to block"}),
+            (("--jitter",), {"type": float, "metavar": "N", "help": "how far a wait may be off, as a share of --itl"}),
+            (
+                ("--recut",),
+                {
+                    "metavar": "HOW",
+                    "help": "other blocks: bytes, a number of bytes, events, characters (inside of them), crlf (between), random, one",
+                },
+            ),
+            (
+                ("--fault",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "metavar": "FAULT",
+                    "help": "what goes wrong, NAME[=VALUE][@PLACE], may be given again: delay, stall, truncate, disconnect, reset,"
+                    " half_chunk, drop, duplicate, corrupt, malformed, error_event, status, bandwidth, slow_close, empty; at"
+                    " head, block:3, event:3, byte:100, a share of the body such as 0.5, or random",
+                },
+            ),
+            (("--seed",), {"type": int, "default": 0, "metavar": "N", "help": "for what is random (default 0)"}),
+            (
+                ("-v", "--verbose"),
+                {"action": "store_true", "help": "say how it ended, what was odd, how late blocks were"},
+            ),
+        ),
+    ),
+    "stat": Command(
+        _stat,
+        help="counts and timing of traces, by named definition",
+        examples=(
+            "streamkit stat answer.trace.jsonl",
+            "streamkit stat traces/",
+            "streamkit stat --json traces/ | jq -r '[.file, .timing.ttft] | @tsv'",
+        ),
+        arguments=(
+            (
+                ("file",),
+                {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them; - is standard input"},
+            ),
+            (("--json",), {"action": "store_true", "help": "a JSON object for each trace, on a terminal too"}),
+        ),
+        exit_codes="exit codes: 0 all read, 2 misuse or a file that could not be read, 130 interrupted",
+    ),
+    "cat": Command(
+        _cat,
+        help="what a trace holds: bytes, blocks, events, chunks, text",
+        examples=(
+            "streamkit cat answer.trace.jsonl > answer.sse",
+            "streamkit cat --blocks answer.trace.jsonl",
+            "streamkit cat --chunks answer.trace.jsonl | jq .choices[0].delta",
+        ),
+        arguments=(
+            (("file",), {"metavar": "TRACE", "help": "a trace, or the bytes of a body; - is standard input"}),
+            *(
+                (
+                    (f"--{level}",),
+                    {"dest": "level", "action": "store_const", "const": level, "default": "body", "help": words},
+                )
+                for level, words in (
+                    ("blocks", "a line for each block: number, seconds, bytes"),
+                    ("events", "a line for each server-sent event: number, seconds, type, data"),
+                    ("chunks", "a JSON object for each chunk"),
+                    ("text", "what was said, with reasoning and tool calls"),
+                )
+            ),
+        ),
+        exit_codes="exit codes: 0, 2 misuse, 130 interrupted",
+    ),
+    "diff": Command(
+        _diff,
+        help="whether two traces have the same bytes, cuts, response",
+        examples=(
+            "streamkit diff before.trace.jsonl after.trace.jsonl",
+            "streamkit diff --only response recorded.trace.jsonl live.trace.jsonl",
+        ),
+        arguments=(
+            (("a",), {"metavar": "A", "help": "a trace, or the bytes of a body"}),
+            (("b",), {"metavar": "B", "help": "another"}),
+            (
+                ("--only",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "choices": ("bytes", "cuts", "response"),
+                    "help": "look at this alone, may be given again; the exit code is about it",
+                },
+            ),
+            (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),
+        ),
+        exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
+    ),
+    "gateway": Command(
+        _gateway,
+        help="forward chat completions, and know what was said",
+        examples=(
+            "streamkit gateway --upstream http://127.0.0.1:8080",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+        ),
+        arguments=(
+            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
+            (
+                ("--listen",),
+                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
+            ),
+            (
+                ("--clean",),
+                {
+                    "action": "store_true",
+                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+                },
+            ),
+        ),
+        exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }
 """Every command by its name."""

@@ -9,7 +9,6 @@ Cost: one pass over the fields of a chunk.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,9 +31,18 @@ from ..types._reasoning import reasoning_in
 from .fast_frozen import unfrozen_twin
 from .logprobs_reader import read_logprobs
 from .other_formats import other_format
-from .values import NO_IDS, Note, count, fields_beside, identifier, is_empty, misplaced, string, whole_number
+from .values import NO_IDS, Note, count, fields_beside, identifier, is_empty, misplaced, string, text_of, whole_number
 
-__all__ = ("is_chunk", "moved_usages", "read_chunk", "read_delta", "read_usage")
+__all__ = (
+    "is_chunk",
+    "moved_usages",
+    "read_choice",
+    "read_chunk",
+    "read_delta",
+    "read_fragment",
+    "read_function",
+    "read_usage",
+)
 
 
 _CHUNK_MARKS = frozenset({"choices", "usage", "id", "object", "model", "x_groq", "prompt_filter_results"})
@@ -79,7 +87,7 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
     read = []
     for position, choice in enumerate(choices):
         if isinstance(choice, dict):
-            read.append(_choice(choice, position, note))
+            read.append(read_choice(choice, position, note))
         else:
             note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
     extra = fields_beside(value, _CHUNK)
@@ -112,7 +120,7 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
     return chunk  # type: ignore[no-any-return]
 
 
-def _choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStream:
+def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStream:
     index = value.get("index")
     if type(index) is not int or index < 0:
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
@@ -174,14 +182,14 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             note("tool_calls_object", f"{path}.tool_calls", calls)
             calls = [calls]
         if isinstance(calls, list):
-            calls = [_tool_call(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
+            calls = [read_fragment(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
             calls = [call for call in calls if call is not None]
         else:
             calls = misplaced("tool_calls", calls, path, note, extra)
     function = value.get("function_call")
     if function is not None:
         if isinstance(function, dict) or function == "":
-            function = None if is_empty(function) else _function(function, f"{path}.function_call", note)
+            function = None if is_empty(function) else read_function(function, f"{path}.function_call", note)
         else:
             function = misplaced("function_call", function, path, note, extra)
     audio = extra.get("audio")
@@ -228,7 +236,7 @@ def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | 
     return "".join(text) if text else None
 
 
-def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCallChunk | None:
+def read_fragment(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCallChunk | None:
     if not isinstance(value, dict):
         note("null_item" if value is None else "bad_tool_call", path, value)
         return None
@@ -240,7 +248,7 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
     function = value.get("function")
     if function is not None:
         if isinstance(function, dict):
-            function = _function(function, f"{path}.function", note)
+            function = read_function(function, f"{path}.function", note)
         else:
             function = misplaced("function", function, path, note, extra)
     id = value.get("id")
@@ -264,7 +272,7 @@ def _tool_call(value: Any, path: str, note: Note) -> ChatCompletionMessageToolCa
     return fragment  # type: ignore[no-any-return]
 
 
-def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
+def read_function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
     extra = fields_beside(value, _FUNCTION)
     name = value.get("name")
     if name is not None and type(name) is not str:
@@ -272,7 +280,7 @@ def _function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStrea
     arguments = value.get("arguments")
     if arguments is not None and type(arguments) is not str:
         note("arguments_object", f"{path}.arguments", arguments)
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str)
+        arguments = text_of(arguments)
     function = _new_function()
     function.name = name
     function.arguments = arguments

@@ -13,7 +13,7 @@ from ..anomalies import Anomalies
 from ..errors import LimitError
 from ..sse import ServerSentEvent
 from .repair import DONE, repair
-from .scanning import HEAVIEST, check_weight
+from .scanning import HEAVIEST, check_weight, is_deep
 from .tolerant_json import decode
 
 __all__ = ("DONE", "DocumentReader")
@@ -42,7 +42,12 @@ class DocumentReader:
             self.give_up()
             return self._amid(event, DONE) if event.ignored else [DONE]
         if len(data) > self._light:
-            check_weight(data, self._maximum, self._anomalies.event)
+            try:
+                check_weight(data, self._maximum, self._anomalies.event)
+            except LimitError:
+                if is_deep(data):
+                    return self._too_deep(event)
+                raise
         try:
             value, repairs = decode(data)
         except ValueError as refusal:
@@ -68,9 +73,7 @@ class DocumentReader:
     def _not_json(self, event: ServerSentEvent, refusal: str) -> list[Any]:
         data, note = event.data, self._anomalies.note
         if "deep" in refusal or "recursion" in refusal:
-            self.give_up()
-            note("too_deep", "$", data)
-            return self._salvage(b"", event.ignored)
+            return self._too_deep(event)
         if self._torn is not None:
             torn = self._torn[0]
             check_weight(torn + data, self._maximum, self._anomalies.event)
@@ -95,6 +98,11 @@ class DocumentReader:
         else:
             note("not_json", "$", data)
         return []
+
+    def _too_deep(self, event: ServerSentEvent) -> list[Any]:
+        self.give_up()
+        self._anomalies.note("too_deep", "$", event.data)
+        return self._salvage(b"", event.ignored)
 
     def _salvage(self, data: bytes, ignored: tuple[bytes, ...], places: tuple[int, ...] = ()) -> list[Any]:
         if ignored and len(data) + sum(map(len, ignored)) > self._light:

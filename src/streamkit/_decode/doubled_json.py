@@ -39,7 +39,7 @@ def is_json(text: str) -> bool:
     else:
         return True
     try:
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=_refuse, parse_int=str)  # of any number of digits
     except (ValueError, RecursionError):
         return False
     return True

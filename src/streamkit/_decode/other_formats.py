@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ("OTHER_FORMATS", "other_format")
+__all__ = ("LEGACY", "OTHER_FORMATS", "is_legacy", "other_format")
 
 _ANTHROPIC = frozenset(
     "message_start content_block_start content_block_delta content_block_stop message_delta message_stop".split()
@@ -88,10 +88,27 @@ OTHER_FORMATS: dict[str, Callable[[dict[str, Any]], bool]] = {
 """The name of an API -> whether an object is one of its events, or its whole response."""
 
 
+LEGACY = "OpenAI's Completions API (/v1/completions)"
+"""The name of the API before chat, whose objects have choices too."""
+
+
+def is_legacy(value: dict[str, Any]) -> bool:
+    """Whether `value` is a whole completion of the API before chat: text on its choices, and neither message nor delta."""
+    choices = value.get("choices")
+    if value.get("object") != "text_completion" or value.get("error") or not isinstance(choices, list) or not choices:
+        return False
+    return all(
+        isinstance(one, dict) and isinstance(one.get("text"), str) and not (one.get("message") or one.get("delta"))
+        for one in choices
+    )
+
+
 def other_format(value: Any) -> str | None:
     """Return the name of the API that writes `value`, or the first item of a list; None where it is not known, or a chunk."""
     if isinstance(value, list) and value:
         value = value[0]  # Gemini without `alt=sse` writes its stream as one list
-    if not isinstance(value, dict) or "choices" in value:
+    if not isinstance(value, dict):
         return None
+    if "choices" in value:
+        return LEGACY if is_legacy(value) else None
     return next((name for name, writes in OTHER_FORMATS.items() if writes(value)), None)

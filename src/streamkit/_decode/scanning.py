@@ -11,7 +11,7 @@ import re
 from ..errors import LimitError, counted
 from ..limits import DEFAULT_LIMITS
 
-__all__ = ("HEAVIEST", "begin_of", "check_weight", "end_of", "is_heavy", "weight")
+__all__ = ("DEEPEST", "HEAVIEST", "begin_of", "check_weight", "end_of", "is_deep", "is_heavy", "weight")
 
 # What stands before a document on a line that is nearly `data: {`: blanks, NULs, byte order marks, `data:` in any case.
 _LEAD = re.compile(rb"(?:[\s\0]++|\xef\xbb\xbf|data(?=[\s\0:\[{]|\xef\xbb\xbf):?+)*+", re.IGNORECASE)
@@ -25,6 +25,8 @@ _BACKSLASHES = re.compile(rb"\\*+")
 _CONTAINER, _MEMBER = 10, 2
 HEAVIEST = 1 + _CONTAINER
 """The most that one byte weighs: n bytes need not be counted where this times n is not too much."""
+DEEPEST = 200
+"""Levels of arrays and objects that are read: jiter's own limit."""
 _WINDOW = 65536
 
 
@@ -86,6 +88,18 @@ def is_heavy(data: bytes) -> bool:
     """Whether to decode `data` just to see that it is JSON would take more memory than one event may."""
     most = DEFAULT_LIMITS.max_event_values
     return len(data) * HEAVIEST > most and weight(data, most) > most
+
+
+def is_deep(data: bytes) -> bool:
+    """Whether `data` is nested deeper than is read. Such data is never decoded, so that what it weighs does not matter."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        first = data[token.start()]
+        if first != 0x22:
+            depth += 1 if first in b"[{" else -1
+            if depth > DEEPEST:
+                return True
+    return False
 
 
 def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:

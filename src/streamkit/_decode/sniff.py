@@ -14,9 +14,9 @@ from typing import Any
 
 from ..errors import FormatError, LimitError, RemoteError, SenderError, counted, excerpt
 from ..limits import DEFAULT_LIMITS
-from .other_formats import other_format
+from .other_formats import LEGACY, other_format
 from .remote_errors import find_error
-from .scanning import begin_of, check_weight, end_of
+from .scanning import begin_of, check_weight, end_of, is_deep
 from .tolerant_json import decode
 
 __all__ = ("Sniffer", "begins_with_document", "packed_as", "read_body", "refusal")
@@ -114,7 +114,7 @@ def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Re
         value = value[0]  # Google wraps its error bodies in a list
     if not isinstance(value, dict):
         return None
-    if not value.get("error") and other_format(value) is not None:
+    if not value.get("error") and other_format(value) not in (None, LEGACY):
         return None  # `message` is an error's sentence in many bodies, and in Ollama's the answer itself
     error = find_error(value, "body")
     if error is not None and not value.get("choices"):
@@ -158,8 +158,8 @@ def _one_value(data: bytes, maximum: int) -> Any:
         # Chunks one a line are many values and no document, nor is one that breaks off: neither need be decoded.
         at = begin_of(data)
         end = end_of(data, at, len(data))
-        if end < 0 or data[end:].strip():
-            raise ValueError("not one document") from None
+        if end < 0 or data[end:].strip() or is_deep(data):
+            raise ValueError("not one document, or too deep") from None
         raise
     return decode(data)[0]
 
@@ -182,6 +182,8 @@ def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Send
         value = None
     if (name := other_format(value)) is not None:
         text = f"this is {name}, not a chat completion: ask the sender's /v1/chat/completions"
+        if name is LEGACY:
+            text += ", or read it with Dialect(choice_text=True)"
         return RemoteError(text, body=value, excerpt=excerpt(data))
     if isinstance(value, dict):
         return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))

@@ -1,13 +1,14 @@
 """Bytes to a JSON value, also where strict readers refuse what a sender wrote.
 
 jiter reads nearly everything. What it refuses is tried once more with the standard library, which takes NaN,
-infinities and half a surrogate pair (`"\\ud83d"`); bytes that are no UTF-8 are replaced first. What was odd is said
-by name, so that the caller can report it. Cost: one parse; the second only for documents that the first refuses.
+infinities, whole numbers of more than 4,300 digits (infinite, as floats) and half a surrogate pair (`"\\ud83d"`); bytes
+that are no UTF-8 are replaced first. What was odd is said by name, so that the caller can report it. Cost: one parse; the second only for documents that the first refuses.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ import jiter
 
 from ..types._base import Wire
 from ..types._unstructuring import written
+from .scanning import DEEPEST
 
 __all__ = ("TEXT_KEYS", "decode", "depth", "has_half", "pair", "scrub")
 
@@ -36,7 +38,7 @@ TEXT_KEYS = frozenset(
 )
 """Strings that a sender cuts into deltas: half a pair at their edge may meet its other half in the next delta."""
 
-_MAX_DEPTH = 200  # jiter's own; the standard library would go on until it raises RecursionError
+_MOST_BITS = 14_284  # of a whole number of 4,300 digits: Python writes and reads none that is longer
 _LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 has_half = re.compile("[\ud800-\udfff]").search
@@ -66,9 +68,15 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
         non_finite.append(word)
         return float(word)
 
+    def whole(digits: str) -> int | float:
+        try:
+            return int(digits)
+        except ValueError:  # more digits than Python takes: infinite, as 1e400 is
+            return constant(digits)
+
     try:
-        value = json.loads(text, parse_constant=constant, strict=False)
-        if depth(value) > _MAX_DEPTH:
+        value = json.loads(text, parse_constant=constant, parse_int=whole, strict=False)
+        if depth(value) > DEEPEST:  # the standard library goes on until it raises RecursionError
             raise ValueError("nested too deeply")
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -107,6 +115,8 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
             for key, item in value.items()
         }
     if value is None or isinstance(value, (int, float)):
+        if type(value) is int and value.bit_length() > _MOST_BITS:
+            return math.inf if value > 0 else -math.inf
         return value
     return scrub(_as_json(value), lost=lost)
 

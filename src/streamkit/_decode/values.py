@@ -9,7 +9,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ("NO_IDS", "Note", "count", "fields_beside", "identifier", "is_empty", "misplaced", "string", "whole_number")
+__all__ = (
+    "NO_IDS",
+    "Note",
+    "count",
+    "fields_beside",
+    "identifier",
+    "is_empty",
+    "misplaced",
+    "string",
+    "text_of",
+    "whole_number",
+)
 
 Note = Callable[..., None]
 
@@ -31,6 +42,13 @@ def string(value: Any, path: str, note: Note) -> str | None:
         return value
     note("field_type", path, value)
     return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def text_of(value: Any) -> str:
+    """Arguments as the text that they should have been: other JSON than a string, written compactly."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 NO_IDS = frozenset({"null", "None", "undefined"})

@@ -100,6 +100,18 @@ class BlockReader:
         return self._blocks
 
     @property
+    def known(self) -> Assembler:
+        """The assembler, once all that the fast lane took is counted in it."""
+        self.settle()
+        return self._assembler
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Events and chunks so far. Changes nothing, not even what is still to be counted: another thread may ask."""
+        unsettled = 0 if self.lane is None else self.lane.unsettled
+        return self._assembler.events + unsettled, self._reducer.chunks + unsettled
+
+    @property
     def comments(self) -> int:
         """Comments read so far."""
         return self._decoder.comments
@@ -144,6 +156,11 @@ class BlockReader:
     def no_bytes(self) -> None:
         """The stream is given as chunks: stop asking what kind of body it is."""
         self.sniffer = None
+        self.stop()
+
+    def stop(self) -> None:
+        """Something is going to happen that the fast lane does not see: count what it took, and let it take no more."""
+        self.settle()
         self.pause()
 
     # --- blocks
@@ -322,6 +339,7 @@ class BlockReader:
 
     def close(self, out: Out) -> None:
         """The bytes are over: read what is held, and settle the outcome."""
+        self.stop()
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
             self._decoder.feed_raw(text)  # no line ends in it

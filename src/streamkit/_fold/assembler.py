@@ -18,7 +18,7 @@ from typing import Any
 from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.documents import DONE, DocumentReader
-from .._decode.other_formats import other_format
+from .._decode.other_formats import is_legacy, other_format
 from .._decode.remote_errors import find_error, find_weak_error, may_report
 from .._decode.repair import is_unframed, unframed, unframed_lines
 from .._decode.scanning import begin_of
@@ -31,7 +31,7 @@ from ..limits import Limits
 from ..outcome import REASONS, Outcome
 from ..rules import Rule
 from ..sse import ServerSentEvent
-from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
+from ..types import ChatChoiceStream, CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .fields import Context
 from .leftovers import Leftovers, breaks_off, name_of
 from .reducer import Reducer, says
@@ -62,8 +62,11 @@ class Assembler:
         self._reason = ""  # the reason that goes with it
         self.instead: SenderError | None = None  # what a stream without a chunk fails with: its source broke
         self.outcome: Outcome | None = None
-        self.tap_error: Exception | None = None  # what it raised
         self.tap: Callable[[CreateChatCompletionStreamResponse], object] | None = None
+        # What the hooks of a caller's converter make of a chunk (for the tap, and for the fold), and of a response.
+        self.refine_chunk: Callable[[Any], tuple[Any, Any]] | None = None
+        self.refine_response: Callable[[Any], Any] | None = None
+        self.caller_error: tuple[str, Exception] | None = None  # which of these raised, and what
 
     @property
     def open(self) -> bool:
@@ -206,6 +209,20 @@ class Assembler:
         if self.anomalies.fresh:
             self._report(out)
 
+    # --- the response so far
+
+    def refined(self, response: CreateChatCompletionResponse | None) -> CreateChatCompletionResponse | None:
+        """Return a response as the caller's hooks make it; raises what they raise."""
+        return response if self.refine_response is None or response is None else self.refine_response(response)
+
+    def partial(self) -> CreateChatCompletionResponse | None:
+        """Return the response so far, for an error: without the caller's hooks where one of them raises."""
+        response: CreateChatCompletionResponse | None = self.reducer.snapshot()
+        try:
+            return self.refined(response)
+        except Exception:
+            return response
+
     # --- documents to chunks
 
     def _document(self, value: Any, kind: str, out: Out) -> None:
@@ -239,11 +256,17 @@ class Assembler:
         return None
 
     def _fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
+        typed = chunk
+        if self.refine_chunk is not None:
+            try:
+                typed, chunk = self.refine_chunk(chunk)
+            except Exception as error:  # whatever the caller's hook raises: the chunk is folded as it was read
+                self.refine_chunk, self.caller_error = None, ("a hook of the converter", error)
         if self.tap is not None:
             try:
-                self.tap(chunk)
-            except Exception as error:  # whatever the caller's function raises: the chunk is folded all the same
-                self.tap, self.tap_error = None, error
+                self.tap(typed)
+            except Exception as error:  # as above
+                self.tap, self.caller_error = None, ("the function given to tap()", error)
         if self._weak is not None and any(map(_goes_on, chunk.choices)):
             self._weak = None
         if self._interpreter is not None:
@@ -289,7 +312,7 @@ class Assembler:
         self.anomalies.event = self.events
         if self.error is None:  # only the first takes a snapshot: a stream may be nothing but errors
             self.error, self._reason = error, "remote_error"
-            error.partial, error.emitted = self.reducer.snapshot(), self.reducer.emitted
+            error.partial, error.emitted = self.partial(), self.reducer.emitted
         self.reducer.emit(out, ev.ErrorSeen, error)
         if strict:  # the sender's own error says more than that there was one
             raise error
@@ -426,6 +449,8 @@ class Assembler:
 
     def body(self, found: dict[str, Any] | RemoteError | None, data: bytes, out: Out) -> None:
         """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
+        if isinstance(found, dict) and is_legacy(found) and not self.context.dialect.choice_text:
+            found = None
         self.events = self.anomalies.event = self.context.event = 1 if found is not None else 0
         if isinstance(found, RemoteError):
             return self._instead_of_stream(found, "error_body", out)
@@ -464,7 +489,7 @@ class Assembler:
             error = FormatError(sentence, event=self.events or None) if instead is None else instead
             self.reducer.emit(out, ev.ErrorSeen, error)
         if error is not None:
-            error.partial = self.reducer.snapshot()
+            error.partial = self.partial()
             error.emitted = self.reducer.emitted
         self.outcome = Outcome(name, reason, error)
         self.reducer.emit(out, ev.End, self.outcome)

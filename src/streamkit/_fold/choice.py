@@ -80,7 +80,7 @@ class ChoiceState:
         self.function_arguments: Any = None
         self.function_extra: Any = None
         self.audio: Any = None
-        self.thought: Any = None  # what was thought, where it stands in typed blocks only: pieces as they came
+        self.thought: Any = None  # what was thought, where it does not stand in text: pieces as they came
         self.logprobs_content: Any = None
         self.logprobs_refusal: Any = None
         self.logprobs_extra: Any = None

@@ -30,7 +30,7 @@ from ..types import (
     FunctionCallStream,
 )
 from ..types._base import wire_names
-from ..types._reasoning import blocks_reasoning
+from ..types._reasoning import field_reasoning
 from ..types._unstructuring import Make, made
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
@@ -265,7 +265,7 @@ class Reducer:
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
         state.delta_extra.count(extra)
         reasoning: list[str] = []
-        thoughts: dict[str, str] = {}  # of each list of typed blocks the reasoning in it
+        thoughts: dict[str, str] = {}  # of each object and list of blocks the reasoning in it
         try:
             for name, value in extra.items():
                 if name == "audio" and value is not None and is_empty(value):
@@ -283,21 +283,25 @@ class Reducer:
                     # Some senders write the same piece in two fields: the first field that was ever seen counts.
                     state.reasoning = state.reasoning or name
                     if name == state.reasoning:
+                        shown = shown if state.thought is None else state.thought.add(value)
                         reasoning.append(shown if isinstance(shown, str) else "")
                 elif name == "annotations" and isinstance(value, list):
                     if shown and "annotations" not in state.open:
                         self._start(state, "annotations", out)
                     if shown:
                         self.emit(out, ev.AnnotationsDelta, state.index, None if out is None else deepcopy(shown))
-                elif state.reasoning in REASONING:
+                elif state.reasoning in REASONING and name != state.reasoning:
                     continue
-                elif isinstance(value, list) and (found := blocks_reasoning(value)):
+                elif isinstance(value, (dict, list)) and (found := field_reasoning(name, value)):
                     thoughts[name] = found
         finally:  # a field behind it may break a limit: what is in the response must have been told
             if thoughts:
                 # Where a field says the same, it counts: LiteLLM writes `reasoning_content` and `thinking_blocks`.
                 state.reasoning = state.reasoning or next(iter(thoughts))
                 if piece := thoughts.get(state.reasoning):
+                    if state.thought is None and ("reasoning" in state.open or "reasoning" in state.ended):
+                        before = state.text_of("reasoning")  # text, before the sender wrote objects
+                        state.need("thought").add(before)
                     reasoning.append(state.need("thought").add(piece))
             if reasoning and "reasoning" not in state.open:
                 self._start(state, "reasoning", out)

@@ -21,13 +21,12 @@ Cost: O(1) a fragment.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._decode.doubled_json import is_json, last_document
 from .._decode.tolerant_json import scrub
-from .._decode.values import is_empty
+from .._decode.values import is_empty, text_of
 from ..dialect import SoFar
 from ..errors import LimitError, counted
 from ..types import (
@@ -52,6 +51,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]++")
 _LOOKED_AT = 1024  # characters of an id of which the last 40 are wanted: each of 1,024 calls without an id asks
 
 KNOWN_INDEX = "rule 3: known index"
+_NOTHING: dict[str, Any] = {}
 _PATH = "choices[].delta.tool_calls[]"
 
 
@@ -101,6 +101,17 @@ class Call:
             self.reasons[-1] = (reason, self.reasons[-1][1] + count)
         else:
             self.reasons.append((reason, count))
+
+    def take_unknown(self, extra: dict[str, Any], known: str, inner: dict[str, Any]) -> None:
+        """Fold the unknown fields of a fragment, but the one that is `known` after all, and those of its function."""
+        if extra:
+            self.extra.count(extra)
+            for key, value in extra.items():
+                if key != known:
+                    self.extra.put(key, value)
+        if inner:
+            self.function_extra.count(inner)
+            self.function_extra.add(inner)
 
     def identity(self) -> tuple[object, ...]:
         """Return what a fragment without arguments can still change."""
@@ -152,6 +163,10 @@ _NO_NAMES = frozenset({"null", "None", "undefined"})
 """Words that gateways write in later fragments for a name that is absent; a call that begins with one is called so."""
 
 
+Routed: TypeAlias = tuple[Call, str]
+"""The call that a fragment belongs to, and the rule that says so."""
+
+
 class CallTable:
     """The tool calls of one choice, and where each fragment belongs."""
 
@@ -173,16 +188,16 @@ class CallTable:
         None for a fragment with neither an id, a name nor arguments, where no call has its index: an empty struct.
         """
         function, custom = fragment.function, fragment.extra.get("custom")
-        if not isinstance(custom, dict):
+        name, arguments, inner = "", None, _NOTHING
+        if function is not None:
+            name, arguments, inner = function.name or "", function.arguments, function.extra
+        if isinstance(custom, dict):
+            if custom:
+                name, arguments, inner = _with_custom(custom, name, arguments, inner)
+        else:
             custom = None
-        name = (function.name if function is not None else None) or ""
-        if custom and not name and custom.get("name") is not None:
-            name = _text(custom["name"])
         if name in _NO_NAMES and (slot := self.at(fragment.index)) is not None and slot.name:
             name = ""
-        arguments = function.arguments if function is not None else None
-        if custom and custom.get("input") is not None:
-            arguments = (arguments or "") + _text(custom["input"])
         if not (fragment.id or name or arguments or fragment.index in self._by_index) and says_nothing(fragment):
             return None, ""
         call, reason = self._route(fragment.id or "", fragment.index, name)
@@ -199,17 +214,8 @@ class CallTable:
                 call.arguments.plain = True
         if name:
             self._name(call, name)
-        if fragment.extra:
-            call.extra.count(fragment.extra)
-            for key, value in fragment.extra.items():
-                if key != "custom" or custom is None:
-                    call.extra.put(key, value)
-        inner = function.extra if function is not None else {}
-        if custom:
-            inner = {**inner, **{key: value for key, value in custom.items() if key not in ("name", "input")}}
-        if inner:
-            call.function_extra.count(inner)
-            call.function_extra.add(inner)
+        if fragment.extra or inner:
+            call.take_unknown(fragment.extra, "" if custom is None else "custom", inner)
         if arguments and call.so_far is not None:
             arguments = call.so_far.new_in(arguments)
         if not arguments:
@@ -226,39 +232,53 @@ class CallTable:
         found = (self._by_arguments.get(text) for text in self._waiting)
         return sorted((call for call in found if call is not None), key=lambda call: call.position)
 
-    def _route(self, id: str, index: int | None, name: str) -> tuple[Call, str]:
+    def _route(self, id: str, index: int | None, name: str) -> Routed:
+        """Return the call that a fragment belongs to, opened where need be, and the rule that says so."""
         slot = self._by_index.get(index) if index is not None else None
-        if id:
-            known = self._by_id.get(id)
-            if slot is not None and slot.id == id:
-                known = slot  # of two calls that share an id, the one at this index
-            if known is not None:
-                renamed = bool(
-                    name and known.name and name != known.name and (known.has_arguments or slot is not known)
-                )
-                moved = bool(name and index is not None and known.index is not None and index != known.index)
-                if not renamed and not moved:
-                    if index is not None and known.index is not None and index != known.index:
-                        self._note("tool_index_changed", index, id)
-                    return known, "rule 1: known id"
-                self._note("tool_id_reused", index, id)
-                return self._open(index), "rule 1: known id with another name or at another index opens a call"
-            if name:
-                if slot is None or not slot.synthetic_id or (slot.has_arguments and slot.name and name != slot.name):
-                    if slot is not None:
-                        self._note("tool_index_reused", index, id)
-                    return self._open(index), "rule 2: a new id with a name opens a call"
-                return slot, "rule 2: the slot at this index waited for its id"
-        if slot is not None:
-            if name and not id and slot.has_arguments and slot.name and name != slot.name:
-                self._note("tool_index_reused", index, name)
-                return self._open(index), "rule 3: another name after arguments opens a call"
+        if slot is not None and not id and not name:  # nearly every fragment
             return slot, KNOWN_INDEX
-        if id or name:
-            return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
+        for rule in (self._by_known_id, self._by_new_id, self._by_slot, self._by_mark):
+            if (routed := rule(id, index, name, slot)) is not None:
+                return routed
         if self.last is None:
             return self._open(index), "rule 5: bare arguments before any call open one"
         return self.last, "rule 5: bare arguments continue the last call"
+
+    def _by_known_id(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
+        # Of two calls that share an id, the one at this index.
+        known = slot if slot is not None and slot.id == id else self._by_id.get(id)
+        if not id or known is None:
+            return None
+        renamed = name and known.name and name != known.name and (known.has_arguments or slot is not known)
+        elsewhere = index is not None and known.index is not None and index != known.index
+        if renamed or (name and elsewhere):
+            self._note("tool_id_reused", index, id)
+            return self._open(index), "rule 1: known id with another name or at another index opens a call"
+        if elsewhere:
+            self._note("tool_index_changed", index, id)
+        return known, "rule 1: known id"
+
+    def _by_new_id(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
+        if not (id and name):
+            return None
+        if slot is not None and slot.synthetic_id and not _is_another(name, slot):
+            return slot, "rule 2: the slot at this index waited for its id"
+        if slot is not None:
+            self._note("tool_index_reused", index, id)
+        return self._open(index), "rule 2: a new id with a name opens a call"
+
+    def _by_slot(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
+        if slot is None:
+            return None
+        if name and not id and _is_another(name, slot):
+            self._note("tool_index_reused", index, name)
+            return self._open(index), "rule 3: another name after arguments opens a call"
+        return slot, KNOWN_INDEX
+
+    def _by_mark(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
+        if not (id or name):
+            return None
+        return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
 
     def _open(self, index: int | None) -> Call:
         maximum = self._context.limits.max_tool_calls
@@ -296,6 +316,22 @@ class CallTable:
         self._context.note(code, f"$.choices[{self._choice}].delta.tool_calls[{index or 0}]", found)
 
 
+def _is_another(name: str, call: Call) -> bool:
+    """Whether a fragment of this name cannot be of `call`, whose arguments have begun under another one."""
+    return bool(call.has_arguments and call.name and name != call.name)
+
+
+def _with_custom(
+    custom: dict[str, Any], name: str, arguments: str | None, inner: dict[str, Any]
+) -> tuple[str, str | None, dict[str, Any]]:
+    """Return name, arguments and unknown fields of a fragment together with those of its `custom` tool."""
+    if not name and custom.get("name") is not None:
+        name = text_of(custom["name"])
+    if custom.get("input") is not None:
+        arguments = (arguments or "") + text_of(custom["input"])
+    return name, arguments, {**inner, **{key: value for key, value in custom.items() if key not in ("name", "input")}}
+
+
 def says_nothing(fragment: ChatCompletionMessageToolCallChunk) -> bool:
     """Whether a fragment has nothing but its place and type: a gateway that leaves out no empty field writes
     `{"index":0,"id":"","type":"function","function":{"name":"","arguments":""}}` beside every piece of text."""
@@ -314,10 +350,3 @@ def _made_up(context: Context, place: str) -> str:
     response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)
     return f"call_{response[-room:]}{place}" if response and room > 0 else f"call{place}"
-
-
-def _text(value: Any) -> str:
-    """Arguments as the string they should have been."""
-    return (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    )

@@ -24,9 +24,9 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, blocks
+from ..sources import GRACE, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse
-from .intake import add_status, said_end, source_broke_off
+from .intake import add_status
 from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
@@ -172,7 +172,7 @@ class Broadcast:
                     if self._left or isinstance(self.error, MisuseError):
                         self._accumulator.cancel()
                     elif self.error is not None:
-                        source_broke_off(self._accumulator, self.error, status=self._blocks.status)
+                        end_stream(self._accumulator, self.error, status=self._blocks.status)
                     else:
                         self._accumulator.close()
                 except Exception as error:  # strict=True; the outcome says so

@@ -19,10 +19,10 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, async_blocks
+from ..sources import GRACE, async_blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse
 from .broadcast import BUFFER
-from .intake import add_status, said_end, source_broke_off
+from .intake import add_status
 from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class AsyncBroadcast:
                 if isinstance(self.error, MisuseError) or (self._left and self.error is None):
                     self._accumulator.cancel()
                 elif self.error is not None:
-                    source_broke_off(self._accumulator, self.error, status=self._blocks.status)
+                    end_stream(self._accumulator, self.error, status=self._blocks.status)
                 else:
                     self._accumulator.close()
             except Exception as error:  # strict=True; the outcome says so

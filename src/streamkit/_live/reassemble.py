@@ -20,9 +20,9 @@ from typing import Any, Unpack
 
 from ..accumulator import Accumulator, Options
 from ..errors import MisuseError, StreamError
-from ..sources import GRACE, blocks
+from ..sources import GRACE, blocks, end_stream
 from ..types import CreateChatCompletionResponse
-from .intake import add_status, source_broke_off
+from .intake import add_status
 
 __all__ = ("Source", "blocks_of", "reassemble")
 
@@ -35,7 +35,7 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
 
     `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
     opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
-    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`).
+    `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`, `converter`).
 
     Raises `TruncatedError`, `RemoteError`, `FormatError`, `LimitError` or `SourceError` where the stream is not complete,
     with what had arrived in `.partial`; `MisuseError` for a source that cannot be one. What the source itself raises (a
@@ -59,7 +59,7 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
     except Exception as error:
         if isinstance(source, (str, os.PathLike)) and not accumulator.progress[1]:
             raise  # the caller's own file, not a sender's doing
-        outcome = source_broke_off(accumulator, error, status=found.status)
+        outcome = end_stream(accumulator, error, status=found.status)
     add_status(outcome, found.status)
     if outcome.error is not None:
         raise outcome.error

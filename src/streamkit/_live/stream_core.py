@@ -40,10 +40,11 @@ from ..accumulator import Accumulator, Options
 from ..errors import FormatError, MisuseError, RemoteError, StreamError, shown
 from ..events import AnomalySeen, ContentDelta, Event, KeepAlive, ToolCallDone
 from ..outcome import Outcome
+from ..sources import end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines, Watch
-from .intake import add_status, error_raised_by_client, said_end, source_broke_off
+from .intake import add_status, error_raised_by_client
 from .timing import Stopwatch
 
 __all__ = ("Options", "StreamCore")
@@ -170,7 +171,7 @@ class StreamCore:
             assert outcome.error is not None
             outcome.error.__cause__ = error
         else:
-            outcome = source_broke_off(self.accumulator, error, status=self.status, settle=self._settled)
+            outcome = end_stream(self.accumulator, error, status=self.status, settle=self._settled)
         self._close(outcome, self._clock())
         self.error = outcome.error
 

@@ -28,9 +28,9 @@ from typing import Any, Self
 from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..outcome import Outcome
-from ..sources import async_blocks, blocks
+from ..sources import async_blocks, blocks, end_stream
 from ..types import CreateChatCompletionResponse
-from .intake import add_status, source_broke_off
+from .intake import add_status
 
 __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 
@@ -68,7 +68,7 @@ class _Watcher:
                 if cancelled:
                     self.accumulator.cancel()
                 elif broken is not None:
-                    source_broke_off(self.accumulator, broken, status=self.status)
+                    end_stream(self.accumulator, broken, status=self.status)
                 else:
                     self.accumulator.close()
             except Exception as error:

@@ -12,14 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from functools import partial
 from typing import Any
 
-from .._arguments import readable
+from .._arguments import check_bool, readable
+from ..trace import Trace
 from ._blocks import CLOSING, AsyncBlocks
 from ._detect import (
     body_of,
+    check_packed,
     closer,
     consumed,
+    encoding_of,
     head_of,
-    header,
     is_async,
     is_over,
     is_sdk_helper,
@@ -27,7 +29,7 @@ from ._detect import (
     refusal,
     response_of,
 )
-from ._sync import read_content
+from ._sync import blocks_of_trace, read_content
 from ._uncancelled import uncancelled
 from ._unpack import each_unpacked_async
 
@@ -36,24 +38,27 @@ __all__ = ("async_blocks",)
 _READ = 65536  # bytes: what a read may give at most
 
 
-def async_blocks(source: Any) -> AsyncBlocks:
-    """The blocks (or chunks) of an async source, as they come.
+def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
+    """Return the blocks (or chunks) of an async source, as they arrive. `unpack`: as that of `blocks`.
 
     Raises `MisuseError` for what is none, and says what to pass instead; so it does for a sync source that could block.
     """
+    check_bool("unpack=", unpack)
     if isinstance(source, AsyncBlocks):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return AsyncBlocks(_Each((readable(source),)), chunks=False)
+    if isinstance(source, Trace):
+        return AsyncBlocks(_Each(blocks_of_trace(source, unpack)), chunks=False, status=source.status)
     if isinstance(source, (str, Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=True)
     if (response := response_of(source)) is not None:
-        return _of_httpx(response, source)
+        return _of_httpx(response, source, unpack)
     if method(source, "iter_content") is not None and hasattr(source, "raw"):
-        return _of_niquests(source)
+        return _of_niquests(source, unpack)
     for content in (getattr(source, "content", None), source):
         if method(content, "iter_any") is not None:
-            return _of_aiohttp(source, content)
+            return _of_aiohttp(source, content, unpack)
     if (body := getattr(source, "body_iterator", None)) is not None and hasattr(body, "__aiter__"):  # Starlette
         return AsyncBlocks(body.__aiter__(), close=closer(body, asynchronous=True), **head_of(source))
     for name in ("read1", "read"):
@@ -64,7 +69,7 @@ def async_blocks(source: Any) -> AsyncBlocks:
             close, head = closer(source, asynchronous=True), head_of(source)
             if hasattr(source, "decode_content"):  # urllib3-future's, as niquests has it
                 reads = _Reads(partial(read, decode_content=False), method(source, "tell") or int)
-                found = each_unpacked_async(reads, header(source, "content-encoding"))
+                found = each_unpacked_async(reads, encoding_of(source, unpack))
                 return AsyncBlocks(found, close=close, chunks=False, drainable=True, **head)
             return AsyncBlocks(_Reads(partial(read, _READ), int), close=close, chunks=False, **head)
     if hasattr(source, "__aiter__"):
@@ -82,10 +87,11 @@ def async_blocks(source: Any) -> AsyncBlocks:
     raise refusal(source, asynchronous=True)
 
 
-def _of_httpx(response: Any, source: Any) -> AsyncBlocks:
+def _of_httpx(response: Any, source: Any, unpack: bool) -> AsyncBlocks:
     """httpx, httpx2, and openai's `AsyncStream` over them: its bytes, where nobody has begun on it."""
     head, body = head_of(response), body_of(response)
     if body is not None:
+        check_packed(response, unpack)
         return AsyncBlocks(_Each((body,)), chunks=False, **head)
     if not hasattr(response.stream, "__aiter__"):
         raise refusal(response, asynchronous=True)
@@ -95,20 +101,21 @@ def _of_httpx(response: Any, source: Any) -> AsyncBlocks:
         return AsyncBlocks(source.__aiter__(), close=close, chunks=True, **head)
     if begun or response.is_closed:
         raise consumed(response)
-    found = each_unpacked_async(response.aiter_raw(), header(response, "content-encoding"))
+    found = each_unpacked_async(response.aiter_raw(), encoding_of(response, unpack))
     close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
     return AsyncBlocks(found, close=close, chunks=False, drainable=True, **head)
 
 
-def _of_niquests(response: Any) -> AsyncBlocks:
+def _of_niquests(response: Any, unpack: bool) -> AsyncBlocks:
     head = head_of(response)
     if getattr(response, "_content_consumed", False) or is_over(
         response.raw
     ):  # a sync response that was read is as good
+        check_packed(response, unpack)
         return AsyncBlocks(_Each((read_content(response),)), chunks=False, **head)
     if not is_async(response.iter_content):
         raise refusal(response, asynchronous=True)
-    found = each_unpacked_async(_awaited(response.iter_raw), header(response, "content-encoding"))
+    found = each_unpacked_async(_awaited(response.iter_raw), encoding_of(response, unpack))
     return AsyncBlocks(found, close=response.close, chunks=False, drainable=True, **head)
 
 
@@ -117,8 +124,9 @@ async def _awaited(iterator: Callable[[], Awaitable[AsyncIterator[bytes]]]) -> A
         yield block
 
 
-def _of_aiohttp(response: Any, content: Any) -> AsyncBlocks:
+def _of_aiohttp(response: Any, content: Any, unpack: bool) -> AsyncBlocks:
     """A response of aiohttp, or the `content` of one (of a request to its server, too)."""
+    check_packed(response, unpack)  # its parser unpacks, unless its session was made with auto_decompress=False
     head, body = head_of(response), getattr(response, "_body", None)
     if isinstance(body, bytes):  # read() refuses to give it again behind the response's `async with`
         return AsyncBlocks(_Each((body,)), chunks=False, **head)

@@ -24,27 +24,37 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from threading import get_ident
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from .._arguments import readable
 from .._decode.sdk_objects import is_chunk_object
 from ..errors import MisuseError
-from ._drain import ReadWithin, drain, drain_async
+from ._drain import GRACE, ReadWithin, drain, drain_async, throw_away
 from ._wake import Wake
 
-__all__ = ("CLOSING", "AsyncBlocks", "Blocks")
+__all__ = ("CLOSING", "AsyncBlocks", "Blocks", "SourceEnd")
 
 CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
+
+SourceEnd: TypeAlias = Literal["end", "error", "closed"]
+"""How a source ended: it had no more to give, it raised, or it was closed before either."""
 
 
 class _Items:
     """What both siblings know of an item: whether it is a block or a chunk."""
 
-    __slots__ = ("_chunks", "_count")
+    __slots__ = ("_chunks", "_count", "ended", "error")
 
     def __init__(self, chunks: bool | None) -> None:
         self._chunks = chunks
         self._count = 0
+        self.ended: SourceEnd | None = None
+        self.error: Exception | None = None
+
+    def over(self, ended: SourceEnd, error: Exception | None = None) -> None:
+        """Note how the source ended; the first time decides."""
+        if self.ended is None:
+            self.ended, self.error = ended, error
 
     def check(self, item: Any) -> Any:
         """The item as `bytes` or as the chunk that it is."""
@@ -81,6 +91,10 @@ class Blocks:
     """What a sync source gives, one after the other.
 
     Raises what the source raises, unchanged; `MisuseError` where it gives neither bytes nor chunks, or both.
+
+    `status`, `content_type`: of the HTTP response that the source is, None where it is none. `ended` says how it ended.
+    Whoever reads it leaves by `close()`, or by `finish()` where the end of the stream was seen and the client should be
+    able to use its connection again.
     """
 
     __slots__ = (
@@ -138,9 +152,13 @@ class Blocks:
             if self._closed:
                 raise StopIteration
             item = next(self._items)
-        except Exception:
+        except StopIteration:
+            self._kind.over("end")
+            raise
+        except Exception as error:
             if self._closed:  # meanwhile, by another thread: what the source says to that is no news
                 raise StopIteration from None
+            self._kind.over("error", error)
             raise
         finally:
             if self._wake is not None:
@@ -150,27 +168,49 @@ class Blocks:
         return self._kind.check(item)
 
     @property
+    def ended(self) -> SourceEnd | None:
+        """How the source ended: `"end"` where it had no more to give, `"error"` where it raised (`error` has what),
+        `"closed"` where it was closed before either; None while it is open."""
+        return self._kind.ended
+
+    @property
+    def error(self) -> Exception | None:
+        """What the source raised when it was read; None where it raised nothing."""
+        return self._kind.error
+
+    @property
     def drainable(self) -> bool:
         """Whether draining is of use: a response whose client can reuse its connection."""
         return self._reads_within is not None
 
-    def drain(self, seconds: float) -> None:
-        """Behind the end of the stream: read on to that of the body, for so many seconds. Raises nothing."""
+    def drain(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
+        """After the end of the stream: read on to the end of the body, for at most `seconds`. Raises nothing.
+
+        Does nothing where it is of no use (`drainable`). `take`: is given each block of that; None throws them away.
+        """
         if self._reads_within is None or seconds <= 0:
             return
         if self._wake is not None:
             self._reader = get_ident()
         try:
-            if not self._closed:
-                drain(self._items, self._reads_within, seconds)
+            if not self._closed and drain(self._items, self._reads_within, seconds, take or throw_away):
+                self._kind.over("end")
         finally:
             self._reader = 0
             if self._closed:
                 self._release_quietly()
 
+    def finish(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
+        """After the end of the stream: `drain`, then `close`, also where draining was interrupted."""
+        try:
+            self.drain(seconds, take)
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Close the source. Drains nothing; may be called again, and by any thread."""
         self._closed = True
+        self._kind.over("closed")
         if self._wake is not None and self._is_read():
             # Whoever reads closes it: a descriptor that is closed under a read may soon be that of another connection.
             self._wake()
@@ -238,7 +278,7 @@ def _closes_itself(items: Any, close: Any) -> bool:
 
 
 class AsyncBlocks:
-    """What an async source gives, one after the other; as `Blocks`, but for `async for` and `aclose`."""
+    """What an async source gives, one after the other: like `Blocks`, with `async for`, `await` and `aclose`."""
 
     __slots__ = (
         "_close",
@@ -289,22 +329,52 @@ class AsyncBlocks:
             raise StopAsyncIteration
         try:
             item = await self._items.__anext__()
-        except Exception:
+        except StopAsyncIteration:
+            self._kind.over("end")
+            raise
+        except Exception as error:
             if self._closed:  # meanwhile, by another task: what the source says to that is no news
                 raise StopAsyncIteration from None
+            self._kind.over("error", error)
             raise
         if self._closed:
             await self._close_items()
         return self._kind.check(item)
 
-    async def drain(self, seconds: float) -> None:
-        """Behind the end of the stream: read on to that of the body, for so many seconds. Raises nothing of the source's."""
+    @property
+    def ended(self) -> SourceEnd | None:
+        """How the source ended, as that of `Blocks`; None while it is open."""
+        return self._kind.ended
+
+    @property
+    def error(self) -> Exception | None:
+        """What the source raised when it was read; None where it raised nothing."""
+        return self._kind.error
+
+    async def drain(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
+        """After the end of the stream: read on to the end of the body, for at most `seconds`.
+
+        Raises nothing of the source's. `take`: is given each block of that; None throws them away.
+        """
         if self.drainable and not self._closed and seconds > 0:
-            await drain_async(self._items, seconds)
+            if await drain_async(self._items, seconds, take or throw_away):
+                self._kind.over("end")
+
+    async def finish(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
+        """After the end of the stream: `drain`, then `aclose`, also where draining was cancelled."""
+        try:
+            await self.drain(seconds, take)
+        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
+            raise
+        except BaseException:  # cancelled
+            await self.aclose()
+            raise
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the source. Drains nothing; may be called again."""
         self._closed = True
+        self._kind.over("closed")
         if self._released or self._closing:
             return
         import anyio  # not above: a caller that reads from sync sources shall not wait for it

@@ -17,8 +17,10 @@ from ..errors import MisuseError
 
 __all__ = (
     "body_of",
+    "check_packed",
     "closer",
     "consumed",
+    "encoding_of",
     "head_of",
     "header",
     "is_async",
@@ -107,6 +109,20 @@ def header(response: Any, name: str) -> str | None:
     get = method(getattr(response, "headers", None), "get")
     value = None if get is None else get(name) or get(name.title())
     return value if isinstance(value, str) else None
+
+
+def encoding_of(response: Any, unpack: bool) -> str | None:
+    """The `Content-Encoding` that has to be undone; None where there is none, or the caller wants the bytes as sent."""
+    return header(response, "content-encoding") if unpack else None
+
+
+def check_packed(response: Any, unpack: bool) -> None:
+    """`MisuseError` where the client has unpacked the body already, and the caller wants the bytes as they were sent."""
+    if not unpack and header(response, "content-encoding") not in (None, "", "identity"):
+        raise MisuseError(
+            f"unpack=False: the client has unpacked the body of this {type(response).__name__} already; pass a response"
+            " that was not read, or ask for it with the header `Accept-Encoding: identity`"
+        )
 
 
 def closer(*sources: Any, asynchronous: bool = False) -> Callable[[], Any] | None:

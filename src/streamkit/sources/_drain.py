@@ -8,7 +8,8 @@ mostly comes right behind, in a write of its own. A client that is told to close
 and the next request pays for a new one: two or three round trips. But there are senders and gateways that keep the body
 open behind `[DONE]`, silent or with keep-alives, so nobody can wait for its end: openai-python did once, and hung.
 
-Rule 1  What is read is thrown away, and what goes wrong is not told: the connection is closed then, as it would have been.
+Rule 1  What is read is thrown away, unless the caller asks for it (`take`), and what goes wrong is not reported: the
+        connection is closed then, as it would have been.
 Rule 2  At most `GRACE` seconds and `LIMIT` bytes. An async read is broken off then. A blocking one cannot be, so a sync
         source is read on only where its shape lets one say how long a read may take:
         httpx        its `network_stream`, which every response names among its `extensions`, takes the time with each read;
@@ -28,42 +29,68 @@ from typing import Any
 
 from ._detect import method
 
-__all__ = ("GRACE", "LIMIT", "ReadWithin", "drain", "drain_async", "httpx_reads_within", "urllib3_reads_within")
+__all__ = (
+    "GRACE",
+    "LIMIT",
+    "ReadWithin",
+    "drain",
+    "drain_async",
+    "httpx_reads_within",
+    "throw_away",
+    "urllib3_reads_within",
+)
 
 GRACE = 0.1  # seconds: about what a new connection costs; longer would be no gain
 LIMIT = 65536  # bytes: a few keep-alives
+
 
 ReadWithin = Callable[[float], AbstractContextManager[bool]]
 """Inside of it a read takes so many seconds at most; False where that cannot be had."""
 
 
-def drain(items: Iterator[Any], reads_within: ReadWithin, seconds: float) -> None:
-    """Read up to the end of the body, for so many seconds."""
+def throw_away(_: object) -> None:
+    """Take a block of what follows the end, which nobody wants as a rule."""
+
+
+def drain(
+    items: Iterator[Any], reads_within: ReadWithin, seconds: float, take: Callable[[Any], object] = throw_away
+) -> bool:
+    """Read up to the end of the body, for at most `seconds`; return whether it was reached. `take` is given each block."""
     until, room = monotonic() + seconds, LIMIT
     try:
         while room > 0 and (left := until - monotonic()) > 0:
             with reads_within(left) as possible:
-                block = next(items, None) if possible else None
+                if not possible:
+                    break
+                block = next(items, None)
             if block is None:
-                break
+                return True
+            take(block)
             room -= len(block) or 1
     except Exception:
         pass  # Rule 1
+    return False
 
 
-async def drain_async(items: AsyncIterator[Any], seconds: float) -> None:
-    """Read up to the end of the body, for so many seconds. Who is cancelled meanwhile stops at once."""
+async def drain_async(items: AsyncIterator[Any], seconds: float, take: Callable[[Any], object] = throw_away) -> bool:
+    """Read up to the end of the body, for at most `seconds`; return whether it was reached. `take` is given each block.
+
+    A task that is cancelled stops at once.
+    """
     import anyio
 
     room = LIMIT
     with anyio.move_on_after(seconds):
         try:
             async for block in items:
+                take(block)
                 room -= len(block) or 1
                 if room <= 0:
-                    break
+                    return False
+            return True
         except Exception:
             pass  # Rule 1
+    return False
 
 
 _ALONE = (b"HTTP/1.1", b"HTTP/1.0")  # one response at a time on a connection

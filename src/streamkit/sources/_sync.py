@@ -18,16 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from .._arguments import readable
+from .._arguments import check_bool, readable
 from ..errors import MisuseError, shown
-from ..trace import read_trace
+from ..trace import Trace, is_trace_name, read_trace
 from ._blocks import Blocks
 from ._detect import (
     body_of,
+    check_packed,
     closer,
     consumed,
+    encoding_of,
     head_of,
-    header,
     is_async,
     is_over,
     is_sdk_helper,
@@ -44,25 +45,31 @@ __all__ = ("blocks",)
 _READ = 65536  # bytes: what a read may give at most; a pipe gives what is there
 
 
-def blocks(source: Any) -> Blocks:
-    """The blocks (or chunks) of a sync source, as they come.
+def blocks(source: Any, *, unpack: bool = True) -> Blocks:
+    """Return the blocks (or chunks) of a sync source, as they arrive.
+
+    `unpack`: whether the `Content-Encoding` of a response (gzip, deflate, br, zstd) is undone; False for what hands the
+    bytes on as they were sent, or records them.
 
     Raises `MisuseError` for what is none, and says what to pass instead.
     """
+    check_bool("unpack=", unpack)
     if isinstance(source, Blocks):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Blocks(iter((readable(source),)), chunks=False)
     if isinstance(source, (str, os.PathLike)):
         return Blocks(_path_blocks(_existing(source)), chunks=False)
+    if isinstance(source, Trace):
+        return Blocks(blocks_of_trace(source, unpack), chunks=False, status=source.status)
     if isinstance(source, (Mapping, io.TextIOBase)):
         raise refusal(source, asynchronous=False)
     if (response := response_of(source)) is not None:
-        return _of_httpx(response, source)
+        return _of_httpx(response, source, unpack)
     if method(source, "iter_content") is not None and hasattr(source, "raw"):
-        return _of_requests(source)
+        return _of_requests(source, unpack)
     if (read := method(source, "read")) is not None and not is_async(read):
-        return _of_file(source)
+        return _of_file(source, unpack)
     if is_sdk_helper(source) and isinstance(source, Iterable):
         found = (event.chunk for event in source if event.type == "chunk")
         response = getattr(source, "_response", None)
@@ -74,10 +81,16 @@ def blocks(source: Any) -> Blocks:
     raise refusal(source, asynchronous=False)
 
 
-def _of_httpx(response: Any, source: Any) -> Blocks:
+def blocks_of_trace(trace: Trace, unpack: bool = True) -> Iterator[bytes]:
+    """Return the blocks that a trace recorded; those of an encoded body unpacked, where that is asked for."""
+    return each_unpacked((block.data for block in trace.blocks), trace.encoding if unpack else None)
+
+
+def _of_httpx(response: Any, source: Any, unpack: bool) -> Blocks:
     """httpx, httpx2, and openai's `Stream` over them: its bytes, which lose nothing, where nobody has begun on it."""
     head, body = head_of(response), body_of(response)
     if body is not None:
+        check_packed(response, unpack)
         return Blocks(iter((body,)), chunks=False, **head)
     if not hasattr(response.stream, "__iter__"):
         raise refusal(response, asynchronous=False)
@@ -86,36 +99,42 @@ def _of_httpx(response: Any, source: Any) -> Blocks:
         return Blocks(iter(source), close=closer(source), chunks=True, wake=httpx_wake(response), **head)
     if begun or response.is_closed:
         raise consumed(response)
-    items = each_unpacked(response.iter_raw(), header(response, "content-encoding"))
+    items = each_unpacked(response.iter_raw(), encoding_of(response, unpack))
     close = closer(source, response)
     reads_within, wake = httpx_reads_within(response), httpx_wake(response)
     return Blocks(items, close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
 
 
-def _of_requests(response: Any) -> Blocks:
+def _of_requests(response: Any, unpack: bool) -> Blocks:
     """requests and niquests."""
     if is_async(response.iter_content):
         raise refusal(response, asynchronous=False)
     head, raw = head_of(response), response.raw
     if getattr(response, "_content_consumed", False) or is_over(raw):
+        check_packed(response, unpack)
         return Blocks(iter((read_content(response),)), close=response.close, chunks=False, **head)
     if not hasattr(raw, "decode_content"):  # an adapter for files and the like
-        return Blocks(_of_file(raw), close=response.close, chunks=False, wake=file_wake(raw), **head)
+        return Blocks(_of_file(raw, unpack), close=response.close, chunks=False, wake=file_wake(raw), **head)
     reads_within = urllib3_reads_within(raw) if method(raw, "read1") is not None else None
     wake = urllib3_wake(raw)
     return Blocks(
-        _iter_content(response), close=response.close, chunks=False, reads_within=reads_within, wake=wake, **head
+        _iter_content(response, unpack),
+        close=response.close,
+        chunks=False,
+        reads_within=reads_within,
+        wake=wake,
+        **head,
     )
 
 
-def _iter_content(response: Any) -> Iterator[bytes]:
+def _iter_content(response: Any, unpack: bool) -> Iterator[bytes]:
     """`response.iter_content`, over what each read gave.
 
     Any size that it can be given waits for so many bytes, or gives one at a time; but it alone makes requests' own
     errors of those of urllib3. It calls `raw.stream` once, when it is first asked for a block.
     """
     raw, pieces = response.raw, response.iter_content(1)
-    response.raw = _Live(raw)
+    response.raw = _Live(raw, unpack)
     try:
         first = next(pieces, None)
     finally:
@@ -128,18 +147,19 @@ def _iter_content(response: Any) -> Iterator[bytes]:
 class _Live:
     """The raw response of urllib3, whose `stream` gives what each read gave, whatever the size asked for."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, unpack: bool) -> None:
         self._raw = raw
+        self._unpack = unpack
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
     def stream(self, _size: object = None, decode_content: bool = True) -> Iterator[bytes]:
-        return _of_urllib3(self._raw)
+        return _of_urllib3(self._raw, self._unpack)
 
 
-def _of_urllib3(raw: Any) -> Iterator[bytes]:
-    return each_unpacked(_raw_of_urllib3(raw), header(raw, "content-encoding"))
+def _of_urllib3(raw: Any, unpack: bool) -> Iterator[bytes]:
+    return each_unpacked(_raw_of_urllib3(raw), encoding_of(raw, unpack))
 
 
 def _raw_of_urllib3(raw: Any) -> Iterator[bytes]:
@@ -171,18 +191,21 @@ def read_content(response: Any) -> bytes:
     return body
 
 
-def _of_file(file: Any) -> Blocks:
+def _of_file(file: Any, unpack: bool) -> Blocks:
     """Files, pipes, the output of subprocesses; http.client, urllib.request and urllib3, whose responses are files."""
     head, close = head_of(file), closer(file)
     if is_over(file):
         if not isinstance(body := getattr(file, "_body", None), bytes):  # where urllib3 keeps what it read by itself
             raise consumed(file)
+        check_packed(file, unpack)
         return Blocks(iter((body,)), close=close, chunks=False, **head)
     if hasattr(file, "decode_content"):
         reads_within = urllib3_reads_within(file) if method(file, "read1") is not None else None
         wake = urllib3_wake(file)
-        return Blocks(_of_urllib3(file), close=close, chunks=False, reads_within=reads_within, wake=wake, **head)
-    items = each_unpacked(_reads(partial(method(file, "read1") or file.read, _READ)), header(file, "content-encoding"))
+        return Blocks(
+            _of_urllib3(file, unpack), close=close, chunks=False, reads_within=reads_within, wake=wake, **head
+        )
+    items = each_unpacked(_reads(partial(method(file, "read1") or file.read, _READ)), encoding_of(file, unpack))
     return Blocks(items, close=close, chunks=False, wake=file_wake(file), **head)
 
 
@@ -211,9 +234,8 @@ def _existing(path: str | os.PathLike[str]) -> str:
 
 
 def _path_blocks(name: str) -> Iterator[bytes]:
-    if name.endswith(".jsonl"):
-        for block in read_trace(name).blocks:
-            yield block.data
+    if is_trace_name(name):
+        yield from blocks_of_trace(read_trace(name))
         return
     with open(name, "rb") as file:
-        yield from _of_file(file)
+        yield from _of_file(file, unpack=True)

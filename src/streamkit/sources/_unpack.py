@@ -29,7 +29,7 @@ from typing import Any, Protocol
 
 from ..errors import MisuseError, counted
 
-__all__ = ("PIECE", "Unpacker", "each_unpacked", "each_unpacked_async", "unpacker_for")
+__all__ = ("PIECE", "Unpacker", "each_unpacked", "each_unpacked_async", "unpacked", "unpacker_for")
 
 PIECE = 65536  # bytes: of one block that comes out, as of one read that went in
 _MOST = 5  # encodings on top of one another; urllib3 and curl take as many
@@ -227,7 +227,7 @@ def each_unpacked(blocks: Iterator[bytes], encoding: str | None) -> Iterator[byt
 def _each(blocks: Iterator[bytes], layers: list[Unpacker]) -> Iterator[bytes]:
     try:
         for block in blocks:
-            yield from _through(block, layers)
+            yield from unpacked(block, layers)
     finally:  # a generator that is closed does not close the one it iterates
         if (close := getattr(blocks, "close", None)) is not None:
             close()
@@ -235,12 +235,13 @@ def _each(blocks: Iterator[bytes], layers: list[Unpacker]) -> Iterator[bytes]:
         layer.close()
 
 
-def _through(block: bytes, layers: list[Unpacker]) -> Iterator[bytes]:
+def unpacked(block: bytes, layers: list[Unpacker]) -> Iterator[bytes]:
+    """Yield what one block unpacks to through all layers. To be read to its end before the next block."""
     if not layers:
         yield block
         return
     for piece in layers[0].unpack(block):
-        yield from _through(piece, layers[1:])
+        yield from unpacked(piece, layers[1:])
 
 
 def each_unpacked_async(blocks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator[bytes]:
@@ -252,7 +253,7 @@ def each_unpacked_async(blocks: AsyncIterator[bytes], encoding: str | None) -> A
 async def _each_async(blocks: AsyncIterator[bytes], layers: list[Unpacker]) -> AsyncIterator[bytes]:
     try:
         async for block in blocks:
-            for piece in _through(block, layers):
+            for piece in unpacked(block, layers):
                 yield piece
     finally:
         if (close := getattr(blocks, "aclose", None)) is not None:

@@ -1,8 +1,9 @@
-"""For tests of what reads streams: chunks and streams to build, cuts, a clock, sources, and checks for sources.
+"""For tests of what reads streams: chunks and streams to build, recorded ones, cuts, a clock, sources, checks for sources.
 
     wire = stream_bytes("Hel", "lo", usage={...})
     for blocks in every_cut(wire): assert my_reader(blocks) == "Hello"
     check_source(lambda blocks: MySource(blocks))
+    for recorded in traces(): assert my_reader(recorded.blocks) == recorded.response
 
 Nothing here needs a test framework: checks raise AssertionError with a sentence. Nothing sleeps, and what is random is so
 by a seed. Async fakes go through anyio, and so run on asyncio and trio alike.
@@ -16,6 +17,7 @@ from ._clock import FakeClock
 from ._cuts import each_byte, every_cut, random_cuts
 from ._fakes import FOREVER, AsyncFakeSource, FakeSource
 from ._source_checks import check_async_source, check_source
+from ._traces import RecordedStream, traces
 
 __all__ = (
     "DONE",
@@ -23,6 +25,7 @@ __all__ = (
     "AsyncFakeSource",
     "FakeClock",
     "FakeSource",
+    "RecordedStream",
     "check_async_source",
     "check_source",
     "chunk",
@@ -33,4 +36,5 @@ __all__ = (
     "random_cuts",
     "response",
     "stream_bytes",
+    "traces",
 )

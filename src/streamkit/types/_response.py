@@ -3,17 +3,14 @@
 Fields that are None are left out on writing, except `object` and `usage`, which are written as null.
 """
 
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from streamkit.errors import MisuseError, ValidationError
-
-from ._base import NULL, U32, Received, Wire
+from ._base import NULL, U32, Received
 from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatChoiceLogprobs
-from ._reasoning import blocks_reasoning
+from ._reasoning import REASONING, field_reasoning
 from ._tool_calls import ChatCompletionMessageToolCallUnion, FunctionCall
 from ._usage import CompletionUsage
 
@@ -26,16 +23,6 @@ __all__ = (
     "ChatCompletionResponseMessageAudio",
     "CreateChatCompletionResponse",
 )
-
-
-_Call = TypeVar("_Call", bound=Wire)
-
-
-def _sent_again(call: _Call) -> _Call:
-    """A call as the next turn repeats it. An index belongs to fragments; servers refuse it in a request."""
-    again = deepcopy(call)
-    again.extra.pop("index", None)
-    return again
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
@@ -72,12 +59,12 @@ class ChatCompletionResponseMessage(Received):
     @property
     def reasoning(self) -> str | None:
         """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`, else
-        `reasoning_text` (Copilot), else what stands in typed blocks (LiteLLM's `thinking_blocks`)."""
-        found = [self.extra.get(name) for name in ("reasoning_content", "reasoning", "reasoning_text")]
+        `reasoning_text` (Copilot), else what stands in an object there, or in typed blocks (LiteLLM's `thinking_blocks`)."""
+        found = [self.extra.get(name) for name in REASONING]
         texts = [text for text in found if isinstance(text, str)]
         if any(texts):
             return next(filter(None, texts))
-        blocks = filter(None, map(blocks_reasoning, self.extra.values()))
+        blocks = filter(None, (field_reasoning(name, value) for name, value in self.extra.items()))
         return next(blocks, "" if texts else None)
 
     @property
@@ -86,34 +73,24 @@ class ChatCompletionResponseMessage(Received):
         found = self.extra.get("annotations")
         return list(found) if isinstance(found, list) else []
 
-    def to_request(self) -> "ChatCompletionRequestAssistantMessage":
+    def to_request(
+        self, *, incomplete_calls: Literal["drop", "raise", "as_sent"] = "drop"
+    ) -> "ChatCompletionRequestAssistantMessage":
         """This message as the assistant's message of the next turn.
 
-        Everything its sender may want to see again is kept as it was written: the `extra` of the message and of its
-        calls (reasoning details, thought signatures) too. Audio becomes its id, an empty list of calls becomes none,
-        and no call carries an index. Nothing is shared with this message that could change.
-        """
-        # Here, so that whoever only reads streams does not wait for the request's side.
-        from ._messages import ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageAudio
+        What its sender wants to see again is kept as it was written: reasoning, its details and signatures, thought
+        signatures of calls. Fields that only a response has, and those that say nothing, are left out, since some senders
+        refuse them; content that came as parts is parts again; audio becomes its id. Nothing is shared with this message
+        that could change.
 
-        try:
-            return ChatCompletionRequestAssistantMessage(
-                content=self.content,
-                refusal=self.refusal,
-                audio=ChatCompletionRequestAssistantMessageAudio(self.audio.id) if self.audio is not None else None,
-                tool_calls=[_sent_again(call) for call in self.tool_calls] if self.tool_calls else None,
-                function_call=_sent_again(self.function_call) if self.function_call is not None else None,
-                extra=deepcopy(self.extra),
-            )
-        except ValidationError:
-            raise
-        except (
-            AttributeError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:  # `attrs.evolve(message, tool_calls=5)`
-            raise MisuseError(f"this message is not one that a response can have: {error}") from None
+        `incomplete_calls`: calls that were cut off (not `complete`, or whose arguments are not JSON) are left out
+        (`drop`), a `MisuseError` (`raise`) or sent as they are (`as_sent`), which some servers answer with an error. A tool
+        message that answers a call that was left out has to be left out too.
+        """
+        # Here, since reading a stream alone does not need the request's side.
+        from ._to_request import to_request
+
+        return to_request(self, incomplete_calls)
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)

@@ -22,6 +22,7 @@ Rule 11  A field may be absent wherever its attribute can be None or has a defau
 Rule 12  What does not fit a field that may be absent is kept in `extra` under its name, as `chunk_reader` keeps it. What
          does not fit a field that must be there is refused as ever.
 Rule 13  The accidents of serde (rules 2, 3 and 6) do not hold: no list is an object.
+Rule 14  A class in `SENDERS` is read by the reader that stands there: chunks, which senders write, never refuse an object.
 """
 
 import math
@@ -39,7 +40,7 @@ from streamkit.errors import Problem, ValidationError
 from ._base import Between, Told, Wire
 from ._mismatch import MAX_PROBLEMS, MISSING, Found, Mismatch, shown, wrong
 
-__all__ = ("STRICT", "TOLERANT", "Shape", "Way", "each", "marked", "shape_of", "taken", "word")
+__all__ = ("SENDERS", "STRICT", "TOLERANT", "Shape", "Way", "each", "marked", "shape_of", "taken", "word")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -102,6 +103,9 @@ class Way(Enum):
 
 
 STRICT, BUFFERED, TOLERANT = Way
+SENDERS: dict[type[Wire], Read] = {}
+"""How classes are read tolerantly that senders write (rule 14): `codec` puts the readers of `_decode` here, which stand above."""
+
 _shapes: dict[tuple[Any, Way], Shape] = {}
 
 
@@ -145,33 +149,62 @@ def word(enum: type[E], value: str | None) -> E | str | None:
 
 
 def _built(type_: Any, way: Way) -> Shape:
+    for kind in _KINDS_OF_TYPE:
+        if (shape := kind(type_, way)) is not None:
+            return shape
+    raise TypeError(f"{type_!r} is no type of the chat format")
+
+
+def _scalar(type_: Any, way: Way) -> Shape | None:
+    return _SCALARS.get(type_)
+
+
+def _annotated(type_: Any, way: Way) -> Shape | None:
+    if typing.get_origin(type_) is not Annotated:
+        return None
+    inner, *marks = typing.get_args(type_)
+    for mark in marks:
+        if isinstance(mark, Between):
+            return _SCALARS[int] if way is TOLERANT else _whole(mark)
+        if isinstance(mark, Told):
+            return _told((inner,), _tag(inner) or "type", way)
+    return shape_of(inner, way)
+
+
+def _container(type_: Any, way: Way) -> Shape | None:
     origin, args = typing.get_origin(type_), typing.get_args(type_)
-    if type_ in _SCALARS:
-        return _SCALARS[type_]
-    if origin is Annotated:
-        for mark in args[1:]:
-            if isinstance(mark, Between):
-                return _SCALARS[int] if way is TOLERANT else _whole(mark)
-            if isinstance(mark, Told):
-                return _told((args[0],), _tag(args[0]) or "type", way)
-        return shape_of(args[0], way)
     if origin is list:
         item = shape_of(args[0], way)
         return _list(_SCALARS[Any] if way is TOLERANT and item.kinds == {"number"} else item)
-    if origin is dict and args[0] is str:
-        return _dict(shape_of(args[1], way))
-    if origin is Literal:
-        return _word_of({value: value for value in args})
-    if origin in (typing.Union, types.UnionType):
-        return _union(args, way)
-    if isinstance(type_, type) and issubclass(type_, StrEnum):
-        if way is TOLERANT:
-            return _member_of(type_)
-        others = getattr(type_, "__aliases__", {})
-        return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
-    if isinstance(type_, type) and issubclass(type_, Wire):
-        return _object(type_, way)
-    raise TypeError(f"{type_!r} is no type of the chat format")
+    return _dict(shape_of(args[1], way)) if origin is dict and args[0] is str else None
+
+
+def _words(type_: Any, way: Way) -> Shape | None:
+    if typing.get_origin(type_) is Literal:
+        return _word_of({value: value for value in typing.get_args(type_)})
+    if not (isinstance(type_, type) and issubclass(type_, StrEnum)):
+        return None
+    if way is TOLERANT:
+        return _member_of(type_)
+    others = getattr(type_, "__aliases__", {})
+    return _word_of({str(one): one for one in type_} | {said: type_(own) for said, own in others.items()}, type_)
+
+
+def _alternatives(type_: Any, way: Way) -> Shape | None:
+    unions = (typing.Union, types.UnionType)
+    return _union(typing.get_args(type_), way) if typing.get_origin(type_) in unions else None
+
+
+def _class(type_: Any, way: Way) -> Shape | None:
+    if not (isinstance(type_, type) and issubclass(type_, Wire)):
+        return None
+    if way is TOLERANT and type_ in SENDERS:
+        return Shape(SENDERS[type_], type_.__name__, frozenset({"object"}))
+    return _object(type_, way)
+
+
+_KINDS_OF_TYPE = (_scalar, _annotated, _container, _words, _alternatives, _class)
+"""Each gives the shape of the types of its kind, None for others. In the order in which they are tried."""
 
 
 def _anything(value: Any) -> Any:
@@ -415,17 +448,9 @@ def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
 
 def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
     """The shape of one class; `told`: as a member of a union, so its tag is set and not among the fields."""
-    hints = typing.get_type_hints(cls, include_extras=True)
     tag = _tag(cls)
     tolerant = way is TOLERANT
-    plan = []
-    for field in attrs.fields(cls):
-        if field.name in ("extra", tag) or field.metadata.get("wire") is False:
-            continue
-        mark = "tolerant" if tolerant else "strict"
-        shape = shape_of(field.metadata.get(mark, hints[field.name]), way)
-        absent = None if shape.optional else MISSING
-        plan.append((field.name, absent, shape.exact, shape.read, _default_of(field, shape) if tolerant else None))
+    plan = _plan_of(cls, way, tag)
     names = tuple(name for name, *_ in plan)
     known = frozenset((*names, tag) if tag and told else names)
     tag_word = _said(cls, tag) if tag else None
@@ -484,6 +509,21 @@ def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
         raise wrong(value, cls.__name__)
 
     return Shape(read, cls.__name__, frozenset({"object"} if by_name_only else {"object", "list"}))
+
+
+def _plan_of(cls: type[Wire], way: Way, tag: str | None) -> list[tuple[str, Any, type | None, Read, Any]]:
+    """Of each field but the tag: its name, what stands for an absent value, the class of values that need no reading, how
+    others are read, and what makes its default where reading is tolerant."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    mark = "tolerant" if way is TOLERANT else "strict"
+    plan = []
+    for field in attrs.fields(cls):
+        if field.name in ("extra", tag) or field.metadata.get("wire") is False:
+            continue
+        shape = shape_of(field.metadata.get(mark, hints[field.name]), way)
+        default = _default_of(field, shape) if way is TOLERANT else None
+        plan.append((field.name, None if shape.optional else MISSING, shape.exact, shape.read, default))
+    return plan
 
 
 def _default_of(field: "attrs.Attribute[Any]", shape: Shape) -> Callable[[], Any] | None:

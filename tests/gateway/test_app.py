@@ -1,4 +1,4 @@
-"""The example gateway between a real client and a real upstream, on loopback."""
+"""The gateway between a real client and a real upstream, on loopback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.util
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -17,43 +17,21 @@ import anyio
 import pytest
 
 from helpers.loopback import PATIENCE, read_request
-from streamkit import reassemble
+from helpers.served import served
+from streamkit import Ended, MisuseError, reassemble
 from streamkit.testing import DONE, chunk, event, stream_bytes
 
-httpx = pytest.importorskip("httpx")
-uvicorn = pytest.importorskip("uvicorn")
-pytest.importorskip("starlette")
+httpx = pytest.importorskip("httpx2")
+pytest.importorskip("uvicorn")
+create_app = pytest.importorskip("streamkit.gateway", exc_type=ImportError).create_app
 
+CALL = event(
+    '{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}}]}'
+)
 WIRE = stream_bytes("Hel", "lo", usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
 LONG = PATIENCE
 PATH = "/v1/chat/completions"
 CLEAN = "/clean/v1/chat/completions"
-
-
-def gateway() -> Any:
-    path = Path(__file__).parents[1] / "examples" / "gateway.py"
-    spec = importlib.util.spec_from_file_location("example_gateway", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def served(app: Any, lifespan: str) -> Iterator[str]:
-    """Serve `app` on a free port; it takes connections before its loop runs, so nobody has to wait for that."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, lifespan=lifespan, ws="none", log_config=None, timeout_graceful_shutdown=LONG)
-        server = uvicorn.Server(config)
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(LONG)
-            assert not thread.is_alive()
 
 
 class Upstream:
@@ -71,7 +49,10 @@ class Upstream:
     ) -> None:
         self.blocks = blocks
         self.headers = headers
-        self.query = b""
+        self.path = self.query = b""
+        self.method = ""
+        self.url = ""
+        self.clients: set[Any] = set()
         self.status = status
         self.kind = kind
         self.requests: Queue[tuple[dict[bytes, bytes], bytes]] = Queue()
@@ -84,7 +65,8 @@ class Upstream:
         while more:
             message = await receive()
             body, more = body + message["body"], message.get("more_body", False)
-        self.query = scope["query_string"]
+        self.path, self.query, self.method = scope["raw_path"], scope["query_string"], scope["method"]
+        self.clients.add(tuple(scope["client"]))
         self.requests.put((dict(scope["headers"]), body))
         headers = [(b"content-type", self.kind), (b"x-request-id", b"r1"), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -125,8 +107,8 @@ def setup() -> Iterator[Callable[..., Setup]]:
 
         def make(upstream: Upstream, **options: Any) -> Setup:
             over: Queue[Any] = Queue()
-            base = stack.enter_context(served(upstream, "off"))
-            front = stack.enter_context(served(gateway().create_app(base, over.put, **options), "on"))
+            base = upstream.url = stack.enter_context(served(upstream, "off"))
+            front = stack.enter_context(served(create_app(base, on_end=over.put, **options), "on"))
             client = stack.enter_context(httpx.Client(base_url=front, timeout=LONG, trust_env=False))
             return Setup(upstream, client, over)
 
@@ -144,11 +126,15 @@ def test_the_bytes_are_equal_and_the_usage_is_seen(setup: Callable[..., Setup]) 
     )
     headers, body = made.upstream.requests.get(timeout=LONG)
     assert (b'{"stream":true}', b"Bearer k") == (body, headers[b"authorization"])
-    watched = made.over()
-    assert reassemble(WIRE) == watched.response
-    assert 5 == watched.response.usage.total_tokens
-    assert "done" == watched.outcome.reason
-    assert watched.error is None
+    over = made.over()
+    assert reassemble(WIRE) == over.response
+    assert (5, "done", 200, {"stream": True}) == (
+        over.usage.total_tokens,
+        over.outcome.reason,
+        over.status,
+        over.request,
+    )
+    assert f"{made.upstream.url}{PATH}" == over.url
 
 
 def test_a_block_is_forwarded_before_the_next_one_is_there(setup: Callable[..., Setup]) -> None:
@@ -180,11 +166,15 @@ def test_a_client_that_leaves_before_any_answer_closes_the_upstream_too() -> Non
             asked.set()
         left.set()
 
-    with served(silent, "off") as base, served(gateway().create_app(base), "on") as front:
+    over: Queue[Ended] = Queue()
+    with served(silent, "off") as base, served(create_app(base, on_end=over.put), "on") as front:
         with socket.create_connection(("127.0.0.1", int(front.rpartition(":")[2])), LONG) as client:
             client.sendall(f"POST {PATH} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2\r\n\r\n{{}}".encode())
             assert asked.wait(LONG)
         assert left.wait(LONG)
+        ended = over.get(timeout=LONG)
+    assert ("cancelled", None, None) == (ended.outcome.name, ended.response, ended.status)
+    assert over.empty()
 
 
 def test_an_upstream_that_breaks_off_breaks_the_client_off_with_one_line_in_the_log(
@@ -198,7 +188,7 @@ def test_an_upstream_that_breaks_off_breaks_the_client_off_with_one_line_in_the_
             next(came)
         assert ("truncated", "mid_event") == ((outcome := made.over().outcome).name, outcome.reason)
     assert [] == [record for record in caplog.records if record.exc_info]
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "gateway"]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line.startswith("the upstream broke off: RemoteProtocolError")
 
 
@@ -220,6 +210,13 @@ def test_a_dirty_upstream_is_cleaned_where_that_is_asked_for(setup: Callable[...
     assert b"k=1" == upstream.query
     body = b'{"error":{"message":"no"}}'
     assert body == setup(Upstream([body], 404, b"application/json")).client.post(CLEAN).content
+
+
+def test_a_clean_stream_that_the_upstream_cut_short_ends_with_an_error(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([event(chunk("Hel"))]))
+    clean = made.client.post(CLEAN).content
+    assert b'"code":"no_finish"}}\n\n' == clean[-len(b'"code":"no_finish"}}\n\n') :]
+    assert "truncated" == made.over().outcome.name
 
 
 GZIP = ((b"content-encoding", b"gzip"),)
@@ -252,7 +249,9 @@ def test_an_upstream_that_says_gzip_and_sends_none_breaks_off(
         made.client.post(CLEAN)
     made.over()
     assert [] == [record for record in caplog.records if record.exc_info]
-    assert any("cannot be unpacked" in record.getMessage() for record in caplog.records if record.name == "gateway")
+    assert any(
+        "cannot be unpacked" in record.getMessage() for record in caplog.records if record.name == "streamkit.gateway"
+    )
 
 
 def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) -> None:
@@ -266,11 +265,13 @@ def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) 
 def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with (
-        served(gateway().create_app(nobody), "on") as front,
-        httpx.Client(base_url=front, trust_env=False, timeout=LONG) as client,
-    ):
+    over: Queue[Ended] = Queue()
+    with served(create_app(nobody, on_end=over.put), "on") as front, client_of(front) as client:
         assert 502 == client.post(PATH).status_code
+    outcome = over.get(timeout=LONG).outcome
+    assert ("failed", "source_error") == (outcome.name, outcome.reason)
+    assert ("network", True, False) == (outcome.error.kind, outcome.error.retryable, outcome.error.emitted)
+    assert over.empty()
 
 
 # --- fields of the connection, and framing
@@ -311,7 +312,7 @@ def test_a_request_with_both_framings_is_a_bad_request(
 
 def test_an_upstream_with_both_framings_is_a_bad_gateway(caplog: pytest.LogCaptureFixture) -> None:
     with Raw(b"HTTP/1.1 200 OK\r\n%b\r\n2\r\n{}\r\n0\r\n\r\n" % BOTH) as upstream:
-        with served(gateway().create_app(upstream.url), "on") as front, client_of(front) as client:
+        with served(create_app(upstream.url), "on") as front, client_of(front) as client:
             answer = client.post(PATH, content=b"{}")
         assert upstream.left.wait(LONG)
     assert (502, True) == (answer.status_code, "both Content-Length and Transfer-Encoding" in answer.text)
@@ -354,13 +355,11 @@ def client_of(front: str) -> Any:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_a_request_body_has_a_bound(chunked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    example = gateway()
-    monkeypatch.setattr(example, "MAX_BODY", 1000)
+def test_a_request_body_has_a_bound(chunked: bool) -> None:
     upstream = Upstream([WIRE])
     with (
         served(upstream, "off") as base,
-        served(example.create_app(base), "on") as front,
+        served(create_app(base, max_body=1000), "on") as front,
         client_of(front) as client,
     ):
         for size, status in ((1000, 200), (1001, 413)):
@@ -403,9 +402,8 @@ def test_three_hundred_clients_are_served_at_once() -> None:
                 for _ in range(CROWD):
                     tasks.start_soon(client, port)
 
-    example = gateway()
     patient = httpx.Timeout(None)  # of a loaded machine nothing is asked but the answers
-    with served(upstream, "off") as base, served(example.create_app(base, timeout=patient), "on") as front:
+    with served(upstream, "off") as base, served(create_app(base, timeout=patient), "on") as front:
         anyio.run(main, httpx.URL(front).port)
     assert CROWD == len(answers)
     assert all(answer.startswith(b"HTTP/1.1 200 ") and WIRE in answer for answer in answers)
@@ -414,7 +412,7 @@ def test_three_hundred_clients_are_served_at_once() -> None:
 def test_a_full_pool_is_named_in_the_answer(setup: Callable[..., Setup]) -> None:
     upstream = Upstream([WIRE[:200], WIRE[200:]])
     upstream.go_on.clear()
-    one = {"limits": httpx.Limits(max_connections=1), "timeout": httpx.Timeout(LONG, pool=0.5)}
+    one = {"connections": httpx.Limits(max_connections=1), "timeout": httpx.Timeout(LONG, pool=0.5)}
     made = setup(upstream, **one)
     with made.client.stream("POST", PATH) as first:
         blocks = first.iter_raw()
@@ -434,7 +432,7 @@ def test_a_key_in_the_query_goes_to_the_upstream_and_into_no_log(
     with caplog.at_level("DEBUG"):
         answer = made.client.post(PATH + "?api-key=secret&x=%2F+y")
     assert (200, b"api-key=secret&x=%2F+y") == (answer.status_code, made.upstream.query)
-    access = [record for record in caplog.records if record.name in ("uvicorn.access", "httpx")]
+    access = [record for record in caplog.records if record.name in ("uvicorn.access", "httpx2")]
     assert access
     assert [] == [record.getMessage() for record in caplog.records if "secret" in record.getMessage()]
 
@@ -450,20 +448,180 @@ def test_the_openai_sdk_gets_the_clean_form_by_its_base_url(setup: Callable[...,
     assert "Hello" == "".join(filter(None, texts))
 
 
-def test_what_is_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    example = gateway()
-
-    async def main() -> None:
-        async with example.async_tee([WIRE]) as watched:
-            async for _ in watched:
-                pass
-        example.report(watched)
-
+def test_what_is_over_is_logged(setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture) -> None:
+    made = setup(Upstream([WIRE]))
     with caplog.at_level("INFO"):
-        anyio.run(main)
-    assert ["model=a-model outcome=complete reason=done prompt_tokens=3 completion_tokens=2"] == caplog.messages
+        made.client.post(PATH)
+        made.over()
+    assert ["model=a-model outcome=complete reason=done prompt_tokens=3 completion_tokens=2"] == [
+        record.getMessage() for record in caplog.records if record.name == "streamkit.gateway"
+    ]
 
 
-def test_the_example_is_short() -> None:
-    path = Path(__file__).parents[1] / "examples" / "gateway.py"
-    assert len(path.read_text("utf-8").splitlines()) < 170
+def test_a_hook_that_fails_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Ended) -> None:
+        raise ZeroDivisionError
+
+    with (
+        served(Upstream([WIRE]), "off") as base,
+        served(create_app(base, on_end=fail), "on") as front,
+        client_of(front) as client,
+    ):
+        assert WIRE == client.post(PATH).content
+        assert WIRE == client.post(PATH).content
+    assert ["on_end failed"] * 2 == [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+
+
+def test_when_what_arrived_is_known(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([WIRE[:200], WIRE[200:]]))
+    for path in (PATH, CLEAN):
+        made.client.post(path)
+        timing = made.over().timing
+        instants = [timing.sent, timing.head, timing.first_byte, timing.first_chunk, timing.last_chunk, timing.closed]
+        assert None not in instants
+        assert instants == sorted(instants)
+        assert timing.first_chunk <= timing.first_output <= timing.last_chunk
+        assert reassemble(WIRE, strict=True).usage.completion_tokens == timing.output_tokens
+        assert len(WIRE.split(b"data: {")) - 1 == len(timing.chunk_times)
+
+
+# --- which request goes where
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/v1/models"), ("POST", "/v1/embeddings"), ("DELETE", "/v1/x%2Fy")])
+def test_other_requests_below_v1_go_on_and_are_not_watched(setup: Callable[..., Setup], method: str, path: str) -> None:
+    made = setup(Upstream([b'{"data":', b"[]}"], kind=b"application/json"))
+    answer = made.client.request(method, path + "?k=1")
+    assert (200, b'{"data":[]}') == (answer.status_code, answer.content)
+    assert (path.encode(), b"k=1", method) == (made.upstream.path, made.upstream.query, made.upstream.method)
+    made.client.post(PATH)
+    assert "not_a_stream" == made.over().outcome.reason  # the first that is over is the one that is watched
+
+
+def test_nothing_else_reaches_the_upstream(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([WIRE]))
+    for target in (
+        "/",
+        "/v2/x",
+        "/clean/",
+        "//evil/v1/x",
+        "http://evil/v1/x",
+        "/v1/../x",
+        "/v1/%2e%2e/x",
+        "/clean/v1/../x",
+        "/clean//evil/v1/x",
+    ):
+        with socket.create_connection(("127.0.0.1", made.client.base_url.port), LONG) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n".encode())
+            assert (target, b"404") == (target, connection.makefile("rb").read().split()[1])
+    assert made.upstream.requests.empty()
+
+
+def test_an_upstream_may_have_a_path_before_v1(setup: Callable[..., Setup]) -> None:
+    upstream = Upstream([WIRE])
+    with (
+        served(upstream, "off") as base,
+        served(create_app(f"{base}/api/"), "on") as front,
+        client_of(front) as client,
+    ):
+        assert WIRE == client.post(PATH).content
+    assert b"/api" + PATH.encode() == upstream.path
+
+
+@pytest.mark.parametrize("upstream", ["", "localhost:80", "ftp://h", "http://h/?x=1", "http://h/#x", 5, None])
+def test_what_is_no_upstream_is_refused(upstream: Any) -> None:
+    with pytest.raises(MisuseError, match="upstream is an http: or https: URL"):
+        create_app(upstream)
+
+
+def test_every_path_is_clean_where_that_is_asked_for(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([event('{"choices":[{"delta":{"content":"Hel"}}]}') + DONE]), always_clean=True)
+    assert b'"object":"chat.completion.chunk"' in made.client.post(PATH).content
+
+
+# --- what a client that knows no `[DONE]` must see
+
+
+@pytest.mark.parametrize(
+    "blocks, reason",
+    [
+        ([event(chunk("Hel"))], "no_finish"),
+        ([CALL], "no_finish"),
+        ([event(chunk("Hel"))[:-9]], "mid_event"),
+        ([CALL, event(chunk(finish="length")), DONE], "length"),
+        ([event(chunk("Hel")), None], "mid_event"),
+    ],
+    ids=["truncated", "truncated with a call", "mid event", "length in arguments", "reset"],
+)
+def test_a_clean_stream_never_breaks_off_silently(
+    setup: Callable[..., Setup], blocks: list[bytes | None], reason: str
+) -> None:
+    openai = pytest.importorskip("openai")
+    made = setup(Upstream(blocks))
+    http = openai.DefaultHttpxClient(trust_env=False)
+    url = f"{made.client.base_url}/clean/v1"
+    with openai.OpenAI(api_key="k", base_url=url, max_retries=0, http_client=http) as client:
+        asked = {"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": True}
+        with pytest.raises(openai.APIError):
+            list(client.chat.completions.create(**asked))
+
+
+def test_the_connection_to_the_upstream_is_used_again(setup: Callable[..., Setup]) -> None:
+    made = setup(Upstream([WIRE]))
+    for path in (PATH, CLEAN, CLEAN, PATH):
+        made.client.post(path)
+        made.over()
+    assert 1 == len(made.upstream.clients)
+
+
+# --- metrics
+
+
+def test_metrics_are_prometheus_text(setup: Callable[..., Setup]) -> None:
+    pytest.importorskip("prometheus_client")
+    made = setup(Upstream([WIRE]))
+    made.client.post(PATH)
+    made.client.post(CLEAN)
+    for _ in range(2):
+        made.over()
+    answer = made.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    lines = answer.text.splitlines()
+    for line in (
+        'streamkit_streams_total{form="raw",outcome="complete",reason="done"} 1.0',
+        'streamkit_streams_total{form="clean",outcome="complete",reason="done"} 1.0',
+        'streamkit_tokens_total{type="input"} 6.0',
+        "streamkit_duration_seconds_count 2.0",
+        "streamkit_open_requests 0.0",
+    ):
+        assert line in lines
+
+
+def test_metrics_count_what_failed_by_its_kind(setup: Callable[..., Setup]) -> None:
+    pytest.importorskip("prometheus_client")
+    made = setup(Upstream([b'{"error":{"message":"Slow down"}}'], 429, b"application/json"))
+    made.client.post(PATH)
+    assert "rate_limit" == made.over().outcome.error.kind
+    assert 'streamkit_errors_total{kind="rate_limit"} 1.0' in made.client.get("/metrics").text
+
+
+def test_there_are_no_metrics_where_they_are_not_wanted(setup: Callable[..., Setup]) -> None:
+    answer = setup(Upstream([WIRE]), metrics=False).client.get("/metrics")
+    assert (404, True) == (answer.status_code, "prometheus-client" in answer.text)
+
+
+def test_the_example_runs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    path = Path(__file__).parents[2] / "examples" / "gateway.py"
+    assert len(path.read_text("utf-8").splitlines()) < 40
+    spec = importlib.util.spec_from_file_location("example_gateway", path)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    with served(Upstream([event(chunk("Hel"))]), "off") as base:
+        monkeypatch.setenv("UPSTREAM", base)
+        with caplog.at_level("INFO"), served(example.create(), "on") as front, client_of(front) as client:
+            client.post(PATH)
+    said = [record.getMessage() for record in caplog.records if record.name == "gateway"]
+    assert said[0].startswith("truncated (network)")
+    assert said[1].startswith("no_finish: first output after")

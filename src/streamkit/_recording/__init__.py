@@ -1,0 +1,1 @@
+"""Recorded streams: played again, as they were recorded or with faults."""

@@ -1,0 +1,184 @@
+"""One request to the upstream, and its answer to the client.
+
+In: a request of httpx2, and the ASGI callables of the client's. Out: the answer, sent; and for a chat completion an `Ended`.
+
+Rule 1  A block goes on before it is looked at, and what the watching does never reaches the bytes (`streamkit.tee`).
+Rule 2  A client that leaves takes the request to the upstream with it, from the first moment: a model may think for minutes
+        before its first byte, and nobody is to pay for text that nobody reads.
+Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, and the client can tell. In
+        the clean form an error event stands before that.
+Rule 4  An upstream that gives no answer, or one with both framings, is a 502 that says why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Literal
+
+import anyio
+import httpx2
+
+from streamkit import Accumulator, AsyncTee, Clean, Cleaner, Dialect, Ended, Limits, StreamError, async_tee
+from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
+
+from ._headers import has_both, kept
+from ._log import log
+from ._times import Times
+
+__all__ = ("Exchange", "Form", "Receive", "Send", "respond")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Form = Literal["raw", "clean"]
+
+# The last two: a packed body that is cut, or none.
+_BROKEN = (httpx2.RequestError, StreamError, EOFError, ValueError)
+
+
+async def respond(send: Send, status: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
+    """Answer with a text of ours."""
+    body = text.encode()
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Exchange:
+    """One request that is forwarded. `form`: how its answer is written, if it is a chat completion; None for any other
+    request, which is forwarded and not watched."""
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        request: httpx2.Request,
+        form: Form | None,
+        *,
+        clean: Clean,
+        limits: Limits,
+        dialect: Dialect,
+    ) -> None:
+        self._client, self._request, self._form = client, request, form
+        self._clean, self._limits, self._dialect = clean, limits, dialect
+        self._times = Times(time.monotonic)
+        self._status: int | None = None
+        self._upstream: httpx2.Response | None = None
+        self._blocks: AsyncBlocks | None = None
+        self._watched: AsyncTee | None = None
+        self._accumulator = Accumulator(limits=limits, dialect=dialect)
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Forward the request and its answer, until that is over or the client leaves."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                with anyio.CancelScope() as answering:
+                    tasks.start_soon(_until_left, receive, answering)
+                    try:
+                        await self._answer(send)
+                    except OSError:  # ASGI 2.4: what a server raises where the client has left
+                        log.debug("the client left", exc_info=True)
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._close()
+
+    async def _close(self) -> None:
+        """Close the upstream; what follows `[DONE]` is read for a moment, so that the connection can be used again."""
+        try:
+            if self._blocks is not None and said_end(self._accumulator.outcome):
+                await self._blocks.drain()
+        finally:
+            if self._upstream is not None:
+                await self._upstream.aclose()
+
+    def ended(self, request: dict[str, Any]) -> Ended:
+        """What is known of it now that it is over. `request`: its JSON."""
+        accumulator, watched = self._accumulator, self._watched
+        outcome = (None if watched is None else watched.outcome) or accumulator.outcome or accumulator.cancel()
+        if watched is not None and (error := watched.error) is not None:
+            log.error("the watching of a stream failed; its bytes went on", exc_info=error)
+        response = accumulator.snapshot()
+        usage = None if response is None else response.usage
+        facts = (request, outcome, response, accumulator.anomalies, self._times.timing(usage), usage)
+        url = str(self._request.url.copy_with(query=None, username=None, password=None))
+        return Ended(*facts, url=url, status=self._status)
+
+    async def _answer(self, send: Send) -> None:
+        begun = False
+        try:
+            self._upstream = upstream = await self._client.send(self._request, stream=True)
+            self._times.head()
+            self._status = upstream.status_code
+            if has_both(upstream.headers.raw):
+                raise httpx2.RemoteProtocolError("it sent both Content-Length and Transfer-Encoding")
+            clean = self._form == "clean" and _is_stream(upstream)
+            self._blocks = blocks = async_blocks(upstream, unpack=clean)
+            headers = kept(upstream.headers.raw, *((b"content-length", b"content-encoding") if clean else ()))
+            begun = True
+            await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
+            if await (self._write_clean if clean else self._pass_on)(blocks, send):
+                await send({"type": "http.response.body", "body": b""})
+        except _BROKEN as error:
+            if self._accumulator.outcome is None:
+                end_stream(self._accumulator, error, status=self._status)
+            said = f"{type(error).__name__}: {error}"
+            if begun:
+                log.warning("the upstream broke off: %s", said)
+            else:
+                await respond(send, 502, f"the upstream gives no answer: {said}\n")
+
+    async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
+        if self._form is None:
+            async for block in blocks:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            return True
+        times, accumulator = self._times, self._accumulator
+        self._watched = watched = async_tee(blocks, accumulator)
+        try:
+            async for block in watched:
+                times.seen(accumulator)  # of the blocks before this one
+                times.arrived()
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+        finally:
+            with anyio.CancelScope(shield=True):
+                await watched.aclose()  # a client that left has cancelled the stream
+            times.seen(accumulator)
+        return True
+
+    async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:
+        """Write the stream clean; return whether the client is to see the end of a body."""
+        cleaner = Cleaner(clean=self._clean, limits=self._limits, dialect=self._dialect)
+        times, accumulator = self._times, cleaner.accumulator
+        self._accumulator = accumulator
+        try:
+            async for block in blocks:
+                times.arrived()
+                events = cleaner.feed(block)
+                times.seen(accumulator)
+                if events:
+                    await send({"type": "http.response.body", "body": b"".join(events), "more_body": True})
+                if accumulator.done:
+                    break
+            end_stream(accumulator, status=self._status)
+        except _BROKEN as error:
+            end_stream(accumulator, error, status=self._status)
+            await _send_last(cleaner, send)
+            raise
+        return await _send_last(cleaner, send)
+
+
+async def _send_last(cleaner: Cleaner, send: Send) -> bool:
+    if events := cleaner.end():
+        await send({"type": "http.response.body", "body": b"".join(events), "more_body": True})
+    return cleaner.fault is None
+
+
+def _is_stream(upstream: httpx2.Response) -> bool:
+    return bool(upstream.headers.get("content-type", "").startswith("text/event-stream"))
+
+
+async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

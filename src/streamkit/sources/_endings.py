@@ -1,0 +1,180 @@
+"""How a stream ends: by what its source did, by what its sender said, and by its bytes alone. No I/O.
+
+In: whatever reads the stream (an `Accumulator`, or that of a `Cleaner`), what the source raised, and the HTTP status of its
+response where it is one. Out: the outcome. `EndWatch` needs no reader: bytes in, whether `[DONE]` was among them.
+
+Rule 1  What the sender said counts first. A stream that had ended stays as it is; an error that a client read and
+        raised in the sender's words (an exception with a `body`, as the openai SDK does for an error in the stream) is
+        the sender's error; a chunk, or an error that had arrived whole, decides as if the bytes had ended there.
+Rule 2  Where neither a chunk nor such an error had arrived, the stream fails with a `SourceError`, whatever bytes there
+        were: half an event, `id: 1`, the head of a web page. They are its `excerpt`. Asking again loses nothing.
+Rule 3  But a response with the HTTP status 400 or above says by its status that the sender refused: then it is a
+        `RemoteError` with that status, whatever arrived of its body.
+Rule 4  What the source raised is the `__cause__` of the error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from ..errors import MisuseError, RemoteError, SenderError, SourceError, StreamError, excerpt
+from ..outcome import REASONS, Outcome
+from ._unpack import Unpacker, unpacked, unpacker_for
+
+__all__ = ("REFUSED", "EndWatch", "Ends", "add_status", "end_stream", "error_raised_by_client", "said_end")
+
+REFUSED = 400  # RFC 9110 section 15: from here on a status means that the request was not fulfilled
+
+
+class Ends(Protocol):
+    """What `end_stream` asks of a reader; an `Accumulator` has it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has ended."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended."""
+
+    def close(self) -> Outcome:
+        """End it as its bytes say."""
+
+    def fail(self, error: StreamError, reason: str) -> Outcome:
+        """End it as failed."""
+
+    def break_off(self, error: SenderError) -> Outcome:
+        """End it as one that its source broke off."""
+
+
+def end_stream(
+    reader: Ends,
+    error: Exception | None = None,
+    *,
+    status: int | None = None,
+    settle: Callable[[Callable[[], Outcome]], Outcome] | None = None,
+) -> Outcome:
+    """End the stream that `reader` reads, because its source has no more or raised `error`; return how it ended.
+
+    `reader`: an `Accumulator`, or the `accumulator` of a `Cleaner`. `status`: the HTTP status of the response that is the
+    source (`Blocks.status`), None where there is none. `settle`: calls what closes the reader, for a caller that has more
+    to do with it. Raises what `reader` raises under `strict=True`.
+    """
+    settle = settle or _call
+    if (
+        error is None or reader.done
+    ):  # `[DONE]` had arrived, or it had failed: what the source does after that is no news
+        try:
+            return settle(reader.close)
+        finally:
+            add_status(reader.outcome, status)
+    remote = error_raised_by_client(error)
+    try:
+        if remote is not None:
+            return reader.fail(remote, "remote_error")
+        instead = _before_any_chunk(error, status)
+        return settle(lambda: reader.break_off(instead))
+    finally:  # also where strict=True raises the sender's error
+        outcome = reader.outcome
+        if outcome is not None and outcome.error is not None and outcome.error is not error:
+            outcome.error.__cause__ = error
+        add_status(outcome, status)
+
+
+def _call(close: Callable[[], Outcome]) -> Outcome:
+    return close()
+
+
+def _before_any_chunk(error: Exception, status: int | None) -> SourceError | RemoteError:
+    """The error of a stream whose source broke before any chunk had arrived."""
+    raised = f"{type(error).__name__}: {excerpt(error)}"
+    if status is not None and status >= REFUSED:
+        return RemoteError(f"the sender refused, and the source broke before the whole body had come: {raised}")
+    return SourceError(f"{REASONS['source_error'][1]}: {raised}")
+
+
+def add_status(outcome: Outcome | None, status: int | None) -> None:
+    """Note the HTTP status on the error of `outcome`, where the status says that the sender refused. Doing it again
+    changes nothing."""
+    error = None if outcome is None else outcome.error
+    if error is not None and error.status is None and status is not None and status >= REFUSED:
+        error.add_note(f"The response had the HTTP status {status}.")
+        error.status = status
+
+
+def said_end(outcome: Outcome | None) -> bool:
+    """Return whether the sender ended a stream that is over: by `[DONE]`, after an error or alone as well.
+
+    Then draining the source is worth it. False for None: the stream still runs.
+    """
+    endings = ("done", "done_without_finish", "remote_error", "finish_error", "empty")
+    return outcome is not None and outcome.reason in endings
+
+
+def error_raised_by_client(error: Exception) -> RemoteError | None:
+    """Return the sender's error, where a client read it and raised it in the sender's words."""
+    if isinstance(error, RemoteError):
+        return error
+    body = getattr(error, "body", None)
+    if body is None:
+        return None
+    facts = {name: getattr(error, name, None) for name in ("code", "type", "param")}
+    return RemoteError(str(getattr(error, "message", error)), **facts, body=body)
+
+
+# A line by itself, framed or not; JSON has its line breaks escaped, so no text of a stream looks like it. What it may be
+# padded with is bounded, so that it fits into what is kept of a line: however it is cut, it is seen or not.
+_DONE_LINE = re.compile(rb"(?:^|[\r\n])(?:\xef\xbb\xbf)?(?:data:)?[ \t]{0,32}\[DONE\][ \t]{0,8}[\r\n]")
+_KEPT = 64  # bytes of the line that is still open; a longer one is not `[DONE]`, whatever is added to it
+
+
+class EndWatch:
+    """Watches blocks that pass through for `[DONE]`, without reading what they say: `feed(block)`, then `seen`.
+
+    For what hands bytes on and is told to close: after `[DONE]` it may drain first (`Blocks.finish`). Costs one search of
+    the bytes; holds at most one short line. A reader that has an `Accumulator` asks `said_end(outcome)`, which knows errors
+    too. `encoding`: the `Content-Encoding` of blocks that are still packed; they are unpacked for this, with a bound. Where
+    that fails, or the encoding is not known here, `[DONE]` is never seen.
+    """
+
+    __slots__ = ("_layers", "_line", "_lost", "seen")
+
+    def __init__(self, encoding: str | None = None) -> None:
+        self.seen = False
+        """Whether the line `data: [DONE]` has arrived whole."""
+        self._line = b""
+        self._lost = False
+        self._layers: list[Unpacker] = []
+        try:
+            self._layers = unpacker_for(encoding)
+        except MisuseError:
+            self._lost = True
+
+    def __repr__(self) -> str:
+        return f"<EndWatch seen={self.seen}>"
+
+    def feed(self, block: bytes) -> bool:
+        """Look at the next block; return whether `[DONE]` has been seen by now."""
+        if self.seen or self._lost:
+            return self.seen
+        if not self._layers:
+            self._look(block)
+            return self.seen
+        try:
+            for piece in unpacked(block, self._layers):
+                self._look(piece)
+        except Exception:  # no packed body, or a broken one: who reads it will be told
+            self._lost = True
+        return self.seen
+
+    def _look(self, block: bytes) -> None:
+        data = self._line + block
+        if b"[DONE]" in data and _DONE_LINE.search(data) is not None:  # the first alone is 20 times as fast
+            self.seen = True
+            self._line = b""
+            return
+        begin = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        # With the break before it: only after one a line begins, and the first line of all needs none.
+        self._line = data[max(begin, 0) :][:_KEPT]
