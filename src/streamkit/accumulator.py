@@ -476,10 +476,12 @@ class Accumulator:
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:
     """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
-    check_kind("limits=", limits, Limits)
-    check_kind("rules=", rules, Mapping)
-    check_kind("dialect=", dialect, Dialect)
+    if limits is not DEFAULT_LIMITS:
+        check_kind("limits=", limits, Limits)
+    if dialect is not DEFAULT_DIALECT:
+        check_kind("dialect=", dialect, Dialect)
     if rules is not RULES:
+        check_kind("rules=", rules, Mapping)
         check_rules(rules)
 
 
