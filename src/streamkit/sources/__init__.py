@@ -33,6 +33,7 @@ from ._endings import EndWatch, end_stream, said_end
 from ._endings import add_status as add_status  # for `_live` and `_clean`, not promised to users
 from ._endings import error_raised_by_client as error_raised_by_client
 from ._sync import blocks
+from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
 
 # Others import from this package only, never from a file in it: two threads of which one imports the package and one a file
 # in it wait for each other, and Python then hands out a package that is half loaded.
