@@ -105,7 +105,7 @@ def _of_requests(response: Any) -> dict[str, Any]:
     body = request.body
     return {
         "method": request.method or "",
-        "path": request.path_url,
+        "path": request.path_url if hasattr(request, "path_url") else _of_url(response)["path"],  # curl_cffi has none
         "request_headers": _pairs(request.headers.items()),
         **body_fields(body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else None),
     }
