@@ -77,16 +77,15 @@ _HEADERS: tuple[Callable[[Any], Any], ...] = (
 
 def _response(source: Any) -> Any:
     """Return the response that an object of an SDK carries, or the source itself."""
-    if isinstance(source, Mapping):
-        return source
     for name in ("http_response", "response"):
-        if inspect.getattr_static(source, name, None) is not None:
-            try:
-                found = getattr(source, name)
-            except Exception:
+        try:
+            if isinstance(source, Mapping) or inspect.getattr_static(source, name, None) is None:
                 continue
+            found = getattr(source, name)
             if hasattr(found, "headers"):
                 return found
+        except Exception:
+            continue
     return source
 
 
