@@ -429,7 +429,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 }
 """Of each class whose methods take something, one to call them on."""
 
-OF_NO_CALLER = frozenset({"AsyncSubscription", "AsyncWritten", "Replay", "Subscription"})
+OF_NO_CALLER = frozenset(
+    {"AsyncSubscription", "AsyncRecording", "AsyncWritten", "Recording", "Replay", "Subscription", "Written"}
+)
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
 OPTIONS = {f"Unpack[{one.__name__}]": tuple(one.__annotations__) for one in (Options, WriteOptions, EventOptions)}
@@ -464,7 +466,11 @@ def subjects() -> dict[str, Subject]:
         if inspect.ismodule(value):
             for inner in value.__all__:
                 look(f"{name}.{inner}", getattr(value, inner))
-        elif inspect.isclass(value) and not issubclass(value, enum.Enum) and not getattr(value, "_is_protocol", False):
+        elif (
+            inspect.isclass(value)
+            and not issubclass(value, (enum.Enum, Warning))
+            and not getattr(value, "_is_protocol", False)
+        ):
             if name not in OF_NO_CALLER:
                 keep(name, lambda: value, inspect.signature(value))
             for method, function in vars(value).items():
