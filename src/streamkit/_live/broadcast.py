@@ -165,7 +165,9 @@ class Broadcast(BroadcastFacts):
         """
         with self._changed:
             if self._begun:
-                raise MisuseError("run() a second time: a Broadcast reads one source, once")
+                raise MisuseError(
+                    "run() was called a second time, or after close(): a Broadcast reads one source, once"
+                )
             self._begun, self._runner = True, get_ident()
         try:
             self._read()
