@@ -98,6 +98,7 @@ TESTS_OF_NO_MODULE = {
     "test_shapes",
     "test_threads",
     "test_untouched",
+    "test_what_raises",
     "test_wire",
 }
 
