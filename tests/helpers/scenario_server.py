@@ -110,7 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(data)
         self.server.owner.asked.append(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         scenario = BY_NAME.get(self.path.split("/")[1])
-        if scenario is None or not self.path.endswith("/chat/completions") or body.get("stream") is not True:
+        if (
+            scenario is None
+            or not self.path.partition("?")[0].endswith("/chat/completions")
+            or body.get("stream") is not True
+        ):
             self._refuse()
             return
         self.send_response(200)

@@ -43,7 +43,7 @@ from ..outcome import Outcome
 from ..sources import end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
-from .deadlines import Deadlines, Watch
+from .deadlines import Deadlines
 from .intake import add_status, error_raised_by_client
 from .timing import Stopwatch
 
@@ -83,7 +83,7 @@ class StreamCore:
         self._lock = RLock()
         self._grace = grace
         self._clock = clock
-        self._watch = Watch(deadlines, now if sent is None else sent) if deadlines != Deadlines() else None
+        self._watch = deadlines.watch(now if sent is None else sent)
         self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
         self._events: deque[Event] = deque()
