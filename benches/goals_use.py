@@ -6,6 +6,7 @@ Each section is a function from a `Bench` to its figures. µs a chunk count ever
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import bench_sse
 import shapes
@@ -13,7 +14,7 @@ import streamkit
 from figures import Figure, at_most, ratio, us
 from workloads import TITLES, Bench, Blocks, absorb, cuts, feed, reference
 
-__all__ = ("growth", "interleaved", "snapshots", "ways")
+__all__ = ("cleaning", "growth", "interleaved", "snapshots", "ways")
 
 # --- length
 
@@ -125,3 +126,31 @@ def ways(bench: Bench) -> Iterator[Figure]:
             )
             beside = f"absorb {took['absorb'] / n * 1e6:.2f}; without the fast lane {took['reference'] / n * 1e6:.2f}"
             yield us(f"{TITLES[shape]}, {cut}: feed, a chunk", took["feed"], n, beside)
+
+
+# --- writing clean
+
+
+def clean(blocks: Blocks, **options: Any) -> None:
+    cleaner = streamkit.Cleaner(**options)
+    for block in blocks:
+        cleaner.feed(block)
+    cleaner.close()
+
+
+def cleaning(bench: Bench) -> Iterator[Figure]:
+    """A stream written clean while it runs, against `feed`"""
+    for shape in ("text", "tool_arguments", "logprobs", "choices"):
+        raw = shapes.SHAPES[shape](bench.chunks)
+        for cut, blocks in cuts(raw).items():
+            took = bench.medians(
+                {
+                    "feed": lambda blocks=blocks: feed(blocks),
+                    "clean": lambda blocks=blocks: clean(blocks),
+                    "strict": lambda blocks=blocks: clean(blocks, clean=streamkit.Clean(order="index")),
+                }
+            )
+            of_chunk = {name: seconds / shapes.chunks(raw) * 1e6 for name, seconds in took.items()}
+            note = f"{of_chunk['clean']:.2f} µs a chunk; {of_chunk['strict']:.2f} with choices by index"
+            name, times = f"{TITLES[shape]}, {cut}", took["clean"] / took["feed"]
+            yield ratio(name, times, note) if shape == "logprobs" else at_most(name, times, 5, " ×", note)

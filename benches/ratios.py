@@ -36,6 +36,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "imports": goals_process.imports,
     "decoder": goals_peers.decoder,
     "ways": goals_use.ways,
+    "cleaning": goals_use.cleaning,
     "snapshots": goals_use.snapshots,
     "interleaved": goals_use.interleaved,
 }

@@ -7,11 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
+HOW_TO = ["docs/record-and-replay.md"]
+PAGES += HOW_TO
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
     for folder in ("benches", "docs", "examples", "traces")
@@ -31,6 +34,27 @@ def test_every_name_of_streamkit_that_a_page_or_a_script_names_is_there(page: st
     text = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"(?<![\w./-])streamkit((?:\.\w+)+)(?!\w*/)", text)
     assert [] == sorted({name for name in named if not is_there(name.removeprefix("."))})
+
+
+def examples() -> list[Any]:
+    found = [
+        (page, example)
+        for page in HOW_TO
+        for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    ]
+    return [pytest.param(page, example, id=f"{page}-{number}") for number, (page, example) in enumerate(found, 1)]
+
+
+@pytest.mark.parametrize(("page", "example"), examples())
+def test_every_example_of_a_how_to_runs(
+    page: str, example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for client in ("httpx", "openai"):
+        if f"import {client}\n" in example:
+            pytest.importorskip(client)
+    monkeypatch.chdir(ROOT)
+    exec(compile(example, page, "exec"), {"__name__": "example"})
+    assert capsys.readouterr().out
 
 
 def is_there(name: str) -> bool:

@@ -211,6 +211,23 @@ def test_a_source_that_breaks_and_a_deadline_are_the_networks() -> None:
     assert ("network", True, True) == told(outcome.error)
 
 
+def test_an_error_that_a_client_raised_has_its_status() -> None:
+    """A generator that asks when it is read: what the SDK raises then has no code, but a status."""
+
+    class Refused(Exception):
+        body = ("no",)
+        message = "no"
+        status_code = 429
+
+    def asking() -> Any:
+        raise Refused
+        yield b""
+
+    outcome = ChatStream(asking()).until_done()
+    assert outcome.error is not None
+    assert (("rate_limit", True, False), 429) == (told(outcome.error), outcome.error.status)
+
+
 def test_an_error_keeps_its_kind_when_it_is_pickled() -> None:
     error = RemoteError("slow down", code="rate_limit_exceeded")
     assert told(error) == told(pickle.loads(pickle.dumps(error)))

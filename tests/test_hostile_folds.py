@@ -6,9 +6,11 @@ fresh process for each shape.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,11 +146,15 @@ def test_a_value_that_is_replaced_counts_no_longer() -> None:
     assert not accumulator.done
 
 
-def honest() -> Iterator[bytes]:
-    """Tokens with twenty alternatives each, as OpenAI writes them."""
-    one = '{"token":" the","logprob":-0.12345678,"bytes":[32,116,104,101]%s}'
-    entry = one % (',"top_logprobs":[%s]' % ",".join([one % ""] * 20))
-    for _ in range(500):
+def honest(n: int = 500) -> Iterator[bytes]:
+    """Tokens with twenty alternatives each, all different, as OpenAI writes them."""
+    for token in range(n):
+        words = [f" t{token}{at}" for at in range(21)]
+        first, *others = (
+            f'{{"token":"{word}","logprob":-0.{token:04}{at:04},"bytes":[{",".join(map(str, word.encode()))}]}}'
+            for at, word in enumerate(words)
+        )
+        entry = f'{first[:-1]},"top_logprobs":[{",".join(others)}]}}'
         yield chunk(f'{{"choices":[{{"index":0,"delta":{{"content":" the"}},"logprobs":{{"content":[{entry}]}}}}]}}')
 
 
@@ -157,6 +163,45 @@ def test_log_probabilities_as_senders_write_them_weigh_nothing() -> None:
     for block in honest():
         accumulator.feed(block)
     assert not accumulator.done
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "reference"])
+def test_log_probabilities_as_senders_write_them_take_less_than_three_times_their_bytes(fast: bool) -> None:
+    stream = list(honest(200))
+    assert peak(stream, fast=fast) < 3 * sum(map(len, stream))
+
+
+@pytest.mark.parametrize("entry", ['{"token":"%d","logprob":-0.%d}', '{"token":"%d","logprob":-0.%d,"bytes":[1]}'])
+def test_one_event_of_nothing_but_log_probabilities_takes_at_most_sixteen_times_its_bytes(entry: str) -> None:
+    """More than the promise, where it has more than 5 MB: JSON values are made of all of it before anything is kept."""
+    entries = ",".join(entry % (number, number) for number in range(10**6, 10**6 + 20_000))
+    event = chunk(f'{{"choices":[{{"index":0,"delta":{{}},"logprobs":{{"content":[{entries}]}}}}]}}')
+    assert peak([event]) < 16 * len(event)
+
+
+def test_text_above_u_ffff_takes_at_most_eight_times_its_bytes() -> None:
+    """More than the promise, from 16 MB on: such a string has four bytes for each character, and to join its pieces takes
+    as much again."""
+    stream = [chunk(json.dumps({"content": "\U0001f600" + "a" * 3000}, ensure_ascii=False), delta=True)] * 500
+    assert peak(stream) < 8.5 * sum(map(len, stream))
+
+
+def peak(stream: list[bytes], **options: bool) -> int:
+    """The most memory that is held while this stream is read and its response is made."""
+    for block in stream[:40]:
+        Accumulator(**options).feed(block)  # type: ignore[arg-type]  # what is made once is no part of it
+    gc.collect()
+    tracemalloc.start()
+    try:
+        accumulator = Accumulator(**options)  # type: ignore[arg-type]
+        for block in stream:
+            accumulator.feed(block)
+        accumulator.close()
+        accumulator.snapshot()
+        assert not isinstance(accumulator.close().error, LimitError)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_usage_with_many_counts_is_reported_with_its_last_report_and_at_the_end() -> None:

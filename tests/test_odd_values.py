@@ -58,6 +58,7 @@ from streamkit import (
 from streamkit._clean.write_options import EventOptions, WriteOptions
 from streamkit.accumulator import Options
 from streamkit.sse import EventDecoder
+from streamkit.trace import Block, Trace
 from streamkit.types import (
     ChatChoiceLogprobs,
     ChatChoiceStream,
@@ -367,6 +368,7 @@ class AsyncSource:
 
 HONEST: dict[str, Any] = {
     "source": STREAM,
+    "trace": Trace(status=200, end="eof", blocks=(Block(0.0, STREAM),)),
     "block": STREAM,
     "chunk": CHUNK,
     "error": StreamError("broken"),
@@ -416,6 +418,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Broadcast": lambda: Broadcast([STREAM]),
     "ChatStream": lambda: ChatStream([STREAM]),
     "Cleaner": Cleaner,
+    "AsyncReplayTransport": lambda: streamkit.AsyncReplayTransport(HONEST["trace"]),
+    "Pace": streamkit.pace,
+    "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
@@ -424,10 +429,11 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 }
 """Of each class whose methods take something, one to call them on."""
 
-OF_NO_CALLER = frozenset({"AsyncSubscription", "AsyncWritten", "Subscription"})
+OF_NO_CALLER = frozenset({"AsyncSubscription", "AsyncWritten", "Replay", "Subscription"})
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
 OPTIONS = {f"Unpack[{one.__name__}]": tuple(one.__annotations__) for one in (Options, WriteOptions, EventOptions)}
+OPTIONS["Any"] = ()  # of a `Fault`: each has its own
 """What `**options` stands for, by its annotation."""
 
 
@@ -518,6 +524,9 @@ def used(value: Any) -> None:
         asyncio.run(value.run())
     elif isinstance(value, streamkit.Subscription):
         value.close()
+    elif isinstance(value, streamkit.Replay):
+        value.close()  # it might wait for years: `ttft=2**63` is a time
+        list(value), value.blocks, value.headers, value.lag
     elif isinstance(value, Iterator):
         for _, _ in zip(range(1000), value, strict=False):
             pass
@@ -540,7 +549,9 @@ async def read_async(source: Any) -> None:
 
 
 ALLOWED = (StreamError, Theirs)
-ITERATED = frozenset({"source", "content", "messages", "tools", "tool_calls", "functions", "modalities", "stop"})
+ITERATED = frozenset(
+    {"source", "trace", "content", "messages", "tools", "tool_calls", "functions", "modalities", "stop"}
+)
 """Parameters that a file can be given for, as it is opened or iterated like any other iterable."""
 READS_FILES = frozenset(
     {"reassemble", "check_stream", "to_events", "to_chunks", "ChatStream", "Tee", "tee", "Broadcast"}

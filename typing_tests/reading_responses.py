@@ -62,6 +62,7 @@ def ended(choice: ChatChoice) -> str:
 
 def next_turn(said: list[ChatCompletionRequestMessage], choice: ChatChoice) -> list[ChatCompletionRequestMessage]:
     assert_type(choice.message.to_request(), ChatCompletionRequestAssistantMessage)
+    assert_type(choice.message.to_request(incomplete_calls="raise"), ChatCompletionRequestAssistantMessage)
     assert_type(choice.message.reasoning, str | None)
     return [*said, choice.message.to_request()]
 

@@ -26,6 +26,7 @@ from streamkit import (
     Timing,
 )
 from streamkit.anomalies import Anomaly
+from streamkit.errors import ErrorKind
 from streamkit.events import ContentDelta, End, Event, ToolCallDone
 from streamkit.types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
@@ -179,6 +180,8 @@ def what_had_come(blocks: Iterable[bytes]) -> CreateChatCompletionResponse | Non
         return streamkit.reassemble(blocks)
     except StreamError as error:
         assert_type(error.partial, CreateChatCompletionResponse | None)
+        assert_type(error.kind, ErrorKind)
+        assert_type(error.retryable, bool)
         return error.partial
 
 

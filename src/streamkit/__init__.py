@@ -43,9 +43,12 @@ if TYPE_CHECKING:
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
     from ._recording.faults import FAULTS, Fault
+    from ._recording.record import AsyncRecording, Recording, async_record, record
+    from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
     from ._recording.schedule import Pace, pace
+    from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
     from .ended import Ended
@@ -58,6 +61,8 @@ __all__ = (
     "Anomaly",
     "AsyncBroadcast",
     "AsyncChatStream",
+    "AsyncRecording",
+    "AsyncRecordingTransport",
     "AsyncReplayTransport",
     "AsyncSubscription",
     "AsyncTee",
@@ -77,6 +82,9 @@ __all__ = (
     "MisuseError",
     "Outcome",
     "Pace",
+    "Recording",
+    "RecordingTransport",
+    "RecordingWarning",
     "RemoteError",
     "Replay",
     "ReplayTransport",
@@ -93,6 +101,7 @@ __all__ = (
     "TruncatedError",
     "ValidationError",
     "__version__",
+    "async_record",
     "async_tee",
     "async_to_chunks",
     "async_to_events",
@@ -103,6 +112,7 @@ __all__ = (
     "loads",
     "pace",
     "reassemble",
+    "record",
     "replay",
     "sse",
     "structure",
@@ -117,6 +127,8 @@ __all__ = (
 _LATER = {
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
+    "AsyncRecording": "_recording.record",
+    "AsyncRecordingTransport": "_recording.transports",
     "AsyncReplayTransport": "_recording.replay_transport",
     "AsyncSubscription": "_live.broadcast_async",
     "AsyncTee": "_live.tee",
@@ -130,6 +142,9 @@ _LATER = {
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
+    "Recording": "_recording.record",
+    "RecordingTransport": "_recording.transports",
+    "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
@@ -138,6 +153,7 @@ _LATER = {
     "Tee": "_live.tee",
     "Timing": "_live.timing",
     "__version__": "_version",
+    "async_record": "_recording.record",
     "async_tee": "_live.tee",
     "async_to_chunks": "_clean.to_events_async",
     "async_to_events": "_clean.to_events_async",
@@ -146,6 +162,7 @@ _LATER = {
     "loads": "codec",
     "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
+    "record": "_recording.record",
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",

@@ -25,6 +25,7 @@ from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
 from ._field_docs import show_fields
 from ._fold.assembler import Assembler
+from ._fold.reducer import Reducer
 from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -460,6 +461,13 @@ class Accumulator:
 
     def _misuse(self, message: str) -> MisuseError:
         return MisuseError(message, partial=self._assembler.partial(), emitted=self.emitted)
+
+
+def hand_over_pieces(accumulator: Accumulator) -> Reducer:
+    """Let `feed`, `add` and `close` give all pieces of the stream among its events, see `_fold/pieces.py`: for writers.
+    Return the state of its choices."""
+    accumulator._reducer.whole = True
+    return accumulator._reducer
 
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:

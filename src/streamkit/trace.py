@@ -154,7 +154,12 @@ class TraceWriter:
         self._room = max_bytes
         self._max = max_bytes
         self._state = 0  # 1: the head was written; 2: a block was; 3: the ending; 4: closed
-        self._put(line)
+        try:
+            self._put(line)
+        except BaseException:
+            if self._name is not None:
+                self._file.close()
+            raise
 
     @property
     def ended(self) -> bool:

@@ -28,7 +28,7 @@ from streamkit import (
 from streamkit._clean.clean import DEFAULT_CLEAN
 from streamkit._clean.shaping import shaper_of
 from streamkit.sse import EventDecoder
-from streamkit.testing import AsyncFakeSource
+from streamkit.testing import AsyncFakeSource, FakeSource
 
 GATEWAY = Clean(truncated="error", order="index")
 CAREFUL = Clean(truncated="error", order="index", incomplete_calls="error")
@@ -321,3 +321,48 @@ def test_calls_that_are_left_out_leave_no_hole() -> None:
     found = deltas(documents(middle, Clean(incomplete_calls="drop")))
     assert [0, 0] == [one["tool_calls"][0]["index"] for _, one in found]
     assert "g" == found[0][1]["tool_calls"][0]["id"]
+
+
+# --- what is raised
+
+
+class ClientError(Exception):
+    """The exception of some client."""
+
+
+def test_an_error_can_be_raised_in_the_words_of_a_client() -> None:
+    source = FakeSource([sse(delta('{"content":"a"}'))], fail=ConnectionResetError("gone"))
+    with pytest.raises(ClientError, match="TruncatedError") as caught:
+        list(to_chunks(source, raises=lambda error: ClientError(type(error).__name__)))
+    assert isinstance(caught.value.__cause__, TruncatedError)
+    assert isinstance(caught.value.__cause__.__cause__, ConnectionResetError)
+    for write in (to_events, to_chunks):
+        with pytest.raises(ClientError) as caught:
+            list(write(BROKEN, clean=Clean(truncated="raise"), raises=lambda error: ClientError()))
+        assert isinstance(caught.value.__cause__, TruncatedError)
+        with pytest.raises(ClientError):
+            list(write(reassemble(CUT_OFF), clean=Clean(incomplete_calls="raise"), raises=lambda error: ClientError()))
+    cleaner = Cleaner(clean=Clean(truncated="raise"), raises=lambda error: ClientError())
+    cleaner.feed(BROKEN)
+    with pytest.raises(ClientError):
+        cleaner.close()
+
+
+async def _client_chunks(source: Any) -> list[Any]:
+    return [one async for one in async_to_chunks(source, raises=lambda error: ClientError())]
+
+
+def test_the_async_sibling_raises_in_the_words_of_a_client_too() -> None:
+    source = AsyncFakeSource([sse(delta('{"content":"a"}'))], fail=ConnectionResetError("gone"))
+    with pytest.raises(ClientError) as caught:
+        anyio.run(_client_chunks, source)
+    assert isinstance(caught.value.__cause__, TruncatedError)
+
+
+def test_what_makes_no_exception_is_misuse() -> None:
+    with pytest.raises(MisuseError, match="raises= takes a function from a StreamError"):
+        to_events(BROKEN, raises=5)  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="raises= takes a function to an exception, and it gave None"):
+        list(to_chunks(BROKEN, raises=lambda error: None))  # type: ignore[arg-type,return-value]
+    with pytest.raises(TruncatedError):
+        list(to_chunks(BROKEN, raises=lambda error: error))

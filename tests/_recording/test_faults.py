@@ -88,7 +88,7 @@ def test_a_fault_that_does_not_exist_is_refused_with_what_does(text: str, words:
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("faults", [3, [3], b"stall", {"stall": 2}.items()])
+@pytest.mark.parametrize("faults", [3, [3], b"stall", {"stall": 2}, [["stall"]]])
 def test_what_is_no_fault_is_refused(faults: Any) -> None:
     with pytest.raises(MisuseError, match=r'^(faults takes a text such as "stall=2@event:5"|no fault is called)'):
         fault_list(faults)

@@ -7,6 +7,7 @@ import http.client
 import math
 import selectors
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,16 @@ def test_a_refused_request_is_the_sender_s_error_with_its_status() -> None:
     with ChatStream(replay(TRACE, speed=0, faults="status=429,retry_after=3")) as stream:
         outcome = stream.until_done()
     assert ("failed", 429) == (outcome.name, getattr(outcome.error, "status", None))
+
+
+def test_a_body_that_was_recorded_encoded_is_given_unpacked() -> None:
+    packer = zlib.compressobj(wbits=31)
+    packed = [packer.compress(HI) + packer.flush(zlib.Z_SYNC_FLUSH), packer.compress(STOP + DONE) + packer.flush()]
+    headers = (("Content-Encoding", "gzip"), ("Content-Length", "9"), ("X-One", "1"))
+    blocks = tuple(Block(t, data) for t, data in zip((1.0, 2.0), packed, strict=True))
+    source = replay(Trace(status=200, headers=headers, blocks=blocks, end="eof"))
+    assert (Block(1.0, HI), Block(2.0, STOP + DONE)) == source.blocks
+    assert {"x-one": "1"} == source.headers
 
 
 # --- the end

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streamkit import MisuseError, Pace, pace, replay
+from streamkit._recording.schedule import times_of
 from streamkit.testing import chunk, event
 from streamkit.trace import Block, Trace
 
@@ -59,7 +60,7 @@ def test_a_pace_gives_times_to_a_trace_that_has_none() -> None:
 
 def test_jitter_is_seeded_and_bounded() -> None:
     blocks = [Block(0.0, b"data: x\n\n")] * 200
-    made = [Pace(1.0, 0.1, 0.5, seed).times(blocks) for seed in (1, 1, 2)]
+    made = [times_of(Pace(1.0, 0.1, 0.5, seed), blocks) for seed in (1, 1, 2)]
     assert made[0] == made[1] != made[2]
     gaps = [b - a for a, b in zip(made[0], made[0][1:], strict=False)]
     assert 0.05 <= min(gaps) < 0.06

@@ -485,6 +485,33 @@ def test_when_what_arrived_is_known(setup: Callable[..., Setup]) -> None:
         assert len(WIRE.split(b"data: {")) - 1 == len(timing.chunk_times)
 
 
+def test_a_hook_of_opentelemetry_records_what_went_through(setup: Callable[..., Setup]) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    from streamkit.integrations.opentelemetry import Telemetry
+
+    reader = InMemoryMetricReader()
+    telemetry = Telemetry(meter_provider=MeterProvider([reader]))
+    with (
+        served(Upstream([WIRE]), "off") as base,
+        served(create_app(base, on_end=telemetry), "on") as front,
+        client_of(front) as client,
+    ):
+        client.post(PATH, content=b'{"model":"asked","stream":true}')
+    data = reader.get_metrics_data()
+    assert data is not None
+    metrics = {one.name: one for one in data.resource_metrics[0].scope_metrics[0].metrics}
+    assert 4 == len(metrics)
+    (first,) = metrics["gen_ai.client.operation.time_to_first_chunk"].data.data_points
+    assert (1, "asked", "127.0.0.1") == (
+        first.count,
+        first.attributes["gen_ai.request.model"],
+        first.attributes["server.address"],
+    )
+
+
 # --- which request goes where
 
 

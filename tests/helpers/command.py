@@ -62,6 +62,23 @@ def assemble(*args: str | Path, stdin: bytes = b"", **env: str) -> subprocess.Co
     return run("assemble", *args, stdin=stdin, **env)
 
 
+def on_a_terminal(*args: str | Path, **env: str) -> str:
+    """What a command writes to a terminal of 100 columns, its two outputs together."""
+    ours, theirs = os.openpty()
+    shown = b""
+    command = [*COMMAND, *map(str, args)]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment(COLUMNS="100", **env)) as process:
+        os.close(theirs)
+        try:
+            while block := os.read(ours, 65536):
+                shown += block
+        except OSError:
+            pass  # how Linux says that nobody writes to a terminal any more
+        process.wait(PATIENCE)
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
 def content(data: bytes, choice: int = 0) -> str:
     text = json.loads(data)["choices"][choice]["message"]["content"]
     assert isinstance(text, str)

@@ -99,6 +99,12 @@ MEMORY: dict[str, Callable[[], Iterator[bytes]]] = {
     "lists in the usage": _count_lists,
     "entries of log probabilities that say nothing": lambda: _tokens("{}"),
     "entries of log probabilities with unknown fields": lambda: _tokens('{"token":"a","x":[{},{},{}]}'),
+    "lists in the bytes of log probabilities": lambda: _tokens('{"bytes":[%s]}' % ",".join(["[]"] * 20)),
+    "numbers in the bytes of log probabilities": lambda: _tokens('{"bytes":[%s]}' % ",".join(["1e5"] * 20)),
+    "alternatives of one token that say nothing": lambda: _tokens('{"top_logprobs":[%s]}' % ",".join(["{}"] * 20)),
+    "alternatives of one token with other bytes": lambda: _tokens(
+        '{"token":"a","top_logprobs":[%s]}' % ",".join(['{"token":"","logprob":0.5,"bytes":[9]}'] * 20)
+    ),
 }
 
 

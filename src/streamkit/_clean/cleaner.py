@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from .._arguments import check_bool
 from ..accumulator import Accumulator, describe
 from ..dialect import DEFAULT_DIALECT, Dialect
@@ -22,10 +24,11 @@ from ..errors import StreamError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
-from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, ChunkDict, event_of
+from .chunk_dict import DONE_EVENT, KEEP_ALIVE, PING, event_of
 from .clean import DEFAULT_CLEAN, Clean
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter
+from .write_options import Raises, check_raises, to_raise
 
 __all__ = ("Cleaner",)
 
@@ -36,7 +39,8 @@ class Cleaner:
     `text`: how the pieces of a text are cut further: a size in characters, a function, or None for as they came.
     `logprobs`: where text is cut, each `"spread"` to the piece that has its token, or the `"whole"` list with the last
     piece. `done`: whether `[DONE]` ends a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see
-    `Clean`. `limits`, `dialect`: as those of an `Accumulator`: what a
+    `Clean`. `raises`: a function from the error that `close` raises to another exception, for which it becomes the cause.
+    `limits`, `dialect`: as those of an `Accumulator`: what a
     sender is known to do is undone, `<think>` in the content becomes `reasoning_content`.
 
     A keep-alive goes on in its place, as the comment `: ping`. A finish reason and the usage are held to the end, as only
@@ -55,12 +59,15 @@ class Cleaner:
         logprobs: Spread = "spread",
         done: bool = True,
         clean: Clean = DEFAULT_CLEAN,
+        raises: Raises = None,
         limits: Limits = DEFAULT_LIMITS,
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
         cut = cut_of(text, logprobs)
-        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean)
+        self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean, ready=True)
         check_bool("done=", done)
+        check_raises(raises)
+        self.raises = raises
         self._done = done
         self._ended = self._raised = False
         self._unsent: list[bytes] = []
@@ -83,12 +90,12 @@ class Cleaner:
     def close(self) -> list[bytes]:
         """Nothing more will come: the events that end the stream, none where they were given before.
 
-        Where `clean` says `"raise"`, raises a `TruncatedError`, once; the events that it would have returned are in `unsent`.
+        Where `clean` says `"raise"`, raises a `TruncatedError`, or what `raises` makes of it, once; the events that it would have returned are in `unsent`.
         """
         events = self.end()
         if self.fault is not None and not self._raised:
             self._raised, self._unsent = True, events
-            raise self.fault
+            raise to_raise(self.fault, None, self.raises)
         return events
 
     def end(self) -> list[bytes]:
@@ -114,15 +121,16 @@ class Cleaner:
     @property
     def outcome(self) -> Outcome | None:
         """How the stream ended; None while it runs."""
-        return self._writer.accumulator.outcome
+        outcome = self._writer.accumulator.outcome
+        return outcome if outcome is None or not outcome.events else attrs.evolve(outcome, events=())
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:
         """The response so far, as the dirty stream has it; None before the first chunk."""
         return self._writer.accumulator.snapshot()
 
-    def _events(self, chunks: list[ChunkDict]) -> list[bytes]:
-        events = [PING if chunk is KEEP_ALIVE else event_of(chunk) for chunk in chunks]
+    def _events(self, chunks: list[Any]) -> list[bytes]:
+        events = [one if type(one) is bytes else PING if one is KEEP_ALIVE else event_of(one) for one in chunks]
         if self._writer.ended and not self._ended:
             self._ended = True
             outcome = self.outcome

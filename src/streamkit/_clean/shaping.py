@@ -76,11 +76,24 @@ class Shaper:
         self._final = False
         self._cut: set[tuple[int, int]] = set()  # choice and position of each call that is left out
 
-    def shape(self, chunks: Iterable[ChunkDict]) -> Iterator[ChunkDict]:
-        """Return what is to be written of `chunks`."""
+    def shape(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Return what is to be written of `chunks`; the bytes of an event are written as they are."""
         for chunk in chunks:
+            if type(chunk) is bytes:  # see `passes`
+                yield chunk
+                continue
             for one in (chunk,) if not chunk.get("choices") else self._chosen(chunk):
                 yield from self._ordered(one)
+
+    def passes(self, index: int, field: str) -> bool:
+        """Whether a piece of this text of a choice (`arguments`: of a call) is written as it is, before and after what else
+        `shape` is given with it."""
+        clean = self._clean
+        if (clean.choices is not None and index >= clean.choices) or (clean.order == "index" and index >= self._begun):
+            return False
+        if field == "arguments":
+            return clean.incomplete_calls != "drop" and clean.reasoning != "tags"
+        return (field == "content" and clean.reasoning != "tags") or (field == "refusal" and clean.refusal == "as_sent")
 
     def know(self, response: CreateChatCompletionResponse | None) -> None:
         """Take the response: which calls were cut off is known from here on, and nothing waits."""

@@ -1,319 +1,320 @@
-"""A dirty stream as the chunks of a clean one, each a plain dict, while it runs. No I/O.
+"""A dirty stream as the chunks of a clean one while it runs: the sink that writes chunks. No I/O.
 
-In: blocks or chunks, as a sender writes them. Out: for each of them what it adds, as chunks that OpenAI could have
-written. It reads with an `Accumulator`, and passes on what each chunk means: repaired by `_decode/chunk_reader.py`, tool calls
-routed by `_fold/tool_calls.py`. What only the accumulator can tell (what a full message adds to its deltas, what it made of half a character)
-is looked up in its response. Cost: O(what the chunk carries) a chunk, one snapshot at the end; it keeps no text.
+In: blocks or chunks, as a sender writes them. Out: for each of them what it adds, as chunk dicts that OpenAI could have
+written. An `Accumulator` folds them once, fast lane included, and hands over what is new, piece by piece (`_fold/pieces.py`);
+here each piece is written. Cost: O(what the chunk carries) a chunk, one snapshot at the end; it keeps no text but that of
+calls which have to wait.
 
-Rule 1  What a block says leaves with that block: text, fragments, log probabilities, unknown fields where they stood.
-Rule 2  Said once: the role first, a call's id and name at its head, the first id and model of the stream in every chunk.
-        A head waits for its id until arguments come; one that has come to none by then gets the one that is made up.
-Rule 3  What only the end can tell is said at the end: a finish reason (senders write it in every chunk, or go on behind
-        it), then the usage (a ledger), then the error. A stream that broke off behind a finish reason that it went on
-        from is not given that reason: it would look complete.
+Rule 1  What a block says leaves with that block: text, log probabilities, unknown fields where they stood. Calls are
+        written one after the other (`call_writer`), so that one may have to wait for another.
+Rule 2  Said once: the role first (`assistant` where no chunk has one), the first id and model of the stream in every
+        chunk, an unknown field again only where that changes something.
+Rule 3  What only the end can tell is said at the end: a finish reason (senders write it in every chunk, or go on after it),
+        a list of objects that are not numbered, which no SDK can join, then the usage (a ledger), then the error. A stream
+        that broke off after a finish reason that it went on from is not given that reason: it would look complete.
 Rule 4  Under the name of a known field stands that field or nothing: what the tolerant reader could make nothing of, and
         kept in `extra`, stays behind. So does what has a place of its own at the end: an error, usage on a choice.
+Rule 5  A block means what it means whatever else was read with it: only values of pieces are written, never what the
+        accumulator knows by then.
 
-What the clean stream comes to is the response of the dirty one, but for rules 3 and 4, for what was said before it was
-known (a call's id or type that came behind its arguments, or changed; a role that came behind the first chunk), for
-unknown fields in a chunk that broke a limit, and for half a character in one that is cut in two.
+What the clean stream comes to is the response of the dirty one, but for rules 3 and 4, for an id that stands twice in a
+choice, for what was said before it was known (a call's type, a role that came after the first chunk), and for unknown fields
+in a chunk that broke a limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from json.encoder import encode_basestring
+from typing import Any
 
+from .. import events as ev
 from .._arguments import check_kind
-from .._decode.chunk_reader import read_delta
-from .._decode.tolerant_json import pair, scrub
-from .._fold.field_rules import First
-from .._fold.fields import Context
-from .._fold.reducer import is_beside, says
-from .._fold.tool_calls import CallTable
-from ..accumulator import Accumulator
-from ..anomalies import ignore
+from .._decode.tolerant_json import scrub
+from .._fold.pieces import Field, Fragment, Function, Head, LogprobsPiece, Over
+from ..accumulator import Accumulator, hand_over_pieces
 from ..codec import unstructure
-from ..dialect import Dialect, Interpreter
-from ..errors import LimitError, RemoteError, StreamError
-from ..events import KeepAlive
+from ..dialect import Dialect
+from ..errors import RemoteError, StreamError
 from ..limits import Limits
 from ..outcome import Outcome
-from ..rules import REASONING, RULES
-from ..types import (
-    ChatChoice,
-    ChatChoiceLogprobs,
-    ChatChoiceStream,
-    ChatCompletionMessageToolCallChunk,
-    ChatCompletionStreamResponseDelta,
-    CreateChatCompletionResponse,
-    CreateChatCompletionStreamResponse,
-    FunctionCallStream,
-    Role,
-)
-from .chunk_dict import (
-    KEEP_ALIVE,
-    OF_CHOICE,
-    OF_CHUNK,
-    OF_DELTA,
-    OF_LOGPROBS,
-    UNLIMITED,
-    ChunkDict,
-    choice_dict,
-)
+from ..types import ChatChoice, ChatChoiceLogprobs, CompletionUsage, CreateChatCompletionResponse, Role
+from ..types._base import wire_names
+from .call_writer import CallWriter
+from .chunk_dict import KEEP_ALIVE, OF_CHOICE, OF_CHUNK, OF_DELTA, OF_LOGPROBS, ChunkDict, choice_dict, event_of
 from .clean import DEFAULT_CLEAN, Clean
-from .response_writer import fragments, reasoning
+from .response_writer import reasoning
 from .shaping import Verdict, shaper_of, verdict_on
 from .splitting import Cut, Spread, pieces_of, with_tokens
 
 __all__ = ("StreamWriter", "failure")
 
-_IN_A_CHUNK = ("max_choices", "max_tool_calls", "max_nesting")  # limits that are met while a chunk is folded
-
-
-class _Passing:
-    """A text that is passed on piece by piece: how much of it there was, and half a character that waits."""
-
-    __slots__ = ("held", "length")
-
-    takes: ClassVar[type] = str
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.held = ""
-
-    def add(self, text: str) -> str:
-        """What can be said now, as `_fold/fields.Text` has it: half a surrogate pair waits for its other half."""
-        if self.held or not text.isascii():
-            text, self.held = pair(self.held + text), ""
-            if "\ud800" <= text[-1:] <= "\udbff":
-                text, self.held = text[:-1], text[-1]
-            text = scrub(text)
-        self.length += len(text)
-        return text
-
-    def rest(self, whole: str) -> str:
-        """What `whole`, all of the text so far, has beyond what was said."""
-        rest = whole[self.length :]
-        if rest:
-            self.length, self.held = len(whole), ""
-        return rest
-
-    def value(self) -> str:
-        """Nothing is kept."""
-        return ""
-
-
-class _Head:
-    """What was said of a tool call."""
-
-    __slots__ = ("name", "said", "text", "waiting")
-
-    def __init__(self) -> None:
-        self.said = False
-        self.name = ""
-        self.text = _Passing()
-        self.waiting: list[ChunkDict] = []  # unknown fields that came before the head could be said
+_MARK = "\ue000 streamkit: the text stands here \ue000"
+_encoded = encode_basestring  # as `dumps` writes a text
+_MOST_FRAMES = 256  # of the fast lane's templates, kept ready
 
 
 class _Choice:
-    """What was said of a choice."""
+    """What was said of a choice, and what one chunk says of it until that is over."""
 
-    __slots__ = ("adrift", "calls", "finished", "heads", "seen", "table", "texts", "told", "went_on")
+    __slots__ = (
+        "beside", "calls", "fields", "held", "index", "later", "logprobs", "named", "opens", "parts", "role", "seen", "told", "touched",
+    )  # fmt: skip
 
-    def __init__(self, context: Context, index: int) -> None:
-        self.texts: dict[str, _Passing] = {}
-        self.seen: set[str] = set()  # fields of the delta that were said at all, be it as null
-        self.told: set[str] = set()  # those that were said with a value
-        self.table = CallTable(context, index)
-        self.calls: list[_Head] = []
-        self.heads = 0  # how many of them have been said
-        self.adrift = False  # whether a full message had further calls: where fragments belong, the response says
-        self.finished = False  # whether a finish reason has come
-        self.went_on = False  # whether something came behind it, and no finish reason since
+    def __init__(self, index: int, cut: Cut | None) -> None:
+        self.index = index
+        self.opens = True  # whether its first chunk is still to be written
+        self.seen: set[str] = set()  # texts of the format, and the function call, that were said at all
+        self.told: set[str] = set()  # unknown fields of the message that were said with a value
+        self.held: dict[str, None] = {}  # fields of the message that are said at the end
+        self.named = False  # whether the legacy function call has its name
+        self.calls = CallWriter(cut)
+        self.touched = False
+        self.clear()
 
-    def text(self, name: str) -> _Passing:
-        return self.texts.setdefault(name, _Passing())
-
-    def head(self, position: int) -> _Head:
-        while len(self.calls) <= position:
-            self.calls.append(_Head())
-        return self.calls[position]
+    def clear(self) -> None:
+        """Begin another chunk."""
+        self.role: Any = None
+        self.fields: ChunkDict = {}
+        self.parts: list[ChunkDict] = []  # fields of chunks before: two pieces of one text
+        self.logprobs: ChatChoiceLogprobs | None = None
+        self.later: list[ChunkDict] = []  # function call and tool calls, which have a chunk each
+        self.beside: ChunkDict = {}
 
 
 class StreamWriter:
-    """feed(block) or add(chunk) -> chunk dicts, then close() -> chunk dicts. `ended`: whether the last ones were returned."""
+    """feed(block) or add(chunk) -> chunk dicts, then close() -> chunk dicts. `ended`: whether the last ones were returned.
+
+    `ready`: whether what the fast lane took is returned as the bytes of its event, where nothing else is to be done to it.
+    """
 
     def __init__(
-        self, *, limits: Limits, dialect: Dialect, cut: Cut | None, logprobs: Spread, clean: Clean = DEFAULT_CLEAN
+        self,
+        *,
+        limits: Limits,
+        dialect: Dialect,
+        cut: Cut | None,
+        logprobs: Spread,
+        clean: Clean = DEFAULT_CLEAN,
+        ready: bool = False,
     ) -> None:
         check_kind("clean=", clean, Clean)
         self._clean, self._shaper = clean, shaper_of(clean)
         self.verdict = Verdict()  # how the clean stream ends, beyond what its sender said
-        self._last = 0  # how many chunks there were before those of the end
         self.accumulator = Accumulator(limits=limits, dialect=dialect)
-        self.accumulator.tap(self._tapped)
+        self._reducer = hand_over_pieces(self.accumulator)
         self.ended = False
-        self._interpreter = Interpreter(dialect) if dialect else None  # what is tapped is what the sender wrote
         self._cut = cut
+        self._ready = ready and cut is None
+        self._frames: dict[Any, list[str]] = {}  # what stands around the text in a template's event
         self._logprobs = logprobs
-        self._pending: CreateChatCompletionStreamResponse | None = None  # the chunk that is being folded
-        self._out: list[ChunkDict] = []
-        self._before = 0  # how many of them there were before the piece that is being read
+        self._out: list[Any] = []
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
-        self._response: CreateChatCompletionResponse | None = None  # when all has come
         self._said: ChunkDict | None = None  # the head of the last chunk
-        self._groq = False  # whether there is usage in `x_groq`: it stands beside the usage then, at the end
+        self._beside: ChunkDict = {}  # unknown fields of the chunk that is not over
+        self._groq = False  # whether there is an `x_groq`: Groq reports usage in it, so it stands beside that
         self._choices: dict[int, _Choice] = {}
-        self._context = Context(RULES, UNLIMITED, ignore)
-        self._context.id = First()
+        self._touched: list[_Choice] = []  # those that the chunk says something of
 
-    def feed(self, block: bytes | bytearray | memoryview) -> list[ChunkDict]:
+    def feed(self, block: bytes | bytearray | memoryview) -> list[Any]:
         """What the next bytes say; the ending too, if they say that."""
-        for piece in _at_events(block):
-            self._came(self.accumulator.feed(piece))
-        return self._given()
+        return self._given(self.accumulator.feed(block))
 
-    def add(self, chunk: Any) -> list[ChunkDict]:
+    def add(self, chunk: Any) -> list[Any]:
         """What a chunk says that somebody else decoded."""
-        self._came(self.accumulator.add(chunk))
-        return self._given()
+        return self._given(self.accumulator.add(chunk))
 
-    def close(self) -> list[ChunkDict]:
+    def close(self) -> list[Any]:
         """Nothing more will come: what is said at the end. Nothing, if that was said before."""
-        self.accumulator.close()
-        self._came([])
-        return self._given()
+        return self._given(list(self.accumulator.close().events))
 
-    def _came(self, events: list[Any]) -> None:
-        self._out[self._before : self._before] = [KEEP_ALIVE for one in events if type(one) is KeepAlive]
+    def _given(self, pieces: list[Any]) -> list[Any]:
+        if self.ended:
+            return []
+        for piece in pieces:
+            kind = type(piece)
+            if kind is tuple:
+                self._fast(*piece)
+            elif (take := _TAKES.get(kind)) is not None:
+                take(self, piece)
         outcome = self.accumulator.outcome
-        if outcome is not None and isinstance(outcome.error, LimitError) and outcome.error.limit in _IN_A_CHUNK:
-            self._pending = None  # what broke a limit does not go on; what of it was still read is looked up
-        self._settle()
-        if outcome is not None and not self.ended:
-            self.ended, self._last = True, len(self._out)
-            self._end(outcome)
-        self._before = len(self._out)
+        out, self._out = self._out, []
+        if outcome is None:
+            return out if self._shaper is None else list(self._shaper.shape(out))
+        return self._last(out, outcome)
 
-    def _given(self) -> list[ChunkDict]:
-        out, self._out, self._before = self._out, [], 0
-        if self._shaper is None:
-            return out
-        if not self.ended:
-            return list(self._shaper.shape(out))
-        at, self._last = self._last, len(out)
-        before = list(self._shaper.shape(out[:at]))
-        self._shaper.know(self._response)
-        return [*before, *self._shaper.release(), *self._shaper.shape(out[at:])]
+    # --- pieces
+
+    def _fast(self, template: Any, text: str) -> None:
+        """A piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields."""
+        choice, call, shaper = self._choices[template.state.index], template.call, self._shaper
+        ready = self._ready and (shaper is None or shaper.passes(choice.index, str(template.slots[0].path[-1])))
+        if call is not None and not (ready and choice.calls.writes(call.position, text)):
+            for fragment in choice.calls.add(call.position, text):
+                self._say([choice_dict(choice.index, {"tool_calls": [fragment]})], {})
+        elif ready:
+            frame = self._frames.get(template)
+            if frame is None:
+                frame = self._frame(template, choice)
+            self._out.append(_encoded(text).join(frame).encode())
+        else:
+            for delta, part in self._pieces(_delta_of(template, choice, text), None):
+                self._say([choice_dict(choice.index, delta, part)], {})
+
+    def _frame(self, template: Any, choice: _Choice) -> list[str]:
+        """The event of a template, cut where its text stands."""
+        if len(self._frames) >= _MOST_FRAMES:
+            self._frames.clear()
+        self._said = dict(self._head)
+        delta = _delta_of(template, choice, _MARK)
+        event = event_of({**self._head, "choices": [choice_dict(choice.index, delta)]}).decode()
+        frame = self._frames[template] = event.split(_encoded(_MARK))
+        return frame
+
+    def _take_head(self, piece: Head) -> None:
+        head = self._head
+        head["id"], head["created"] = head["id"] or scrub(piece.id), head["created"] or piece.created
+        head["model"] = head["model"] or scrub(piece.model)
+        for name in ("service_tier", "system_fingerprint"):
+            if (value := getattr(piece, name)) is not None:
+                head[name] = unstructure(value)
+        self._frames.clear()
+
+    def _take_choice(self, piece: ev.ChoiceStarted) -> None:
+        if not piece.reopened:
+            self._choices[piece.choice] = _Choice(piece.choice, self._cut)
+            self._touch(piece.choice)
+
+    def _touch(self, index: int) -> _Choice:
+        choice = self._choices[index]
+        if not choice.touched:
+            choice.touched = True
+            self._touched.append(choice)
+        return choice
+
+    def _take_field(self, piece: Field) -> None:
+        index, place, name, value = piece
+        if place == "chunk":
+            if name == "x_groq":
+                self._groq = True
+            elif name not in OF_CHUNK and not _has_its_place(name, value):
+                self._beside[name] = value
+            return
+        choice = self._touch(index)
+        if place == "choice":
+            if name not in OF_CHOICE and name != "message" and not _has_its_place(name, value):
+                choice.beside[name] = value
+        elif place == "audio":
+            choice.fields.setdefault("audio", {})[name] = value
+        elif name == "role":
+            choice.role = choice.role or value
+        elif name in ("content", "refusal"):  # it was there, and perhaps empty
+            choice.fields.setdefault(name, "")
+        elif name in OF_DELTA:
+            return
+        elif name in choice.held or (name not in choice.told and _is_unnumbered(value)):
+            choice.held[name] = None
+        else:
+            if value is not None:
+                choice.told.add(name)
+            if name in choice.fields:
+                choice.parts.append(choice.fields)
+                choice.fields = {}
+            choice.fields[name] = value
+
+    def _take_content(self, piece: ev.ContentDelta) -> None:
+        self._text(piece.choice, "content", piece.text)
+
+    def _take_refusal(self, piece: ev.RefusalDelta) -> None:
+        self._text(piece.choice, "refusal", piece.text)
+
+    def _text(self, index: int, name: str, text: str) -> None:
+        choice = self._touch(index)
+        if choice.fields.get(name):
+            choice.parts.append(choice.fields)
+            choice.fields = {}
+        choice.fields[name] = text
+
+    def _take_function(self, piece: Function) -> None:
+        """A piece of a legacy `function_call`; its name is said once, as soon as there is one."""
+        choice = self._touch(piece.choice)
+        first = "function_call" not in choice.seen
+        choice.seen.add("function_call")
+        beside = {name: value for name, value in piece.extra.items() if name not in ("name", "arguments")}
+        said: ChunkDict = {"name": ""} if first else {}
+        if piece.name and not choice.named:
+            choice.named, said = True, {"name": scrub(piece.name)}
+        if said or beside:
+            choice.later.append({"function_call": {**said, **({"arguments": ""} if first else {}), **beside}})
+
+    def _take_function_arguments(self, piece: ev.FunctionCallDelta) -> None:
+        texts = pieces_of(piece.arguments, self._cut)
+        self._touch(piece.choice).later += [{"function_call": {"arguments": text}} for text in texts]
+
+    def _take_fragment(self, piece: Fragment) -> None:
+        choice = self._touch(piece.choice)
+        choice.later += [{"tool_calls": [one]} for one in choice.calls.take(piece)]
+
+    def _take_arguments(self, piece: ev.ToolCallDelta) -> None:
+        choice = self._touch(piece.choice)
+        choice.later += [{"tool_calls": [one]} for one in choice.calls.add(piece.call, piece.arguments)]
+
+    def _take_logprobs(self, piece: LogprobsPiece) -> None:
+        self._touch(piece.choice).logprobs = piece.logprobs
+
+    def _keep_alive(self, _: ev.KeepAlive) -> None:
+        self._over()
+        self._out.append(KEEP_ALIVE)
 
     # --- one chunk
 
-    def _tapped(self, chunk: CreateChatCompletionStreamResponse) -> None:
-        """The accumulator takes a chunk; the one before it has been folded then."""
-        self._settle()
-        self._pending = chunk if self._interpreter is None else self._interpreter.read(chunk)
-
-    def _settle(self) -> None:
-        chunk, self._pending = self._pending, None
-        if chunk is None:
-            return
-        self._context.id.add(chunk.id)
-        head = self._head
-        head["id"], head["created"] = head["id"] or scrub(chunk.id), head["created"] or chunk.created
-        head["model"] = head["model"] or scrub(chunk.model)
-        for name in ("service_tier", "system_fingerprint"):
-            if (value := getattr(chunk, name)) is not None:
-                head[name] = unstructure(value)
-        beside = {
-            name: value
-            for name, value in chunk.extra.items()
-            if name not in OF_CHUNK and not _has_its_place(name, value)
-        }
-        if isinstance(groq := beside.get("x_groq"), dict) and _has_its_place("usage", groq.get("usage")):
-            self._groq = True
-            if len(groq) > 1:
-                beside["x_groq"] = {name: value for name, value in groq.items() if name != "usage"}
-            else:
-                del beside["x_groq"]
-        for choice in chunk.choices:
-            for part in self._choice(choice):
+    def _over(self, piece: Over | None = None) -> None:
+        """Write what a chunk said: a clean chunk for each part of it."""
+        beside, self._beside = self._beside, {}
+        touched, self._touched = self._touched, []
+        for choice in touched:
+            for part in self._choice(choice, bool(beside)):
                 self._say([part], beside)
                 beside = {}
+            choice.touched = False
+            choice.clear()
         if beside:
             # Beside a choice, if it stood beside one: without any, `error_type` would be an error.
-            empty: ChunkDict = {"delta": {}, "logprobs": None, "finish_reason": None}
-            self._say([{"index": choice.index, **empty} for choice in chunk.choices[:1]], beside)
+            found = piece is not None and piece.choice in self._choices
+            self._say([choice_dict(piece.choice, {})] if piece is not None and found else [], beside)
 
     def _say(self, choices: list[ChunkDict], beside: ChunkDict) -> None:
         self._said = dict(self._head)
         self._out.append({**self._said, "choices": choices, **beside})
 
-    def _choice(self, choice: ChatChoiceStream) -> Iterator[ChunkDict]:
-        """What a chunk says of one choice, as the choices of clean chunks."""
-        message = choice.extra.get("message")
-        message = read_delta(message, "$", ignore) if isinstance(message, dict) else None
-        finish, index, logprobs = choice.finish_reason, choice.index, choice.logprobs
-        state = self._choices.get(index)
-        role: ChunkDict = {}
-        if state is None:
-            state = self._choices[index] = _Choice(self._context, index)
-            role = _role(choice.delta, message, state)
-        beside = {
-            name: value
-            for name, value in choice.extra.items()
-            if name not in OF_CHOICE and name != "message" and not _has_its_place(name, value)
-        }
-        if state.finished and says(choice.delta):
-            state.went_on = True
-        parts = self._delta(state, choice.delta, logprobs)
-        if message is not None and finish is None and not is_beside(choice.delta):
-            parts = [*parts, *self._delta(state, message, None)]
-        if finish is not None:
-            state.finished, state.went_on = True, False
-        if state.adrift or (finish is not None and (message is not None or _holds(state))):
-            parts = [*parts, *self._looked_up(state, index)]
-        if role:
+    def _choice(self, choice: _Choice, beside_it: bool) -> Iterator[ChunkDict]:
+        """What a chunk says of one choice, as the choices of clean chunks; `beside_it`: something stands beside the first."""
+        told = [name for name in ("content", "refusal") if any(name in one for one in (*choice.parts, choice.fields))]
+        new = [name for name in told if name not in choice.seen]
+        choice.seen.update(told)
+        for name in told:
+            if choice.fields.get(name) == "" and (choice.opens or name not in new):
+                del choice.fields[name]
+        parts: list[tuple[ChunkDict, ChunkDict | None]] = []
+        for fields in choice.parts:
+            parts += self._pieces(fields, None)
+        parts += self._pieces(choice.fields, choice.logprobs)
+        if choice.later and not parts and not choice.opens and (choice.beside or beside_it):
+            parts.append(({}, None))  # a fragment may have to wait, what stands beside it has not
+        parts += [(delta, None) for delta in choice.later]
+        if choice.opens:
+            choice.opens = False
+            role = unstructure(choice.role or Role.ASSISTANT)
+            first: ChunkDict = {"role": role, "content": None, **dict.fromkeys(told, "")}
             if parts and parts[0][1] is None and not any(parts[0][0].values()):
-                role = {**parts.pop(0)[0], **role}  # nothing but nulls: an empty chunk of their own is not for them
-            parts = [(role, None), *parts]
-        elif beside and not parts:
+                first = {**parts.pop(0)[0], **first}  # nothing but nulls: an empty chunk of their own is not for them
+            parts.insert(0, (first, None))
+        elif choice.beside and not parts:
             parts = [({}, None)]
+        beside = choice.beside
         for delta, part in parts:
-            yield {**choice_dict(index, delta, part), **beside}
+            yield {**choice_dict(choice.index, delta, part), **beside}
             beside = {}
-
-    def _delta(
-        self, state: _Choice, delta: ChatCompletionStreamResponseDelta, logprobs: ChatChoiceLogprobs | None
-    ) -> list[tuple[ChunkDict, ChunkDict | None]]:
-        fields: ChunkDict = {}
-        for name, value in delta.extra.items():
-            if name == "audio" and isinstance(value, dict):
-                if isinstance(text := value.get("transcript"), str):
-                    value = {**value, "transcript": state.text("transcript").add(text)}
-            elif name in OF_DELTA:
-                continue
-            elif name in REASONING and isinstance(value, str):
-                value = state.text(name).add(value)
-            state.seen.add(name)
-            if value is not None:
-                state.told.add(name)
-            fields[name] = value
-        for name in ("content", "refusal"):
-            said = getattr(delta, name)
-            if said is not None:
-                text = state.text(name).add(said)
-                if text or name not in state.seen:
-                    fields[name] = text
-                state.seen.add(name)
-        parts = self._pieces(fields, logprobs)
-        if delta.function_call is not None:
-            parts += [({"function_call": one}, None) for one in self._function_call(state, delta.function_call)]
-        if not state.adrift:
-            for fragment in delta.tool_calls or ():
-                parts += [({"tool_calls": [one]}, None) for one in self._fragments(state, fragment)]
-        return parts
 
     def _pieces(
         self, fields: ChunkDict, logprobs: ChatChoiceLogprobs | None
@@ -337,160 +338,96 @@ class StreamWriter:
             parts.insert(0, (rest, known))
         return parts
 
-    # --- calls
-
-    def _fragments(self, state: _Choice, fragment: ChatCompletionMessageToolCallChunk) -> Iterator[ChunkDict]:
-        """A fragment, as the fragments of clean chunks."""
-        call, piece = state.table.add(fragment)
-        if call is None:
-            return
-        known = len(state.calls)
-        head = state.head(call.position)
-        if call.position >= known:  # the text of its arguments is kept once, by the accumulator
-            head.text.length, head.text.held = len(piece), getattr(call.arguments, "held", "")
-            call.arguments = head.text
-        kind, field = ("custom", "input") if call.custom else ("function", "arguments")
-        beside = _beside(fragment, kind)
-        if not head.said:
-            if not (piece or (call.name and not call.synthetic_id)):
-                if beside:
-                    head.waiting.append(beside)
-                return
-            yield from self._heads(state, call.position)
-        elif call.name != head.name and call.name.startswith(head.name):
-            beside[kind] = {"name": call.name[len(head.name) :], **beside.get(kind, {})}
-            head.name = call.name
-        if beside:
-            yield {"index": call.position, **beside}
-        for text in pieces_of(piece, self._cut):
-            yield {"index": call.position, kind: {field: text}}
-
-    def _heads(self, state: _Choice, position: int) -> Iterator[ChunkDict]:
-        """The head of the call at `position`, and those before it that waited: calls are listed as they first appear."""
-        for at in range(state.heads, position + 1):
-            call, head = state.table.calls[at], state.head(at)
-            head.said, head.name = True, call.name
-            kind, what = ("custom", "custom") if call.custom else ("function", call.type or "function")
-            field = "input" if call.custom else "arguments"
-            yield {"index": at, "id": call.id, "type": what, kind: {"name": call.name, field: ""}}
-            for one in head.waiting:
-                yield {"index": at, **one}
-            head.waiting.clear()
-        state.heads = position + 1
-
-    def _function_call(self, state: _Choice, function: FunctionCallStream) -> Iterator[ChunkDict]:
-        """A piece of a legacy `function_call`; its name is said once, as soon as there is one."""
-        first, named = "function_call" not in state.seen, "function_name" in state.told
-        state.seen.add("function_call")
-        beside = {name: value for name, value in function.extra.items() if name not in ("name", "arguments")}
-        if function.name and not named:
-            state.told.add("function_name")
-        said: ChunkDict = (
-            {"name": scrub(function.name)} if function.name and not named else {"name": ""} if first else {}
-        )
-        if said or beside:
-            yield {**said, **({"arguments": ""} if first else {}), **beside}
-        if function.arguments:
-            for text in pieces_of(state.text("function_call").add(function.arguments), self._cut):
-                yield {"arguments": text}
-
-    # --- what the accumulator knows better
-
-    def _looked_up(self, state: _Choice, index: int) -> list[tuple[ChunkDict, ChunkDict | None]]:
-        """What the response has of a choice beyond what was said of it. Costs a snapshot."""
-        response = self.accumulator.snapshot()
-        found = next((one for one in response.choices if one.index == index), None) if response is not None else None
-        return [] if found is None else [(delta, None) for delta in self._missing(state, found)]
-
-    def _missing(self, state: _Choice, choice: ChatChoice) -> Iterator[ChunkDict]:
-        message = choice.message
-        for name, value in message.extra.items():
-            if name in OF_DELTA:
-                continue
-            if name in REASONING and isinstance(value, str):
-                if (rest := state.text(name).rest(value)) or name not in state.seen:
-                    yield {name: rest}
-            elif name not in (state.seen if value is None else state.told):
-                yield {name: unstructure(value)}
-            state.seen.add(name)
-            if value is not None:
-                state.told.add(name)
-        for name in ("content", "refusal"):
-            text = getattr(message, name)
-            if text is not None and ((rest := state.text(name).rest(text)) or name not in state.seen):
-                state.seen.add(name)
-                yield {name: rest}
-        if (audio := message.audio) is not None:
-            rest = state.text("transcript").rest(audio.transcript)
-            if "audio" not in state.told:
-                state.told.add("audio")
-                yield {"audio": unstructure(audio)}
-            elif rest:
-                yield {"audio": {"transcript": rest}}
-        if (function := message.function_call) is not None:
-            rest = state.text("function_call").rest(function.arguments)
-            if "function_call" not in state.seen:
-                state.seen.add("function_call")
-                state.told.add("function_name")
-                yield {"function_call": unstructure(function)}
-            elif rest:
-                yield {"function_call": {"arguments": rest}}
-        for position, call in enumerate(message.tool_calls or ()):
-            state.adrift = state.adrift or position >= len(state.table.calls)
-            for fragment in self._missing_call(state.head(position), call):
-                yield {"tool_calls": [{"index": position, **fragment}]}
-            state.heads = max(state.heads, position + 1)
-
-    def _missing_call(self, head: _Head, call: Any) -> Iterator[ChunkDict]:
-        kind, field = ("custom", "input") if hasattr(call, "custom") else ("function", "arguments")
-        inner = getattr(call, kind)
-        rest = head.text.rest(getattr(inner, field))
-        if not head.said:
-            head.said, head.name = True, inner.name
-            head.waiting.clear()
-            first = next(fragments(call, None))
-            yield {name: value for name, value in first.items() if name == kind or name not in ("function", "custom")}
-        elif inner.name != head.name and inner.name.startswith(head.name):
-            yield {kind: {"name": inner.name[len(head.name) :]}}
-            head.name = inner.name
-        if rest:
-            yield {kind: {field: rest}}
-
     # --- the end
 
-    def _end(self, outcome: Outcome) -> None:
-        self._response = response = self.accumulator.snapshot()
-        if response is not None:
-            for choice in response.choices:
-                state = self._choices.get(choice.index)
-                if state is None:
-                    state = self._choices[choice.index] = _Choice(self._context, choice.index)
-                    said: ChunkDict = {"role": unstructure(choice.message.role), "content": None}
-                    self._say([choice_dict(choice.index, said)], {})
-                for delta in self._missing(state, choice):
-                    self._say([choice_dict(choice.index, delta)], {})
-            for choice in self._finished(response, outcome):
-                said = choice_dict(choice.index, {})
-                self._say([{**said, "finish_reason": unstructure(choice.finish_reason)}], {})
-            if response.usage is not None:
-                groq = response.extra.get("x_groq") if self._groq else None
-                beside = {"x_groq": unstructure(groq)} if isinstance(groq, dict) else {}
-                self._say([], {"usage": unstructure(response.usage), **beside})
-            elif self._said != self._head:
-                self._say([], {})
-        if outcome.name == "failed":
-            self._out.append(failure(outcome.error, outcome.reason))
+    def _last(self, out: list[Any], outcome: Outcome) -> list[Any]:
+        """All that is still to be said: what waited, and the end."""
+        self.ended, self._out = True, out
+        response = self.accumulator.snapshot()
+        self._rest(response)
+        shaper = self._shaper
+        if shaper is not None:
+            before = list(shaper.shape(self._out))
+            shaper.know(response)
+            self._out = [*before, *shaper.release()]
+        at = len(self._out)
+        self._end(response, outcome)
         self.verdict = verdict_on(self._clean, response, outcome)
         if self.verdict.error is not None and not self.verdict.raises:
             self._out.append(failure(self.verdict.error, self.verdict.code))
+        return self._out if shaper is None else [*self._out[:at], *shaper.shape(self._out[at:])]
+
+    def _rest(self, response: CreateChatCompletionResponse | None) -> None:
+        """What waited: calls, and lists that are said whole."""
+        self._over()
+        messages = {one.index: one.message for one in response.choices} if response is not None else {}
+        for index in sorted(self._choices):
+            choice = self._choices[index]
+            for fragment in choice.calls.end():
+                self._say([choice_dict(index, {"tool_calls": [fragment]})], {})
+            extra = messages[index].extra if index in messages else {}
+            held = {name: unstructure(extra[name]) for name in choice.held if name in extra}
+            if held:
+                self._say([choice_dict(index, held)], {})
+
+    def _end(self, response: CreateChatCompletionResponse | None, outcome: Outcome) -> None:
+        if response is not None:
+            for choice in self._finished(response, outcome):
+                said = choice_dict(choice.index, {})
+                self._say([{**said, "finish_reason": unstructure(choice.finish_reason)}], {})
+            groq = (
+                {"x_groq": unstructure(response.extra["x_groq"])} if self._groq and "x_groq" in response.extra else {}
+            )
+            if response.usage is not None:
+                self._say([], {"usage": _usage(response.usage), **groq})
+            elif groq or self._said != self._head:
+                self._say([], groq)
+        if outcome.name == "failed":
+            self._out.append(failure(outcome.error, outcome.reason))
 
     def _finished(self, response: CreateChatCompletionResponse, outcome: Outcome) -> list[ChatChoice]:
         """The choices whose finish reason is to be said."""
         found = [choice for choice in response.choices if choice.finish_reason is not None]
         if outcome.name not in ("truncated", "cancelled") or len(found) < len(response.choices):
             return found
-        kept = [choice for choice in found if not self._choices[choice.index].went_on]
+        states = self._reducer.choices
+        kept = [choice for choice in found if states[choice.index].done or states[choice.index].settled]
         return kept if len(kept) < len(found) else []
+
+
+_TAKES: dict[type[Any], Callable[[StreamWriter, Any], None]] = {
+    Head: StreamWriter._take_head,
+    ev.ChoiceStarted: StreamWriter._take_choice,
+    Field: StreamWriter._take_field,
+    ev.ContentDelta: StreamWriter._take_content,
+    ev.RefusalDelta: StreamWriter._take_refusal,
+    Function: StreamWriter._take_function,
+    ev.FunctionCallDelta: StreamWriter._take_function_arguments,
+    Fragment: StreamWriter._take_fragment,
+    ev.ToolCallDelta: StreamWriter._take_arguments,
+    LogprobsPiece: StreamWriter._take_logprobs,
+    ev.KeepAlive: StreamWriter._keep_alive,
+    Over: StreamWriter._over,
+}
+"""What is done with each kind of piece; any other kind says nothing that these do not say."""
+
+
+def _delta_of(template: Any, choice: _Choice, text: str) -> ChunkDict:
+    """The delta that an event of this template says, in the order in which its chunk would be written."""
+    if template.call is not None:
+        return {"tool_calls": [{"index": template.call.position, "function": {"arguments": text}}]}
+    fields: ChunkDict = {}
+    for slot in template.slots:
+        if slot.kind == "padding" or (name := str(slot.path[3])) in choice.held:
+            continue
+        if slot.item is None:
+            fields[name] = text
+        else:
+            fields.setdefault(name, [dict(slot.item)])[0][slot.name] = text
+    for name in ("content", "refusal"):
+        if name in fields:
+            fields[name] = fields.pop(name)
+    return fields
 
 
 def failure(error: StreamError | None, code: str) -> ChunkDict:
@@ -503,26 +440,23 @@ def failure(error: StreamError | None, code: str) -> ChunkDict:
     return {"error": facts}
 
 
-def _role(
-    delta: ChatCompletionStreamResponseDelta, message: ChatCompletionStreamResponseDelta | None, state: _Choice
-) -> ChunkDict:
-    """The delta of the first chunk of a choice. That content is null can be said as long as none has come."""
-    role = delta.role or (None if message is None else message.role) or Role.ASSISTANT
-    told = [
-        name for name in ("content", "refusal") if any(getattr(one, name, None) is not None for one in (delta, message))
-    ]
-    state.seen.update(told)
-    return {"role": unstructure(role), "content": None, **dict.fromkeys(told, "")}
-
-
 def _has_its_place(name: str, value: Any) -> bool:
     """Whether an unknown field is what is said at the end, where it belongs."""
     return bool(value) and (name == "error" or (name == "usage" and isinstance(value, dict)))
 
 
-def _holds(state: _Choice) -> bool:
-    """Whether half a character waits, which the finish of its choice may have settled."""
-    return any(text.held for text in state.texts.values()) or any(call.text.held for call in state.calls)
+def _is_unnumbered(value: Any) -> bool:
+    """Whether a value of a message's field holds a list that SDKs could not join with the next one: of objects that have no
+    index, or still empty."""
+    if isinstance(value, dict):
+        return any(map(_is_unnumbered, value.values()))
+    if not isinstance(value, list):
+        return False
+    if not value:
+        return True
+    return any(not isinstance(one, (str, int, float)) for one in value) and not all(
+        isinstance(one, dict) and type(one.get("index")) is int for one in value
+    )
 
 
 def _logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
@@ -530,29 +464,8 @@ def _logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
     return {"content": unstructure(said.content), "refusal": unstructure(said.refusal), **extra}
 
 
-def _beside(fragment: ChatCompletionMessageToolCallChunk, kind: str) -> ChunkDict:
-    """The unknown fields of a fragment, where they stood."""
-    beside = {name: value for name, value in fragment.extra.items() if name not in ("function", "custom")}
-    inner = dict(fragment.function.extra) if fragment.function is not None else {}
-    if isinstance(custom := fragment.extra.get("custom"), dict):
-        inner |= {name: value for name, value in custom.items() if name not in ("name", "input")}
-    known = ("name", "input" if kind == "custom" else "arguments")
-    inner = {name: value for name, value in inner.items() if name not in known}
-    return {**beside, kind: inner} if inner else beside
-
-
-def _at_events(block: Any) -> list[Any]:
-    """A block in pieces that each give keep-alives, then chunks: so the one before `: ping` is said before it.
-
-    An event is such a piece, with the comments in it. A block may begin with the line ends that end one, a comment behind
-    them. Where lines end with CR, each is a piece. What is no block is for the accumulator to refuse.
-    """
-    if isinstance(block, (bytearray, memoryview)):
-        with suppress(ValueError):  # a memoryview that was released
-            block = bytes(block)
-    if not isinstance(block, bytes) or not block:
-        return [block]
-    if b"\r" in block:
-        return block.splitlines(keepends=True)
-    *whole, last = (rest := block.lstrip(b"\n")).split(b"\n\n")
-    return [one for one in (block[: len(block) - len(rest)], *(piece + b"\n\n" for piece in whole), last) if one]
+def _usage(usage: CompletionUsage) -> ChunkDict:
+    """The usage without what nothing could be made of, rule 4."""
+    known = wire_names(CompletionUsage)
+    found: ChunkDict = unstructure(usage)
+    return {name: value for name, value in found.items() if name not in known or getattr(usage, name) is not None}

@@ -12,21 +12,18 @@ Rule 3  What cannot be said in a stream is a `MisuseError` before the first chun
         for a call, a field that changed its type on the way (its values are then listed, one level deeper than they
         came) and was nested as deep as a reader allows already. These are read back as something else, and lost then:
         an empty list of calls is none, choices come by index, a number that is not finite is null (as `dumps` has it).
-Rule 4  What a source raises is raised here, unchanged, behind the events that what had come still gives.
+Rule 4  What a source raises is raised here, unchanged, behind the events that what had come still gives; where `raises`
+        says so, in the words of a client, with our error as its cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-import jiter
-
-from .._decode.chunk_reader import read_chunk
 from .._decode.sdk_objects import as_mapping
 from ..accumulator import Accumulator
-from ..anomalies import ignore
-from ..codec import dumps, structure
+from ..codec import structure
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -34,6 +31,7 @@ from ..outcome import Outcome
 from ..sources import GRACE, Blocks, blocks, end_stream, said_end
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
+from .chunk_objects import as_chunks
 from .clean import DEFAULT_CLEAN, Clean
 from .cleaner import Cleaner
 from .response_writer import chunk_dicts
@@ -41,6 +39,7 @@ from .round_trip import LARGEST, said
 from .shaping import shaper_of, verdict_on
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter, failure
+from .write_options import Raises, check_raises, to_raise
 
 __all__ = ("TextCut", "Writer", "to_chunks", "to_events")
 
@@ -54,6 +53,7 @@ def to_events(
     logprobs: Spread = "spread",
     done: bool = True,
     clean: Clean = DEFAULT_CLEAN,
+    raises: Raises = None,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
 ) -> Generator[bytes, None, None]:
@@ -65,7 +65,9 @@ def to_events(
     `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
     a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
     `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
-    behind a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`. `limits`, `dialect`: how a stream is read, see `Cleaner`.
+    behind a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`.
+    `raises`: what is raised in place of the error that the stream ended with, which becomes its cause: a function to the
+    exception of a client, say. `limits`, `dialect`: how a stream is read, see `Cleaner`.
 
     Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
@@ -73,9 +75,11 @@ def to_events(
     loses some of a text. What the source of a stream raises is raised here, behind the events that what had come still
     gives.
     """
-    cleaner = Cleaner(text=text, logprobs=logprobs, done=done, clean=clean, limits=limits, dialect=dialect)
+    cleaner = Cleaner(
+        text=text, logprobs=logprobs, done=done, clean=clean, raises=raises, limits=limits, dialect=dialect
+    )
     settled = settle(source)
-    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, clean, done)
+    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, clean, raises, done)
 
 
 def to_chunks(
@@ -84,6 +88,7 @@ def to_chunks(
     text: TextCut = None,
     logprobs: Spread = "spread",
     clean: Clean = DEFAULT_CLEAN,
+    raises: Raises = None,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
@@ -91,9 +96,9 @@ def to_chunks(
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
-    writer = ChunkWriter(text=text, logprobs=logprobs, clean=clean, limits=limits, dialect=dialect)
+    writer = ChunkWriter(text=text, logprobs=logprobs, clean=clean, raises=raises, limits=limits, dialect=dialect)
     settled = settle(source)
-    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs, clean)
+    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs, clean, raises)
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
@@ -131,6 +136,8 @@ def _read(source: Any) -> CreateChatCompletionResponse:
 class Writer(Protocol[Made]):
     """What writes a stream: a `Cleaner`, or its sibling for chunks."""
 
+    raises: Raises
+
     @property
     def accumulator(self) -> Accumulator:
         """What reads it."""
@@ -158,24 +165,27 @@ class ChunkWriter:
         text: TextCut = None,
         logprobs: Spread = "spread",
         clean: Clean = DEFAULT_CLEAN,
+        raises: Raises = None,
         limits: Limits = DEFAULT_LIMITS,
         dialect: Dialect = DEFAULT_DIALECT,
     ) -> None:
+        check_raises(raises)
+        self.raises = raises
         cut = cut_of(text, logprobs)
         self._writer = StreamWriter(limits=limits, dialect=dialect, cut=cut, logprobs=logprobs, clean=clean)
         self.accumulator = self._writer.accumulator
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
         """What a block says."""
-        return _as_chunks(self._writer.feed(block))
+        return as_chunks(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
         """What a chunk says."""
-        return _as_chunks(self._writer.add(chunk))
+        return as_chunks(self._writer.add(chunk))
 
     def end(self) -> list[CreateChatCompletionStreamResponse]:
         """What is said at the end."""
-        return _as_chunks(self._writer.close())
+        return as_chunks(self._writer.close())
 
     @property
     def fault(self) -> StreamError | None:
@@ -195,7 +205,7 @@ def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
     finally:
         found.close()
     if (error := raised or writer.fault) is not None:
-        raise error
+        raise error_of(writer, error)
 
 
 def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Exception | None]:
@@ -218,6 +228,12 @@ def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[M
     return writer.end()
 
 
+def error_of(writer: Writer[Made], error: Exception) -> Exception:
+    """What is raised where the source raised `error`, or the stream ended with it."""
+    outcome = writer.accumulator.outcome
+    return to_raise(error, None if outcome is None else outcome.error, writer.raises)
+
+
 # --- a response
 
 
@@ -228,6 +244,7 @@ def _events(
     text: TextCut,
     logprobs: Spread,
     clean: Clean,
+    raises: Raises,
     done: bool,
 ) -> Generator[bytes, None, None]:
     for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs, clean):
@@ -237,7 +254,7 @@ def _events(
         yield event_of(failure(outcome.error, outcome.reason))
     elif verdict.error is not None:
         if verdict.raises:
-            raise verdict.error
+            raise to_raise(verdict.error, None, raises)
         yield event_of(failure(verdict.error, verdict.code))
     elif done and complete:
         yield DONE_EVENT
@@ -250,16 +267,13 @@ def _chunks(
     text: TextCut,
     logprobs: Spread,
     clean: Clean,
+    raises: Raises,
 ) -> Generator[CreateChatCompletionStreamResponse, None, None]:
     for chunk in _chunk_dicts(response, complete and outcome is None, text, logprobs, clean):
-        yield from _as_chunks([chunk])
+        yield from as_chunks([chunk])
     error = verdict_on(clean, response, outcome).error or (None if outcome is None else outcome.error)
     if error is not None:
-        raise error
-
-
-def _as_chunks(some: Iterable[ChunkDict]) -> list[CreateChatCompletionStreamResponse]:
-    return [read_chunk(jiter.from_json(dumps(one)), ignore) for one in some if "choices" in one]
+        raise to_raise(error, None, raises)
 
 
 def _chunk_dicts(

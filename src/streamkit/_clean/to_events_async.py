@@ -19,7 +19,7 @@ from ..errors import MisuseError
 from ..sources import GRACE, AsyncBlocks, async_blocks, said_end
 from ..types import CreateChatCompletionStreamResponse
 from .cleaner import Cleaner
-from .to_events import ChunkWriter, Writer, broken, settle, to_chunks, to_events
+from .to_events import ChunkWriter, Writer, broken, error_of, settle, to_chunks, to_events
 from .write_options import EventOptions, WriteOptions
 
 __all__ = ("AsyncWritten", "async_to_chunks", "async_to_events")
@@ -30,7 +30,7 @@ Made = TypeVar("Made")
 def async_to_events(source: Any, **options: Unpack[EventOptions]) -> AsyncWritten[bytes]:
     """Like `to_events`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `done`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    `options`: `text`, `logprobs`, `done`, `clean`, `raises`, `limits` and `dialect`, with the meaning and the defaults that they have there.
     """
     if settle(source) is not None:
         return AsyncWritten(given=to_events(source, **options))
@@ -41,7 +41,7 @@ def async_to_events(source: Any, **options: Unpack[EventOptions]) -> AsyncWritte
 def async_to_chunks(source: Any, **options: Unpack[WriteOptions]) -> AsyncWritten[CreateChatCompletionStreamResponse]:
     """Like `to_chunks`, for async sources: a response, an accumulator, or whatever `async_blocks` takes.
 
-    `options`: `text`, `logprobs`, `clean`, `limits` and `dialect`, with the meaning and the defaults that they have there.
+    `options`: `text`, `logprobs`, `clean`, `raises`, `limits` and `dialect`, with the meaning and the defaults that they have there.
     """
     if settle(source) is not None:
         return AsyncWritten(given=to_chunks(source, **options))
@@ -83,7 +83,9 @@ class AsyncWritten(Generic[Made]):
             if self._over:
                 await self._finish()
                 error, self._raised = self._raised, None
-                raise error if error is not None else StopAsyncIteration
+                if error is None:
+                    raise StopAsyncIteration
+                raise error if self._writer is None else error_of(self._writer, error)
             try:
                 await self._step()
             except MisuseError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..accumulator import Accumulator
 from ..errors import counted
@@ -21,6 +21,9 @@ from .terminal import clipped, columns
 from .traces import is_for_machines, trace_in, write_lines
 
 __all__ = ("LEVELS", "cat_file")
+
+_Line: TypeAlias = tuple[dict[str, Any], tuple[str, str]]
+"""One line for machines; for people, what is always shown and what is cut to the width."""
 
 LEVELS = ("body", "blocks", "events", "chunks", "text")
 
@@ -42,26 +45,29 @@ def cat_file(file: str, *, level: str) -> int:
             write_lines(out, (one for one, _ in found))
         else:
             width = columns()
-            for _, line in found:
-                write(out, f"{clipped(line, width)}\n".encode("utf-8", "replace"))
+            for _, (left, right) in found:
+                write(out, f"{left}{clipped(right, max(width - len(left), 1))}\n".encode("utf-8", "replace"))
     return 0
 
 
-def _blocks(trace: Trace) -> Iterator[tuple[dict[str, Any], str]]:
+def _blocks(trace: Trace) -> Iterator[_Line]:
     """Each block, as a line of the trace file with its number."""
     for number, block in enumerate(trace.blocks, 1):
-        shown = f"{number:>6}  {_time(trace, block.t)}  {len(block.data):>7,} B  {_visible(block.data)}"
-        yield {"block": number, "t": block.t if trace.timed else None, **_data(block.data)}, shown
+        left = f"{number:>6}  {_time(trace, block.t)}  {len(block.data):>7,} B  "
+        yield (
+            {"block": number, "t": block.t if trace.timed else None, **_data(block.data)},
+            (left, _visible(block.data)),
+        )
 
 
-def _events(trace: Trace) -> Iterator[tuple[dict[str, Any], str]]:
+def _events(trace: Trace) -> Iterator[_Line]:
     """Each event with its type and data, and when its last byte arrived. Comments have no number and no line."""
     for number, (t, event) in enumerate(_events_of(trace), 1):
         fields = {"event": number, "t": t if trace.timed else None, "type": event.event, **_data(event.data)}
-        yield fields, f"{number:>6}  {_time(trace, t)}  {event.event}  {_visible(event.data)}"
+        yield fields, (f"{number:>6}  {_time(trace, t)}  ", f"{event.event}  {_visible(event.data)}")
 
 
-def _chunks(trace: Trace) -> Iterator[tuple[Any, str]]:
+def _chunks(trace: Trace) -> Iterator[_Line]:
     """Each chunk as the sender wrote it: the data of each event that is a JSON object."""
     others = 0
     for _, event in _events_of(trace):
@@ -70,7 +76,7 @@ def _chunks(trace: Trace) -> Iterator[tuple[Any, str]]:
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):
-            yield value, ""
+            yield value, ("", "")
         else:
             others += event.data.strip() != b"[DONE]"
     if others:
@@ -99,4 +105,4 @@ def _time(trace: Trace, t: float) -> str:
 
 
 def _visible(data: bytes) -> str:
-    return json.dumps(data.decode("utf-8", "replace"), ensure_ascii=False)[1:-1]
+    return data.decode("utf-8", "replace").replace("\r", "\\r").replace("\n", "\\n")

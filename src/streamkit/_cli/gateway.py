@@ -29,9 +29,8 @@ def serve(upstream: str, listen: str, *, clean: bool) -> int:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        # socket.gaierror has numbers of its own, and says itself what they mean.
-        known = error.errno is not None and not isinstance(error, socket.gaierror)
-        raise MisuseError(f"{listen}: {os.strerror(error.errno) if known else error.strerror or error}") from None
+        known = None if isinstance(error, socket.gaierror) else error.errno  # that one has numbers of its own
+        raise MisuseError(f"{listen}: {error.strerror or error if known is None else os.strerror(known)}") from None
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="streamkit: %(message)s")
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)

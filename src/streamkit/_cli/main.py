@@ -153,6 +153,52 @@ def _diff(args: argparse.Namespace) -> int:
     return diff_files(args.a, args.b, only=args.only, json=args.json)
 
 
+def _record(args: argparse.Namespace) -> int:
+    """Write a body as a trace while it passes, with credentials replaced."""
+    from .record import record_input
+
+    return record_input(
+        args.file,
+        args.into,
+        request=args.request,
+        tee=args.tee,
+        scrub=not args.no_scrub,
+        verbose=args.verbose,
+        sender=args.sender,
+        sender_version=args.sender_version,
+        case=args.case,
+        notes=args.notes,
+    )
+
+
+def _import(args: argparse.Namespace) -> int:
+    """Make traces of the recordings of other tools: bodies, lines of chunks, cassettes of vcrpy and cassetter."""
+    from .convert import import_files
+
+    return import_files(
+        args.file,
+        kind=args.kind,
+        output=args.output,
+        scrub=not args.no_scrub,
+        sender=args.sender,
+        sender_version=args.sender_version,
+    )
+
+
+def _export(args: argparse.Namespace) -> int:
+    """Write a trace for other tools: its body, or a timeline that Perfetto and chrome://tracing open."""
+    from .convert import export_file
+
+    return export_file(args.file, form=args.format, output=args.output)
+
+
+def _scrub(args: argparse.Namespace) -> int:
+    """Replace what is private in traces by as many letters x, and say whether there was anything."""
+    from .scrub import scrub_files
+
+    return scrub_files(args.file, check=args.check, find=args.find, keep=args.keep_header, json=args.json)
+
+
 def _gateway(args: argparse.Namespace) -> int:
     """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
     from .gateway import serve
@@ -166,6 +212,12 @@ def _gateway(args: argparse.Namespace) -> int:
 _FILE = (("file",), {"metavar": "FILE", "help": "the bytes of a response body, or a trace; - is standard input"})
 _OUTPUT = (("-o", "--output"), {"metavar": "FILE", "help": "write the JSON there instead of to standard output"})
 _VERBOSE = (("-v", "--verbose"), {"action": "store_true", "help": "say how the stream ended, and what was odd in it"})
+
+_NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials where they stand"})
+_SENDER = (
+    (("--sender",), {"metavar": "WORD", "help": "what wrote the stream, in one word"}),
+    (("--sender-version",), {"metavar": "TEXT", "help": "its version"}),
+)
 
 COMMANDS: dict[str, Command] = {
     "assemble": Command(
@@ -329,6 +381,115 @@ COMMANDS: dict[str, Command] = {
             (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),
         ),
         exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
+    ),
+    "record": Command(
+        _record,
+        help="a body from a pipe into a trace",
+        examples=(
+            "curl -sN $URL -d @request.json | streamkit record - answer.trace.jsonl",
+            "curl -sN $URL -d @request.json | streamkit record --tee --request request.json - traces/ | jq -R .",
+        ),
+        arguments=(
+            (("file",), {"metavar": "FILE", "help": "the bytes of a response body; - is standard input"}),
+            (
+                ("into",),
+                {
+                    "metavar": "OUT",
+                    "help": "the trace (.jsonl, .jsonl.gz, .jsonl.zst), or a folder for 001-….trace.jsonl",
+                },
+            ),
+            (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
+            (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
+            *_SENDER,
+            (("--case",), {"metavar": "WORD", "help": "what the stream shows, in one word"}),
+            (("--notes",), {"metavar": "TEXT", "help": "what else a reader must know"}),
+            _NO_SCRUB,
+            _VERBOSE,
+        ),
+    ),
+    "import": Command(
+        _import,
+        help="recordings of other tools as traces",
+        examples=(
+            "streamkit import answer.sse > answer.trace.jsonl",
+            "streamkit import tests/cassettes/ --output traces/",
+            "streamkit import openai-text.chunks.txt -o text.trace.jsonl",
+        ),
+        arguments=(
+            (
+                ("file",),
+                {
+                    "nargs": "+",
+                    "metavar": "FILE",
+                    "help": "a body (.sse), lines of JSON chunks (.chunks.txt, .ndjson, .jsonl), a cassette of vcrpy or cassetter"
+                    " (.yaml), or a folder of them; - is standard input",
+                },
+            ),
+            (
+                ("--kind",),
+                {"choices": ("sse", "chunks", "cassette"), "help": "what the files are, whatever their names"},
+            ),
+            (
+                ("-o", "--output"),
+                {"metavar": "OUT", "help": "a trace, or a folder for several; without it standard output"},
+            ),
+            *_SENDER,
+            _NO_SCRUB,
+        ),
+        exit_codes="exit codes: 0 all imported, 2 misuse or a file that could not be read, 130 interrupted",
+    ),
+    "export": Command(
+        _export,
+        help="a trace as a body or as a timeline",
+        examples=(
+            "streamkit export answer.trace.jsonl -o answer.sse",
+            "streamkit export answer.trace.jsonl -o timeline.json",
+        ),
+        arguments=(
+            (("file",), {"metavar": "TRACE", "help": "a trace; - is standard input"}),
+            (
+                ("--format",),
+                {
+                    "choices": ("sse", "chrome"),
+                    "help": "the body, or a timeline; by default what the output's name says",
+                },
+            ),
+            (("-o", "--output"), {"metavar": "FILE", "help": "write there instead of to standard output"}),
+        ),
+        exit_codes="exit codes: 0, 2 misuse, 130 interrupted",
+    ),
+    "scrub": Command(
+        _scrub,
+        help="secrets out of traces",
+        examples=(
+            "streamkit scrub traces/",
+            "streamkit scrub --check tests/ || echo 'a trace holds secrets'",
+            "streamkit scrub --find '[\\w.]+@[\\w.]+' answer.trace.jsonl",
+        ),
+        arguments=(
+            (("file",), {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them"}),
+            (("--check",), {"action": "store_true", "help": "look only, and replace nothing"}),
+            (
+                ("--find",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "metavar": "REGEX",
+                    "help": "what else is private, may be given again",
+                },
+            ),
+            (
+                ("--keep-header",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "metavar": "NAME",
+                    "help": "a request header to keep, may be given again",
+                },
+            ),
+            (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
+        ),
+        exit_codes="exit codes: 0 nothing found, 1 something found, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "gateway": Command(
         _gateway,

@@ -29,6 +29,7 @@ from ..types import (
     ServiceTierResponse,
     TopLogprobs,
 )
+from ..types._base import Sparse
 
 __all__ = ("as_mapping", "can_dump", "is_chunk_object", "is_sound")
 
@@ -152,7 +153,7 @@ def _is_text(chunk: CreateChatCompletionStreamResponse) -> bool:
 
 def _fits(value: Any) -> bool:
     extra = value.extra
-    if type(extra) is not dict or (extra and not _is_json(extra)):
+    if not (type(extra) is dict or type(extra) is Sparse) or (extra and not _is_json(extra)):
         return False
     kind = type(value)
     plan = _plans.get(kind) or _planned(kind)

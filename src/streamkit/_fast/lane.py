@@ -319,6 +319,9 @@ class Lane:
         out: list[Event],
     ) -> None:
         """Append to `out` what these events mean."""
+        if self._reducer.whole:  # see `_fold/pieces.py`: a template has no slots then but its text and padding
+            out.extend((template, text) for text in texts if text)  # type: ignore[misc]
+            return
         sequence, choice, call, kind = self._reducer.sequence, template.state.index, template.call, template.event
         for number, text in enumerate(texts):
             if text:

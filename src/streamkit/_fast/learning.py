@@ -127,6 +127,9 @@ class Templates:
             self._blank += 1
             self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
             return None
+        if self._reducer.whole and not text.plain:  # pieces say all that differs from event to event
+            self.budget.spend(LOOKED)
+            return None
         frame = _frame_of(raw, data)
         if frame is None:
             self.budget.spend(LOOKED)

@@ -88,6 +88,12 @@ class TextChunk:
         return {self.field, *(slot.name for slot in self.slots)}
 
     @property
+    def plain(self) -> bool:
+        """Whether nothing but the text, be it in several fields of the delta, and padding differs from event to event."""
+        kinds = ((slot.kind, slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
+        return all(kind in ("text", "padding") or beside for kind, beside in kinds)
+
+    @property
     def tokens(self) -> bool:
         """Whether log probabilities come with the text."""
         return any(slot.kind == "tokens" for slot in self.slots)

@@ -37,7 +37,7 @@ from .field_rules import (
 from .identity import agrees, is_another, is_block, is_sealed
 from .weight import ENTRY, FIELD, weight
 
-__all__ = ("Context", "Fields", "Keyed", "new_field")
+__all__ = ("Context", "Fields", "Keyed", "Several", "new_field")
 
 
 class Context:
@@ -164,6 +164,15 @@ class Fields:
     def state(self, name: str) -> FieldState | None:
         """The state of field `name`, or None."""
         return self._states.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every field that was there."""
+        return tuple(self._states)
+
+    def knows(self, name: str) -> bool:
+        """Whether field `name` was there at all, be it as null, or is dropped."""
+        return name in self._states or self._context.rules.get(self._prefix + name) is Rule.DROP
 
     def has(self, name: str) -> bool:
         """Whether anything stands under `name` now. Unlike `get`, this copies nothing."""
@@ -314,6 +323,11 @@ class Several:
             self._context.keep(ENTRY)
             self._entries.append(Fields(self._context, self._path, self._waiting))
         return self._entries[-1].add(value)
+
+    @property
+    def last(self) -> Fields:
+        """The object that came last."""
+        return self._entries[-1]
 
     def value(self) -> list[Any]:
         return [one.value() for one in self._entries]

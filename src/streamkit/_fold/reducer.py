@@ -35,6 +35,7 @@ from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, new_field
 from .full_message import missing_from_deltas
+from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_whole
 from .tool_calls import Call, says_nothing
 from .usage import UsageLedger
 from .weight import CHOICE, token_weight
@@ -63,6 +64,7 @@ class Reducer:
         self.emitted = False  # whether any output has been folded that a caller may have shown
         self.said = False  # whether anything was said: output, a call, an unknown field of a delta that is not empty
         self.sequence = 0  # number of the next event
+        self.whole = False  # whether `out` gets the pieces of a chunk that are not events too, see `pieces`
         self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
         self.choices: dict[int, ChoiceState] = {}
@@ -91,6 +93,7 @@ class Reducer:
         metadata = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
         if metadata != self._metadata:
             self._take_metadata(metadata)
+            self._tell(out, Head, metadata)
         for choice in chunk.choices:
             self.fold_choice(choice, out)
         if chunk.usage is not None:
@@ -103,7 +106,13 @@ class Reducer:
                 self._take_usage(usage, place, out)
         if chunk.extra:
             self._extra.count(chunk.extra)
-            self._extra.add(chunk.extra)
+            if not self.whole:
+                self._extra.add(chunk.extra)
+            else:
+                for name, value in chunk.extra.items():
+                    self._put(self._extra, name, value, -1, "chunk", out)
+        if self.whole:
+            self._tell(out, Over, (chunk.choices[0].index if chunk.choices else -1,))
 
     def fold_late(self, extra: dict[str, Any]) -> None:
         """Take unknown fields that stand after the end of the stream."""
@@ -141,14 +150,19 @@ class Reducer:
             if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
             state.role.add(delta.role)
+            self._tell(out, Field, (choice.index, "delta", "role", delta.role))
         if delta.extra:
             self._delta_extra(state, delta.extra, out)
         if delta.content is not None:
-            state.has_content = True
+            if not state.has_content:
+                state.has_content = True
+                self._tell(out, Field, (choice.index, "delta", "content", ""))
             if delta.content:
                 state.bare = not delta.role or state.bare
                 self._text(state, "content", state.content, delta.content, out)
         if delta.refusal is not None:
+            if state.refusal is None:
+                self._tell(out, Field, (choice.index, "delta", "refusal", ""))
             field = state.need("refusal")
             if delta.refusal:
                 self._text(state, "refusal", field, delta.refusal, out)
@@ -180,6 +194,20 @@ class Reducer:
         if out is not None:
             out.append(kind(self.sequence, *facts))
             self.sequence += 1
+
+    def _tell(self, out: Out, kind: Any, facts: tuple[Any, ...]) -> None:
+        """Append a piece that is no event to `out`, if the caller wants all pieces."""
+        if self.whole and out is not None:
+            out.append(kind(*facts))
+
+    def _put(self, fields: Fields, name: str, value: Any, choice: int, place: str, out: Out) -> Any:
+        """Put a value into `fields`, and hand on what is new in it."""
+        if not self.whole or out is None:
+            return fields.put(name, value)
+        shown, new, piece = put_whole(fields, name, value)
+        if new:
+            out.append(Field(choice, place, name, piece))  # type: ignore[arg-type]
+        return shown
 
     def _start(self, state: ChoiceState, part: Part, out: Out) -> None:
         """Open `part`, which is not open, and with it the choice, if that was done."""
@@ -221,6 +249,7 @@ class Reducer:
             fields.count(function.extra)
             fields.add(function.extra)
             self.said = self.said or not is_empty(function.extra)
+        self._tell(out, Function, (state.index, function.name or "", function.extra))
         if "function_call" not in state.open and (function.name or function.arguments):
             if function.arguments or renamed or not done:  # a repeated name is not a piece
                 self._start(state, "function_call", out)
@@ -234,6 +263,9 @@ class Reducer:
         if call is None:  # a fragment that says nothing
             return
         self.said = True
+        if self.whole:
+            said_of_it = (call.id, call.synthetic_id, call.name, call.type, call.custom, fragment)
+            self._tell(out, Fragment, (state.index, call.position, *said_of_it))
         if call not in state.open:
             # A piece that is only half a surrogate pair shows nothing yet, but is one.
             # One that names a call that was done, or gives its id, changes what its Done reported.
@@ -248,6 +280,7 @@ class Reducer:
             if part and (units := token_weight(part, self._context.size)):
                 self._context.keep(units)
         state.has_logprobs = True
+        self._tell(out, LogprobsPiece, (state.index, logprobs))
         if logprobs.content is not None:
             state.need("logprobs_content").add(logprobs.content)
         if logprobs.refusal is not None:
@@ -273,7 +306,7 @@ class Reducer:
                     self.said = True
                     self._audio(state, value, out)
                     continue
-                shown = state.delta_extra.put(name, value)
+                shown = self._put(state.delta_extra, name, value, state.index, "delta", out)
                 if not value:
                     continue
                 # A field of the format with a value of another type (`tool_calls: 5`) is kept, and says nothing.
@@ -312,7 +345,7 @@ class Reducer:
         fields = state.need("audio")
         try:
             for name, value in audio.items():
-                shown = fields.put(name, value)
+                shown = self._put(fields, name, value, state.index, "audio", out)
                 if name == "data" and isinstance(shown, bytes):
                     data = shown
                 elif name == "transcript" and isinstance(shown, str):
@@ -330,7 +363,7 @@ class Reducer:
             if name == "message" and isinstance(value, dict):
                 self._message(state, value, choice, out)
             else:
-                fields.put(name, value)
+                self._put(fields, name, value, choice.index, "choice", out)
 
     def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
         """A message where a delta should be, or beside one.
@@ -423,10 +456,12 @@ class Reducer:
             calls, waiting = state.calls.waiting(), dict(state.waiting)
             state.waiting.clear()
             reasoning = state.thought if state.thought is not None else state.delta_extra.state(state.reasoning)
+            texts: dict[str, str] = {}  # of fields whose half was flushed as an event
             for part, field in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
                 # A limit may have come between a piece and its part.
                 if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
                     self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
+                    texts[state.reasoning if part == "reasoning" else part] = text
             field = state.function_arguments
             if isinstance(field, (Text, LastDocument)) and id(field) in waiting and (text := field.flush()):
                 self.emit(out, ev.FunctionCallDelta, state.index, state.need("function_name").value() or "", text)
@@ -440,6 +475,10 @@ class Reducer:
             field = state.audio.state("transcript") if state.audio is not None else None
             if isinstance(field, Text) and id(field) in waiting:
                 transcript = field.flush()
+            for name in state.delta_extra.names if self.whole else ():
+                field = state.delta_extra.state(name)
+                if isinstance(field, Text) and id(field) in waiting and (text := texts.get(name) or field.flush()):
+                    self._tell(out, Field, (state.index, "delta", name, text))
             for field in waiting.values():
                 field.flush()
         if (data or transcript) and "audio" in state.open:

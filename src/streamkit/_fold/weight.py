@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..types import ChatCompletionTokenLogprob
+from ..types import ChatCompletionTokenLogprob, TopLogprobs
+from ..types._logprobs import BYTES_SLOTS, EXTRA_SLOT
 
 __all__ = ("CALL", "CHOICE", "COUNT", "ENTRY", "FIELD", "MEMBER", "TOKEN_BYTES", "token_weight", "weight")
 
@@ -23,7 +24,11 @@ ENTRY = 30  # an entry of a list of typed blocks, besides its fields
 COUNT = 12  # a count of the usage
 CALL = 45  # a tool call
 CHOICE = 60
-TOKEN_BYTES = 250  # of an entry of log probabilities, or of a likely alternative in it
+TOKEN_BYTES = 290  # of an entry of log probabilities as it is kept, its list of alternatives included
+TOP_BYTES = 176  # of a likely alternative in it
+LIST_BYTES = 80  # of a list of bytes that had to be kept, besides what stands in it
+
+_extra_of = EXTRA_SLOT.__get__
 
 _PLAIN = frozenset({int, float, bool, type(None), str})
 
@@ -52,17 +57,36 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
     """How many units entries of log probabilities take, which arrived in an event of `size` bytes.
 
     An entry as senders write it, with its token, number and bytes, weighs nothing: 128,000 tokens with twenty
-    alternatives each are an honest stream. A `{}` weighs ten.
+    alternatives each are an honest stream. A `{}` weighs twelve. Of entries that were decoded elsewhere (`size` is 0) only
+    what stands beside the typed fields counts, as for any other object.
     """
-    entries, beside = 0, []
+    taken = beside = 0
     for token in tokens:
         tops = token.top_logprobs
-        entries += 1 + len(tops)
-        if token.extra:
-            beside.append(token.extra)
-        for top in tops:
-            if top.extra:
-                beside.append(top.extra)
-    if not beside and TOKEN_BYTES * entries <= 4 * size:
-        return 0
-    return max(0, (TOKEN_BYTES * entries - 4 * size) // 24) + sum(map(weight, beside))
+        taken += TOKEN_BYTES + TOP_BYTES * len(tops)
+        lists = _extra_of(token)
+        if type(lists) is int:
+            if lists:
+                taken += LIST_BYTES * lists
+        else:
+            entries: list[ChatCompletionTokenLogprob | TopLogprobs] = [token, *tops]
+            for entry in entries:
+                units, lists = _beside(entry)
+                beside += units
+                taken += LIST_BYTES * lists
+    return beside + (taken - 4 * size) // 24 if taken > 4 * size > 0 else beside
+
+
+def _beside(entry: ChatCompletionTokenLogprob | TopLogprobs) -> tuple[int, int]:
+    """How many units what is not compact in an entry takes, unknown fields and lists of anything but small numbers; and how
+    many lists of small numbers it keeps."""
+    extra = _extra_of(entry)
+    units = weight(extra) if extra and type(extra) is dict else 0
+    numbers = BYTES_SLOTS[type(entry)].__get__(entry)
+    if type(numbers) is not list:
+        return units, 0
+    try:
+        bytes(numbers)
+    except (TypeError, ValueError):
+        return units + weight(numbers), 0
+    return units, 1

@@ -1,1 +1,1 @@
-"""Recorded streams: played again, as they were recorded or with faults."""
+"""HTTP exchanges as traces: recorded with the secrets in them replaced, and played again, as they were or with faults."""

@@ -143,7 +143,7 @@ def duplicate(plan: Plan, at: Place, chance: Random) -> Plan:
 
 
 def corrupt(plan: Plan, at: Place, chance: Random, *, count: int = 1) -> Plan:
-    """Make `count` bytes of the span others, or all of them where it has fewer."""
+    """Change `count` bytes of the span, or all of them where it has fewer."""
     spot = spot_of(at, plan.blocks, chance)
     body = bytearray(plan.body)
     for place in sorted(chance.sample(range(spot.start, spot.end), min(count, spot.end - spot.start))):

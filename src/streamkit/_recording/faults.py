@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 import attrs
 
 from .._arguments import number, seconds, whole
+from .._field_docs import show_fields
 from ..errors import MisuseError, shown
 from . import fault_effects as does
 from .places import Place, place_of
@@ -37,7 +38,9 @@ class Option:
     """A number or a word that a fault takes."""
 
     name: str
+    """Its name in Python and in the text."""
     accepts: Callable[[Any], bool]
+    """Whether a value can be it."""
     words: str
     """What is accepted, for messages."""
     is_text: bool = False
@@ -81,11 +84,11 @@ FAULTS: Mapping[str, FaultKind] = {
     "truncate": FaultKind("a clean end, without `[DONE]`", does.truncate),
     "disconnect": FaultKind("the connection closes without HTTP's end of the body", does.disconnect, head=True),
     "reset": FaultKind("the connection is reset (RST)", does.reset, head=True),
-    "half_chunk": FaultKind("the connection closes in the midst of one of HTTP's chunks", does.half_chunk),
+    "half_chunk": FaultKind("the connection closes inside one of HTTP's chunks", does.half_chunk),
     "drop": FaultKind("the block, event or byte is missing", does.drop),
     "duplicate": FaultKind("the block, event or byte arrives twice", does.duplicate),
     "corrupt": FaultKind(
-        "`count` (1) of the bytes of the block or event are others",
+        "`count` (1) bytes of the block or event are changed",
         does.corrupt,
         (Option("count", lambda value: whole(value, 1), "a whole number from 1 on"),),
     ),
@@ -134,9 +137,13 @@ class Fault:
     """
 
     name: str
+    """One of `FAULTS`."""
     options: tuple[tuple[str, Any], ...]
+    """The options that were given, each with its name."""
     at: Place
+    """Where it strikes."""
     seed: int | None
+    """For what is random in it; None is the seed of the replay."""
 
     def __init__(self, name: str, *values: Any, at: object = None, seed: int | None = None, **options: Any) -> None:
         self._set(name, values, options, at, seed)
@@ -194,21 +201,23 @@ class Fault:
         return f"Fault.parse({str(self)!r})"
 
 
-Faults: TypeAlias = "Fault | str | Iterable[Fault | str]"
-"""What `faults=` takes: one fault, a text of one or more, or several of either."""
+Faults: TypeAlias = "Fault | str | Sequence[Fault | str]"
+"""What `faults=` takes: one fault, a text of one or more, or a list of either."""
 
 
 def fault_list(faults: Faults | None) -> tuple[Fault, ...]:
     """Return what `faults=` was given as a tuple. Raises `MisuseError` for what is none."""
-    if faults is None:
-        return ()
-    if isinstance(faults, Fault):
-        return (faults,)
-    if isinstance(faults, str):
-        return tuple(Fault.parse(text) for text in faults.replace(";", " ").split())
-    if isinstance(faults, Iterable):
-        return tuple(one for each in faults for one in fault_list(each))
-    raise MisuseError(f'faults takes a text such as "stall=2@event:5", a Fault, or a list of them, not {shown(faults)}')
+    found: list[Fault] = []
+    for one in faults if isinstance(faults, (list, tuple)) else () if faults is None else (faults,):
+        if isinstance(one, Fault):
+            found.append(one)
+        elif isinstance(one, str):
+            found += [Fault.parse(text) for text in one.replace(";", " ").split()]
+        else:
+            raise MisuseError(
+                f'faults takes a text such as "stall=2@event:5", a Fault, or a list of them, not {shown(one)}'
+            )
+    return tuple(found)
 
 
 def with_faults(plan: Plan, faults: Iterable[Fault], seed: int) -> Plan:
@@ -257,3 +266,6 @@ def _read(value: Any, option: Option) -> Any:
         except ValueError:
             continue
     return unquote(value)
+
+
+show_fields(__name__)

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from ..sources import each_unpacked
 from ..trace import Block, Trace
 
-__all__ = ("Plan", "plan_of", "split")
+__all__ = ("Plan", "placed", "plan_of", "split", "unpacked_trace")
 
 _ENDS = ("eof", "incomplete", "reset", "timeout")
 
@@ -61,6 +62,24 @@ def plan_of(trace: Trace) -> Plan:
         end=end,
         end_t=max(last, head) if trace.end_time is None else trace.end_time,
     )
+
+
+def unpacked_trace(trace: Trace) -> Trace:
+    """Return `trace` with its content encoding undone: each block as what it unpacks to, at its time.
+
+    Raises what an unpacker raises for a body in another encoding, and `MisuseError` for an encoding not known here.
+    """
+    if not trace.encoding:
+        return trace
+    current = [0]
+
+    def given() -> Iterator[bytes]:
+        for current[0], block in enumerate(trace.blocks):
+            yield block.data
+
+    found = [Block(trace.blocks[current[0]].t, data) for data in each_unpacked(given(), trace.encoding) if data]
+    headers = tuple(pair for pair in trace.headers if pair[0].lower() not in ("content-encoding", "content-length"))
+    return attrs.evolve(trace, blocks=tuple(found), headers=headers)
 
 
 def split(blocks: Iterable[Block], offset: int) -> tuple[list[Block], list[Block]]:

@@ -42,7 +42,7 @@ def recut_blocks(blocks: Sequence[Block], how: Recut | None, seed: int) -> tuple
     """Return `blocks` cut again. Raises `MisuseError` where `how` is none of the ways."""
     if how is None:
         return tuple(blocks)
-    if not (whole(how, 1) or how in RECUTS):
+    if not (whole(how, 1) or (isinstance(how, str) and how in RECUTS)):
         raise MisuseError(
             f"recut takes {', '.join(map(repr, RECUTS))}, or a number of bytes from 1 on, not {shown(how)}"
         )

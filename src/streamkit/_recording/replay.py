@@ -28,14 +28,15 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 import attrs
 
+from .._arguments import number
 from ..errors import MisuseError, shown
 from ..trace import Block, Trace, read_trace
 from .faults import Faults, fault_list, with_faults
-from .plan import Plan, plan_of
+from .plan import Plan, plan_of, unpacked_trace
 from .recut import Recut, recut_blocks
 from .schedule import Pace, scheduled
 
-__all__ = ("Raises", "Replay", "replay", "stdlib_raises")
+__all__ = ("Raises", "Replay", "planned", "replay", "stdlib_raises", "trace_of")
 
 Raises: TypeAlias = Callable[[str, bool], Exception]
 """From an end ("incomplete", "reset", "timeout") and whether the head had arrived to what the client raises."""
@@ -56,6 +57,8 @@ def replay(
 ) -> Replay:
     """Make a source of a recorded stream, sync and async, that `ChatStream`, `AsyncChatStream`, `tee` … take.
 
+    A body that was recorded in a content encoding (gzip …) is given unpacked.
+
     `trace`: a `Trace`, or the path or binary file of one.
     `speed`: 1 as recorded, 2 twice as fast, 0 without waiting. `ttft`: seconds until the first output. `max_gap`: seconds
     that nothing waits longer than. `pace`: what `streamkit.pace()` gives, in place of the recorded times.
@@ -68,16 +71,47 @@ def replay(
     `FormatError` where the file is no trace. Reading raises what a client would: `ConnectionResetError`,
     `http.client.IncompleteRead`, `TimeoutError`.
     """
-    if not isinstance(trace, Trace):
-        trace = read_trace(trace)
+    plan = planned(
+        unpacked_trace(trace_of(trace)),
+        speed=speed,
+        ttft=ttft,
+        max_gap=max_gap,
+        pace=pace,
+        recut=recut,
+        faults=faults,
+        seed=seed,
+    )
+    return Replay(plan, clock=clock, sleep=sleep)
+
+
+def trace_of(trace: Trace | str | os.PathLike[str] | IO[bytes]) -> Trace:
+    """Return the trace that was passed, or the one in the file. Raises what `read_trace` raises."""
+    if isinstance(trace, Trace):
+        return trace
+    try:
+        return read_trace(trace)
+    except (ValueError, TypeError, AttributeError) as error:  # a path that no system takes, a file that gives no bytes
+        raise MisuseError(
+            f"a replay takes a Trace, or the path or binary file of one, not {shown(trace)}: {error}"
+        ) from None
+
+
+def planned(
+    trace: Trace,
+    *,
+    speed: float,
+    ttft: float | None,
+    max_gap: float | None,
+    pace: Pace | None,
+    recut: Recut | None,
+    faults: Faults | None,
+    seed: int,
+) -> Plan:
+    """Return what a replay gives: the trace at its pace, with its faults, then in its cuts: so a fault is the same bytes
+    whatever the cuts."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise MisuseError(f"seed takes a whole number, not {shown(seed)}")
     plan = scheduled(plan_of(trace), timed=trace.timed, speed=speed, ttft=ttft, max_gap=max_gap, pace=pace)
-    return Replay(arranged(plan, recut=recut, faults=faults, seed=seed), clock=clock, sleep=sleep)
-
-
-def arranged(plan: Plan, *, recut: Recut | None, faults: Faults | None, seed: int) -> Plan:
-    """Return `plan` with its faults, then in its cuts: so a fault is the same bytes whatever the cuts."""
     plan = with_faults(plan, fault_list(faults), seed)
     return attrs.evolve(plan, blocks=recut_blocks(plan.blocks, recut, seed))
 
@@ -97,8 +131,10 @@ class Replay:
         raises: Raises | None = None,
         read_timeout: float | None = None,
     ) -> None:
+        if sleep is not None and not callable(sleep):
+            raise MisuseError(f"sleep takes a function of the seconds to wait, or None, not {shown(sleep)}")
         self.plan = plan
-        self._clock = clock
+        self._clock = None if clock is None else _checked(clock)
         self._sleep = sleep if sleep is not None else getattr(clock, "advance", None)
         self._raises = raises or stdlib_raises
         self._read_timeout = read_timeout
@@ -140,9 +176,8 @@ class Replay:
         """The largest of `lags`; 0 before the first block."""
         return max(self._lags, default=0.0)
 
-    def again(self, *, raises: Raises | None = None, read_timeout: float | None = None) -> Replay:
-        """Return the same from the start. `raises`: what a client raises at a broken end; `read_timeout`: its own, in seconds."""
-        raises = raises or self._raises
+    def _again(self, raises: Raises, read_timeout: float | None) -> Replay:
+        """Return the same from the start, for a client: what it raises at a broken end, and its read timeout in seconds."""
         return Replay(self.plan, clock=self._clock, sleep=self._sleep, raises=raises, read_timeout=read_timeout)
 
     # --- sync
@@ -269,6 +304,18 @@ class Replay:
         if wait.in_vain or self.plan.head is None:
             self.close()
             raise self._raises("timeout" if wait.in_vain else self.plan.end, False)
+
+
+def _checked(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return `clock` where it gives a time. Looked at once: each block asks for the time."""
+    try:
+        now: object = clock()
+    except Exception as error:
+        words = f"clock takes a function that gives the time in seconds; {shown(clock)} raised {type(error).__name__}"
+        raise MisuseError(words) from error
+    if not number(now):
+        raise MisuseError(f"clock takes a function that gives the time in seconds, and this one gave {shown(now)}")
+    return clock
 
 
 class _Wait(NamedTuple):

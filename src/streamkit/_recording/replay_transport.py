@@ -13,16 +13,16 @@ Rule 3  Whatever the request asks, it gets the trace: nothing is compared.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ..errors import MisuseError, counted
+from ..errors import MisuseError, counted, shown
 from ..trace import Trace
 from .faults import Faults
 from .recut import Recut
-from .replay import Raises, Replay, replay
+from .replay import Raises, Replay, planned, trace_of
 from .schedule import Pace
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ else:
 __all__ = ("AsyncReplayTransport", "Played", "ReplayTransport")
 
 Played: TypeAlias = "Trace | str | os.PathLike[str] | Replay"
-"""What a transport plays: a trace, the path of one, or what `replay()` gave, with pace and faults of its own."""
+"""What a transport plays: a trace, the path of one, or what `replay()` gave, with its pace and faults."""
 
+_READ = 65536  # bytes, which a network may give at most; a block is never cut here
 _SSE = [(b"content-type", b"text/event-stream")]  # where a trace does not know its headers
 
 
@@ -46,7 +47,7 @@ class _Both:
 
     def __init__(
         self,
-        trace: Played | Iterable[Played],
+        trace: Played | Sequence[Played],
         *,
         speed: float = 1,
         ttft: float | None = None,
@@ -59,12 +60,20 @@ class _Both:
         sleep: Callable[[float], Any] | None = None,
     ) -> None:
         options: dict[str, Any] = {"speed": speed, "ttft": ttft, "max_gap": max_gap, "pace": pace, "recut": recut}
-        options |= {"faults": faults, "seed": seed, "clock": clock, "sleep": sleep}
-        self._in_turn = not isinstance(trace, (Trace, str, os.PathLike, Replay))
+        options |= {"faults": faults, "seed": seed}
+
+        def play(one: Any) -> Replay:
+            if isinstance(one, Replay):
+                return one
+            if not isinstance(one, (Trace, str, os.PathLike)):
+                words = "a Trace, the path of one, what replay() gave, or a list of these"
+                raise MisuseError(f"a replay transport takes {words}, not {shown(one)}")
+            # An encoded body stays so: clients unpack it.
+            return Replay(planned(trace_of(one), **options), clock=clock, sleep=sleep)
+
+        self._in_turn = isinstance(trace, (list, tuple))
         given: Any = trace if self._in_turn else (trace,)
-        if not isinstance(given, Iterable):
-            raise MisuseError(f"a transport plays a trace, its path, or several of them, not {type(trace).__name__}")
-        self._plays = [one if isinstance(one, Replay) else replay(one, **options) for one in given]
+        self._plays = [play(one) for one in given]
         self._replays: list[Replay] = []
         self.requests = []
 
@@ -83,8 +92,7 @@ class _Both:
                 " request in turn: give it one more, or a single trace for all requests"
             )
         timeout = request.extensions.get("timeout", {}).get("read")
-        raises = _raises(_library_of(request))
-        started = self._plays[number if self._in_turn else 0].again(raises=raises, read_timeout=timeout)
+        started = self._plays[number if self._in_turn else 0]._again(_raises(_library_of(request)), timeout)
         self._replays.append(started)
         return started
 
@@ -93,7 +101,7 @@ class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
     """A transport for `httpx.Client` and `httpx2.Client` that answers with a trace, and never connects.
 
     `trace`: one for all requests, or a list with one for each request in turn; traces, their paths, or what `replay()` gave,
-    with pace and faults of its own. All else is as in `replay`. `requests`: those that were made. `replays`: their replays.
+    with its pace and faults. All else is as in `replay`. `requests`: those that were made. `replays`: their replays.
 
     Raises what httpx raises where the connection breaks (`ReadError`, `RemoteProtocolError`) or its read timeout passes.
     `MisuseError` for a request after the last trace of a list.
@@ -101,11 +109,12 @@ class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request."""
+        library = _library_of(request)
         request.read()
         started = self._begin(request)
         started.wait_for_head()
-        library = _library_of(request)
-        return _response(library, started, _stream_class(library, "SyncByteStream")(started))
+        network = _Network(started, started._read_timeout)
+        return _response(library, started, _body_class(library)(started, network), network)
 
     def close(self) -> None:
         """End every response that is open."""
@@ -127,11 +136,11 @@ class AsyncReplayTransport(_Both, _Transport):  # type: ignore[misc]
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request."""
+        library = _library_of(request)
         await request.aread()
         started = self._begin(request)
         await started.wait_for_head_async()
-        library = _library_of(request)
-        return _response(library, started, _stream_class(library, "AsyncByteStream")(started))
+        return _response(library, started, _async_body_class(library)(started), None)
 
     async def aclose(self) -> None:
         """End every response that is open."""
@@ -146,37 +155,67 @@ class AsyncReplayTransport(_Both, _Transport):  # type: ignore[misc]
 
 
 def _library_of(request: Any) -> str:
-    name = type(request).__module__.partition(".")[0]
-    if name not in ("httpx", "httpx2"):
-        raise MisuseError(f"a replay transport is for clients of httpx and httpx2, not of {name}")
-    return name
+    for cls in type(request).__mro__:
+        if (name := cls.__module__.partition(".")[0]) in ("httpx", "httpx2"):
+            return name
+    raise MisuseError(f"a replay transport answers requests of httpx and httpx2, not {shown(request)}")
 
 
-def _response(library: str, started: Replay, stream: Any) -> Any:
+def _response(library: str, started: Replay, stream: Any, network: Any) -> Any:
     plan = started.plan
     headers = [(name.encode("latin-1", "replace"), value.encode("utf-8")) for name, value in plan.headers] or _SSE
-    extensions = {"http_version": b"HTTP/1.1"}
+    extensions = {"http_version": b"HTTP/1.1", "network_stream": network}
     status = 200 if plan.status is None else plan.status
     return import_module(library).Response(status, headers=headers, stream=stream, extensions=extensions)
 
 
+class _Network:
+    """What a response of httpx names as its `network_stream`: how long a read may take can be told to it, which is how the
+    end of a body is looked for after `[DONE]` (`Blocks.finish`). The body reads through it, as that of a connection does."""
+
+    def __init__(self, started: Replay, timeout: float | None) -> None:
+        self._started = started
+        self.timeout = timeout
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes | None:
+        """Return the next block, however large it is; None at the end."""
+        self._started._read_timeout = timeout
+        return next(self._started, None)
+
+    def get_extra_info(self, info: str) -> None:
+        """Return None: there is no socket."""
+
+
 @cache
-def _stream_class(library: str, kind: str) -> type[Any]:
-    """Return the body of a response as `library` wants it: its client takes no stream that is none of its own."""
-    base: Any = getattr(import_module(library), kind)
+def _body_class(library: str) -> type[Any]:
+    """Return the body of a response as `library` wants it: its client takes no other stream."""
+    base: Any = import_module(library).SyncByteStream
+
+    class Body(base):  # type: ignore[misc]
+        def __init__(self, started: Replay, network: _Network) -> None:
+            self._started, self._network = started, network
+
+        def __iter__(self) -> Iterator[bytes]:
+            while (block := self._network.read(_READ, self._network.timeout)) is not None:
+                yield block
+
+        def close(self) -> None:
+            self._started.close()
+
+    return Body
+
+
+@cache
+def _async_body_class(library: str) -> type[Any]:
+    """Return the same for its async client."""
+    base: Any = import_module(library).AsyncByteStream
 
     class Body(base):  # type: ignore[misc]
         def __init__(self, started: Replay) -> None:
             self._started = started
 
-        def __iter__(self) -> Any:
-            return iter(self._started)
-
         def __aiter__(self) -> Any:
             return aiter(self._started)
-
-        def close(self) -> None:
-            self._started.close()
 
         async def aclose(self) -> None:
             await self._started.aclose()
@@ -191,7 +230,7 @@ _RESET = "[Errno 104] Connection reset by peer"
 
 @cache
 def _raises(library: str) -> Raises:
-    """Return what `library` raises at a broken end: its exceptions, with the words of its own over a network."""
+    """Return what `library` raises at a broken end: its exceptions, in its words."""
 
     def raises(end: str, headed: bool) -> Exception:
         names = {"reset": ("ReadError", _RESET), "timeout": ("ReadTimeout", "timed out")}

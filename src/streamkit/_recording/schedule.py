@@ -26,7 +26,7 @@ from ..errors import MisuseError, shown
 from ..trace import Block
 from .plan import Plan
 
-__all__ = ("Pace", "pace", "scheduled")
+__all__ = ("Pace", "pace", "scheduled", "times_of")
 
 
 def _time(_: object, attribute: attrs.Attribute[float], value: object) -> None:
@@ -57,15 +57,6 @@ class Pace:
     seed: int = attrs.field(default=0, validator=_seed)
     """The same waits for the same seed."""
 
-    def times(self, blocks: Sequence[Block]) -> list[float]:
-        """Return when each of `blocks` is due, in seconds since the request was sent."""
-        chance, first, now = Random(f"pace {self.seed}"), _first_output(blocks), self.ttft
-        times = [now] * min(first + 1, len(blocks))
-        for _ in range(first + 1, len(blocks)):
-            now += self.itl * (1 + self.jitter * chance.uniform(-1, 1))
-            times.append(now)
-        return times
-
 
 def pace(ttft: float = 0.5, itl: float = 0.02, jitter: float = 0.0, seed: int = 0) -> Pace:
     """Make a pace for `replay(trace, pace=...)`: the first output after `ttft` seconds, then a block each `itl` seconds.
@@ -74,6 +65,16 @@ def pace(ttft: float = 0.5, itl: float = 0.02, jitter: float = 0.0, seed: int = 
     Raises `MisuseError` for any other value.
     """
     return Pace(ttft, itl, jitter, seed)
+
+
+def times_of(pace: Pace, blocks: Sequence[Block]) -> list[float]:
+    """Return when each of `blocks` is due at a made-up pace, in seconds since the request was sent."""
+    chance, first, now = Random(f"pace {pace.seed}"), _first_output(blocks), pace.ttft
+    times = [now] * min(first + 1, len(blocks))
+    for _ in range(first + 1, len(blocks)):
+        now += pace.itl * (1 + pace.jitter * chance.uniform(-1, 1))
+        times.append(now)
+    return times
 
 
 def scheduled(
@@ -88,7 +89,7 @@ def scheduled(
     if pace is not None:
         if not isinstance(pace, Pace):
             raise MisuseError(f"pace takes what streamkit.pace(ttft=..., itl=...) gives, not {shown(pace)}")
-        times = iter(pace.times(plan.blocks))
+        times = iter(times_of(pace, plan.blocks))
         plan = attrs.evolve(plan, blocks=tuple(Block(next(times), block.data) for block in plan.blocks))
         first = plan.blocks[0].t if plan.blocks else pace.ttft
         plan = attrs.evolve(plan, head=first, end_t=plan.blocks[-1].t if plan.blocks else first)

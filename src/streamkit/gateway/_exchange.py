@@ -2,7 +2,7 @@
 
 In: a request of httpx2, and the ASGI callables of the client's. Out: the answer, sent; and for a chat completion an `Ended`.
 
-Rule 1  A block goes on before it is looked at, and what the watching does never reaches the bytes (`streamkit.tee`).
+Rule 1  A block goes on before it is looked at, and what the watching does never reaches the bytes.
 Rule 2  A client that leaves takes the request to the upstream with it, from the first moment: a model may think for minutes
         before its first byte, and nobody is to pay for text that nobody reads.
 Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, and the client can tell. In
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import anyio
 import httpx2
 
-from streamkit import Accumulator, AsyncTee, Clean, Cleaner, Dialect, Ended, Limits, StreamError, async_tee
+from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
 from streamkit.ended import Times
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
@@ -65,7 +65,6 @@ class Exchange:
         self._status: int | None = None
         self._upstream: httpx2.Response | None = None
         self._blocks: AsyncBlocks | None = None
-        self._watched: AsyncTee | None = None
         self._accumulator = Accumulator(limits=limits, dialect=dialect)
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -94,10 +93,8 @@ class Exchange:
 
     def ended(self, request: dict[str, Any]) -> Ended:
         """What is known of it now that it is over. `request`: its JSON."""
-        accumulator, watched = self._accumulator, self._watched
-        outcome = (None if watched is None else watched.outcome) or accumulator.outcome or accumulator.cancel()
-        if watched is not None and (error := watched.error) is not None:
-            log.error("the watching of a stream failed; its bytes went on", exc_info=error)
+        accumulator = self._accumulator
+        outcome = accumulator.outcome or accumulator.cancel()
         response = accumulator.snapshot()
         usage = None if response is None else response.usage
         facts = (request, outcome, response, accumulator.anomalies, self._times.timing(usage), usage)
@@ -129,21 +126,28 @@ class Exchange:
                 await respond(send, 502, f"the upstream gives no answer: {said}\n")
 
     async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
+        """Pass each block on, and look at it then. This loop is what a gateway does: `streamkit.tee` means the same, at one
+        more coroutine a block."""
         if self._form is None:
             async for block in blocks:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             return True
-        times, accumulator = self._times, self._accumulator
-        self._watched = watched = async_tee(blocks, accumulator)
-        try:
-            async for block in watched:
-                times.seen(accumulator)  # of the blocks before this one
-                times.arrived()
-                await send({"type": "http.response.body", "body": block, "more_body": True})
-        finally:
-            with anyio.CancelScope(shield=True):
-                await watched.aclose()  # a client that left has cancelled the stream
-            times.seen(accumulator)
+        accumulator, clock, seen = self._accumulator, self._times.now, self._times.seen
+        absorb: Callable[[bytes], None] | None = accumulator.absorb
+        now: float | None = None
+        async for block in blocks:
+            now = clock()
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+            if absorb is not None:
+                try:
+                    absorb(block)
+                    seen(now, accumulator)
+                except Exception as error:
+                    absorb = None
+                    log.error("the watching of a stream failed; its bytes go on", exc_info=error)
+        end_stream(accumulator, status=self._status)
+        if now is not None:
+            seen(now, accumulator)  # what the end gave had arrived with the last block
         return True
 
     async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:
@@ -153,9 +157,9 @@ class Exchange:
         self._accumulator = accumulator
         try:
             async for block in blocks:
-                times.arrived()
+                now = times.now()
                 events = cleaner.feed(block)
-                times.seen(accumulator)
+                times.seen(now, accumulator)
                 if events:
                     await send({"type": "http.response.body", "body": b"".join(events), "more_body": True})
                 if accumulator.done:

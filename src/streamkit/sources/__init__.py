@@ -37,6 +37,7 @@ from ._endings import add_status as add_status  # for `_live` and `_clean`, not 
 from ._endings import error_raised_by_client as error_raised_by_client
 from ._onward import Onward, body_class, library_of
 from ._sync import blocks
+from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
 
 # Others import from this package only, never from a file in it: two threads of which one imports the package and one a file
 # in it wait for each other, and Python then hands out a package that is half loaded.

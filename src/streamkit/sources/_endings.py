@@ -98,8 +98,13 @@ def _before_any_chunk(error: Exception, status: int | None) -> SourceError | Rem
 def add_status(outcome: Outcome | None, status: int | None) -> None:
     """Note the HTTP status on the error of `outcome`, where the status says that the sender refused. Doing it again
     changes nothing."""
-    error = None if outcome is None else outcome.error
-    if error is not None and error.status is None and status is not None and status >= REFUSED:
+    if outcome is not None and outcome.error is not None:
+        add_status_to(outcome.error, status)
+
+
+def add_status_to(error: StreamError, status: object) -> None:
+    """Note the HTTP status on `error`, as `add_status` does."""
+    if error.status is None and isinstance(status, int) and status >= REFUSED:
         error.add_note(f"The response had the HTTP status {status}.")
         error.status = status
 
@@ -121,7 +126,9 @@ def error_raised_by_client(error: Exception) -> RemoteError | None:
     if body is None:
         return None
     facts = {name: getattr(error, name, None) for name in ("code", "type", "param")}
-    return RemoteError(str(getattr(error, "message", error)), **facts, body=body)
+    remote = RemoteError(str(getattr(error, "message", error)), **facts, body=body)
+    add_status_to(remote, getattr(error, "status_code", None))  # of a request that a generator made when it was read
+    return remote
 
 
 # A line by itself, framed or not; JSON has its line breaks escaped, so no text of a stream looks like it. What it may be

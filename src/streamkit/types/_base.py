@@ -16,9 +16,10 @@ Rule 6  A class with a field marked `TAG` is told from its siblings by that fiel
         written without (the field is None).
 Rule 7  Of what senders write (`Received`), what stands in `extra` under the name of a field that says something is not on
         the wire, and so not compared: the ISO date that a sender wrote, beside the seconds that were made of it.
+Rule 8  A chunk that was written clean says by the kind of its `extra` (`Sparse`) which of its nulls are on the wire.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Annotated, Any, TypeAlias
 
@@ -36,6 +37,7 @@ __all__ = (
     "U32",
     "Between",
     "Received",
+    "Sparse",
     "Told",
     "Wire",
     "is_written",
@@ -71,6 +73,17 @@ U8: TypeAlias = Annotated[int, Between(0, 2**8 - 1)]
 U32: TypeAlias = Annotated[int, Between(0, 2**32 - 1)]
 I64: TypeAlias = Annotated[int, Between(-(2**63), 2**63 - 1)]
 F32: TypeAlias = float  # the seed keeps 32 bits of precision; here a number stays as it was given
+
+
+class Sparse(dict[str, Any]):
+    """The `extra` of an object whose fields that are None are not on the wire, but for those in `nulls` (rule 8)."""
+
+    def __init__(self, extra: Mapping[str, Any], nulls: frozenset[str]) -> None:
+        super().__init__(extra)
+        self.nulls = nulls
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sparse, (dict(self), self.nulls)
 
 
 @attrs.frozen(weakref_slot=False, repr=False)

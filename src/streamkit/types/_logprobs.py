@@ -1,11 +1,23 @@
 """How likely each token was.
 
 A log probability is a natural logarithm, at most 0 for a real probability; senders write -9999.0 for "very unlikely".
+
+A stream may carry twenty entries for each token, and an entry that keeps an empty `extra` and a list of small numbers
+takes twice the memory of one that makes them when they are asked for: 330 bytes, where its JSON has 60, and 170. So
+`extra` and `bytes` of an entry are properties over their slots, in which the tolerant reader may leave a number:
+
+    extra   how many lists of bytes this entry and its alternatives keep; there are no unknown fields in any of them
+    bytes   anything: they are those of `token` in UTF-8
+
+What is made is kept, and stays the caller's to change. `kept_extra` and `kept_bytes` read the slots and make nothing.
+Cost: 0.1 us to read `extra` or `bytes`, 0.3 us where it is made.
 """
+
+from typing import Any
 
 import attrs
 
-from ._base import F32, NULL, U8, Received
+from ._base import F32, NULL, U8, Received, Wire
 
 __all__ = ("ChatChoiceLogprobs", "ChatCompletionTokenLogprob", "TopLogprobs")
 
@@ -34,6 +46,38 @@ class ChatCompletionTokenLogprob(Received):
     """Its UTF-8 bytes, each 0 to 255. None where it has none."""
     top_logprobs: list[TopLogprobs] = attrs.field(factory=list)
     """The likeliest tokens at this position, as many as the request asked for (`top_logprobs`) or fewer."""
+
+
+def _make_when_asked(cls: Any) -> None:
+    """Let `extra` and `bytes` of `cls` be made where a number stands in their slots."""
+    extra_slot, bytes_slot = cls.kept_extra, cls.kept_bytes = EXTRA_SLOT, BYTES_SLOTS[cls]
+
+    def extra(self: Any) -> Any:
+        kept = extra_slot.__get__(self)
+        if type(kept) is int:
+            kept = {}
+            extra_slot.__set__(self, kept)
+        return kept
+
+    def bytes(self: Any) -> Any:
+        kept = bytes_slot.__get__(self)
+        if type(kept) is int:
+            kept = list(self.token.encode())
+            bytes_slot.__set__(self, kept)
+        return kept
+
+    cls.extra = property(extra, extra_slot.__set__, doc=extra_slot.__doc__)
+    cls.bytes = property(bytes, bytes_slot.__set__, doc=bytes_slot.__doc__)
+
+
+EXTRA_SLOT: Any = vars(Wire)["extra"]
+"""Reads and sets what an entry keeps in place of `extra`: a number, where nothing was asked for."""
+
+BYTES_SLOTS: dict[Any, Any] = {cls: vars(cls)["bytes"] for cls in (TopLogprobs, ChatCompletionTokenLogprob)}
+"""Those for `bytes`."""
+
+_make_when_asked(TopLogprobs)
+_make_when_asked(ChatCompletionTokenLogprob)
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)

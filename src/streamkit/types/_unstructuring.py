@@ -6,7 +6,8 @@ and hold only strings, numbers, booleans, None, lists and dicts. Cost: linear, a
 Rule 1  Fields in the order of their class, then `extra`; a field that was written wins over an extra of its name. Of what
         senders write it does so only if it says something: the tolerant reader keeps in `extra` what it could not read
         (`"usage": 7`), and the field is None, or an empty list, then.
-Rule 2  None is left out, unless the seed writes the field always: then it is null.
+Rule 2  None is left out, unless the seed writes the field always: then it is null. A clean chunk (`Sparse`) has the nulls
+        that it was made with, and no others.
 Rule 3  What a field holds decides how it is written, not what it should hold: the tolerant reader's words and numbers
         are written as they are.
 """
@@ -18,11 +19,13 @@ from typing import Any
 
 import attrs
 
-from ._base import Received, Wire, is_written, wire_names
+from ._base import Received, Sparse, Wire, is_written, wire_names
+from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
 __all__ = ("written",)
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_ENTRIES = frozenset({TopLogprobs, ChatCompletionTokenLogprob})
 _plans: dict[type, tuple[Any, tuple[tuple[str, bool], ...]]] = {}
 
 
@@ -38,17 +41,20 @@ def written(value: Any, other: Any = None) -> Any:
             key if type(key) is str else _key(key): one if type(one) in _PLAIN else written(one, other)
             for key, one in value.items()
         }
+    if kind in _ENTRIES and (made := _entry(value, kind, other)) is not None:
+        return made
     plan = _plans.get(kind)
     if plan is not None or isinstance(value, Wire):
         get, fields = plan or _planned(kind)
         made = {}
+        extra = value.extra
+        nulls = extra.nulls if type(extra) is Sparse else None
         for (name, null), one in zip(fields, get(value)):  # noqa: B905 - as many by construction, and this is hot
             if type(one) in _PLAIN:
-                if one is not None or null:
+                if one is not None or (null if nulls is None else name in nulls):
                     made[name] = one
             else:
                 made[name] = written(one, other)
-        extra = value.extra
         if extra:
             for key, one in extra.items():
                 if key not in made or (isinstance(value, Received) and not is_written(made[key])):
@@ -68,6 +74,20 @@ def written(value: Any, other: Any = None) -> Any:
     if other is None:
         raise TypeError(f"{kind.__name__} is no JSON value")
     return other(value)
+
+
+def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
+    """What `written` returns for an entry of log probabilities that is kept compact, or None for any other: nothing is made
+    in it just to be written."""
+    token, number, numbers = value.token, value.logprob, value.kept_bytes
+    if type(value.kept_extra) is not int or type(token) is not str or type(number) is not float:
+        return None
+    if numbers is not None:
+        numbers = list(token.encode()) if type(numbers) is int else written(numbers, other)
+    made = {"token": token, "logprob": number, "bytes": numbers}
+    if kind is ChatCompletionTokenLogprob:
+        made["top_logprobs"] = [_entry(one, TopLogprobs, other) or written(one, other) for one in value.top_logprobs]
+    return made
 
 
 def _key(key: Any) -> str:

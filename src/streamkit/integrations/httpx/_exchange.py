@@ -32,11 +32,10 @@ class Exchange(Asked):
         """The source gave a block."""
         if self.over:
             return b""
-        self._times.arrived()
+        now = self._times.now()
         events = self._cleaner.feed(block)
-        self._times.seen(self._accumulator)
+        self._times.seen(now, self._accumulator)
         if self._watch is not None and not self._accumulator.done:
-            now = self._options.clock()
             if (late := self._watch.late(now)) is not None:
                 return b"".join(events) + self.passed(late)
             data = any(not event.startswith(b":") for event in events) or not events

@@ -29,7 +29,6 @@ class Refused(Asked):
 
     def take(self, block: bytes) -> bytes:
         """Pass a block."""
-        self._times.arrived()
         self._kept = (self._kept + block)[:_MOST]
         return block
 

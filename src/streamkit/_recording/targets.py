@@ -1,0 +1,83 @@
+"""Where exchanges are written: one file, or a directory with one file an exchange.
+
+In: what the user passed as `into`, and the header of each exchange. Out: a path that nothing stands at yet, or the file.
+
+Rule 1  A name that ends like a trace (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) is a file; it is replaced. What is exchanged after
+        it (a retry) stands beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
+Rule 2  Any other path is a directory, made where it is absent. Its files are `001-<digest>.trace.jsonl`, in the order in
+        which the requests were sent; the digest is that of the request, so that a name says which one it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from typing import IO, Any
+
+from ..errors import MisuseError, shown
+from ..trace import SUFFIXES, Trace, is_trace_name
+
+__all__ = ("Targets", "digest_of")
+
+_NUMBER = re.compile(r"(\d{3,})-")
+
+
+class Targets:
+    """Gives each exchange its place."""
+
+    def __init__(self, into: str | os.PathLike[str] | IO[bytes]) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._file = None
+        self._name = ""
+        if isinstance(into, (str, os.PathLike)):
+            self._name = os.fsdecode(into)
+            if not self._name:
+                raise MisuseError("into= takes a path, a directory or a binary file, not an empty path")
+        elif hasattr(into, "write") and not hasattr(into, "encoding"):
+            self._file = into
+        else:
+            raise MisuseError(
+                f"into= takes a path that ends in .jsonl, a directory or a file opened in binary mode, not {shown(into)}"
+            )
+
+    def __call__(self, header: Trace) -> str | IO[bytes]:
+        """Return the place of the next exchange."""
+        with self._lock:
+            self._count += 1
+            if self._file is not None:
+                if self._count > 1:
+                    raise MisuseError("into= is one file, and this is the second exchange: pass a directory")
+                return self._file
+            return self._numbered(header) if not is_trace_name(self._name) else self._beside()
+
+    def _beside(self) -> str:
+        folder = os.path.dirname(self._name)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        if self._count == 1:
+            return self._name
+        suffix = next(one for one in (*(f".trace{one}" for one in SUFFIXES), *SUFFIXES) if self._name.endswith(one))
+        return f"{self._name.removesuffix(suffix)}-{self._count}{suffix}"
+
+    def _numbered(self, header: Trace) -> str:
+        os.makedirs(self._name, exist_ok=True)
+        number = 1 + max((int(found[1]) for one in os.listdir(self._name) if (found := _NUMBER.match(one))), default=0)
+        while True:
+            path = os.path.join(self._name, f"{number:03}-{digest_of(header)}.trace.jsonl")
+            try:  # another process may record into the same directory
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+
+
+def digest_of(header: Trace) -> str:
+    """Return eight hexadecimal digits for a request: method, path, and body with its keys sorted."""
+    body: Any = header.request if header.request is not None else (header.request_body or b"").hex()
+    text = json.dumps([header.method, header.path, body], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,0 +1,50 @@
+"""One file, or a directory with one file an exchange, named in the order of sending."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from streamkit import MisuseError
+from streamkit._recording.targets import Targets, digest_of
+from streamkit.trace import Trace
+
+
+def test_a_directory_is_made_and_numbered_on_from_what_is_there(tmp_path: Path) -> None:
+    header = Trace(method="POST", path="/v1", request={"b": 1, "a": 2})
+    targets = Targets(tmp_path / "new" / "session")
+    first, second = str(targets(header)), str(targets(header))
+    name = digest_of(header)
+    assert [f"001-{name}.trace.jsonl", f"002-{name}.trace.jsonl"] == [Path(first).name, Path(second).name]
+    assert f"003-{name}.trace.jsonl" == Path(str(Targets(tmp_path / "new" / "session")(header))).name
+
+
+def test_the_digest_is_that_of_the_request_whatever_the_order_of_its_keys() -> None:
+    one = Trace(method="POST", path="/v1", request={"a": {"x": 1, "y": 2}, "b": 1})
+    other = Trace(method="POST", path="/v1", request={"b": 1, "a": {"y": 2, "x": 1}}, sender="s")
+    assert digest_of(one) == digest_of(other)
+    assert digest_of(one) != digest_of(Trace(method="POST", path="/v2", request=one.request))
+    assert digest_of(one) != digest_of(Trace(method="POST", path="/v1", request_body=b"\xff"))
+    digest_of(Trace(request={"half a pair": "\ud83d"}))
+
+
+@pytest.mark.parametrize("suffix", [".trace.jsonl", ".jsonl", ".trace.jsonl.gz"])
+def test_beside_a_file_what_follows_is_numbered(suffix: str, tmp_path: Path) -> None:
+    targets = Targets(tmp_path / f"deep/x{suffix}")
+    names = [Path(str(targets(Trace()))).name for _ in range(3)]
+    assert [f"x{suffix}", f"x-2{suffix}", f"x-3{suffix}"] == names
+
+
+def test_a_file_object_takes_one_exchange() -> None:
+    file = io.BytesIO()
+    targets = Targets(file)
+    assert file is targets(Trace())
+    with pytest.raises(MisuseError, match="second exchange"):
+        targets(Trace())
+
+
+def test_text_files_are_refused() -> None:
+    with pytest.raises(MisuseError, match="binary"):
+        Targets(io.StringIO())  # type: ignore[arg-type]
