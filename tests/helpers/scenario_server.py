@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
@@ -34,15 +35,17 @@ class Asked:
 
 class ScenarioServer:
     """Answers any number of requests, on any number of connections. `connections`: how many there were; `asked`: each
-    request; `turns`: how many of them brought the result of a tool."""
+    request; `turns`: how many of them brought the result of a tool. `tls`: speaks TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.connections = 0
         self.asked: list[Asked] = []
         self._lock = Lock()
         self._open: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 

@@ -64,7 +64,7 @@ class Onward:
         find = getattr(client, "_transport_for_url", None)
         if find is not None:
             return getattr(find(request.url), self._method)(request)
-        return client.send(request, stream=True, auth=None, follow_redirects=False)
+        return client.send(request, stream=True, auth=None)
 
     def _client_of(self, library: Any) -> Any:
         with self._lock:
