@@ -10,6 +10,13 @@ byte for byte. Neither library is imported here; install `streamkit-llm[httpx]`,
 from __future__ import annotations
 
 from ._making import async_cleaning_transport, cleaning_transport
+from ._options import OnEnd
 from ._transports import AsyncCleaningTransport, CleaningTransport
 
-__all__ = ("AsyncCleaningTransport", "CleaningTransport", "async_cleaning_transport", "cleaning_transport")
+__all__ = (
+    "AsyncCleaningTransport",
+    "CleaningTransport",
+    "OnEnd",
+    "async_cleaning_transport",
+    "cleaning_transport",
+)
