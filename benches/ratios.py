@@ -27,8 +27,8 @@ from figures import Figure, Measurer, machine, table
 from workloads import Bench
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
-    "shapes": goals_peers.beside_openai,
     "recorded": goals_recorded.recorded,
+    "shapes": goals_peers.beside_openai,
     "floors": goals_peers.floors,
     "reducer": goals_peers.reducer,
     "growth": goals_use.growth,

@@ -41,7 +41,9 @@ OWNED = (sync.by_http_client, asynchronous.by_asyncio, asynchronous.by_aiohttp_c
 leaves_generators = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=sync.name_of)
-each_async_client = asynchronous.named([*ASYNC, *asynchronous.STREAMS])
+each_async_client = asynchronous.named(
+    [case for case in (*ASYNC, *asynchronous.STREAMS) if case[0] not in asynchronous.READS_AHEAD]
+)
 
 
 def framing_of(client: Any) -> str:

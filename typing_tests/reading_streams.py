@@ -24,6 +24,7 @@ from streamkit import (
     Subscription,
     Tee,
     Timing,
+    Written,
 )
 from streamkit.anomalies import Anomaly
 from streamkit.errors import ErrorKind
@@ -120,7 +121,9 @@ def clean(upstream: Iterable[bytes]) -> Iterator[bytes]:
 def written(response: CreateChatCompletionResponse, cached: dict[str, Any], path: Path) -> Iterator[bytes]:
     yield from streamkit.to_events(response, text=20)
     yield from streamkit.to_events(cached, text=lambda text: text.split(" "), logprobs="whole")
-    events = streamkit.to_events(path, done=False)
+    events = streamkit.to_events(path, done=False, deadlines=Deadlines(idle=5))
+    assert_type(events, Written[bytes])
+    assert_type(events.outcome, Outcome | None)
     for event in events:
         assert_type(event, bytes)
         yield event

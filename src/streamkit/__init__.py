@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from ._clean.clean import Clean
     from ._clean.cleaner import Cleaner
     from ._clean.to_events import to_chunks, to_events
-    from ._clean.to_events_async import AsyncWritten, async_to_chunks, async_to_events
+    from ._clean.to_events_async import async_to_chunks, async_to_events
+    from ._clean.written import AsyncWritten, Written
     from ._live.broadcast import Broadcast, Snapshot, Subscription
     from ._live.broadcast_async import AsyncBroadcast, AsyncSubscription
     from ._live.deadlines import Deadlines
@@ -100,6 +101,7 @@ __all__ = (
     "Timing",
     "TruncatedError",
     "ValidationError",
+    "Written",
     "__version__",
     "async_record",
     "async_tee",
@@ -132,7 +134,7 @@ _LATER = {
     "AsyncReplayTransport": "_recording.replay_transport",
     "AsyncSubscription": "_live.broadcast_async",
     "AsyncTee": "_live.tee",
-    "AsyncWritten": "_clean.to_events_async",
+    "AsyncWritten": "_clean.written",
     "Broadcast": "_live.broadcast",
     "ChatStream": "_live.stream",
     "Clean": "_clean.clean",
@@ -152,6 +154,7 @@ _LATER = {
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",
     "async_tee": "_live.tee",

@@ -45,7 +45,8 @@ from .outcome import REASONS, Outcome
 from .rules import RULES, Rule, check_rules
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
-from .types._unstructuring import written
+from .types._encoding import encoded
+from .types._unstructuring import written, written_object
 
 if TYPE_CHECKING:
     import cattrs
@@ -284,7 +285,8 @@ class Accumulator:
         """The outcome, with the events that nobody else returns."""
         outcome = self._assembler.outcome
         assert outcome is not None
-        self._assembler.outcome = outcome = attrs.evolve(outcome, events=outcome.events or tuple(out or ()))
+        if out and not outcome.events:
+            self._assembler.outcome = outcome = Outcome(outcome.name, outcome.reason, outcome.error, tuple(out))
         return outcome
 
     def tap(self, take: Callable[[CreateChatCompletionStreamResponse], object]) -> None:
@@ -306,7 +308,7 @@ class Accumulator:
 
         All of it is frozen: `attrs.evolve` makes a changed copy. Entries of log probabilities are shared between snapshots.
         """
-        response = self._reducer.snapshot()
+        response: CreateChatCompletionResponse | None = self._reducer.snapshot()
         if self._assembler.refine_response is None:
             return response
         try:
@@ -315,6 +317,16 @@ class Accumulator:
             raise
         except Exception as error:
             raise self._misuse(f"a hook of the converter raised {type(error).__name__}: {error}") from error
+
+    @guarded
+    def dumps(self) -> bytes | None:
+        """Return the response so far as `streamkit.dumps(self.snapshot())` writes it, in half the time; None before the
+        first chunk."""
+        if self._assembler.refine_response is not None:  # which takes and gives objects
+            response = self.snapshot()
+            return None if response is None else encoded(written(response))
+        value = self._reducer.snapshot(written_object)
+        return None if value is None else encoded(value)
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -472,10 +484,12 @@ def hand_over_pieces(accumulator: Accumulator) -> Reducer:
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:
     """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
-    check_kind("limits=", limits, Limits)
-    check_kind("rules=", rules, Mapping)
-    check_kind("dialect=", dialect, Dialect)
+    if limits is not DEFAULT_LIMITS:
+        check_kind("limits=", limits, Limits)
+    if dialect is not DEFAULT_DIALECT:
+        check_kind("dialect=", dialect, Dialect)
     if rules is not RULES:
+        check_kind("rules=", rules, Mapping)
         check_rules(rules)
 
 

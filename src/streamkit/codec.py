@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Container, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NoReturn, TypeAlias, TypeVar, overload
@@ -43,6 +42,7 @@ from .types import (
     FunctionCallStream,
 )
 from .types._base import Wire
+from .types._encoding import encoded
 from .types._mismatch import Mismatch, wrong
 from .types._refining import Hook, Refine, refiner
 from .types._structuring import SENDERS, STRICT, TOLERANT, Way, marked, shape_of
@@ -71,7 +71,6 @@ a class for a field: name a class of the response for it to arrive there.
 
 _hooks: dict[Any, Hook] = {}
 _tolerant_hooks: dict[Any, Hook] = {}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @overload
@@ -120,20 +119,7 @@ def dumps(obj: Any) -> bytes:
     What JSON cannot say is written so that it stays valid: a number that is not finite as null; half
     a surrogate pair as U+FFFD. ValidationError for anything else that is no JSON.
     """
-    value = unstructure(obj)
-    try:
-        try:
-            text = _encode(value)
-        except ValueError:
-            text = _encode(_finite(value))
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, RecursionError) and not has_room():
-            raise
-        raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # two halves side by side are one character, any other half is none
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return encoded(unstructure(obj))
 
 
 @overload
@@ -416,14 +402,3 @@ def _name(target: Any) -> str:
 def _refuse(data: bytes | str, reason: str, target: Any) -> NoReturn:
     problem = Problem("$", "a JSON document in UTF-8", f"{excerpt(data)!r} ({reason})")
     raise ValidationError((problem,), type_name=_name(target))
-
-
-def _finite(value: Any) -> Any:
-    """The same plain value with null for every number that JSON cannot say."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return value

@@ -150,7 +150,8 @@ class TraceWriter:
             raise MisuseError(f"max_bytes= takes a number of bytes, 0 or more, not {max_bytes!r}")
         line = header_line(header)
         self._name = os.fsdecode(target) if isinstance(target, (str, os.PathLike)) else None
-        self._file: Any = target if self._name is None else open(plain_name(self._name), "wb", 0)  # noqa: SIM115
+        opened_file: Any = target if self._name is None else open(plain_name(self._name), "wb", 0)  # noqa: SIM115
+        self._file = opened_file
         self._room = max_bytes
         self._max = max_bytes
         self._state = 0  # 1: the head was written; 2: a block was; 3: the ending; 4: closed

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command import COMMAND, HELLO, PATIENCE, environment, posix, run, sse
+from helpers.command import COMMAND, HELLO, PATIENCE, environment, interruptible, posix, run, sse
 from helpers.served import served
 from streamkit import reassemble
 
@@ -35,7 +35,9 @@ def gateway(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
     """The command, and a client of it; killed where a test leaves it running."""
     with served(upstream, "off") as base:
         command = [*COMMAND, "gateway", "--upstream", base, "--listen", "127.0.0.1:0", *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), preexec_fn=interruptible
+        )
         try:
             assert process.stderr is not None
             line = process.stderr.readline().decode()

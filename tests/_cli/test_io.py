@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
-from helpers.command import (
-    HELLO,
-)
+from helpers.command import HELLO, assemble, content, one_line
 from streamkit._cli.io import blocks_of_file
+from streamkit.trace import Block, Trace, write_trace
 
 
 @pytest.mark.parametrize("text", [HELLO, b'{"error":\n{"message":"x"}}', b'{"a": 1}', b'{"no": "end', b"", b"{"])
@@ -20,3 +20,13 @@ def test_a_body_comes_through_unchanged_while_it_is_asked_whether_it_is_a_trace(
 
     for file in (io.BytesIO(text), ByteByByte(text)):
         assert text == b"".join(blocks_of_file(file, "x"))
+
+
+def test_a_compressed_trace_is_read_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "hello.trace.jsonl.gz"
+    write_trace(Trace(blocks=(Block(0, HELLO),), end="eof"), path)
+    assert "Héllo 👋" == content(assemble(path).stdout)
+    path.write_bytes(b"no gzip")
+    done = assemble(path)
+    assert (2, b"") == (done.returncode, done.stdout)
+    assert "whole compressed file" in one_line(done.stderr)

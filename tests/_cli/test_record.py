@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command import COMMAND, HELLO, PATIENCE, delta, environment, one_line, posix, run, sse
+from helpers.command import COMMAND, HELLO, PATIENCE, delta, environment, interruptible, one_line, posix, run, sse
 from streamkit.trace import read_trace
 
 
@@ -31,7 +31,9 @@ def test_standard_input_is_written_as_a_trace(tmp_path: Path) -> None:
 def test_tee_hands_the_bytes_on_each_when_it_arrives(tmp_path: Path) -> None:
     command = [*COMMAND, "record", "--tee", "-", str(tmp_path / "x.jsonl")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment()) as process:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment(), preexec_fn=interruptible
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for event in HELLO.split(b"\n\n")[:-1]:
@@ -55,7 +57,9 @@ def test_the_exit_code_says_how_the_stream_ended_and_it_is_recorded_all_the_same
 def test_an_interrupt_ends_the_recording_as_cancelled(tmp_path: Path) -> None:
     command = [*COMMAND, "record", "--tee", "-", str(tmp_path / "x.jsonl")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment()) as process:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment(), preexec_fn=interruptible
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(sse(delta("He")))

@@ -14,13 +14,14 @@ import pytest
 
 from helpers.loopback import PATIENCE
 from helpers.wire import check_grammar
-from streamkit import Accumulator, MisuseError, SourceError, events, reassemble
+from streamkit import Accumulator, DeadlineError, Deadlines, MisuseError, SourceError, events, reassemble
 from streamkit._live.broadcast import Broadcast, Snapshot
 from streamkit._live.broadcast_async import AsyncBroadcast, AsyncSubscription
 from streamkit.testing import (
     DONE,
     FOREVER,
     AsyncFakeSource,
+    FakeClock,
     FakeSource,
     chunk,
     event,
@@ -30,6 +31,7 @@ from streamkit.testing import (
 )
 
 WIRE = stream_bytes("Hel", "lo", " you", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
+PING = b": ping\n\n"
 TOOLS = stream_bytes(
     chunk(delta={"reasoning": "hm"}),
     *(chunk(f"{at} ", index=at % 2) for at in range(40)),
@@ -533,3 +535,54 @@ def test_a_buffer_is_checked_where_it_is_given(buffer: Any) -> None:
     for kind, source in ((Broadcast, FakeSource([WIRE])), (AsyncBroadcast, AsyncFakeSource([WIRE]))):
         with pytest.raises(MisuseError, match="buffer"):
             kind(source, buffer=buffer)  # type: ignore[operator]
+
+
+# --- deadlines, and the instants
+
+
+def test_a_passed_deadline_ends_the_stream_for_every_subscriber_and_is_raised_by_run() -> None:
+    clock = FakeClock()
+    source = FakeSource([*one_each(WIRE)[:2], 1, PING, 1, PING, 1, *one_each(WIRE)[2:]], clock=clock)
+    broadcast = Broadcast(source, deadlines=Deadlines(idle=1.5), clock=clock)
+    subscriber = broadcast.subscribe()
+    with pytest.raises(DeadlineError) as raised:
+        broadcast.run()
+    heard = list(subscriber)
+    assert isinstance(heard[-1], events.End)
+    assert ("deadline_idle", raised.value) == (heard[-1].outcome.reason, broadcast.error)
+    assert 1 == source.closed
+
+
+def test_an_async_broadcast_breaks_a_silent_read_off(backend: str) -> None:
+    async def main() -> None:
+        source = AsyncFakeSource([*one_each(WIRE)[:2], FOREVER])
+        broadcast = AsyncBroadcast(source, deadlines=Deadlines(idle=0.01))
+        subscriber = broadcast.subscribe()
+        with pytest.raises(DeadlineError):
+            await broadcast.run()
+        heard = [item async for item in subscriber]
+        assert isinstance(heard[-1], events.End)
+        assert ("deadline_idle", 1) == (heard[-1].outcome.reason, source.closed)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_broadcast_shows_what_any_stream_shows() -> None:
+    clock = FakeClock()
+    broadcast = Broadcast(FakeSource([2, WIRE], clock=clock, status=200), clock=clock, sent=clock())
+    broadcast.run()
+    assert (2, 200, None, ()) == (
+        broadcast.timing.time_to_first_byte,
+        broadcast.status,
+        broadcast.source_error,
+        broadcast.anomalies,
+    )
+    assert reassemble(WIRE) == broadcast.snapshot() == broadcast.response
+    assert 1 == broadcast.statistics().blocks
+
+
+@pytest.mark.parametrize("kind", [Broadcast, AsyncBroadcast])
+@pytest.mark.parametrize("wrong", [{"deadlines": 5}, {"sent": "now"}, {"clock": 5}])
+def test_wrong_arguments_are_misuse_before_anything_is_read(kind: Any, wrong: Any) -> None:
+    with pytest.raises(MisuseError):
+        kind([WIRE] if kind is Broadcast else AsyncFakeSource([WIRE]), **wrong)

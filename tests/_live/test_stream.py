@@ -10,8 +10,18 @@ import streamkit
 from helpers.corpus import TRACES, Recorded
 from helpers.streams import FINISH, TOOLS, WHOLE, A, B, both, comparable
 from helpers.wire import DONE, check_grammar, choice, chunk, delta, each_byte, sse
-from streamkit import Accumulator, ChatStream, FormatError, MisuseError, RemoteError, events, reassemble
-from streamkit.testing import FakeClock, FakeSource
+from streamkit import (
+    Accumulator,
+    AsyncChatStream,
+    ChatStream,
+    FormatError,
+    MisuseError,
+    RemoteError,
+    TruncatedError,
+    events,
+    reassemble,
+)
+from streamkit.testing import AsyncFakeSource, FakeClock, FakeSource
 from streamkit.types import CreateChatCompletionStreamResponse
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +46,62 @@ async def test_the_events_that_closing_gives_are_iterated_too() -> None:
 async def test_after_the_ending_event_iteration_stops() -> None:
     stream = ChatStream(FakeSource(WHOLE))
     assert isinstance(list(stream)[-1], events.End)
-    assert [] == list(stream)
+    assert [None, None] == [next(stream, None), next(stream, None)]
+
+
+AGAIN = "gives nothing twice"
+
+
+@pytest.mark.parametrize(
+    "again", [lambda s: s, lambda s: s.text(), lambda s: s.chunks()], ids=["events", "text", "chunks"]
+)
+@pytest.mark.parametrize("first", [list, lambda s: list(s.text()), lambda s: s.until_done(), lambda s: s.response])
+async def test_to_iterate_over_a_stream_that_was_read_to_its_end_is_misuse(first: Any, again: Any) -> None:
+    stream = ChatStream(FakeSource(WHOLE))
+    first(stream)
+    with pytest.raises(MisuseError, match=AGAIN) as caught:
+        list(again(stream))
+    assert stream.response == caught.value.partial
+    assert [] == list(stream.tool_calls()), "which are kept"
+
+
+@pytest.mark.parametrize(
+    "again", [lambda s: s, lambda s: s.text(), lambda s: s.chunks()], ids=["events", "text", "chunks"]
+)
+async def test_to_iterate_over_an_async_stream_that_was_read_to_its_end_is_misuse(again: Any) -> None:
+    stream = AsyncChatStream(AsyncFakeSource(WHOLE))
+    await stream.until_done()
+    with pytest.raises(MisuseError, match=AGAIN):
+        [piece async for piece in again(stream)]
+
+
+async def test_a_stream_that_is_over_still_gives_what_was_not_given() -> None:
+    stream = ChatStream(FakeSource([b"".join(WHOLE)]))
+    next(stream)
+    assert stream.outcome is not None
+    assert ["Hel", "lo"] == list(stream.text())
+
+
+async def test_an_iteration_over_nothing_is_no_misuse() -> None:
+    stream = ChatStream(FakeSource([sse(delta('{"content":"x"}', "stop")), DONE]))
+    assert [] == list(stream.tool_calls())
+    assert [] == list(stream.tool_calls())
+
+
+@pytest.mark.parametrize("way", ["text", "tool_calls"])
+async def test_a_choice_that_the_stream_does_not_have_is_reported_at_its_end(way: str) -> None:
+    async def asked(stream: Any) -> list[Any]:
+        return [piece async for piece in getattr(stream, way)(choice=5)]
+
+    with pytest.raises(MisuseError, match=r"no choice 5: choice= takes the index of one that it has \(0\)"):
+        list(getattr(ChatStream(FakeSource(WHOLE)), way)(choice=5))
+    with pytest.raises(MisuseError, match="no choice 5"):
+        await asked(AsyncChatStream(AsyncFakeSource(WHOLE)))
+
+
+async def test_a_choice_of_a_stream_that_did_not_end_well_is_not_reported_besides() -> None:
+    with pytest.raises(TruncatedError):
+        list(ChatStream(FakeSource([A])).text(choice=5))
 
 
 async def test_text_gives_the_pieces_of_the_first_choice() -> None:

@@ -161,7 +161,7 @@ async def test_the_response_drives_a_sync_stream_to_its_end() -> None:
     stream = ChatStream(FakeSource(WHOLE))
     assert "Hello" == stream.response.choices[0].message.content
     assert stream.response == stream.snapshot()
-    assert [] == list(stream), "the events on the way were thrown away"
+    assert None is next(stream, None), "the events on the way were thrown away"
 
 
 async def test_the_response_of_an_async_stream_wants_it_to_be_over() -> None:

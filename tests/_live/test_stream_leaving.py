@@ -86,13 +86,18 @@ async def test_a_read_that_was_broken_off_does_not_look_like_the_end(way: Callab
     assert "cancelled" == stream.outcome.name
 
 
-async def test_who_iterates_a_stream_that_he_read_to_its_end_gets_no_more() -> None:
+async def test_who_asks_for_more_of_a_stream_that_he_read_to_its_end_gets_no_more() -> None:
     with ChatStream(FakeSource(WHOLE)) as sync:
         list(sync)
     async with AsyncChatStream(AsyncFakeSource(WHOLE)) as stream:
         await stream.until_done()
-    assert [[], []] == [list(sync), list(sync.text())]
-    assert [[], []] == [[piece async for piece in way] for way in (stream, stream.text())]
+    assert None is next(sync, None)
+    assert None is await anext(stream, None)
+    for again in (sync, sync.text()):
+        with pytest.raises(MisuseError, match="gives nothing twice"):
+            list(again)
+    with pytest.raises(MisuseError, match="gives nothing twice"):
+        [piece async for piece in stream.text()]
 
 
 async def test_tool_calls_are_kept_also_behind_the_end_of_the_context() -> None:

@@ -18,9 +18,12 @@ from streamkit import (
     AsyncBroadcast,
     Broadcast,
     ChatStream,
+    DeadlineError,
+    Deadlines,
     FormatError,
     MisuseError,
     SourceError,
+    Timing,
     reassemble,
 )
 from streamkit._clean.to_events_async import async_to_events
@@ -30,6 +33,7 @@ from streamkit.testing import (
     DONE,
     FOREVER,
     AsyncFakeSource,
+    FakeClock,
     FakeSource,
     check_async_source,
     check_source,
@@ -71,14 +75,18 @@ def test_every_block_goes_on_and_the_response_is_there_at_the_end() -> None:
     assert watched.outcome is not None
     assert "done" == watched.outcome.reason
     assert reassemble(WIRE) == watched.response == watched.accumulator.snapshot()
-    assert [] == list(watched)
+    assert None is next(watched, None)
+    with pytest.raises(MisuseError, match="iterate over it once"):
+        list(watched)
 
 
 def test_the_async_sibling_gives_the_same(backend: str) -> None:
     async def main() -> None:
         async with async_tee(AsyncFakeSource(BLOCKS)) as watched:
             assert BLOCKS == [block async for block in watched]
-            assert [] == [block async for block in watched]
+            assert None is await anext(watched, None)
+            with pytest.raises(MisuseError, match="iterate over it once"):
+                [block async for block in watched]
         assert watched.outcome is not None
         assert "done" == watched.outcome.reason
         assert reassemble(WIRE) == watched.response
@@ -508,3 +516,94 @@ def test_a_tee_among_many_costs_what_a_tee_costs_and_leaves_nothing() -> None:
         anyio.run(main, backend_options={"debug": False})
     finally:
         tracemalloc.stop()
+
+
+# --- deadlines, and the instants
+
+
+PING = b": ping\n\n"
+
+
+def test_keep_alives_go_on_and_do_not_keep_a_stream_from_its_idle_deadline() -> None:
+    clock = FakeClock()
+    source = FakeSource([EVENTS[0], 1, PING, 1, PING, 1, EVENTS[1]], clock=clock)
+    watched = tee(source, deadlines=Deadlines(idle=1.5), clock=clock)
+    came = []
+    with pytest.raises(DeadlineError) as raised:
+        came.extend(watched)
+    assert [EVENTS[0], PING, PING] == came
+    assert ("idle", "deadline_idle") == (raised.value.deadline, watched.outcome.reason)
+    assert 1 == source.closed
+    assert watched.snapshot() == raised.value.partial
+    assert None is next(watched, None)
+
+
+def test_a_tee_whose_keep_alives_count_goes_on() -> None:
+    clock = FakeClock()
+    source = FakeSource([EVENTS[0], 1, PING, 1, PING, 1, *EVENTS[1:]], clock=clock)
+    watched = tee(source, deadlines=Deadlines(idle=1.5, keep_alives_count=True), clock=clock)
+    assert [EVENTS[0], PING, PING, *EVENTS[1:]] == list(watched)
+    assert watched.outcome is not None
+    assert watched.outcome.ok
+
+
+def test_a_late_block_goes_on_and_one_that_ends_the_stream_makes_it_complete() -> None:
+    clock = FakeClock()
+    watched = tee(FakeSource([WIRE[:100], 9, WIRE[100:]], clock=clock), deadlines=Deadlines(total=5), clock=clock)
+    assert [WIRE[:100], WIRE[100:]] == list(watched)
+    assert watched.outcome is not None
+    assert watched.outcome.ok
+
+
+def test_what_follows_the_end_of_the_stream_has_no_deadline() -> None:
+    clock = FakeClock()
+    watched = tee(FakeSource([WIRE, 9, PING, 9, PING], clock=clock), deadlines=Deadlines(total=5, idle=1), clock=clock)
+    assert [WIRE, PING, PING] == list(watched)
+    assert watched.outcome is not None
+    assert watched.outcome.ok
+
+
+def test_the_async_tee_breaks_a_silent_read_off(backend: str) -> None:
+    async def main() -> None:
+        source = AsyncFakeSource([EVENTS[0], FOREVER])
+        watched = async_tee(source, deadlines=Deadlines(idle=0.01))
+        assert EVENTS[0] == await anext(watched)
+        with pytest.raises(DeadlineError):
+            await anext(watched)
+        assert (1, "deadline_idle") == (source.closed, watched.outcome.reason)
+
+    run(backend, main)
+
+
+def test_a_tee_that_is_told_when_the_request_was_sent_has_the_instants() -> None:
+    clock = FakeClock()
+    watched = tee(FakeSource([2, EVENTS[0], 1, *EVENTS[1:]], clock=clock), sent=clock(), clock=clock)
+    list(watched)
+    stream = ChatStream(
+        FakeSource([2, EVENTS[0], 1, *EVENTS[1:]], clock=(other := FakeClock())), sent=other(), clock=other
+    )
+    stream.until_done()
+    assert stream.timing == watched.timing
+    assert (2, 2) == (watched.timing.time_to_first_byte, watched.timing.output_tokens)
+
+
+def test_a_tee_that_nobody_asks_for_instants_keeps_none() -> None:
+    watched = tee(FakeSource(BLOCKS))
+    list(watched)
+    assert Timing() == watched.timing
+
+
+def test_a_tee_shows_what_any_stream_shows() -> None:
+    broken = tee(FakeSource([EVENTS[0]], fail=(reset := ConnectionResetError()), status=502))
+    with pytest.raises(ConnectionResetError):
+        list(broken)
+    assert (reset, 502, ()) == (broken.source_error, broken.status, broken.anomalies)
+    assert 1 == broken.statistics().blocks
+
+
+@pytest.mark.parametrize("wrong", [{"deadlines": 5}, {"sent": "now"}, {"clock": 5}])
+def test_wrong_arguments_of_a_tee_are_misuse_before_anything_is_read(wrong: Any) -> None:
+    source = FakeSource(BLOCKS)
+    with pytest.raises(MisuseError):
+        tee(source, **wrong)
+    assert 0 == source.reads

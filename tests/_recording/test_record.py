@@ -29,6 +29,7 @@ from streamkit import (
     record,
     tee,
 )
+from streamkit.testing import FakeClock
 from streamkit.trace import Trace, read_trace
 
 BODY = b"".join(EVENTS)
@@ -103,8 +104,7 @@ def test_an_async_chat_stream_reads_through_it(backend: str, tmp_path: Path) -> 
 
 def test_the_end_is_seen_although_the_reader_closes_at_done(tmp_path: Path) -> None:
     with Loopback() as server, by_httpx(server) as response:
-        recording = record(response, tmp_path / "x.jsonl")
-        recording._grace = PATIENCE
+        recording = record(response, tmp_path / "x.jsonl", grace=PATIENCE)
         for block in recording:
             server.saw(block)
             if DONE in block:
@@ -168,6 +168,14 @@ def test_what_the_source_does_not_know_is_taken_from_the_header(tmp_path: Path) 
     assert [b"x"] == [*record([b"x"], tmp_path / "x.jsonl", header=header, sent=0.0)]
     trace = read_trace(tmp_path / "x.jsonl")
     assert ("acme", "hello", "by hand", {"n": 1}) == (trace.sender, trace.case, trace.notes, trace.request)
+
+
+def test_times_are_those_of_the_clock_since_the_request_was_sent(tmp_path: Path) -> None:
+    clock = FakeClock(100.0)
+    blocks = clock.timed([b"a\n", b"b\n"], 0.5)
+    assert [b"a\n", b"b\n"] == [*record(blocks, tmp_path / "x.jsonl", sent=99.0, clock=clock)]
+    trace = read_trace(tmp_path / "x.jsonl")
+    assert ([1.5, 2.0], 2.0) == ([block.t for block in trace.blocks], trace.end_time)
 
 
 def test_it_is_written_into_a_binary_file_too() -> None:

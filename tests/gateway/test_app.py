@@ -561,6 +561,14 @@ def test_what_is_no_upstream_is_refused(upstream: Any) -> None:
         create_app(upstream)
 
 
+@pytest.mark.parametrize(
+    "options", [{"on_end": 5}, {"clean": 5}, {"limits": 5}, {"dialect": 5}, {"max_body": "5"}, {"max_body": True}]
+)
+def test_odd_options_are_refused_when_the_app_is_made(options: dict[str, Any]) -> None:
+    with pytest.raises(MisuseError):
+        create_app("http://h", **options)
+
+
 def test_every_path_is_clean_where_that_is_asked_for(setup: Callable[..., Setup]) -> None:
     made = setup(Upstream([event('{"choices":[{"delta":{"content":"Hel"}}]}') + DONE]), always_clean=True)
     assert b'"object":"chat.completion.chunk"' in made.client.post(PATH).content

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import CLIENT, Loopback
+from helpers.loopback import CLIENT, PATIENCE, Loopback
 
 Opener = Callable[[Loopback], Any]
 
@@ -58,6 +58,13 @@ async def by_niquests(server: Loopback) -> AsyncIterator[Any]:
             yield response
         finally:
             await response.close()
+
+
+@contextlib.asynccontextmanager
+async def by_curl_cffi(server: Loopback) -> AsyncIterator[Any]:
+    curl_cffi = pytest.importorskip("curl_cffi")
+    async with curl_cffi.AsyncSession(trust_env=False, timeout=PATIENCE) as session:
+        yield await session.get(server.url, stream=True)
 
 
 @contextlib.asynccontextmanager
@@ -140,6 +147,7 @@ HTTP: list[tuple[Opener, str]] = [
     (by_aiohttp_content, "asyncio"),
     (by_niquests, "asyncio"),
     (by_niquests_raw, "asyncio"),
+    (by_curl_cffi, "asyncio"),
 ]
 STREAMS: list[tuple[Opener, str]] = [
     (by_asyncio, "asyncio"),
@@ -147,6 +155,8 @@ STREAMS: list[tuple[Opener, str]] = [
     (by_anyio, "trio"),
     (by_trio, "trio"),
 ]
+# Reads ahead without a bound, gives no response before the first byte of its body, and its own `aclose` waits for the last.
+READS_AHEAD = (by_curl_cffi,)
 WITHOUT_HEAD = (by_asyncio, by_anyio, by_trio, by_aiohttp_content)
 # Whose exceptions tell of a broken connection.
 OWNERS: dict[Any, set[str]] = {
@@ -154,6 +164,7 @@ OWNERS: dict[Any, set[str]] = {
     by_aiohttp: {"aiohttp"},
     by_aiohttp_content: {"aiohttp"},
     by_niquests: {"niquests"},
+    by_curl_cffi: {"curl_cffi"},
     by_niquests_raw: {"urllib3", "urllib3_future"},
 }
 

@@ -217,6 +217,18 @@ async def async_niquests(server: Kept) -> Any:
 
 
 @contextlib.asynccontextmanager
+async def async_curl_cffi(server: Kept) -> Any:
+    module = pytest.importorskip("curl_cffi")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> Any:
+        yield await session.get(server.url, stream=True)
+
+    async with module.AsyncSession(trust_env=False, timeout=PATIENCE) as session:
+        yield opened
+
+
+@contextlib.asynccontextmanager
 async def async_openai(server: Kept) -> Any:
     module = pytest.importorskip("openai")
 
@@ -234,4 +246,5 @@ ASYNC = [
     *((one, backend) for one in (async_httpx, async_httpx2, async_openai) for backend in ("asyncio", "trio")),
     (async_aiohttp, "asyncio"),
     (async_niquests, "asyncio"),
+    (async_curl_cffi, "asyncio"),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers.loopback import CLIENT, Loopback
+from helpers.loopback import CLIENT, PATIENCE, Loopback
 
 
 @contextlib.contextmanager
@@ -44,6 +44,13 @@ def by_niquests(server: Loopback) -> Iterator[Any]:
         session.trust_env = False
         with session.get(server.url, stream=True) as response:
             yield response
+
+
+@contextlib.contextmanager
+def by_curl_cffi(server: Loopback) -> Iterator[Any]:
+    curl_cffi = pytest.importorskip("curl_cffi")
+    with curl_cffi.Session(trust_env=False, timeout=PATIENCE) as session:
+        yield session.get(server.url, stream=True)
 
 
 @contextlib.contextmanager
@@ -120,6 +127,7 @@ CLIENTS = [
     by_httpx2,
     by_requests,
     by_niquests,
+    by_curl_cffi,
     by_urllib3,
     by_urllib_request,
     by_http_client,
@@ -127,12 +135,15 @@ CLIENTS = [
     by_openai_raw,
     by_openai_streaming,
 ]
+# libcurl's transfer runs in a thread that ends when the sender next says something: only then does that see that it was left.
+LEAVE_LATE = (by_curl_cffi,)
 RAISE_BY_STATUS = (by_openai, by_openai_raw, by_openai_streaming)
 # Whose exceptions tell of a broken connection: those of the client that its caller knows, where it has any.
 OWNERS: dict[Any, set[str]] = {
     by_httpx: {"httpx"},
     by_requests: {"requests"},
     by_niquests: {"niquests"},
+    by_curl_cffi: {"curl_cffi"},
     by_urllib3: {"urllib3", "urllib3_future"},
     by_urllib_request: {"http", "builtins"},
     by_http_client: {"http", "builtins"},

@@ -17,7 +17,7 @@ import pytest
 from helpers.loopback import EVENTS
 from helpers.loopback_async import HTTP, WITHOUT_HEAD, Opener, named, run
 from helpers.loopback_flow import Served
-from helpers.loopback_sync import CLIENTS, by_http_client, by_httpx, by_requests, by_urllib3, name_of
+from helpers.loopback_sync import CLIENTS, by_curl_cffi, by_http_client, by_httpx, by_requests, by_urllib3, name_of
 from helpers.wire import each_byte
 from streamkit import (
     AsyncChatStream,
@@ -99,7 +99,7 @@ def test_a_body_that_ends_inside_its_encoding_is_an_eof_error_after_all_that_cam
 
 
 @pytest.mark.parametrize("framing", ["chunked", "close"])
-@pytest.mark.parametrize("client", CLIENTS, ids=name_of)
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one is not by_curl_cffi], ids=name_of)  # libcurl unpacks
 def test_gzip_without_its_trailer_is_a_source_that_broke_off(client: Any, framing: str) -> None:
     half = gzip.compress(EVENTS[0])[:-8]
     with Served([half], framing, encoding="gzip") as server, client(server) as response:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from streamkit.sources._wake import file_wake, httpx_wake, urllib3_wake
+from streamkit.sources._httpx import httpx_wake
+from streamkit.sources._urllib3 import urllib3_wake
+from streamkit.sources._wake import file_wake
 
 
 class Pair:

@@ -18,17 +18,20 @@ Rule 4  What a source raises is raised here, unchanged, behind the events that w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from .._decode.sdk_objects import as_mapping
+from .._live.deadlines import Deadlines
+from .._live.intake import NO_DEADLINES
 from ..accumulator import Accumulator
 from ..codec import structure
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import MisuseError, StreamError, ValidationError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..outcome import Outcome
-from ..sources import GRACE, Blocks, blocks, end_stream, said_end
+from ..sources import blocks
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .chunk_dict import DONE_EVENT, ChunkDict, event_of
 from .chunk_objects import as_chunks
@@ -40,8 +43,9 @@ from .shaping import shaper_of, verdict_on
 from .splitting import Spread, TextCut, cut_of
 from .stream_writer import StreamWriter, failure
 from .write_options import Raises, check_raises, to_raise
+from .written import Given, Writing, Written
 
-__all__ = ("TextCut", "Writer", "to_chunks", "to_events")
+__all__ = ("TextCut", "to_chunks", "to_events")
 
 Made = TypeVar("Made")
 
@@ -56,18 +60,24 @@ def to_events(
     raises: Raises = None,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
-) -> Generator[bytes, None, None]:
+    deadlines: Deadlines = NO_DEADLINES,
+    clock: Callable[[], float] = time.monotonic,
+    sent: float | None = None,
+) -> Written[bytes]:
     """A response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
     blank line.
 
     `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
-    a stream, whatever `blocks` takes (a `str` is a path), whose events come as its blocks do. Close the generator to leave it early.
+    a stream, whatever `blocks` takes (a `str` is a path), whose events come as its blocks do. Close what this returns, or use it in a `with` block, to leave it early;
+    its `outcome`, `response` and `anomalies` say what is known of the stream.
     `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
     a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
     `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
     behind a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`.
     `raises`: what is raised in place of the error that the stream ended with, which becomes its cause: a function to the
     exception of a client, say. `limits`, `dialect`: how a stream is read, see `Cleaner`.
+    `deadlines`, `clock`, `sent`: how long a stream may keep its reader waiting, as for a `ChatStream`; the error is raised after
+    the events that what had arrived still gives.
 
     Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
@@ -79,7 +89,10 @@ def to_events(
         text=text, logprobs=logprobs, done=done, clean=clean, raises=raises, limits=limits, dialect=dialect
     )
     settled = settle(source)
-    return _live(blocks(source), cleaner) if settled is None else _events(*settled, text, logprobs, clean, raises, done)
+    if settled is not None:
+        return Written(given_as(source, settled, _events(*settled, text, logprobs, clean, raises, done)))
+    found = blocks(source)
+    return Written(None, found, Writing(cleaner, status=found.status, deadlines=deadlines, clock=clock, sent=sent))
 
 
 def to_chunks(
@@ -91,14 +104,20 @@ def to_chunks(
     raises: Raises = None,
     limits: Limits = DEFAULT_LIMITS,
     dialect: Dialect = DEFAULT_DIALECT,
-) -> Generator[CreateChatCompletionStreamResponse, None, None]:
+    deadlines: Deadlines = NO_DEADLINES,
+    clock: Callable[[], float] = time.monotonic,
+    sent: float | None = None,
+) -> Written[CreateChatCompletionStreamResponse]:
     """A response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
     writer = ChunkWriter(text=text, logprobs=logprobs, clean=clean, raises=raises, limits=limits, dialect=dialect)
     settled = settle(source)
-    return _live(blocks(source), writer) if settled is None else _chunks(*settled, text, logprobs, clean, raises)
+    if settled is not None:
+        return Written(given_as(source, settled, _chunks(*settled, text, logprobs, clean, raises)))
+    found = blocks(source)
+    return Written(None, found, Writing(writer, status=found.status, deadlines=deadlines, clock=clock, sent=sent))
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
@@ -111,6 +130,14 @@ def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | 
     if isinstance(source, Mapping) or _is_object_of_an_sdk(source):
         return _read(source), None, True
     return None
+
+
+Settled: TypeAlias = tuple[CreateChatCompletionResponse | None, Outcome | None, bool]
+
+
+def given_as(source: Any, settled: Settled, items: Iterator[Made]) -> Given[Made]:
+    """What is there already, as `items`."""
+    return Given(items, settled[0], settled[1], source.anomalies if isinstance(source, Accumulator) else ())
 
 
 _TAKEN = "to_events and to_chunks take a response, an Accumulator, or the source of a stream"
@@ -131,29 +158,6 @@ def _read(source: Any) -> CreateChatCompletionResponse:
 
 
 # --- a stream
-
-
-class Writer(Protocol[Made]):
-    """What writes a stream: a `Cleaner`, or its sibling for chunks."""
-
-    raises: Raises
-
-    @property
-    def accumulator(self) -> Accumulator:
-        """What reads it."""
-
-    def feed(self, block: bytes) -> list[Made]:
-        """What a block says."""
-
-    def add(self, chunk: Any) -> list[Made]:
-        """What a chunk says."""
-
-    def end(self) -> list[Made]:
-        """What is said at the end."""
-
-    @property
-    def fault(self) -> StreamError | None:
-        """What is raised after that; None where nothing is."""
 
 
 class ChunkWriter:
@@ -192,46 +196,6 @@ class ChunkWriter:
         """What a stream that did not end well, or not well enough for `clean`, ends with."""
         outcome = self.accumulator.outcome
         return self._writer.verdict.error or (None if outcome is None else outcome.error)
-
-
-def _live(found: Blocks, writer: Writer[Made]) -> Generator[Made, None, None]:
-    try:
-        over, raised = False, None
-        while not over:
-            made, over, raised = _step(found, writer)
-            yield from made
-        if raised is None and said_end(writer.accumulator.outcome):
-            found.drain(GRACE)
-    finally:
-        found.close()
-    if (error := raised or writer.fault) is not None:
-        raise error_of(writer, error)
-
-
-def _step(found: Blocks, writer: Writer[Made]) -> tuple[list[Made], bool, Exception | None]:
-    """Read once: what that gives, whether it was the last time, and what the source raised."""
-    try:
-        item = next(found)
-    except StopIteration:
-        return writer.end(), True, None
-    except MisuseError:
-        raise
-    except Exception as error:
-        return broken(writer, error, found.status), True, error
-    made = writer.add(item) if found.chunks else writer.feed(item)
-    return made, writer.accumulator.done, None
-
-
-def broken(writer: Writer[Made], error: Exception, status: int | None) -> list[Made]:
-    """What is said at the end of a stream whose source raised `error`: the sender's, where a client told of that."""
-    end_stream(writer.accumulator, error, status=status)
-    return writer.end()
-
-
-def error_of(writer: Writer[Made], error: Exception) -> Exception:
-    """What is raised where the source raised `error`, or the stream ended with it."""
-    outcome = writer.accumulator.outcome
-    return to_raise(error, None if outcome is None else outcome.error, writer.raises)
 
 
 # --- a response

@@ -274,17 +274,20 @@ class Lane:
 
     def _find(self, data: bytes) -> Template | None:
         """The template that begins and ends as `data` does and holds in this epoch, or None."""
-        for template in self._templates.kept:
-            if template.frames(data) and (template.epoch == self._epoch or self._holds(template)):
+        for template in self._templates.framing(data):
+            if template.epoch == self._epoch or self._holds(template):
                 self._make_ready(template)
                 return template
         return None
 
     def _make_ready(self, template: Template) -> None:
-        ready = [*(one for one in self._ready.values() if one is not template), template]
-        width = min(len(one.prefix) for one in ready)
-        self._ready = {one.prefix[:width]: one for one in ready}
-        self._width = width
+        width = len(template.prefix)
+        if not self._ready or width < self._width:
+            ready = [*(one for one in self._ready.values() if one is not template), template]
+            self._ready = {one.prefix[:width]: one for one in ready}
+            self._width = width
+        else:
+            self._ready[template.prefix[: self._width]] = template
 
     def _holds(self, template: Template) -> bool:
         """Rule 2: whether an event of this template would change nothing but what its slots say."""

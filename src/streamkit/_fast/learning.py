@@ -5,48 +5,68 @@ Every event puts something into the budget, every event that takes the fast lane
 what it takes. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need
 this: a new id in every chunk, LF and CRLF by turns, usage in every other chunk, more choices than templates are kept.
 
-Known weakness: the grant of the beginning, and prices that hold on average, do not even out in a short stream. At 100 to 400
-events the worst shapes (33 choices, LF and CRLF by turns) take 1.3 to 1.6 times the reference path, at 3,000 about 1.2.
+Rule 1: nothing is learned from an event that is not like the one before around its choices: it could not pay.
+Rule 2: a further choice or call is learned at its second event, as a stamp of a template that is known (`Stamp`).
 
-`Templates` holds what was learned. Cost: about 20 us for a new template, 5 us where one is known again.
+Known weakness: prices hold on average only. At 100 to 400 events of the worst shapes (33 choices by turns, LF and CRLF by
+turns in one block, usage in every third chunk) some take 1.3 to 1.5 times the reference path; all others at most 1.25.
+
+`Templates` holds what was learned. Cost: 15 to 30 us for a new template, half of it where one is known again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from .._fold.choice import ChoiceState, Part
 from .._fold.field_rules import FieldState
 from .._fold.fields import Fields
 from .._fold.reducer import Reducer
+from .._fold.tool_calls import Call
 from ..rules import REASONING
-from ..types import CreateChatCompletionStreamResponse
+from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
 from .slot_values import read_values
-from .template import LONGEST, Path, Template, facts_of, find_slots, only_text, unknown_paths
+from .template import (
+    LONGEST,
+    Path,
+    Stamp,
+    Template,
+    TextChunk,
+    facts_of,
+    find_slots,
+    find_stamp,
+    only_text,
+    unknown_paths,
+)
 
 __all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
 
-# In tenths of what the reference path takes for an event of text (0.6 us each). Measured on streams where learning never
-# pays, so with cold caches; they need only be about right.
-GRANT = 80  # what a stream begins with
-EARNED = 1  # for each event, whichever way it was read: the tenth that may be lost
-SAVED = 8  # for each event that took the fast lane
-MOST = 5000  # a long honest beginning pays for no more than this
-PASSED = 12  # an event that is no plain chunk
-CUT = 8  # a stretch of a block that was cut into events and did not fit as a whole
-ASKED = 2  # a single event of a block that did not fit
-BETWEEN = 12  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 15  # a chunk that says more than a text, or none
-OPENING = 3  # the same, for one of the first FEW: n=8 begins with eight that have a role
-LOOKED = 19  # a chunk of text that no template can be learned from
-KNOWN = 35  # an event that a template of an earlier epoch takes again
-NEW = 90  # a new template
-FIRST = 5  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
+# In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning never
+# pays, so with cold caches; they need only be about right. What is read event by event costs about twice, so that to look
+# at one and learn nothing is at least `UNLIKE`.
+GRANT = 220  # what a stream begins with
+EARNED = 1  # for each event, whichever way it was read: what may be lost
+SAVED = 16  # for each event that took the fast lane
+MOST = 10000  # a long honest beginning pays for no more than this
+PASSED = 22  # an event that is no plain chunk
+CUT = 30  # a stretch of a block that was cut into events and did not fit as a whole
+ASKED = 12  # a single event of a block that did not fit
+BETWEEN = 26  # comments between two events of a block: each event is then folded alone
+NO_TEXT = 26  # a chunk that says more than a text, or none
+OPENING = 5  # the same, for one of the first FEW: n=8 begins with eight that have a role
+LOOKED = 36  # a chunk of text that no template can be learned from
+KNOWN = 40  # an event that a template of an earlier epoch takes again
+NEW = 110  # a new template
+STAMPED = 26  # one for another choice or call, out of one that is known
+FIRST = -10  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
 FEW = 8
+UNLIKE = 18  # an event that is not like the one before, see `_is_like`
+FIRST_SEEN = 16  # an event of a choice or call that was not seen before
 REST = 64  # events to rest for at least, so that resting itself costs nothing
 
 MOST_TEMPLATES = 128  # one a choice and part; the one learned first goes first
+_MOST_STAMPS = 4  # content, reasoning, arguments, each in as many forms as a sender has
 
 Frame = tuple[bytes, bytes]
 """What stands before the data of an event, and after it."""
@@ -57,6 +77,7 @@ FRAMES: tuple[Frame, ...] = (
     (b"data: ", b"\r\n\r\n"),
     (b"data:", b"\r\n\r\n"),
 )
+_COMMON = len(FRAMES[0][0]) + len(FRAMES[0][1])
 _LEAST_FRAME = min(len(lead) + len(trail) for lead, trail in FRAMES)
 
 _STEADY = frozenset(
@@ -99,16 +120,49 @@ class Budget:
 class Templates:
     """The templates of one stream, in the order in which they were learned; all of them have the same frame."""
 
-    __slots__ = ("_blank", "_firsts", "_reducer", "budget", "frame", "kept", "overhead")
+    __slots__ = (
+        "_before",
+        "_blank",
+        "_facts",
+        "_heads",
+        "_of",
+        "_reducer",
+        "_seen",
+        "_stamped_so_far",
+        "_stamps",
+        "_widths",
+        "budget",
+        "frame",
+        "kept",
+        "overhead",
+    )
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
         self.budget = Budget()
+        self._before: tuple[Frame | None, bytes] | None = None  # frame and data of the event before
         self._blank = 0  # chunks without text so far
-        self._firsts: Counter[tuple[int, Part]] = Counter()  # templates learned at the price of FIRST
-        self.kept: list[Template] = []
+        self._stamped_so_far = 0
+        self._seen: set[tuple[int, int | None]] = set()  # choices and calls
+        self._stamps: list[Stamp | _Unstamped] = []  # of the templates learned last that were not stamped themselves
+        self._facts: Any = None  # those of the template learned last
         self.frame = FRAMES[0]
         self.overhead = 0  # bytes of an event that are not its data; 0 before the first template
+        self._forget()
+
+    def _forget(self) -> None:
+        self.kept: list[Template] = []
+        self._of: dict[ChoiceState | Call, tuple[Template, ...]] = {}  # by choice or call
+        self._heads: dict[bytes, tuple[Template, ...]] = {}  # by prefix
+        self._widths: dict[int, int] = {}  # how many prefixes are that long
+        self._stamps.clear()
+
+    def framing(self, data: bytes) -> Iterator[Template]:
+        """The templates that begin and end as `data` does."""
+        for width in self._widths:
+            for template in self._heads.get(data[:width], ()):
+                if data.endswith(template.suffix):
+                    yield template
 
     def learn(
         self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse, notes: tuple[tuple[str, str], ...]
@@ -117,9 +171,23 @@ class Templates:
 
         `raw`: the bytes that were read with it. A template is learned only where they are just this event, or its end.
         """
-        # A field that changed its type keeps each of its values, also one that is the same again.
-        notes = tuple(note for note in notes if note[0] not in _ONCE)
-        if len(data) > LONGEST or self._reducer.mixed or not all(code in _STEADY for code, _ in notes):
+        if not _may_say_text(chunk):
+            self._blank += 1
+            self._seen.update(map(_key, chunk.choices))
+            self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
+            return None
+        frame, before = _frame_of(raw, data), self._before
+        self._before = frame, data
+        if before is not None and not (frame == before[0] and _is_like(data, before[1])):
+            self.budget.spend(UNLIKE)
+            return None
+        if not self._seen_before(chunk.choices[0]):
+            self.budget.spend(OPENING if len(self._seen) <= FEW else FIRST_SEEN)
+            return None
+        if notes:
+            # A field that changed its type keeps each of its values, also one that is the same again.
+            notes = tuple(note for note in notes if note[0] not in _ONCE)
+        if len(data) > LONGEST or self._reducer.mixed or not (not notes or all(code in _STEADY for code, _ in notes)):
             self.budget.spend(PASSED)
             return None
         text = only_text(chunk, lambda place: self._look(chunk, place))
@@ -130,7 +198,6 @@ class Templates:
         if self._reducer.whole and not text.plain:  # pieces say all that differs from event to event
             self.budget.spend(LOOKED)
             return None
-        frame = _frame_of(raw, data)
         if frame is None:
             self.budget.spend(LOOKED)
             return None
@@ -148,37 +215,47 @@ class Templates:
             self.budget.spend(LOOKED)
             return None
         if frame != self.frame or not self.overhead:
-            self.kept.clear()
+            self._forget()
             self.frame, self.overhead = frame, len(frame[0]) + len(frame[1])
         facts = facts_of(chunk, text)
-        template = self._known(state, part, data, facts, notes)
-        if template is None:
-            alike = [one for one in self.kept if one.state is state and one.part == part]
-            first = self._firsts.get((state.index, part), 0) < 2 and self._firsts.total() < FEW
-            self._firsts[state.index, part] += first
-            self.budget.spend(FIRST if first else NEW + len(self.kept) // 2)
-            places = find_slots(data, text)
-            if places is None:
-                return None
-            template = Template(*places, frame, state, part)
-            template.index = text.index
-            template.facts = facts
-            template.unknown = unknown_paths(chunk)
-            template.notes = notes
-            template.counted = bool(template.unknown or notes or template.call)
-            template.role = role
-            self._keep(template, alike)
+        alike = [one for one in self._of.get(_owner(state, part), ()) if one.part == part]
+        template = self._known(alike, data, facts, notes)
+        if template is not None:
+            self.budget.spend(KNOWN)
         else:
-            self.budget.spend(KNOWN + len(self.kept) // 4)
+            template = self._stamped(state, part, text.index, data, notes, role)
+            if template is not None:
+                self._stamped_so_far += 1
+                self.budget.spend(FIRST if self._stamped_so_far < FEW else STAMPED)
+            else:
+                self.budget.spend(NEW)
+                places = find_slots(data, text)
+                if places is None:
+                    return None
+                template = Template(*places, self.frame, state, part)
+                template.index = text.index
+                template.unknown = unknown_paths(chunk)
+                template.notes = notes
+                template.counted = bool(template.unknown or notes or template.call)
+                template.role = role
+                self._stamps.insert(0, _Unstamped(template, data, text))
+                del self._stamps[_MOST_STAMPS:]
+            template.facts = self._same(facts, alike)
+            self._keep(template, alike)
         template.standing = text.standing
-        for other in self.kept:  # equal facts are one object, so that they are compared by identity
-            if other.facts == facts:
-                template.facts = other.facts
-                break
         if template.bind():
             return template
-        self.kept.remove(template)
+        self._drop(template)
         return None
+
+    def _seen_before(self, choice: ChatChoiceStream) -> bool:
+        """Whether a template may pay for events like this one: but for the first choice only from its second event on, as
+        100 choices may have an event each. The first one of each is most often a role, or the name of a call."""
+        key = _key(choice)
+        if key in self._seen:
+            return True
+        self._seen.add(key)
+        return len(self._seen) == 1
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
         """The state of the unknown field at `place` of a chunk with one choice."""
@@ -189,26 +266,114 @@ class Templates:
         fields: Fields | None = state.delta_extra if place[2] == "delta" and len(place) == 4 else state.extra
         return None if fields is None else fields.state(name)
 
-    def _known(self, state: ChoiceState, part: Part, data: bytes, facts: Any, notes: Any) -> Template | None:
-        """The template that would have taken an event like this one, had it been ready."""
-        for one in self.kept:
-            if one.state is state and one.part == part and one.facts == facts and one.notes == notes:
-                if read_values(one, [data]) is not None:
-                    return one
+    def _known(self, alike: list[Template], data: bytes, facts: Any, notes: Any) -> Template | None:
+        """The template of these that would have taken an event like this one, had it been ready."""
+        for one in alike:
+            if one.facts == facts and one.notes == notes and read_values(one, [data]) is not None:
+                return one
         return None
+
+    def _stamped(
+        self, state: ChoiceState, part: Part, index: int | None, data: bytes, notes: Any, role: bool
+    ) -> Template | None:
+        """The template of this event out of one of another choice, or of another call, where it differs in an index only."""
+        for at, stamp in enumerate(self._stamps):
+            like = stamp.template
+            if like.notes != notes or like.role is not role:
+                continue
+            if like.part != part if index is None else (like.call is None or like.part is part):
+                continue
+            if index is None and like.state is state:
+                continue
+            if type(stamp) is _Unstamped:
+                found = find_stamp(stamp.data, stamp.text, like)
+                if found is None:
+                    del self._stamps[at]
+                    return None
+                self._stamps[at] = stamp = found
+            template = stamp.template_of(state, part, index)  # type: ignore[union-attr]
+            if read_values(template, [data]) is not None:
+                return template
+        return None
+
+    def _same(self, facts: Any, alike: list[Template]) -> Any:
+        """These facts as the object that equal ones are, so that they are compared by identity."""
+        if facts != self._facts:
+            self._facts = next((one.facts for one in reversed(self.kept) if one.facts == facts), facts)
+        return self._facts
 
     def _keep(self, template: Template, alike: list[Template]) -> None:
         """Keep a new template, and let go of old ones. Of one part two are kept: some senders write an empty field into
         every other event (Z.ai's `"content":""`)."""
         if len(alike) > 1:
-            self.kept.remove(alike[0])
+            self._drop(alike[0])
         elif len(self.kept) >= MOST_TEMPLATES:
-            del self.kept[0]
+            self._drop(self.kept[0])
         self.kept.append(template)
+        owner, prefix = _owner(template.state, template.part), template.prefix
+        self._of[owner] = (*self._of.get(owner, ()), template)
+        self._heads[prefix] = (*self._heads.get(prefix, ()), template)
+        self._widths[len(prefix)] = self._widths.get(len(prefix), 0) + 1
+
+    def _drop(self, template: Template) -> None:
+        self.kept.remove(template)
+        owner, prefix = _owner(template.state, template.part), template.prefix
+        _remove(self._of, owner, template)
+        _remove(self._heads, prefix, template)
+        self._widths[len(prefix)] -= 1
+        if not self._widths[len(prefix)]:
+            del self._widths[len(prefix)]
+
+
+class _Unstamped:
+    """A template that was learned, and what from: enough to make a stamp of it, which most streams never need."""
+
+    __slots__ = ("data", "template", "text")
+
+    def __init__(self, template: Template, data: bytes, text: TextChunk) -> None:
+        self.template = template
+        self.data = data
+        self.text = text
+
+
+def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Whether `only_text` need be asked: at hardly any cost."""
+    if len(chunk.choices) != 1 or chunk.usage is not None:
+        return False
+    (choice,) = chunk.choices
+    delta = choice.delta
+    return choice.finish_reason is None and bool(delta.content or delta.extra or delta.tool_calls or delta.refusal)
+
+
+def _is_like(data: bytes, before: bytes) -> bool:
+    """Whether an event may be one of a row of events that are alike: what stands around its choices is that of the event
+    before. Else a number or an id is another in each, and a template would be learned in vain."""
+    head = data.find(b'"choices"')
+    return head < 0 or (before.startswith(data[:head]) and before.endswith(data[data.rfind(b"]") :]))
+
+
+def _key(choice: ChatChoiceStream) -> tuple[int, int | None]:
+    """Which choice, or which call of it, this is about."""
+    calls = choice.delta.tool_calls
+    return choice.index, calls[0].index if calls else None
+
+
+def _owner(state: ChoiceState, part: Part) -> ChoiceState | Call:
+    return part if isinstance(part, Call) else state
+
+
+def _remove(table: dict[Any, tuple[Template, ...]], key: Any, template: Template) -> None:
+    left = tuple(one for one in table[key] if one is not template)
+    if left:
+        table[key] = left
+    else:
+        del table[key]
 
 
 def _frame_of(raw: bytes, data: bytes) -> Frame | None:
     """What stands around `data` in `raw`; where the network cut the event in two, as far as its end tells."""
+    if len(raw) == len(data) + _COMMON and raw.startswith(b"data: ") and raw.endswith(b"\n\n"):
+        return FRAMES[0]
     if len(raw) < len(data) + _LEAST_FRAME:
         return FRAMES[2 if raw.endswith(b"\r\n\r\n") else 0]
     return next((frame for frame in FRAMES if raw == frame[0] + data + frame[1]), None)

@@ -7,10 +7,13 @@ is a slot. A template is what stands around the slots, and what becomes of each.
 
 A template is learned only from an event that the reference path has decoded and whose chunk, folded again with other
 values in the slots, would change nothing but those (`only_text`). Where the slots are is certain by their names, or else
-proved by decoding the event once more with marks in them (`find_slots`). After that the document of an event is known wherever its bytes are those of
+proved by decoding the event again with marks in them (`find_slots`). After that the document of an event is known wherever its bytes are those of
 the template and each slot holds one whole JSON value of its kind: a parser would read just that value there.
 
-Cost: about 20 us to learn one.
+Events of another choice, or of another tool call, differ besides in an index. It is a slot too, but one that is filled
+when a template is made: `Stamp` makes the template of each further choice and call from that of the first (`find_stamp`).
+
+Cost: about 10 us to learn one, 3 us to stamp one.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice, product
-from operator import is_
+from operator import eq, is_
 from typing import Any, Literal
 
 import attrs
@@ -35,7 +38,9 @@ from ..events import TEXT_PARTS, ToolCallDelta
 from ..rules import DELTA, REASONING, RULES, Rule, rule_for
 from ..types import CreateChatCompletionStreamResponse
 
-__all__ = ("LONGEST", "Path", "Template", "TextChunk", "facts_of", "find_slots", "only_text", "unknown_paths")
+__all__ = (
+    "LONGEST", "Path", "Stamp", "Template", "TextChunk", "facts_of", "find_slots", "find_stamp", "only_text", "unknown_paths",
+)  # fmt: skip
 
 LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
 
@@ -45,6 +50,8 @@ Path = tuple[str | int, ...]
 _STANDING = frozenset({Rule.FIRST, Rule.LAST, Rule.DROP})
 _DROPPED = frozenset(path for path, rule in RULES.items() if rule is Rule.DROP)
 _CHOICE: Path = ("choices", 0)
+_CHOICE_INDEX: Path = (*_CHOICE, "index")
+_CALL_INDEX: Path = (*_CHOICE, "delta", "tool_calls", 0, "index")
 # What stands in the slots while their places are proved, each with a number of its own.
 _MARK, _MARK_NUMBER = "streamkit", 1970010100
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
@@ -160,6 +167,34 @@ class Template:
         self.epoch = -1  # in which it was last checked
         self.next = self  # which template came after this one the last time: the first to be tried
 
+    def twin(self, consts: list[bytes], state: ChoiceState, part: Part, index: int | None) -> Template:
+        """A template like this one, of another choice or call: `consts` differ in nothing but an index."""
+        new = object.__new__(Template)
+        new.state, new.part, new.index = state, part, index
+        new.call = part if isinstance(part, Call) else None
+        new.event, new.slots, new.simple, new.role = self.event, self.slots, self.simple, self.role
+        new.unknown, new.notes, new.counted = self.unknown, self.notes, self.counted
+        new.facts, new.standing = self.facts, ()
+        # What is equal is kept once: of the templates of eight choices most bytes are.
+        new.prefix, *betweens, suffix = consts
+        if suffix == self.suffix:
+            new.suffix, new._tail = self.suffix, self._tail
+        else:
+            new.suffix, new._tail = suffix, suffix + self._tail[len(self.suffix) :]
+        if all(map(eq, betweens, self.betweens)):
+            new.steps, new.between = self.steps, self.between
+        else:
+            kinds = [slot.kind for slot in self.slots]
+            new.steps, new.between = tuple(zip(kinds, [*betweens, b""], strict=True)), betweens[0]
+        new.head = self.head[: len(self.head) - len(self.prefix)] + new.prefix
+        new.epoch, new.next = -1, new
+        return new
+
+    @property
+    def betweens(self) -> list[bytes]:
+        """What stands between the slots."""
+        return [behind for _, behind in self.steps[:-1]]
+
     def bind(self) -> bool:
         """Look up the states that values of the slots go to; whether all of them take what comes, and at once."""
         self.found = tuple(self._find_states())
@@ -249,7 +284,7 @@ def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChun
     if not texts:
         return None
     (field, text, path), *others = texts
-    slots, standing = [Slot("text", path)], list[Standing]()
+    slots, standing = [_text_slot(path)], list[Standing]()
     for name, other, place in others:  # vLLM writes `reasoning` and `reasoning_content`
         if other != text or name not in REASONING or field not in REASONING:
             return None
@@ -269,6 +304,11 @@ def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChun
             return None
         slots.append(Slot("tokens", (*_CHOICE, "logprobs", "content")))
     return TextChunk(field, text, tuple(slots), index, tuple(standing))
+
+
+@lru_cache(maxsize=16)
+def _text_slot(path: Path) -> Slot:
+    return Slot("text", path)
 
 
 def _folds(
@@ -357,18 +397,21 @@ def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
 # --- where it says it
 
 
-def find_slots(data: bytes, said: TextChunk) -> tuple[list[bytes], list[Slot]] | None:
+def find_slots(data: bytes, said: TextChunk, *, sure: bool = True) -> tuple[list[bytes], list[Slot]] | None:
     """What stands around the slots in `data`, one more than there are slots, and the slots, both in order of place.
 
     A slot is certain where its name stands between quotes once in the whole event, and no backslash outside of slots
     could spell that name another way: a quote inside of a string has a backslash before it. All else is proved by
-    decoding the event with marks in the slots: it must be the same document, the marks apart.
+    decoding the event with marks in the slots: it must be the same document, the marks apart. Where it is not `sure` that
+    every slot was read from where its path says (an index may be absent), all is proved.
     """
+    if sure and len(said.slots) == 1 and (found := _only_place(data, said.slots[0])) is not None:
+        return found, [said.slots[0]]
     try:
         guesses = [list(islice(_places(data, slot), _MOST_GUESSES)) for slot in said.slots]
     except ValueError:
         return None
-    once = all(data.count(b'"%b"' % slot.key) == 1 for slot in said.slots)
+    once = sure and all(data.count(b'"%b"' % slot.key) == 1 for slot in said.slots)
     for places in islice(product(*guesses), _MOST_GUESSES):
         order = sorted(range(len(places)), key=places.__getitem__)
         consts, at = [], 0
@@ -386,6 +429,18 @@ def find_slots(data: bytes, said: TextChunk) -> tuple[list[bytes], list[Slot]] |
     return None
 
 
+def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
+    """What stands around the only slot, where it is certain by its name; as `find_slots` has it, in a third of the time."""
+    if slot.kind == "text" and data.count(b'"%b"' % slot.key) == 1:
+        match = _pattern("text", slot.key).search(data)
+        if match is not None:
+            start, end = match.span(1)
+            before, after = data[:start], data[end:]
+            if b"\\" not in before and b"\\" not in after:
+                return [before, after]
+    return None
+
+
 def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
     """Where the value of `slot` may stand: of a string, what is between its quotes."""
     for match in _pattern(slot.kind, slot.key).finditer(data):
@@ -394,6 +449,46 @@ def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
             yield match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
         else:
             yield match.span(1)
+
+
+@attrs.frozen
+class Stamp:
+    """A template in which the index of the choice, and of the tool call, is a slot as well."""
+
+    template: Template
+    consts: list[bytes]
+    """What stands around all slots, those of the indices among them."""
+    fills: tuple[Literal["choice", "call", ""], ...]
+    """Of each slot, in order of place, which index it is."""
+
+    def template_of(self, state: ChoiceState, part: Part, index: int | None) -> Template:
+        """The template of the same events of another choice, or of another call."""
+        consts = [self.consts[0]]
+        for fill, const in zip(self.fills, self.consts[1:], strict=True):
+            if fill:
+                consts[-1] += str(state.index if fill == "choice" else index).encode() + const
+            else:
+                consts.append(const)
+        return self.template.twin(consts, state, part, index)
+
+
+def find_stamp(data: bytes, said: TextChunk, template: Template) -> Stamp | None:
+    """The stamp of `template`, which was learned from `data`, or None where what it says may depend on its choice.
+
+    A number in the delta is a slot only once it varies, a list that is repeated has a length, an entry of a list of blocks
+    has a state: all this is known of one choice and of no other.
+    """
+    if said.standing or any(slot.kind == "number" or slot.item is not None for slot in said.slots):
+        return None
+    indices = [Slot("number", _CHOICE_INDEX)]
+    if said.index is not None:
+        indices.append(Slot("number", _CALL_INDEX))
+    found = find_slots(data, attrs.evolve(said, slots=(*said.slots, *indices)), sure=False)
+    if found is None:
+        return None
+    consts, slots = found
+    fills = {_CHOICE_INDEX: "choice", _CALL_INDEX: "call"}
+    return Stamp(template, consts, tuple(fills.get(slot.path, "") for slot in slots))  # type: ignore[misc]
 
 
 @lru_cache(maxsize=256)

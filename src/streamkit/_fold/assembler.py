@@ -217,7 +217,7 @@ class Assembler:
 
     def partial(self) -> CreateChatCompletionResponse | None:
         """Return the response so far, for an error: without the caller's hooks where one of them raises."""
-        response = self.reducer.snapshot()
+        response: CreateChatCompletionResponse | None = self.reducer.snapshot()
         try:
             return self.refined(response)
         except Exception:

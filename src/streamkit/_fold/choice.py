@@ -17,6 +17,7 @@ from ..types import (
     FunctionCall,
     Role,
 )
+from ..types._unstructuring import Make, made, written
 from .field_rules import FieldState, Text, Waiting
 from .fields import Context, Fields, new_field
 from .tool_calls import Call, CallTable
@@ -132,22 +133,24 @@ class ChoiceState:
         field = self.content if part == "content" else self.refusal
         return field.length if isinstance(field, Text) else len(self.text_of(part))
 
-    def function_call(self) -> FunctionCall | None:
+    def function_call(self, make: Make = made) -> Any:
         """The legacy function call, or None."""
         if not self.has_function_call:
             return None
-        return FunctionCall(
+        return make(
+            FunctionCall,
             name=_value(self.function_name) or "",
             arguments=_value(self.function_arguments) or "",
             extra=_value(self.function_extra) or {},
         )
 
-    def audio_value(self) -> ChatCompletionResponseMessageAudio | None:
+    def audio_value(self, make: Make = made) -> Any:
         """The audio, or None."""
         if not self.audio:
             return None
         found = self.audio.value()
-        return ChatCompletionResponseMessageAudio(
+        return make(
+            ChatCompletionResponseMessageAudio,
             id=_words(found.pop("id", None)),
             expires_at=found.pop("expires_at", None) or 0,
             data=_words(found.pop("data", None)),
@@ -155,32 +158,36 @@ class ChoiceState:
             extra=found,
         )
 
-    def logprobs(self) -> ChatChoiceLogprobs | None:
+    def logprobs(self, make: Make = made) -> Any:
         """The log probabilities, or None."""
         if not self.has_logprobs:
             return None
-        return ChatChoiceLogprobs(
-            content=_value(self.logprobs_content),
-            refusal=_value(self.logprobs_refusal),
+        content, refusal = _value(self.logprobs_content), _value(self.logprobs_refusal)
+        return make(
+            ChatChoiceLogprobs,
+            content=content if make is made else written(content),
+            refusal=refusal if make is made else written(refusal),
             extra=_value(self.logprobs_extra) or {},
         )
 
-    def value(self) -> ChatChoice:
-        """The choice as the response lists it."""
-        calls = [call.value() for call in self.calls.calls]
-        return ChatChoice(
+    def value(self, make: Make = made) -> Any:
+        """The choice as the response lists it, a `ChatChoice` or its JSON value."""
+        calls = [call.value(make) for call in self.calls.calls]
+        return make(
+            ChatChoice,
             index=self.index,
-            message=ChatCompletionResponseMessage(
+            message=make(
+                ChatCompletionResponseMessage,
                 content=(self.content.value() or "") if self.has_content else None,
                 refusal=None if self.refusal is None else self.refusal.value() or "",
                 tool_calls=calls or None,
                 role=self.role.value() or Role.ASSISTANT,
-                function_call=self.function_call(),
-                audio=self.audio_value(),
+                function_call=self.function_call(make),
+                audio=self.audio_value(make),
                 extra=self._message_extra(),
             ),
             finish_reason=self.finish.value() or None,
-            logprobs=self.logprobs(),
+            logprobs=self.logprobs(make),
             extra=_value(self.extra) or {},
         )
 

@@ -15,7 +15,7 @@ from .._decode.values import NO_IDS
 from ..dialect import DEFAULT_DIALECT, Dialect
 from ..errors import LimitError, counted
 from ..limits import Limits
-from ..rules import DELTA, Rule, is_usage, rule_for
+from ..rules import DELTA, RULES, Rule, is_usage, rule_for
 from .field_rules import (
     Base64,
     Dropped,
@@ -335,6 +335,8 @@ class Several:
 
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
     """A state for the field at `path`, whose first value is `value`; `waiting`: of the choice that it belongs to."""
+    if context.rules is RULES and (plain := _STANDING.get(path)) is not None:
+        return plain()
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
@@ -411,3 +413,11 @@ _PLAIN: dict[Rule, Callable[[], FieldState]] = {
     Rule.LEDGER: Ledger,
     Rule.DROP: Dropped,
 }
+
+_STANDING: dict[str, Callable[[], FieldState]] = {
+    path: _PLAIN[RULES[path]]
+    for path in (
+        "id", "created", "model", "service_tier", "system_fingerprint", f"{DELTA}role", "choices[].finish_reason",
+    )
+}  # fmt: skip
+"""Of the fields that nearly every stream has, and whose rule takes any value: their states, looked up once."""

@@ -31,6 +31,7 @@ from ..types import (
 )
 from ..types._base import wire_names
 from ..types._reasoning import field_reasoning
+from ..types._unstructuring import Make, made
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, new_field
@@ -526,13 +527,14 @@ class Reducer:
             raise LookupError(call)
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
-    def snapshot(self) -> CreateChatCompletionResponse | None:
-        """The response so far; None before the first chunk. Shares nothing with the state."""
+    def snapshot(self, make: Make = made) -> Any:
+        """The response so far, or what `make` makes of it; None before the first chunk. Shares nothing with the state."""
         if not self.chunks:
             return None
-        return CreateChatCompletionResponse(
+        return make(
+            CreateChatCompletionResponse,
             id=self._id.value() or "",
-            choices=[self.choices[index].value() for index in sorted(self.choices)],
+            choices=[self.choices[index].value(make) for index in sorted(self.choices)],
             created=self._created.value() or 0,
             model=self._model.value() or "",
             service_tier=self._tier.value(),

@@ -31,6 +31,7 @@ class UsageLedger:
         self._counts = new_field(context, "usage", {})
         self._lists: dict[str, int] = {}  # path of each list in it -> its weight
         self._reports = 0
+        self._only: CompletionUsage | None = None
         self.unreported = False  # whether the last report is kept for one event at the end
         # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
         self._total: tuple[int | None, bool] | None = None
@@ -41,6 +42,8 @@ class UsageLedger:
         if self._reports == 2:
             self._context.note("usage_repeated", "$.usage")
         report = written(usage)
+        # With one report, as most streams have, the response says just that, if nobody could change it there.
+        self._only = usage if self._reports == 1 and report and not _has_extra(usage) else None
         self._weigh_lists(report)
         taken = self._counts.add(report) or ()
         before = len(self.source)
@@ -72,5 +75,12 @@ class UsageLedger:
 
     def value(self) -> CompletionUsage | None:
         """The usage so far, or None where none was reported."""
+        if self._only is not None:
+            return self._only
         counts = self._counts.value()
         return read_usage(counts, "$.usage", ignore) if counts else None
+
+
+def _has_extra(usage: CompletionUsage) -> bool:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return bool(usage.extra or (prompt and prompt.extra) or (completion and completion.extra))

@@ -15,6 +15,8 @@ A subscriber is there as long as somebody holds it: the broadcast knows its mail
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Condition, get_ident
 from types import TracebackType
@@ -24,44 +26,122 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, blocks, end_stream, said_end
+from ..sources import GRACE, blocks
 from ..types import CreateChatCompletionResponse
-from .intake import add_status
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
+from .deadlines import Deadlines
+from .intake import NO_DEADLINES, Intake, StreamFacts
+from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box
+from .reader import Reader
 
 __all__ = ("BUFFER", "Broadcast", "Slow", "Snapshot", "Subscription")
 
 BUFFER = 256  # events: some seconds of a fast model, and little memory
 
 
-class Broadcast:
+class HandingOut(Intake):
+    """An intake that keeps the events for what hands them out. `next`: number of the event after those."""
+
+    def __init__(
+        self, accumulator: Accumulator | None, *, deadlines: Deadlines, sent: float | None, **facts: Any
+    ) -> None:
+        timed = sent is not None or deadlines != NO_DEADLINES
+        facts |= {"deadlines": deadlines, "sent": sent, "timed": timed}
+        super().__init__(require_unused(accumulator), grace=GRACE, **facts)
+        self.next = 0
+        self.failure: Exception | None = None  # what run() raises
+        self._fresh: list[Event] = []
+        self._ending = False  # the ending event has come
+
+    def _came(self, events: Sequence[Event]) -> None:
+        if events:
+            self._fresh.extend(events)
+            self.next = after(events)
+            self._ending = isinstance(events[-1], End)
+
+    def _broke(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._broke(error)
+
+    def fresh(self) -> list[Event]:
+        """The events that were not handed out, once; of a stream that is over with the ending one last."""
+        with self.lock:
+            outcome = self.accumulator.outcome
+            if self.over and not self._ending and outcome is not None:  # a strict accumulator raised instead
+                self._came([End(self.next, outcome)])
+            fresh, self._fresh = self._fresh, []
+            return fresh
+
+    def fail(self, error: Exception | None = None) -> None:
+        """Keep what run() raises: what the source raised, unchanged, misuse, a deadline, a strict accumulator."""
+        self.failure = self.failure or error or self.raised()
+
+
+class BroadcastFacts(StreamFacts):
+    """What is known of a stream with subscribers."""
+
+    _intake: HandingOut
+
+    @property
+    def error(self) -> Exception | None:
+        """What the source, a deadline, or a strict accumulator raised; None where nothing did."""
+        return self._intake.failure
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What reads the blocks. While `run` goes on in another thread, `response` is the safe way to look."""
+        return self._intake.accumulator
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, a value of its own."""
+        return self.snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._intake.next, self._intake.accumulator.snapshot())
+
+
+class Broadcast(BroadcastFacts):
     """Reads a source once for all its subscribers.
 
     `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
+    `deadlines`, `clock`, `sent`: as those of a `ChatStream`; over one the subscribers get the end, and `run` raises its error. A
+    reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has `timing`; without
+    either of them no instants are kept.
     """
 
-    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
-        self._accumulator = require_unused(accumulator)
+    def __init__(
+        self,
+        source: Any,
+        accumulator: Accumulator | None = None,
+        *,
+        buffer: int = BUFFER,
+        deadlines: Deadlines = NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+    ) -> None:
+        require_unused(accumulator)
         self._blocks = blocks(source)
         check_buffer(buffer)
+        status = self._blocks.status
+        self._intake = HandingOut(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
+        self._reader = Reader(self._blocks, self._intake, "broadcast")
         self._buffer = buffer
-        self._changed = Condition()  # for subscribers: there is something to take
+        self._changed = Condition(self._intake.lock)  # for subscribers: there is something to take
         # For whoever reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any
         # moment, in the middle of `notify` too; `put` of a SimpleQueue may be called even then.
         self._room: SimpleQueue[None] = SimpleQueue()
         self._waiting = False  # whether somebody waits for room
         self._boxes: list[Mailbox] = []
-        self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._begun = False
         self._runner = 0  # the thread in which it runs
-        self._left = False  # whether close() was called
-        self.error: Exception | None = None
-        """What the source, or a strict accumulator, raised; None where nothing did."""
+        self._left = False  # whether nobody is waited for any more
 
     def __repr__(self) -> str:
         boxes = list(getattr(self, "_boxes", ()))  # no lock: whoever has it may be asking
-        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.closed for one in boxes))
+        intake = getattr(self, "_intake", None)
+        accumulator = None if intake is None else intake.accumulator
+        return describe(self, accumulator, subscribers=sum(not one.closed for one in boxes))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
         """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
@@ -94,27 +174,27 @@ class Broadcast:
                 self._blocks.close()
             finally:
                 self._runner = 0
-        if self.error is not None:
-            raise self.error
-        assert self._accumulator.outcome is not None
-        return self._accumulator.outcome
+        if self._intake.failure is not None:
+            raise self._intake.failure
+        assert self._intake.accumulator.outcome is not None
+        return self._intake.accumulator.outcome
 
     def _read(self) -> None:
+        intake = self._intake
         try:
-            for item in self._blocks:
-                self._hand_out(self._feed(item))
-                if self._left or self._accumulator.done:
-                    break
+            while not intake.over:
+                self._reader.read_once()
+                self._hand_out(intake.fresh())
         except Exception as error:
-            self.error = error
+            intake.fail(error)
         except BaseException:  # the caller of run() leaves
             self._left = True
+            intake.left()
             raise
         finally:
-            left = self._left
+            intake.fail()
             self._end()
-            if not left and self.error is None and said_end(self._accumulator.outcome):
-                self._blocks.drain(GRACE)
+            self._reader.finish()
 
     def close(self) -> None:
         """Leave: close the source; subscribers get the end, as cancelled. Any thread may; `run` then ends.
@@ -125,6 +205,7 @@ class Broadcast:
         try:
             with self._changed:
                 self._left = self._begun = True
+                self._intake.left()
                 self._changed.notify_all()
                 self._made_room()
             if self._runner in (0, get_ident()):  # or run() does it
@@ -138,53 +219,10 @@ class Broadcast:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._accumulator.outcome
-
-    @property
-    def accumulator(self) -> Accumulator:
-        """What reads the blocks. While `run` goes on in another thread, `response` is the safe way to look."""
-        return self._accumulator
-
-    @property
-    def response(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own."""
-        with self._changed:
-            return self._accumulator.snapshot()
-
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(self._next, self._accumulator.snapshot())
-
-    def _feed(self, item: Any) -> list[Event]:
-        with self._changed:
-            accumulator = self._accumulator
-            events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
-            if events:
-                self._next = after(events)
-            return events
-
     def _end(self) -> None:
+        self._hand_out(self._intake.fresh())
         with self._changed:
-            if self._accumulator.outcome is None:
-                try:
-                    if self._left or isinstance(self.error, MisuseError):
-                        self._accumulator.cancel()
-                    elif self.error is not None:
-                        end_stream(self._accumulator, self.error, status=self._blocks.status)
-                    else:
-                        self._accumulator.close()
-                except Exception as error:  # strict=True; the outcome says so
-                    self.error = self.error or error
-            outcome = self._accumulator.outcome
-            add_status(outcome, self._blocks.status)
-            events = ending(outcome, self._next) if outcome is not None and self._last is None else []
-            if events:
-                self._next = after(events)
-        self._hand_out(events)
-        with self._changed:
-            self._left = True  # nobody is waited for any more
+            self._left = True
             self._changed.notify_all()
 
     def _hand_out(self, events: list[Event]) -> None:

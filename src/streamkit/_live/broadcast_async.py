@@ -11,6 +11,8 @@ while a subscriber has the turn. A subscriber that is lost without `aclose()` is
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,11 +21,12 @@ from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..events import End, Event
 from ..outcome import Outcome
-from ..sources import GRACE, async_blocks, end_stream, said_end
-from ..types import CreateChatCompletionResponse
-from .broadcast import BUFFER
-from .intake import add_status
-from .mailbox import Item, Mailbox, Slow, Snapshot, after, check_buffer, describe_box, ending
+from ..sources import async_blocks
+from .broadcast import BUFFER, BroadcastFacts, HandingOut
+from .deadlines import Deadlines
+from .intake import NO_DEADLINES
+from .mailbox import Item, Mailbox, Slow, check_buffer, describe_box
+from .reader import AsyncReader
 
 if TYPE_CHECKING:
     import anyio
@@ -66,31 +69,45 @@ class _Seat:
         self.bell = _Bell()  # rings when something has come
 
 
-class AsyncBroadcast:
+class AsyncBroadcast(BroadcastFacts):
     """Reads an async source once for all its subscribers.
 
     `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
+    `deadlines`, `clock`, `sent`: as those of an `AsyncChatStream`; over one the subscribers get the end, and `run` raises its
+    error. A reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has
+    `timing`; without either of them no instants are kept.
     """
 
-    def __init__(self, source: Any, accumulator: Accumulator | None = None, *, buffer: int = BUFFER) -> None:
-        self._accumulator = require_unused(accumulator)
+    def __init__(
+        self,
+        source: Any,
+        accumulator: Accumulator | None = None,
+        *,
+        buffer: int = BUFFER,
+        deadlines: Deadlines = NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+    ) -> None:
+        require_unused(accumulator)
         self._blocks = async_blocks(source)
         check_buffer(buffer)
+        status = self._blocks.status
+        self._intake = HandingOut(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
+        self._reader = AsyncReader(self._blocks, self._intake, "broadcast")
         self._buffer = buffer
         self._room = _Bell()  # rings when a subscriber has taken something, or left
         self._seats: list[_Seat] = []
         self._thread = 0  # the one in which it runs
-        self._next = 0  # number of the next event
         self._last: Event | None = None  # the ending event, for those who join after it
         self._scope: anyio.CancelScope | None = None  # while it reads
         self._begun = self._running = False
         self._left = False  # whether nobody is waited for any more
-        self.error: Exception | None = None
-        """What the source, or a strict accumulator, raised; None where nothing did."""
 
     def __repr__(self) -> str:
         seats = list(getattr(self, "_seats", ()))
-        return describe(self, getattr(self, "_accumulator", None), subscribers=sum(not one.box.closed for one in seats))
+        intake = getattr(self, "_intake", None)
+        accumulator = None if intake is None else intake.accumulator
+        return describe(self, accumulator, subscribers=sum(not one.box.closed for one in seats))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
         """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
@@ -126,34 +143,35 @@ class AsyncBroadcast:
                     await self._blocks.aclose()
             finally:
                 self._running = False
-        if self.error is not None:
-            raise self.error
-        assert self._accumulator.outcome is not None
-        return self._accumulator.outcome
+        if self._intake.failure is not None:
+            raise self._intake.failure
+        assert self._intake.accumulator.outcome is not None
+        return self._intake.accumulator.outcome
 
     async def _read(self) -> None:
         import anyio
 
+        intake = self._intake
         try:
             with anyio.CancelScope() as self._scope:  # which `aclose` cancels: a sender may be silent for long
-                async for item in self._blocks:
-                    await self._hand_out(self._feed(item))
-                    if self._left or self._accumulator.done:
-                        break
+                while not intake.over:
+                    await self._reader.read_once()
+                    await self._hand_out(intake.fresh())
         except Exception as error:
-            self.error = error
+            intake.fail(error)
         except BaseException:  # cancelled: the caller of run() leaves
             self._left = True
+            intake.left()
             raise
         finally:
-            left = self._left
+            intake.fail()
             self._end()
-            if not left and self.error is None and said_end(self._accumulator.outcome):
-                await self._blocks.drain(GRACE)
+            await self._reader.finish()
 
     async def aclose(self) -> None:
         """Leave: subscribers get the end, as cancelled. Before `run` it closes the source; else `run` does, and ends."""
         self._left = True
+        self._intake.left()
         self._room.ring()
         if self._scope is not None:
             self._scope.cancel()
@@ -171,31 +189,6 @@ class AsyncBroadcast:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._accumulator.outcome
-
-    @property
-    def accumulator(self) -> Accumulator:
-        """What reads the blocks."""
-        return self._accumulator
-
-    @property
-    def response(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own."""
-        return self._accumulator.snapshot()
-
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(self._next, self._accumulator.snapshot())
-
-    def _feed(self, item: Any) -> list[Event]:
-        accumulator = self._accumulator
-        events = accumulator.add(item) if self._blocks.chunks else accumulator.feed(item)
-        if events:
-            self._next = after(events)
-        return events
 
     async def _hand_out(self, events: list[Event]) -> None:
         import anyio
@@ -227,24 +220,9 @@ class AsyncBroadcast:
         return full
 
     def _end(self) -> None:
-        self._left = self._left or self.error is not None
-        if self._accumulator.outcome is None:
-            try:
-                if isinstance(self.error, MisuseError) or (self._left and self.error is None):
-                    self._accumulator.cancel()
-                elif self.error is not None:
-                    end_stream(self._accumulator, self.error, status=self._blocks.status)
-                else:
-                    self._accumulator.close()
-            except Exception as error:  # strict=True; the outcome says so
-                self.error = self.error or error
-        outcome = self._accumulator.outcome
-        add_status(outcome, self._blocks.status)
-        events = ending(outcome, self._next) if outcome is not None and self._last is None else []
-        if events:
-            self._next = after(events)
-            self._last = events[-1]
-        for event in events:
+        for event in self._intake.fresh():
+            if isinstance(event, End):
+                self._last = event
             self._give(self._everyone(), event, anyway=True)
         self._left = True
 

@@ -16,7 +16,7 @@ Cost: O(1) an event; text that waits is in lists, joined when it is read. A snap
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -25,10 +25,9 @@ from .._arguments import whole
 from .._field_docs import show_fields
 from ..errors import MisuseError, shown
 from ..events import TEXT_DELTAS, End, Event
-from ..outcome import Outcome
 from ..types import CreateChatCompletionResponse
 
-__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "describe_box", "ending")
+__all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "describe_box")
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
 """What happens when a subscriber is slow."""
@@ -182,14 +181,9 @@ def _part(event: Any) -> tuple[Any, ...]:
     return type(event), event.choice, getattr(event, "call", None)
 
 
-def after(events: list[Event]) -> int:
+def after(events: Sequence[Event]) -> int:
     """The number of the event that a snapshot behind `events` is followed by: of the ending one, if that is the last."""
     return events[-1].sequence + (not isinstance(events[-1], End))
-
-
-def ending(outcome: Outcome, sequence: int) -> list[Event]:
-    """The events that closing gave, the ending one last. A strict accumulator raised where it would have told of it."""
-    return list(outcome.events) if outcome.events else [End(sequence, outcome)]
 
 
 def describe_box(owner: object, box: Mailbox) -> str:

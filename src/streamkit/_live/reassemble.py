@@ -20,9 +20,8 @@ from typing import Any, Unpack
 
 from ..accumulator import Accumulator, Options
 from ..errors import MisuseError, StreamError
-from ..sources import GRACE, blocks, end_stream
+from ..sources import GRACE, add_status, blocks, end_stream
 from ..types import CreateChatCompletionResponse
-from .intake import add_status
 
 __all__ = ("Source", "blocks_of", "reassemble")
 

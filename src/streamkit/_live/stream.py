@@ -7,26 +7,23 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-from ..accumulator import Statistics, describe
-from ..anomalies import Anomaly
-from ..errors import MisuseError
+from ..accumulator import describe
 from ..events import Event
 from ..outcome import Outcome
 from ..sources import GRACE, blocks
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
-from .stream_core import Options, StreamCore
-from .timing import Timing
+from .intake import NO_DEADLINES, StreamFacts
+from .reader import Reader
+from .stream_core import Cursor, Options, StreamCore
 
 __all__ = ("ChatStream", "Pieces")
 
 Piece = TypeVar("Piece")
 
-_NO_DEADLINES = Deadlines()
 
-
-class ChatStream:
+class ChatStream(StreamFacts):
     """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
 
     `deadlines`: how long it may keep its reader waiting; without them it waits for ever for a sender that stalls, or until
@@ -40,7 +37,7 @@ class ChatStream:
         self,
         source: Any,
         *,
-        deadlines: Deadlines = _NO_DEADLINES,
+        deadlines: Deadlines = NO_DEADLINES,
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
@@ -48,11 +45,10 @@ class ChatStream:
     ) -> None:
         self._blocks = blocks(source)
         status = self._blocks.status
-        self._core = StreamCore(
+        self._core = self._intake = StreamCore(
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
-        self._finished = False  # whether all was given
-        self._reading = False
+        self._reader = Reader(self._blocks, self._core, "stream")
 
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)
@@ -65,30 +61,36 @@ class ChatStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self._finished = True  # who leaves for that reason is not kept waiting
+            self._reader.hurry()
         self.close()
 
     # --- iterating
 
     def __iter__(self) -> Self:
+        if (again := self._core.again()) is not None:
+            raise again
         return self
 
     def __next__(self) -> Event:
         core, waited = self._core, False
         while (event := core.event()) is None:
             if core.over:
-                self._finish()
+                self._reader.finish()
+                core.all_given = True
                 error = core.raised() or (None if waited else core.gone())
                 if error is not None:
                     raise error
                 raise StopIteration
-            self._read()
+            self._reader.read_once()
             waited = True
         return event
 
     def text(self, choice: int = 0) -> Pieces[str]:
         """The pieces of a choice's content, as they come. All that iterates a stream shares its one place in it: what was
-        given as one thing is not given as another any more. Only tool calls are kept."""
+        given as one thing is not given as another any more. Only tool calls are kept.
+
+        `MisuseError` at the end for a choice that the stream did not have, and for an iteration that begins when all of a
+        complete stream was given."""
         return Pieces(self, self._core.text(choice))
 
     def chunks(self) -> Pieces[CreateChatCompletionStreamResponse]:
@@ -99,16 +101,17 @@ class ChatStream:
         """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
 
         From the first one on, also those that came while text or events were read."""
-        return Pieces(self, self._core.tool_calls(choice), kept=True)
+        return Pieces(self, self._core.tool_calls(choice))
 
     def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
         while not self._core.over:
             self._core.forget()
-            self._read()
+            self._reader.read_once()
         self._core.forget()
         self._core.raised()
-        self._finish()
+        self._reader.finish()
+        self._core.all_given = True
         return self._core.accumulator.close()
 
     def close(self) -> None:
@@ -118,10 +121,7 @@ class ChatStream:
         sender. The connection of an HTTP/1.1 response is shut down, which ends the wait. A pipe, an HTTP/2 response or a
         generator is closed when its next block arrives.
         """
-        try:
-            self._core.leave()
-        finally:
-            self._finish()
+        self._reader.close()
 
     # --- what is known
 
@@ -136,126 +136,40 @@ class ChatStream:
             self.until_done()
         return self._core.response()
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._core.accumulator.outcome
-
-    @property
-    def timing(self) -> Timing:
-        """When what came, as far as it has."""
-        return self._core.stopwatch.timing()
-
-    @property
-    def anomalies(self) -> tuple[Anomaly, ...]:
-        """What the sender did that the format does not say, in order of first sight."""
-        return self._core.accumulator.anomalies
-
-    @property
-    def status(self) -> int | None:
-        """The HTTP status, where the source is a response that has one."""
-        return self._core.status
-
-    @property
-    def source_error(self) -> BaseException | None:
-        """The exception that the source raised when it was read or closed; also where the response is complete."""
-        return self._core.source_error
-
-    def snapshot(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own; None before the first chunk."""
-        return self._core.accumulator.snapshot()
-
-    def statistics(self) -> Statistics:
-        """What went through, in numbers."""
-        return self._core.accumulator.statistics()
-
     # --- reading
 
-    def _next(self, waiting: Callable[[], Piece | None], kept: bool) -> Piece | None:
+    def _next(self, cursor: Cursor[Piece]) -> Piece | None:
         waited = False
-        while (piece := waiting()) is None and not self._core.over:
-            self._read()
+        while (piece := cursor.piece()) is None and not self._core.over:
+            self._reader.read_once()
             waited = True
         if piece is None:
-            self._finish()
-        if piece is None and not waited and (gone := self._core.gone(kept=kept)) is not None:
+            self._reader.finish()
+        if piece is None and not waited and (gone := self._core.gone(kept=cursor.kept)) is not None:
             raise gone
         return piece
-
-    def _read(self) -> None:
-        if self._reading:
-            raise MisuseError("another thread is reading this stream: one at a time, and share what it gives")
-        core = self._core
-        self._reading = True
-        try:
-            if core.left() == 0:  # a read might block for ever
-                core.passed()
-            else:
-                self._read_one()
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._reading = False
-        if core.over and not (self._blocks.drainable and core.drain_seconds()):
-            self._close_source()
-
-    def _finish(self) -> None:
-        """All was given, or the reader left: the source is not needed any more."""
-        try:
-            if not self._finished:
-                self._finished = True
-                self._blocks.drain(self._core.drain_seconds())
-        finally:
-            self._close_source()
-
-    def _read_one(self) -> None:
-        core = self._core
-        try:
-            item = next(self._blocks)
-        except StopIteration:
-            core.end()
-        except MisuseError:
-            raise
-        except Exception as error:
-            core.broke(error)
-        else:
-            core.take(item, is_chunk=self._blocks.chunks)
-
-    def _close_source(self) -> None:
-        try:
-            self._blocks.close()
-        except Exception as error:  # the response is not worse for it
-            self._core.source_error = self._core.source_error or error
 
 
 class Pieces(Generic[Piece]):
     """One kind of piece out of a `ChatStream`. Several over one stream share its cursor."""
 
-    def __init__(self, stream: ChatStream, waiting: Callable[[], Piece | None], *, kept: bool = False) -> None:
+    def __init__(self, stream: ChatStream, cursor: Cursor[Piece]) -> None:
         self._stream = stream
-        self._waiting = waiting
-        self._kept = kept
-        self._over = False
+        self._cursor = cursor
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Piece:
-        if self._over:
+        if self._cursor.over:
             raise StopIteration
         # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
-        piece = self._stream._next(self._waiting, self._kept)
+        piece = self._stream._next(self._cursor)
         if piece is not None:
             return piece
-        self._over = True
-        outcome = self._stream.outcome
-        self._stream._core.raised()
-        if outcome is not None and outcome.error is not None:
-            raise outcome.error.with_traceback(None)
-        raise StopIteration
+        raise self._cursor.end() or StopIteration
 
     def close(self) -> None:
         """Leave the stream that it comes from."""
-        self._over = True
+        self._cursor.over = True
         self._stream.close()

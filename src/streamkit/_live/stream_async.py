@@ -8,10 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
-import anyio
-
-from ..accumulator import Statistics, describe
-from ..anomalies import Anomaly
+from ..accumulator import describe
 from ..errors import MisuseError
 from ..events import Event
 from ..outcome import Outcome
@@ -19,18 +16,16 @@ from ..sources import GRACE, async_blocks
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
-from .stream_core import Options, StreamCore
-from .timing import Timing
+from .intake import NO_DEADLINES, StreamFacts
+from .reader import AsyncReader
+from .stream_core import Cursor, Options, StreamCore
 
 __all__ = ("AsyncChatStream", "AsyncPieces")
 
 Piece = TypeVar("Piece")
 
-_LATE: Any = object()  # what a read gives that a deadline broke off
-_NO_DEADLINES = Deadlines()
 
-
-class AsyncChatStream:
+class AsyncChatStream(StreamFacts):
     """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
 
     Without `deadlines` it waits for ever for a sender that stalls, or until its client's own timeout, see `Deadlines`.
@@ -43,7 +38,7 @@ class AsyncChatStream:
         self,
         source: Any,
         *,
-        deadlines: Deadlines = _NO_DEADLINES,
+        deadlines: Deadlines = NO_DEADLINES,
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
@@ -51,11 +46,10 @@ class AsyncChatStream:
     ) -> None:
         self._blocks = async_blocks(source)
         status = self._blocks.status
-        self._core = StreamCore(
+        self._core = self._intake = StreamCore(
             deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
         )
-        self._finished = False  # whether all was given
-        self._reading = False
+        self._reader = AsyncReader(self._blocks, self._core, "stream")
 
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)
@@ -68,30 +62,36 @@ class AsyncChatStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self._finished = True  # who leaves for that reason is not kept waiting
+            self._reader.hurry()
         await self.aclose()
 
     # --- iterating
 
     def __aiter__(self) -> Self:
+        if (again := self._core.again()) is not None:
+            raise again
         return self
 
     async def __anext__(self) -> Event:
         core, waited = self._core, False
         while (event := core.event()) is None:
             if core.over:
-                await self._finish()
+                await self._reader.finish()
+                core.all_given = True
                 error = core.raised() or (None if waited else core.gone())
                 if error is not None:
                     raise error
                 raise StopAsyncIteration
-            await self._read()
+            await self._reader.read_once()
             waited = True
         return event
 
     def text(self, choice: int = 0) -> AsyncPieces[str]:
         """The pieces of a choice's content, as they come. All that iterates a stream shares its one place in it: what was
-        given as one thing is not given as another any more. Only tool calls are kept."""
+        given as one thing is not given as another any more. Only tool calls are kept.
+
+        `MisuseError` at the end for a choice that the stream did not have, and for an iteration that begins when all of a
+        complete stream was given."""
         return AsyncPieces(self, self._core.text(choice))
 
     def chunks(self) -> AsyncPieces[CreateChatCompletionStreamResponse]:
@@ -102,24 +102,22 @@ class AsyncChatStream:
         """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
 
         From the first one on, also those that came while text or events were read."""
-        return AsyncPieces(self, self._core.tool_calls(choice), kept=True)
+        return AsyncPieces(self, self._core.tool_calls(choice))
 
     async def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
         while not self._core.over:
             self._core.forget()
-            await self._read()
+            await self._reader.read_once()
         self._core.forget()
         self._core.raised()
-        await self._finish()
+        await self._reader.finish()
+        self._core.all_given = True
         return self._core.accumulator.close()
 
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
-        try:
-            self._core.leave()
-        finally:
-            await self._finish()
+        await self._reader.aclose()
 
     # --- what is known
 
@@ -140,141 +138,40 @@ class AsyncChatStream:
             )
         return self._core.response()
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._core.accumulator.outcome
-
-    @property
-    def timing(self) -> Timing:
-        """When what came, as far as it has."""
-        return self._core.stopwatch.timing()
-
-    @property
-    def anomalies(self) -> tuple[Anomaly, ...]:
-        """What the sender did that the format does not say, in order of first sight."""
-        return self._core.accumulator.anomalies
-
-    @property
-    def status(self) -> int | None:
-        """The HTTP status, where the source is a response that has one."""
-        return self._core.status
-
-    @property
-    def source_error(self) -> BaseException | None:
-        """The exception that the source raised when it was read or closed; also where the response is complete."""
-        return self._core.source_error
-
-    def snapshot(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own; None before the first chunk."""
-        return self._core.accumulator.snapshot()
-
-    def statistics(self) -> Statistics:
-        """What went through, in numbers."""
-        return self._core.accumulator.statistics()
-
     # --- reading
 
-    async def _next(self, waiting: Callable[[], Piece | None], kept: bool) -> Piece | None:
+    async def _next(self, cursor: Cursor[Piece]) -> Piece | None:
         waited = False
-        while (piece := waiting()) is None and not self._core.over:
-            await self._read()
+        while (piece := cursor.piece()) is None and not self._core.over:
+            await self._reader.read_once()
             waited = True
         if piece is None:
-            await self._finish()
-        if piece is None and not waited and (gone := self._core.gone(kept=kept)) is not None:
+            await self._reader.finish()
+        if piece is None and not waited and (gone := self._core.gone(kept=cursor.kept)) is not None:
             raise gone
         return piece
-
-    async def _read(self) -> None:
-        if self._reading:
-            raise MisuseError("another task is reading this stream: one at a time, and share what it gives")
-        self._reading = True
-        try:
-            await self._read_one()
-        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
-            self._core.leave()
-            raise
-        except BaseException:
-            await self.aclose()
-            raise
-        finally:
-            self._reading = False
-        if self._core.over and not (self._blocks.drainable and self._core.drain_seconds()):
-            await self._close_source()
-
-    async def _finish(self) -> None:
-        """All was given, or the reader left: the source is not needed any more."""
-        try:
-            if not self._finished:
-                self._finished = True
-                await self._blocks.drain(self._core.drain_seconds())
-        except GeneratorExit:  # the event loop is gone
-            raise
-        except BaseException:  # cancelled
-            await self._close_source()
-            raise
-        await self._close_source()
-
-    async def _read_one(self) -> None:
-        core = self._core
-        seconds = core.left()
-        item, scope = _LATE, None
-        try:
-            if seconds is None:
-                item = await self._blocks.__anext__()
-            else:
-                with anyio.move_on_after(seconds) as scope:
-                    item = await self._blocks.__anext__()
-        except StopAsyncIteration:
-            core.end()
-        except MisuseError:
-            raise
-        except Exception as error:
-            if scope is not None and scope.cancel_called:  # a client's own words for being cancelled
-                core.passed()
-            else:
-                core.broke(error)
-        else:
-            if item is _LATE:
-                core.passed()
-            else:
-                core.take(item, is_chunk=self._blocks.chunks)
-
-    async def _close_source(self) -> None:
-        try:
-            await self._blocks.aclose()
-        except Exception as error:  # the response is not worse for it
-            self._core.source_error = self._core.source_error or error
 
 
 class AsyncPieces(Generic[Piece]):
     """One kind of piece out of an `AsyncChatStream`. Several over one stream share its cursor."""
 
-    def __init__(self, stream: AsyncChatStream, waiting: Callable[[], Piece | None], *, kept: bool = False) -> None:
+    def __init__(self, stream: AsyncChatStream, cursor: Cursor[Piece]) -> None:
         self._stream = stream
-        self._waiting = waiting
-        self._kept = kept
-        self._over = False
+        self._cursor = cursor
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Piece:
-        if self._over:
+        if self._cursor.over:
             raise StopAsyncIteration
         # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
-        piece = await self._stream._next(self._waiting, self._kept)
+        piece = await self._stream._next(self._cursor)
         if piece is not None:
             return piece
-        self._over = True
-        outcome = self._stream.outcome
-        self._stream._core.raised()
-        if outcome is not None and outcome.error is not None:
-            raise outcome.error.with_traceback(None)
-        raise StopAsyncIteration
+        raise self._cursor.end() or StopAsyncIteration
 
     async def aclose(self) -> None:
         """Leave the stream that it comes from."""
-        self._over = True
+        self._cursor.over = True
         await self._stream.aclose()

@@ -10,134 +10,224 @@ Rule 1  A block goes on before it is watched: it is looked at when the next one 
 Rule 2  What the watcher does never reaches the bytes. Its first failure stays in `.error`, and it watches no more.
 Rule 3  What the source raises is raised here, unchanged. The stream has broken off then: it ends as that of a
         `ChatStream` does, and the exception is the `__cause__` of its outcome's error.
-Rule 4  Leaving before the end closes the source, drains nothing and ends as cancelled, unless the stream had said
+Rule 4  Where a deadline passes, the source is closed and its `DeadlineError` is raised here: the stream has failed with it. A
+        deadline counts until the stream has said its end; what follows that goes on for as long as the sender sends it.
+Rule 5  Leaving before the end closes the source, drains nothing and ends as cancelled, unless the stream had said
         its end already (`[DONE]`, a failure).
-
-Rule 5  Any thread may leave, at any moment, and again after a leaving that was interrupted. A block that arrives after
+Rule 6  Any thread may leave, at any moment, and again after a leaving that was interrupted. A block that arrives after
         that goes on and is not watched.
 
-Cost beyond the accumulator's own: one reference to a block; a call and an uncontended lock for each.
+Cost beyond the accumulator's own: one reference to a block; some calls and an uncontended lock for each. Instants are kept,
+and deadlines watched, only where the caller asks for it: that takes the events, and about 2 µs a block.
 """
 
 from __future__ import annotations
 
-from threading import RLock
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..outcome import Outcome
-from ..sources import async_blocks, blocks, end_stream
+from ..sources import add_status, async_blocks, blocks, end_stream
 from ..types import CreateChatCompletionResponse
-from .intake import add_status
+from .deadlines import Deadlines
+from .intake import NO_DEADLINES, Intake, StreamFacts
+from .reader import AsyncReader, Reader
+from .timing import Stopwatch
 
 __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 
 
-class _Watcher:
-    """What both siblings know: the accumulator, the block that it has not seen yet, and how it failed."""
+class Watcher(Intake):
+    """An intake whose blocks go on before it looks at them, and whose failures stay with it."""
 
-    __slots__ = ("_lock", "accumulator", "error", "held", "over", "status")
+    leaves_when_interrupted = False
 
-    def __init__(self, accumulator: Accumulator | None) -> None:
-        self.accumulator = require_unused(accumulator)
-        self.held = b""
-        self.error: Exception | None = None
-        self.over = False  # whether nothing more is watched
-        self.status: int | None = None  # of the response that is the source
-        self._lock = RLock()  # one that the same thread may enter again: a signal handler may leave, while it looks
+    def __init__(
+        self,
+        accumulator: Accumulator | None,
+        *,
+        status: int | None,
+        deadlines: Deadlines,
+        clock: Callable[[], float],
+        sent: float | None,
+    ) -> None:
+        timed = sent is not None or deadlines != NO_DEADLINES
+        facts: dict[str, Any] = {"status": status, "deadlines": deadlines, "clock": clock, "sent": sent}
+        super().__init__(require_unused(accumulator), grace=0, timed=timed, **facts)
+        self.failed: Exception | None = None
+        self.finished = False  # whether the reader has been given the end
+        self.block: bytes | None = None  # what goes on now
+        self._held = b""  # what has not been looked at
+        self._arrived = 0.0  # when that arrived
+
+    def took(self, item: Any, *, is_chunk: bool) -> None:
+        """Hand a block on, and keep it to be looked at later."""
+        if is_chunk or type(item) is not bytes:
+            raise MisuseError(f"tee() passes bytes on, and this source gives chunks: {type(item).__name__}")
+        with self.lock:
+            self.block = item
+            if not self.over:
+                self._held = item
+                if self.stopwatch is not None:
+                    self._arrived = self._clock()
 
     def look(self) -> None:
         """Look at the block that has gone on."""
-        with self._lock:
-            held, self.held = self.held, b""
-            if held and self.error is None and not self.over:
+        with self.lock:
+            held, self._held = self._held, b""
+            if held and self.failed is None and not self.over:
                 try:
-                    self.accumulator.absorb(held)
+                    if self.stopwatch is None:
+                        self.accumulator.absorb(held)
+                    else:
+                        self._look(held, self.stopwatch)
                 except Exception as error:
-                    self.error = error
+                    self.failed = error
 
-    def end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        """Nothing more is watched: the source has ended, was left, or raised `broken`. The first time decides."""
-        with self._lock:
-            if self.over:
-                return
+    def _look(self, held: bytes, stopwatch: Stopwatch) -> None:
+        accumulator, now = self.accumulator, self._arrived
+        events = accumulator.feed(held)
+        stopwatch.block(now, events, accumulator.progress)
+        if self.watch is None:
+            return
+        if accumulator.done:
+            self.watch = None  # all of them are met
+        elif (late := self.watch.late(now)) is not None:
+            self._passed(late)
+        else:
+            self.watch.came(now, data=self._has_data(held, events), output=accumulator.emitted)
+
+    def ended(self) -> None:
+        """The source has no more."""
+        with self.lock:
+            self._end(lambda: end_stream(self.accumulator, status=self.status))
+
+    def broke(self, error: Exception) -> None:
+        """The source raised `error`, which is raised by the tee as well."""
+        with self.lock:
+            if not self.over:
+                self.source_error = error
+                self._end(lambda: self._broken_off(error))
+
+    def left(self) -> None:
+        """The reader leaves."""
+        with self.lock:
+            self._gone = True
+            self._end(self.accumulator.cancel)
+
+    def _end(self, close: Callable[[], Outcome]) -> None:
+        if not self.over:
             self.look()
-            try:
-                if cancelled:
-                    self.accumulator.cancel()
-                elif broken is not None:
-                    end_stream(self.accumulator, broken, status=self.status)
-                else:
-                    self.accumulator.close()
-            except Exception as error:
-                self.error = self.error or error
-            self.over = True  # not before: what is interrupted until here is done by the next one
+        if self.over:
+            return
+        try:
+            outcome = close()
+            if self.stopwatch is not None:
+                self.stopwatch.end(self._clock(), outcome.events, self.accumulator.progress)
+        except Exception as error:
+            self.failed = self.failed or error
+        self.over = True  # not before: what is interrupted until here is done by the next one
 
-    def outcome(self) -> Outcome | None:
+    def _settled(self, close: Callable[[], Outcome]) -> Outcome:
+        return close()
+
+    def see(self) -> Accumulator:
+        """The accumulator, when it has seen every block."""
         self.look()
-        outcome = self.accumulator.outcome
-        add_status(outcome, self.status)
-        return outcome
+        add_status(self.accumulator.outcome, self.status)
+        return self.accumulator
 
-    def snapshot(self) -> CreateChatCompletionResponse | None:
-        with self._lock:
-            self.look()
-            try:
-                return self.accumulator.snapshot()
-            except Exception as error:
-                self.error = self.error or error
-                return None
+    def over_with(self) -> BaseException | None:
+        """What is raised instead of the end; None for the end itself."""
+        first, self.finished = not self.finished, True
+        if not first or self._gone:
+            return None
+        return self.source_error or self.raised()
 
-    def check(self, block: Any) -> bytes:
-        """The block, held to be looked at later; a source of chunks has no bytes that could go on."""
-        if type(block) is not bytes:
-            raise MisuseError(f"tee() passes bytes on, and this source gives chunks: {type(block).__name__}")
-        self.held = block
-        return block
+    def check_begin(self) -> None:
+        """An iteration begins."""
+        if self.finished and not self._gone:
+            raise MisuseError(
+                "this tee has given all its blocks, and keeps none: iterate over it once; its .response has what they said"
+            )
 
 
-class Tee:
-    """The blocks of a source, watched. Iterate it, or use it in a `with` block; what it watches is in `accumulator`."""
+class _TeeFacts(StreamFacts):
+    """What is known of a stream that is watched."""
 
-    def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
-        self._watcher = _Watcher(accumulator)
-        self._blocks = blocks(source)
-        self._watcher.status = self._blocks.status
-        self._ended = self._reading = False
+    _intake: Watcher
 
     def __repr__(self) -> str:
-        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
+        watcher = getattr(self, "_intake", None)  # asked directly: `outcome` would look at the block that is held
         if watcher is None:
             return describe(self, None)
-        return describe(
-            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
-        )
+        failed = {} if watcher.failed is None else {"error": type(watcher.failed).__name__}
+        return describe(self, watcher.accumulator, **failed)
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What watches. It has seen every block but the one that is going on right now."""
+        return self._intake.accumulator
+
+    @property
+    def error(self) -> Exception | None:
+        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
+        return self._intake.failed
+
+    @property
+    def response(self) -> CreateChatCompletionResponse | None:
+        """The response so far, all of it after the end; None before the first chunk."""
+        return self.snapshot()
+
+    def snapshot(self) -> CreateChatCompletionResponse | None:
+        """Return the response so far, a value; None before the first chunk, and where the watcher failed over it."""
+        with self._intake.lock:
+            try:
+                return self._intake.see().snapshot()
+            except Exception as error:
+                self._intake.failed = self._intake.failed or error
+                return None
+
+
+class Tee(_TeeFacts):
+    """The blocks of a source, watched. Iterate it, or use it in a `with` block; what it watches is in `accumulator`.
+
+    Made by `tee`, which says what the arguments are.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        accumulator: Accumulator | None = None,
+        *,
+        deadlines: Deadlines = NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+    ) -> None:
+        require_unused(accumulator)
+        self._blocks = blocks(source)
+        status = self._blocks.status
+        self._intake = Watcher(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
+        self._reader = Reader(self._blocks, self._intake, "tee")
 
     def __iter__(self) -> Self:
+        self._intake.check_begin()
         return self
 
     def __next__(self) -> bytes:
-        if self._reading:  # or the source would be blamed for what a generator says to that
-            raise MisuseError("another thread is reading this tee: one at a time; a Broadcast has many readers")
-        self._reading = True
-        try:
-            self._watcher.look()
-            if self._ended:
-                raise StopIteration
-            return self._watcher.check(next(self._blocks))
-        except StopIteration:
-            self._end(cancelled=False)
-            raise
-        except MisuseError:
-            self._end(cancelled=True)
-            raise
-        except Exception as error:
-            self._end(cancelled=False, broken=error)
-            raise
-        finally:
-            self._reading = False
+        watcher = self._intake
+        watcher.look()
+        if not watcher.over:
+            self._reader.read_once()
+        block, watcher.block = watcher.block, None
+        if block is not None:
+            return block
+        self._reader.close_source()
+        raise watcher.over_with() or StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -148,38 +238,9 @@ class Tee:
     def close(self) -> None:
         """Leave: close the source, drain nothing. Before the end of the stream this ends it as cancelled."""
         try:
-            self._end(cancelled=True)  # first: a reader in another thread, which this wakes, would end it as truncated
+            self._intake.left()  # first: a reader in another thread, which this wakes, would end it as truncated
         finally:
             self._blocks.close()
-
-    def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        self._watcher.end(cancelled, broken)
-        self._ended = True  # not before: a reader in another thread would end it as truncated
-
-    @property
-    def accumulator(self) -> Accumulator:
-        """What watches. It has seen every block but the one that is going on right now."""
-        return self._watcher.accumulator
-
-    @property
-    def error(self) -> Exception | None:
-        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
-        return self._watcher.error
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._watcher.outcome()
-
-    @property
-    def response(self) -> CreateChatCompletionResponse | None:
-        """The response so far, all of it after the end; None before the first chunk."""
-        return self._watcher.snapshot()
-
-    @property
-    def status(self) -> int | None:
-        """The status of the response that is the source; None where there is none."""
-        return self._blocks.status
 
     @property
     def content_type(self) -> str | None:
@@ -187,49 +248,41 @@ class Tee:
         return self._blocks.content_type
 
 
-class AsyncTee:
+class AsyncTee(_TeeFacts):
     """As `Tee`, for async sources: `async for`, `async with`, `aclose`.
 
     A read that is cancelled may be tried again if the source allows it; `aclose` ends the stream.
     """
 
-    def __init__(self, source: Any, accumulator: Accumulator | None = None) -> None:
-        self._watcher = _Watcher(accumulator)
+    def __init__(
+        self,
+        source: Any,
+        accumulator: Accumulator | None = None,
+        *,
+        deadlines: Deadlines = NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+    ) -> None:
+        require_unused(accumulator)
         self._blocks = async_blocks(source)
-        self._watcher.status = self._blocks.status
-        self._ended = self._reading = False
-
-    def __repr__(self) -> str:
-        watcher = getattr(self, "_watcher", None)  # asked directly: `outcome` would look at the block that is held
-        if watcher is None:
-            return describe(self, None)
-        return describe(
-            self, watcher.accumulator, **({} if watcher.error is None else {"error": type(watcher.error).__name__})
-        )
+        status = self._blocks.status
+        self._intake = Watcher(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
+        self._reader = AsyncReader(self._blocks, self._intake, "tee")
 
     def __aiter__(self) -> Self:
+        self._intake.check_begin()
         return self
 
     async def __anext__(self) -> bytes:
-        if self._reading:  # or the source would be blamed for what a generator says to that
-            raise MisuseError("another task is reading this tee: one at a time; a Broadcast has many readers")
-        self._reading = True
-        try:
-            self._watcher.look()
-            if self._ended:
-                raise StopAsyncIteration
-            return self._watcher.check(await self._blocks.__anext__())
-        except StopAsyncIteration:
-            self._end(cancelled=False)
-            raise
-        except MisuseError:
-            self._end(cancelled=True)
-            raise
-        except Exception as error:
-            self._end(cancelled=False, broken=error)
-            raise
-        finally:
-            self._reading = False
+        watcher = self._intake
+        watcher.look()
+        if not watcher.over:
+            await self._reader.read_once()
+        block, watcher.block = watcher.block, None
+        if block is not None:
+            return block
+        await self._reader.close_source()
+        raise watcher.over_with() or StopAsyncIteration
 
     async def __aenter__(self) -> Self:
         return self
@@ -242,38 +295,9 @@ class AsyncTee:
     async def aclose(self) -> None:
         """Leave: close the source, drain nothing. Before the end of the stream this ends it as cancelled."""
         try:
-            self._end(cancelled=True)  # first: closing may be cancelled, and what was seen is to stay
+            self._intake.left()  # first: closing may be cancelled, and what was seen is to stay
         finally:
             await self._blocks.aclose()
-
-    def _end(self, cancelled: bool, broken: Exception | None = None) -> None:
-        self._watcher.end(cancelled, broken)
-        self._ended = True  # not before: a reader in another thread would end it as truncated
-
-    @property
-    def accumulator(self) -> Accumulator:
-        """What watches. It has seen every block but the one that is going on right now."""
-        return self._watcher.accumulator
-
-    @property
-    def error(self) -> Exception | None:
-        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
-        return self._watcher.error
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
-        return self._watcher.outcome()
-
-    @property
-    def response(self) -> CreateChatCompletionResponse | None:
-        """The response so far, all of it after the end; None before the first chunk."""
-        return self._watcher.snapshot()
-
-    @property
-    def status(self) -> int | None:
-        """The status of the response that is the source; None where there is none."""
-        return self._blocks.status
 
     @property
     def content_type(self) -> str | None:
@@ -281,15 +305,32 @@ class AsyncTee:
         return self._blocks.content_type
 
 
-def tee(source: Any, accumulator: Accumulator | None = None) -> Tee:
-    """The blocks of `source`, as they come, while `accumulator` (a new one by default) watches.
+def tee(
+    source: Any,
+    accumulator: Accumulator | None = None,
+    *,
+    deadlines: Deadlines = NO_DEADLINES,
+    clock: Callable[[], float] = time.monotonic,
+    sent: float | None = None,
+) -> Tee:
+    """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches.
 
-    `source`: whatever `blocks` takes. `MisuseError` where it gives chunks, or cannot be a source, and for an accumulator
-    that was used or closed before.
+    `source`: whatever `blocks` takes. `deadlines`: over any of these the source is closed and its `DeadlineError` raised, as
+    in a `ChatStream`; keep-alives do not count for `idle`. `sent`: when the request was sent, by `clock`, which gives the
+    time in seconds. With `sent` or `deadlines` the tee has `timing`; without either of them no instants are kept.
+
+    `MisuseError` where it gives chunks, or cannot be a source, and for an accumulator that was used or closed before.
     """
-    return Tee(source, accumulator)
+    return Tee(source, accumulator, deadlines=deadlines, clock=clock, sent=sent)
 
 
-def async_tee(source: Any, accumulator: Accumulator | None = None) -> AsyncTee:
+def async_tee(
+    source: Any,
+    accumulator: Accumulator | None = None,
+    *,
+    deadlines: Deadlines = NO_DEADLINES,
+    clock: Callable[[], float] = time.monotonic,
+    sent: float | None = None,
+) -> AsyncTee:
     """As `tee`, for async sources: whatever `async_blocks` takes."""
-    return AsyncTee(source, accumulator)
+    return AsyncTee(source, accumulator, deadlines=deadlines, clock=clock, sent=sent)

@@ -13,14 +13,17 @@ Rule 4  Blocks are what the source gives: unpacked where the response was encode
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import IO, Any
 
 import attrs
 
+from .._arguments import check_kind, number
 from .._decode.sdk_objects import as_mapping
 from ..codec import dumps
-from ..sources import AsyncBlocks, Blocks, EndWatch, async_blocks, blocks
+from ..errors import MisuseError, shown
+from ..sources import GRACE, AsyncBlocks, Blocks, EndWatch, async_blocks, blocks
 from ..trace import MAX_BYTES, Trace
 from ..types import CreateChatCompletionStreamResponse
 from .exchanges import head_of_source, request_of_source
@@ -169,21 +172,24 @@ def record(
     scrub: Find | bool = True,
     keep_headers: tuple[str, ...] = (),
     max_bytes: int = MAX_BYTES,
+    grace: float = GRACE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Recording:
     """Return the blocks of a source, and write them into a trace while they are read.
 
         with streamkit.ChatStream(streamkit.record(response, "x.trace.jsonl")) as stream: ...
 
     `source`: whatever a `ChatStream` takes; for an async one there is `async_record`. `into`: a path that ends in `.jsonl`
-    (`.jsonl.gz`, `.jsonl.zst`), a directory, or a binary file. `sent`: when the request was sent, as `time.monotonic()` has
-    it; without it times count from here. `header`: a `Trace` of which sender, case, notes and what else the source does not
+    (`.jsonl.gz`, `.jsonl.zst`), a directory, or a binary file. `sent`: when the request was sent, on the `clock`, which is
+    `time.monotonic` by default; without it times count from here. `header`: a `Trace` of which sender, case, notes and what else the source does not
     know are written. `scrub`: a function that returns what else is private in some text; False records credentials.
-    `keep_headers`: request headers to record beside `content-type` and the like. `max_bytes` of body are recorded.
+    `keep_headers`: request headers to record beside `content-type` and the like. `max_bytes` of body are recorded. `grace`:
+    seconds to wait for the end of the body after `[DONE]`.
 
     A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for what is no
     source.
     """
-    options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes)
+    options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)
     targets = Targets(into)
     request, headers = request_of_source(source), head_of_source(source)  # before the source is taken over
     found = blocks(source)
@@ -199,9 +205,11 @@ def async_record(
     scrub: Find | bool = True,
     keep_headers: tuple[str, ...] = (),
     max_bytes: int = MAX_BYTES,
+    grace: float = GRACE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncRecording:
     """Return the blocks of an async source, and write them into a trace while they are read; like `record`."""
-    options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes)
+    options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)
     targets = Targets(into)
     request, headers = request_of_source(source), head_of_source(source)
     found = async_blocks(source)
@@ -222,11 +230,16 @@ def _recorder(
     sent: float | None,
 ) -> Recorder:
     header = Trace() if header is None else header
+    check_kind("header=", header, Trace)
+    if sent is not None and not number(sent):
+        raise MisuseError(f"sent= takes the time on the clock when the request was sent, not {shown(sent)}")
     notes = [header.notes] if header.notes else []
     notes += [_FROM_HERE] if sent is None else []
     if encoding := Trace(headers=headers).encoding:  # Rule 4
         notes.append(f"the body was sent as {encoding} and is recorded unpacked")
         headers = tuple(pair for pair in headers if pair[0].lower() not in _NOT_AS_SENT)
+    if not request.keys().isdisjoint(("request", "request_body")):  # that of the response counts, and there is one
+        request = {"request": None, "request_body": None, **request}
     known = attrs.evolve(header, **request, observed="reader", notes="; ".join(notes))
     recorder = Recorder(targets, known, options, sent=sent)
     if found.status is not None or headers:

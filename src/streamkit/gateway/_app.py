@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from streamkit import Clean, Dialect, Ended, Limits, MisuseError
+from streamkit import Clean, Cleaner, Dialect, Ended, Limits, MisuseError
 
 from ._exchange import Exchange, Form, Receive, Send, respond
 from ._headers import has_both, kept
@@ -59,11 +59,17 @@ def create_app(
         raise MisuseError(f"upstream is an http: or https: URL, not {upstream!r}: {error}") from None
     if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
         raise MisuseError(f"upstream is an http: or https: URL without query and fragment, not {upstream!r}")
+    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body < 0:
+        raise MisuseError(f"max_body= takes a number of bytes, not {max_body!r}")
     if on_end is not None and not callable(on_end):
         raise MisuseError(f"on_end= takes a function of one Ended, or None, not {type(on_end).__name__}")
     quiet()
-    reading = {"limits": limits or Limits(), "dialect": dialect or Dialect()}
-    sending = {"limits": connections, "timeout": timeout}
+    reading: dict[str, Any] = {
+        "limits": Limits() if limits is None else limits,
+        "dialect": Dialect() if dialect is None else dialect,
+    }
+    Cleaner(clean=clean, **reading)  # which refuses what is none of these, here instead of in the first request
+    sending: dict[str, Any] = {"limits": connections, "timeout": timeout}
     counters = metrics_if_installed() if metrics else None
     return Gateway(base, on_end, always_clean, max_body, counters, {"clean": clean, **reading}, sending)
 

@@ -83,13 +83,12 @@ class Exchange:
                 await self._close()
 
     async def _close(self) -> None:
-        """Close the upstream; what follows `[DONE]` is read for a moment, so that the connection can be used again."""
-        try:
-            if self._blocks is not None and said_end(self._accumulator.outcome):
-                await self._blocks.drain()
-        finally:
-            if self._upstream is not None:
-                await self._upstream.aclose()
+        """Close the upstream; what follows `[DONE]` is read for a moment, so that the connection can be used again. Takes at
+        most 5.1 seconds, as closing blocks does."""
+        if self._blocks is not None:
+            await (self._blocks.finish if said_end(self._accumulator.outcome) else self._blocks.aclose)()
+        elif self._upstream is not None:
+            await self._upstream.aclose()
 
     def ended(self, request: dict[str, Any]) -> Ended:
         """What is known of it now that it is over. `request`: its JSON."""

@@ -5,11 +5,13 @@ they arrive, nothing held back; or the response.
 
     both            bytes; a `Trace`; lists of blocks or chunks; responses that were read; iterables of blocks, or of chunks: ours,
                     mappings, objects of an SDK
-    `blocks`        responses of httpx, httpx2, requests, urllib3, niquests, urllib.request, http.client; the openai SDK's
-                    Stream, its raw and streaming responses and its stream helper; paths (`.jsonl`: a trace), files,
-                    pipes, the stdout of a subprocess
-    `async_blocks`  responses of httpx, httpx2, aiohttp, niquests and their like in the openai SDK; asyncio.StreamReader;
-                    byte streams of anyio and trio; async files; bodies of ASGI requests and responses
+    `blocks`        responses of httpx, httpx2, requests, urllib3, niquests, curl_cffi, urllib.request, http.client; the
+                    openai SDK's Stream, its raw and streaming responses and its stream helper; paths (`.jsonl`: a trace),
+                    files, pipes, the stdout of a subprocess
+    `async_blocks`  responses of httpx, httpx2, aiohttp, niquests, curl_cffi and their like in the openai SDK;
+                    asyncio.StreamReader; byte streams of anyio and trio; async files; bodies of ASGI requests and responses
+
+One module for each client, in the order of `_clients.CLIENTS`; a new one is such a module and an entry there.
 
 What reads a source through to its end, or hands its bytes on (a transport, a proxy), finds here what it needs for that:
 
@@ -29,14 +31,13 @@ of the `library_of(request)` whose body has a `body_class`.
 
 from __future__ import annotations
 
-from ._async import async_blocks
 from ._blocks import AsyncBlocks, Blocks, SourceEnd
+from ._clients import async_blocks, blocks
 from ._drain import GRACE
 from ._endings import EndWatch, end_stream, said_end
 from ._endings import add_status as add_status  # for `_live` and `_clean`, not promised to users
 from ._endings import error_raised_by_client as error_raised_by_client
 from ._onward import Onward, body_class, library_of
-from ._sync import blocks
 from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
 
 # Others import from this package only, never from a file in it: two threads of which one imports the package and one a file

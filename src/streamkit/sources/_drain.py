@@ -11,34 +11,19 @@ open behind `[DONE]`, silent or with keep-alives, so nobody can wait for its end
 Rule 1  What is read is thrown away, unless the caller asks for it (`take`), and what goes wrong is not reported: the
         connection is closed then, as it would have been.
 Rule 2  At most `GRACE` seconds and `LIMIT` bytes. An async read is broken off then. A blocking one cannot be, so a sync
-        source is read on only where its shape lets one say how long a read may take:
-        httpx        its `network_stream`, which every response names among its `extensions`, takes the time with each read;
-        urllib3      the socket of the response's `connection` has a timeout, which urllib3 sets anew for each request
-                     (requests and niquests have such a response as `raw`).
-        Over HTTP/2 one connection is shared by many streams: closing one does not cost it, and nothing is set there.
-        http.client and urllib3 before 2.0 keep their sockets to themselves: their responses are closed at `[DONE]`, as
-        is whatever is no response. Who wants their connections again reads to the end himself, through a `tee`.
+        source is read on only where its client lets one say how long a read may take (`ReadWithin`); how stands in the
+        module of each client. All others are closed at `[DONE]`. A caller that wants their connections again reads to
+        the end, through a `tee`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any
 
-from ._detect import method
-
-__all__ = (
-    "GRACE",
-    "LIMIT",
-    "ReadWithin",
-    "drain",
-    "drain_async",
-    "httpx_reads_within",
-    "throw_away",
-    "urllib3_reads_within",
-)
+__all__ = ("GRACE", "LIMIT", "ReadWithin", "drain", "drain_async", "throw_away")
 
 GRACE = 0.1  # seconds: about what a new connection costs; longer would be no gain
 LIMIT = 65536  # bytes: a few keep-alives
@@ -91,52 +76,3 @@ async def drain_async(items: AsyncIterator[Any], seconds: float, take: Callable[
         except Exception:
             pass  # Rule 1
     return False
-
-
-_ALONE = (b"HTTP/1.1", b"HTTP/1.0")  # one response at a time on a connection
-
-
-def httpx_reads_within(response: Any) -> ReadWithin:
-    """For responses of httpx and httpx2."""
-
-    @contextmanager
-    def reads_within(seconds: float) -> Iterator[bool]:
-        extensions = getattr(response, "extensions", {})
-        network: Any = extensions.get("network_stream")
-        read = method(network, "read")
-        if read is None or extensions.get("http_version") not in _ALONE:
-            yield False
-            return
-        until = monotonic() + seconds
-
-        def soon(max_bytes: int, timeout: float | None = None) -> Any:
-            # Closed, the response has given the connection back, and another thread may read from it already.
-            if not response.is_closed:
-                left = max(until - monotonic(), 0.001)
-                timeout = left if timeout is None else min(left, timeout)
-            return read(max_bytes, timeout)
-
-        # The time was taken out of the request when the reading began; only the network stream can still be told.
-        network.read = soon
-        try:
-            yield True
-        finally:
-            if vars(network).get("read") is soon:
-                del network.read
-
-    return reads_within
-
-
-def urllib3_reads_within(raw: Any) -> ReadWithin:
-    """For responses of urllib3 that are read by `read1`."""
-
-    @contextmanager
-    def reads_within(seconds: float) -> Iterator[bool]:
-        settimeout = method(getattr(getattr(raw, "connection", None), "sock", None), "settimeout")
-        if settimeout is None or getattr(raw, "version", None) not in (10, 11):
-            yield False
-            return
-        settimeout(seconds)  # not set back: behind the end the connection may be another thread's already
-        yield True
-
-    return reads_within

@@ -140,7 +140,7 @@ _KEPT = 64  # bytes of the line that is still open; a longer one is not `[DONE]`
 class EndWatch:
     """Watches blocks that pass through for `[DONE]`, without reading what they say: `feed(block)`, then `seen`.
 
-    For what hands bytes on and is told to close: after `[DONE]` it may drain first (`Blocks.finish`). Costs one search of
+    For what hands bytes on and is closed by its reader: after `[DONE]` it may drain first (`Blocks.finish`). Costs one search of
     the bytes; holds at most one short line. A reader that has an `Accumulator` asks `said_end(outcome)`, which knows errors
     too. `encoding`: the `Content-Encoding` of blocks that are still packed; they are unpacked for this, with a bound. Where
     that fails, or the encoding is not known here, `[DONE]` is never seen.
@@ -172,7 +172,7 @@ class EndWatch:
         try:
             for piece in unpacked(block, self._layers):
                 self._look(piece)
-        except Exception:  # no packed body, or a broken one: who reads it will be told
+        except Exception:  # not a packed body, or a broken one: its reader finds out
             self._lost = True
         return self.seen
 

@@ -10,12 +10,8 @@ number while the read still holds it; the thread that reads closes the source wh
 
 Rule 1  Only a connection that carries this one response. Over HTTP/2 many streams share one, so it is left alone, and the
         read ends when the connection next gives something.
-Rule 2  Where each client keeps its socket:
-        httpx, httpx2        `extensions["network_stream"].get_extra_info("socket")`; openai has such a response
-        urllib3              below `_fp`, as http.client; else `connection.sock`, where niquests (urllib3-future) has it
-                             (requests and niquests have such a response as `raw`)
-        http.client, urllib  below `fp`, a buffered file of `socket.makefile`: `fp.raw._sock`
-        Underscored names may go with a new version. A read is then not ended early, as that of a pipe is not.
+Rule 2  Where a client keeps its socket stands in its module. Underscored names may go with a new version: a read is then
+        not ended early, as that of a pipe is not.
 Rule 3  Nothing is raised: whatever goes wrong, the read ends when its sender or its client's timeout ends it.
 """
 
@@ -26,7 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-__all__ = ("Wake", "file_wake", "httpx_wake", "urllib3_wake")
+__all__ = ("Wake", "file_wake", "shut_down", "socket_below")
 
 Wake = Callable[[], bool]
 """Ends a read that is under way in another thread; returns False where that cannot be had."""
@@ -34,38 +30,14 @@ Wake = Callable[[], bool]
 _DEEP = 5  # files in files: urllib.error.HTTPError, http.client, BufferedReader, SocketIO, socket
 
 
-def httpx_wake(response: Any) -> Wake:
-    """For responses of httpx and httpx2."""
-
-    def wake() -> bool:
-        extensions = getattr(response, "extensions", {})
-        # Closed, the response has given the connection back, and another thread may have it already.
-        if response.is_closed or extensions.get("http_version") not in (b"HTTP/1.1", b"HTTP/1.0"):
-            return False
-        return _shut_down(lambda: extensions["network_stream"].get_extra_info("socket"))
-
-    return wake
-
-
-def urllib3_wake(raw: Any) -> Wake:
-    """For responses of urllib3."""
-
-    def wake() -> bool:
-        if getattr(raw, "version", None) not in (10, 11):
-            return False
-        return _shut_down(lambda: _socket_below(getattr(raw, "_fp", None)) or raw.connection.sock)
-
-    return wake
-
-
 def file_wake(file: Any) -> Wake | None:
     """For files, and responses that are files. None for a class of the caller's, whose own `close` may end its reads."""
-    if _socket_below(file) is None and not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)):
+    if socket_below(file) is None and not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)):
         return None
-    return partial(_shut_down, partial(_socket_below, file))
+    return partial(shut_down, partial(socket_below, file))
 
 
-def _socket_below(file: Any) -> Any:
+def socket_below(file: Any) -> Any:
     """The socket at the bottom of a file, None where there is none."""
     for _ in range(_DEEP):
         if file is None:
@@ -77,7 +49,8 @@ def _socket_below(file: Any) -> Any:
     return None
 
 
-def _shut_down(find: Callable[[], Any]) -> bool:
+def shut_down(find: Callable[[], Any]) -> bool:
+    """Shut the socket down that `find` returns; return whether that was done."""
     import socket
 
     try:

@@ -12,7 +12,7 @@ Rule 3  What a field holds decides how it is written, not what it should hold: t
         are written as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from operator import attrgetter
 from typing import Any
@@ -22,9 +22,13 @@ import attrs
 from ._base import Received, Sparse, Wire, is_written, wire_names
 from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
-__all__ = ("written",)
+__all__ = ("Make", "made", "written", "written_object")
+
+Make = Callable[..., Any]
+"""Makes what a class and its fields say: `made` an object of the class, `written_object` its JSON value."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_MADE = frozenset({dict, list})
 _ENTRIES = frozenset({TopLogprobs, ChatCompletionTokenLogprob})
 _plans: dict[type, tuple[Any, tuple[tuple[str, bool], ...]]] = {}
 
@@ -41,27 +45,23 @@ def written(value: Any, other: Any = None) -> Any:
             key if type(key) is str else _key(key): one if type(one) in _PLAIN else written(one, other)
             for key, one in value.items()
         }
-    if kind in _ENTRIES and (made := _entry(value, kind, other)) is not None:
-        return made
+    if kind in _ENTRIES and (entry := _entry(value, kind, other)) is not None:
+        return entry
     plan = _plans.get(kind)
     if plan is not None or isinstance(value, Wire):
         get, fields = plan or _planned(kind)
-        made = {}
+        found = {}
         extra = value.extra
         nulls = extra.nulls if type(extra) is Sparse else None
         for (name, null), one in zip(fields, get(value)):  # noqa: B905 - as many by construction, and this is hot
             if type(one) in _PLAIN:
                 if one is not None or (null if nulls is None else name in nulls):
-                    made[name] = one
+                    found[name] = one
             else:
-                made[name] = written(one, other)
+                found[name] = written(one, other)
         if extra:
-            for key, one in extra.items():
-                if key not in made or (isinstance(value, Received) and not is_written(made[key])):
-                    if not is_written(one) and isinstance(value, Received) and key in wire_names(kind):
-                        continue  # what is left of a value that broke a limit
-                    made[_key(key)] = written(one, other)
-        return made
+            _add_extra(found, kind, extra, other)
+        return found
     if isinstance(value, Enum):
         return written(value.value, other)
     for base in (str, bool, int, float):
@@ -74,6 +74,40 @@ def written(value: Any, other: Any = None) -> Any:
     if other is None:
         raise TypeError(f"{kind.__name__} is no JSON value")
     return other(value)
+
+
+def made(kind: type[Wire], **fields: Any) -> Any:
+    """The object of `kind` with these fields."""
+    return kind(**fields)
+
+
+def written_object(kind: type[Wire], **fields: Any) -> Any:
+    """What `written` makes of the object of `kind` with these fields, without the object.
+
+    Lists and dicts in `fields`, `extra` apart, are taken as they are: they were written before, and nobody else has them.
+    """
+    _, plan = _plans.get(kind) or _planned(kind)
+    found: dict[str, Any] = {}
+    for name, null in plan:
+        one = fields.get(name)
+        if type(one) in _PLAIN:
+            if one is not None or null:
+                found[name] = one
+        else:
+            found[name] = one if type(one) in _MADE else written(one)
+    if extra := fields["extra"]:
+        _add_extra(found, kind, extra, None)
+    return found
+
+
+def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], other: Any) -> None:
+    """Rule 1: write `extra` after the fields."""
+    received = issubclass(kind, Received)
+    for key, one in extra.items():
+        if key not in found or (received and not is_written(found[key])):
+            if not is_written(one) and received and key in wire_names(kind):
+                continue  # what is left of a value that broke a limit
+            found[_key(key)] = written(one, other)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:

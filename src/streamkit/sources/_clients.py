@@ -1,0 +1,100 @@
+"""A source, recognised by its shape, as `Blocks` or `AsyncBlocks`: one module for each client, tried in order.
+
+In: bytes, a path, a file or pipe, a response of a client, an iterable of blocks or chunks; async also an async stream of
+bytes. Out: `Blocks` (`AsyncBlocks`) over the live iterator of it. Costs nothing a block beyond what the client does.
+
+A client module has two functions of one shape, and says at its head how its responses are drained and woken:
+
+    def sync(source, unpack) -> Blocks | None                   None: not mine, or nothing sync is
+    def asynchronous(source, unpack) -> AsyncBlocks | None
+
+A new client is one such module and one entry in `CLIENTS`.
+
+Rule 1  A block is what one read gave. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
+        `requests.iter_content(8192)` hold events back, in bodies without HTTP's chunks to the end of the stream. Never
+        `iter_lines`: it takes U+2028, which JSON may hold, for the end of a line.
+Rule 2  Content encodings (gzip, deflate, br, zstd) are undone here and not by the client, with a bound: `_unpack`. With
+        `unpack=False` they are left alone.
+Rule 3  Status and content type are passed on and not judged: the body says what it is, whatever its header.
+Rule 4  What only one side has is refused by the other with what to do instead: `_hints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._arguments import check_bool
+from . import (
+    _aiohttp,
+    _curl_cffi,
+    _files,
+    _httpx,
+    _iterables,
+    _niquests,
+    _openai,
+    _requests,
+    _starlette,
+    _traces,
+    _urllib3,
+)
+from ._blocks import AsyncBlocks, Blocks
+from ._hints import check_mistakes, refusal
+
+__all__ = ("async_blocks", "blocks")
+
+# The order counts where one shape has another in it: a response of requests has a `raw` that is one of urllib3, that is a
+# file, and a file can be iterated (over lines). What asks for `.content` stands after those that would read it all for that.
+CLIENTS = (
+    _traces,
+    _httpx,
+    _openai,
+    _curl_cffi,
+    _niquests,
+    _requests,
+    _aiohttp,
+    _starlette,
+    _urllib3,
+    _files,
+    _iterables,
+)
+
+_SYNC: tuple[Callable[[Any, bool], Blocks | None], ...] = tuple(client.sync for client in CLIENTS)
+_ASYNC: tuple[Callable[[Any, bool], AsyncBlocks | None], ...] = tuple(client.asynchronous for client in CLIENTS)
+
+
+def blocks(source: Any, *, unpack: bool = True) -> Blocks:
+    """Return the blocks (or chunks) of a sync source, as they arrive.
+
+    `unpack`: whether the `Content-Encoding` of a response (gzip, deflate, br, zstd) is undone; False for what hands the
+    bytes on as they were sent, or records them.
+
+    Raises `MisuseError` for what is not a source, and says what to pass instead.
+    """
+    check_bool("unpack=", unpack)
+    if isinstance(source, Blocks):
+        return source
+    if (found := _iterables.of_bytes(source, unpack) or _files.of_path(source, unpack)) is not None:
+        return found
+    check_mistakes(source, asynchronous=False)
+    for recognise in _SYNC:
+        if (found := recognise(source, unpack)) is not None:
+            return found
+    raise refusal(source, asynchronous=False)
+
+
+def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
+    """Return the blocks (or chunks) of an async source, as they arrive. `unpack`: as that of `blocks`.
+
+    Raises `MisuseError` for what is not one, and says what to pass instead; so it does for a sync source that could block.
+    """
+    check_bool("unpack=", unpack)
+    if isinstance(source, AsyncBlocks):
+        return source
+    if (found := _iterables.of_bytes_async(source, unpack)) is not None:
+        return found
+    check_mistakes(source, asynchronous=True)
+    for recognise in _ASYNC:
+        if (found := recognise(source, unpack)) is not None:
+            return found
+    raise refusal(source, asynchronous=True)

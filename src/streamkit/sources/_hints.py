@@ -1,0 +1,162 @@
+"""What is not a source: the mistakes that look like one, and what to pass instead of anything else. Two tables.
+
+In: whatever a caller passed. Out: the `MisuseError` that says what to pass instead. Costs some attribute lookups, once a
+stream; no client is imported.
+
+Rule 1  `MISTAKES` are looked at first: each would be read as a source, wrongly or as nothing.
+Rule 2  `HINTS` are looked at last, for what no client module took; the first whose test fits is the sentence.
+A new one is one row.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from ..errors import MisuseError
+from ._detect import is_async, is_httpx, method
+
+__all__ = ("check_mistakes", "refusal")
+
+_TAKEN = {
+    False: "bytes, a path, a file opened in binary mode, a response of a sync client, or an iterable of blocks or chunks",
+    True: "a response of an async client, an async stream of bytes, an async iterable of blocks or chunks, bytes, or a"
+    " list of them",
+}
+
+
+def check_mistakes(source: Any, *, asynchronous: bool) -> None:
+    """Raise the `MisuseError` for what looks like a source, and would be read as none or wrongly."""
+    if isinstance(source, (Mapping, io.TextIOBase)) or (asynchronous and isinstance(source, str)):
+        raise refusal(source, asynchronous=asynchronous)
+    for is_it, sentence in MISTAKES:
+        if (name := is_it(source)) is not None:
+            raise MisuseError(sentence.format(name))
+
+
+def refusal(source: Any, *, asynchronous: bool) -> MisuseError:
+    """Return the error for what is not a source, with what to pass instead."""
+    kind = "an async source" if asynchronous else "a source"
+    hint = next((text for side, fits, text in HINTS if side in (None, asynchronous) and fits(source)), "")
+    return MisuseError(f"{kind} is {_TAKEN[asynchronous]}, not {type(source).__name__}" + (f": {hint}" if hint else ""))
+
+
+# --- mistakes: a test that returns the name of what it found, and the sentence
+
+
+def _class(source: Any) -> str | None:
+    return source.__name__ if isinstance(source, type) else None  # it has all the methods of its instances
+
+
+def _module(source: Any) -> str | None:
+    return source.__name__ if isinstance(source, ModuleType) else None  # `os` has a `read`, `socket` a `close`
+
+
+def _lines(source: Any) -> str | None:
+    """What a client's iterator over lines is called. Those of requests are bytes, and would be joined to one long line:
+    no event to the end, and no response at all where the first line is a comment."""
+    code = getattr(source, "gi_code", None) or getattr(source, "ag_code", None)
+    name = getattr(code, "co_name", None)
+    return name if name in ("iter_lines", "aiter_lines") else None
+
+
+def _stream(source: Any) -> str | None:
+    # By two names, as the stream helper of openai has an `until_done`; looked up without being called, since `response`
+    # of a ChatStream would read all of it.
+    found = all(inspect.getattr_static(source, name, None) is not None for name in ("until_done", "source_error"))
+    return type(source).__name__ if found else None
+
+
+MISTAKES: tuple[tuple[Callable[[Any], str | None], str], ...] = (
+    (_class, "the class {} is no source: pass the object itself, not its class"),
+    (_module, "the module {} is not a source: pass what one of its functions gives"),
+    (
+        _lines,
+        "{}() gives lines without their ends, so no event could end: pass the response itself, or what gives its bytes",
+    ),
+    (_stream, "a {} is no source: pass what it was made of, or its .chunks()"),
+)
+
+
+# --- hints: for which side (None: both), a test, and the sentence
+
+_Test: TypeAlias = Callable[[Any], bool]
+
+
+def _is_one_chunk(source: Any) -> bool:
+    return isinstance(source, Mapping) or method(source, "model_dump") is not None
+
+
+def _is_process(source: Any) -> bool:
+    return hasattr(source, "stdout") and hasattr(source, "returncode")
+
+
+def _is_awaitable(source: Any) -> bool:
+    return hasattr(source, "__await__") and not hasattr(source, "__aiter__")
+
+
+def _is_awaitable_manager(source: Any) -> bool:
+    return _is_awaitable(source) and hasattr(source, "__aenter__")
+
+
+def _gives_bytes(name: str) -> _Test:
+    def test(source: Any) -> bool:
+        found = method(source, name)
+        return found is not None and not (is_async(found) or is_httpx(source))
+
+    return test
+
+
+_READABLE = ("iter_raw", "iter_content", "read", "__iter__", "__aiter__", "__next__")
+
+
+def _is_unreadable(source: Any) -> bool:
+    return not any(hasattr(source, name) for name in _READABLE)
+
+
+def _unreadable_with(name: str) -> _Test:
+    return lambda source: _is_unreadable(source) and hasattr(source, name)
+
+
+HINTS: tuple[tuple[bool | None, _Test, str], ...] = (
+    (
+        None,
+        lambda source: isinstance(source, io.TextIOBase),
+        "it is opened as text: open it in binary mode, open(path, 'rb'), or pass its .buffer",
+    ),
+    (
+        None,
+        lambda source: isinstance(source, (str, os.PathLike)),
+        "pass the bytes of the body, or read the file first: Path(path).read_bytes()",
+    ),
+    (None, _is_one_chunk, "for one chunk pass a list, [chunk]; a request for a stream says stream=True"),
+    (None, _is_process, "pass its stdout"),
+    (None, _is_awaitable_manager, "await it, and pass what that gives, or enter it: `async with … as response`"),
+    (None, _is_awaitable, "await it, and pass what that gives"),
+    *(
+        (name.startswith("a"), _gives_bytes(name), f"pass what gives its bytes, .{name}() without a size")
+        for name in ("aiter_bytes", "aiter_content", "iter_bytes", "iter_content")
+    ),
+    (
+        None,
+        _unreadable_with("recv"),
+        "a socket gives more than the body: pass a client's response, or socket.makefile('rb') behind the head",
+    ),
+    (None, _unreadable_with("__aenter__"), "enter it, `async with … as response`, and pass what that gives"),
+    (None, _unreadable_with("__enter__"), "enter it, `with … as response`, and pass what that gives"),
+    (None, lambda source: _is_unreadable(source) and callable(source), "call it, and pass what that gives"),
+    (None, _is_unreadable, ""),
+    (
+        True,
+        lambda source: True,
+        (
+            "it would block the event loop while it waits: use ChatStream (in a thread of its own), or the async client;"
+            " of a file, anyio.wrap_file(file)"
+        ),
+    ),
+    (False, lambda source: True, "it is async: use AsyncChatStream, or iterate it and feed an Accumulator"),
+)
