@@ -14,6 +14,7 @@ import openai
 
 from helpers.loopback import CLIENT, Loopback
 from helpers.loopback_reuse import Kept
+from helpers.loopback_sync import helper
 from helpers.scenario_server import ScenarioServer
 from helpers.scenarios import BY_NAME, TEXT
 from helpers.wire import delta, sse
@@ -41,7 +42,7 @@ def asynchronous(url: str) -> openai.AsyncOpenAI:
 
 
 def managed(chat: Any, **more: Any) -> Any:
-    return chat.chat.completions.stream(**QUESTION, **more)
+    return helper(chat)(**QUESTION, **more)
 
 
 def created(chat: Any) -> Any:
