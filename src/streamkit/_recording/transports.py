@@ -27,6 +27,7 @@ from .exchanges import head_of_source, request_of_httpx
 from .record import AsyncRecording, Into, Recording
 from .recorder import Options, Recorder
 from .scrub import Find
+from .session import Session
 from .targets import Targets
 from .ways_to_end import end_of, words_of
 
@@ -36,6 +37,9 @@ else:
     Base = object
 
 __all__ = ("AsyncRecordingTransport", "RecordingTransport")
+
+Target = Callable[[Trace], Any]
+"""From the header of an exchange to the path or the file that it is written to."""
 
 _LIBRARIES = ("httpx", "httpx2")
 # As openai has them: a client of 100 connections, httpx's own, would be slower recorded than not.
@@ -62,12 +66,12 @@ class _Common:
 
     _client_class: str
 
-    def __init__(self, inner: Any, into: Into | None, options: Options) -> None:
+    def __init__(self, inner: Any, into: Into | Session | None, options: Options) -> None:
         if into is None:
-            raise MisuseError("a RecordingTransport takes into=, a directory or a path that ends in .jsonl")
+            raise MisuseError("a RecordingTransport takes into=, a directory, a Session or a path that ends in .jsonl")
         self._inner = inner
         self._options = options
-        self._targets = Targets(into)
+        self._targets: Target = into.target if isinstance(into, Session) else Targets(into)
         self._own: dict[str, Any] = {}  # a client of each library, for its transports
 
     def _sender(self, library: Any, url: Any, method: str) -> Callable[[Any], Any]:
@@ -87,13 +91,13 @@ class _Common:
             return getattr(find(url), method)  # type: ignore[no-any-return]
         return lambda request: client.send(request, stream=True, auth=None)
 
-    def _recorder(self, request: Any, body: bytes) -> Recorder:
+    def _recorder(self, request: Any, body: bytes, target: Target | None) -> Recorder:
         request.headers["Accept-Encoding"] = "identity"
         try:
             header = Trace(**request_of_httpx(request, body), observed="transport")
         except Exception:  # a request of a class of the caller's: what cannot be had of it is left empty
             header = Trace(observed="transport")
-        return Recorder(self._targets, header, self._options)
+        return Recorder(target or self._targets, header, self._options)
 
     def _response(self, library: Any, response: Any, recorder: Recorder, kind: Any, base: str) -> Any:
         """Return a response like `response`, whose body is recorded while it is read."""
@@ -117,7 +121,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
         openai.OpenAI(http_client=openai.DefaultHttpxClient(transport=streamkit.RecordingTransport(into="traces/")))
 
     `inner`: the transport that sends; None: what a client would use, with the proxies and certificates of the environment.
-    `into`: a directory, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
+    `into`: a directory or a `Session`, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
     `.jsonl.zst`), beside which a second exchange is written as `x-2.trace.jsonl`.
 
     `scrub`: a function that returns what else is private in some text; False records credentials. `keep_headers`: request
@@ -133,7 +137,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -155,8 +159,12 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
     def handle_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
         library = _library(request)
-        send = self._sender(library, request.url, "handle_request")
-        recorder = self._recorder(request, request.read())
+        return self._exchange(request, self._sender(library, request.url, "handle_request"))
+
+    def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
+        library = _library(request)
+        recorder = self._recorder(request, request.read(), target)
         recorder.start()
         try:
             response = send(request)
@@ -191,7 +199,7 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -213,8 +221,12 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
         library = _library(request)
-        send = self._sender(library, request.url, "handle_async_request")
-        recorder = self._recorder(request, await request.aread())
+        return await self._exchange(request, self._sender(library, request.url, "handle_async_request"))
+
+    async def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
+        library = _library(request)
+        recorder = self._recorder(request, await request.aread(), target)
         recorder.start()
         try:
             response = await send(request)
