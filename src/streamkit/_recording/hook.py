@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from functools import wraps
 from importlib import import_module
@@ -59,12 +59,12 @@ def recording(
     *,
     mode: Mode = "once",
     match: Match = None,
-    ignore: Iterable[str] = (),
+    ignore: Sequence[str] = (),
     repeat: bool = False,
     speed: float = 0,
     faults: Faults | None = None,
     seed: int = 0,
-    let_through: Iterable[str] = (),
+    let_through: Sequence[str] = (),
     everywhere: bool = False,
     command: str = "",
     scrub: Find | bool = True,
@@ -155,7 +155,7 @@ class RecordingBlock:
                 _everywhere.remove(self.run)
             if not _open:
                 _remove()
-        self.run.close(failed=failed)
+        self.run._close(failed=failed)
 
 
 def _active() -> SessionRun | None:
@@ -213,7 +213,7 @@ def _sends(before: Callable[..., Any]) -> Callable[..., Any]:
             finally:
                 _current.reset(token)
 
-        return run.handle(request, send)
+        return run._handle(request, send)
 
     return handle_request
 
@@ -231,7 +231,7 @@ def _sends_async(before: Callable[..., Any]) -> Callable[..., Any]:
             finally:
                 _current.reset(token)
 
-        return await run.handle_async(request, send)
+        return await run._handle_async(request, send)
 
     return handle_async_request
 

@@ -101,7 +101,7 @@ class _Both:
             )
         if self._session is not None:
             exchange = self._session.take(Trace(**request_of_httpx(request, body)))
-            given = self._play(exchange.read(), clean=not (self._faulty and self._session.spare(exchange)))
+            given = self._play(exchange.read(), clean=not (self._faulty and self._session._spare(exchange)))
         else:
             given = self._plays[number if self._in_turn else 0]
         started = begin(request, given)

@@ -24,7 +24,7 @@ import os
 import shutil
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import IO, Any, Literal, get_args
 
@@ -80,12 +80,12 @@ class SessionRun:
         speed: float = 0,
         faults: Faults | None = None,
         seed: int = 0,
-        let_through: Iterable[str] = (),
+        let_through: Sequence[str] = (),
         **recorder: Any,
     ) -> None:
         if mode not in MODES:
             raise MisuseError(f"mode= takes one of {', '.join(MODES)}, not {shown(mode)}")
-        if isinstance(let_through, str) or not all(isinstance(one, str) for one in let_through):
+        if not isinstance(let_through, (tuple, list)) or not all(isinstance(one, str) for one in let_through):
             raise MisuseError(f'let_through= takes hosts in a tuple, ("127.0.0.1:8000",), not {shown(let_through)}')
         self.mode: Mode = mode
         self.session = session
@@ -160,7 +160,7 @@ class SessionRun:
 
     # --- one request
 
-    def handle(self, request: Any, send: Callable[[Any], Any]) -> Any:
+    def _handle(self, request: Any, send: Callable[[Any], Any]) -> Any:
         """Answer a request, or send it by `send`."""
         if self._passes(request):
             return send(request)
@@ -169,7 +169,7 @@ class SessionRun:
             return self._sync._exchange(request, send, self._place(sent))
         return answer(request, self._begin(request, sent))
 
-    async def handle_async(self, request: Any, send: Callable[[Any], Any]) -> Any:
+    async def _handle_async(self, request: Any, send: Callable[[Any], Any]) -> Any:
         """Do the same for an async client."""
         if self._passes(request):
             return await send(request)
@@ -187,7 +187,7 @@ class SessionRun:
     def _decide(self, request: Any, body: bytes) -> _Sent:
         """Return what to do with a request; noted first, since its place is that of its sending."""
         header = Trace(**request_of_httpx(request, body))
-        sent = _Sent(self.session.scrubbed(header))
+        sent = _Sent(self.session._scrubbed(header))
         if self.mode == "new_episodes":
             sent.exchange = self.session.find(header)
         elif not self._recording:
@@ -206,14 +206,14 @@ class SessionRun:
 
     def _begin(self, request: Any, sent: _Sent) -> Replay:
         assert sent.exchange is not None
-        faults = self.faults if self.faults is not None and self.session.spare(sent.exchange) else None
+        faults = self.faults if self.faults is not None and self.session._spare(sent.exchange) else None
         started = begin(request, played(sent.exchange.read(), speed=self._speed, faults=faults, seed=self._seed))
         self.replays.append(started)
         return started
 
     # --- the end
 
-    def close(self, *, failed: bool = False) -> None:
+    def _close(self, *, failed: bool = False) -> None:
         """End the run. `failed`: a rewritten session is not put in the place of the old one.
 
         Raises `TraceChangedError` where an answer has changed its shape since it was recorded (mode verify).

@@ -24,12 +24,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
-from .._arguments import check_bool
+from .._arguments import check_bool, check_kind
 from ..errors import MisuseError, shown
 from ..trace import Head, Trace, is_trace_name, iter_trace, read_trace
 from .matching import Request, canonical, difference, digest, distance, ignored, in_words
@@ -94,7 +94,7 @@ class Session:
         self,
         path: str | os.PathLike[str],
         *,
-        ignore: Iterable[str] = (),
+        ignore: Sequence[str] = (),
         match: Match = None,
         repeat: bool = False,
         scrub: Find | bool = True,
@@ -170,6 +170,7 @@ class Session:
         return None if isinstance(found, TraceMissError) else found
 
     def _take(self, header: Trace) -> Exchange | TraceMissError:
+        check_kind("header", header, Trace)
         sent, request = self._canonical(header)
         with self._lock:
             self._requests.append(sent)
@@ -179,7 +180,7 @@ class Session:
             self._played[found] = self._played.get(found, 0) + 1
             return found
 
-    def spare(self, exchange: Exchange) -> bool:
+    def _spare(self, exchange: Exchange) -> bool:
         """Return whether a recording is played with faults now: the first time, and then it may be played once more, without."""
         with self._lock:
             first = exchange not in self._spared
@@ -231,14 +232,14 @@ class Session:
 
     # --- requests in the form in which they are compared
 
-    def scrubbed(self, header: Trace) -> Trace:
+    def _scrubbed(self, header: Trace) -> Trace:
         """Return the header of a request as a recorder writes it, its secrets replaced."""
         if self._scrub is False:
             return header
         return scrubbed_header(header, Secrets(None if self._scrub is True else self._scrub, keep=self._keep))
 
     def _canonical(self, header: Trace) -> tuple[Trace, Request]:
-        header = self.scrubbed(header)
+        header = self._scrubbed(header)
         return header, canonical(header, self._ignore)
 
     def _digest(self, header: Trace) -> str:
