@@ -40,6 +40,7 @@ FACE = {
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
     "Recording": "_recording.record",
+    "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",

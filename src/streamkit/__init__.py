@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
     from ._recording.faults import FAULTS, Fault
+    from ._recording.proxy import RecordingProxy
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
@@ -84,6 +85,7 @@ __all__ = (
     "Outcome",
     "Pace",
     "Recording",
+    "RecordingProxy",
     "RecordingTransport",
     "RecordingWarning",
     "RemoteError",
@@ -145,6 +147,7 @@ _LATER = {
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
     "Recording": "_recording.record",
+    "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",

@@ -45,6 +45,8 @@ class Command:
     """What `add_argument` is called with."""
     exit_codes: str = _EXIT_CODES
     """The last line of `--help`."""
+    takes_command: bool = False
+    """Whether what stands after `--` is a command to run: `args.command`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +84,13 @@ def _run(argv: Sequence[str] | None) -> int:
         for flags, options in command.arguments:
             sub.add_argument(*flags, **options)
         sub.set_defaults(run=command.run)
-    args = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    after: list[str] = []
+    if "--" in given and given[0] in COMMANDS and COMMANDS[given[0]].takes_command:
+        # argparse would count it among the other arguments.
+        at = given.index("--")
+        given, after = given[:at], given[at + 1 :]
+    args = parser.parse_args(given, argparse.Namespace(command=after))
     if args.version:
         from .._version import __version__  # takes longer than all else that this option does
 
@@ -154,7 +162,16 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
-    """Write a body as a trace while it passes, with credentials replaced."""
+    """Write a body as a trace while it passes, or all that a program exchanges with a server, with credentials replaced."""
+    if args.upstream is not None:
+        return _record_proxied(args)
+    for flag in ("listen", "finish", "command"):
+        if getattr(args, flag):
+            raise MisuseError(
+                f"{'-- COMMAND' if flag == 'command' else '--' + flag} is for a proxy: give --upstream URL"
+            )
+    if args.into is None:
+        raise MisuseError("record takes FILE and OUT, or --upstream URL and DIR")
     from .record import record_input
 
     return record_input(
@@ -168,6 +185,26 @@ def _record(args: argparse.Namespace) -> int:
         sender_version=args.sender_version,
         case=args.case,
         notes=args.notes,
+    )
+
+
+def _record_proxied(args: argparse.Namespace) -> int:
+    for flag in ("tee", "request", "sender", "sender_version", "case", "notes"):
+        if getattr(args, flag):
+            raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
+    if args.into is not None:
+        raise MisuseError(f"a proxy takes one folder, and {args.into!r} is given too; a command stands after --")
+    from .record_proxy import record_proxied
+
+    listen = "127.0.0.1:0" if args.listen is None else args.listen
+    return record_proxied(
+        args.upstream,
+        listen,
+        args.file,
+        args.command,
+        finish=args.finish,
+        scrub=not args.no_scrub,
+        verbose=args.verbose,
     )
 
 
@@ -384,19 +421,47 @@ COMMANDS: dict[str, Command] = {
     ),
     "record": Command(
         _record,
-        help="a body from a pipe into a trace",
+        help="a body from a pipe, or what a program exchanges, into traces",
         examples=(
             "curl -sN $URL -d @request.json | streamkit record - answer.trace.jsonl",
             "curl -sN $URL -d @request.json | streamkit record --tee --request request.json - traces/ | jq -R .",
+            "streamkit record --upstream https://api.openai.com traces/ -- node agent.mjs",
+            "streamkit record --upstream http://127.0.0.1:8080 --listen 127.0.0.1:9000 traces/",
         ),
         arguments=(
-            (("file",), {"metavar": "FILE", "help": "the bytes of a response body; - is standard input"}),
+            (
+                ("file",),
+                {
+                    "metavar": "FILE",
+                    "help": "the bytes of a response body; - is standard input; of a proxy OUT, a folder",
+                },
+            ),
             (
                 ("into",),
                 {
+                    "nargs": "?",
                     "metavar": "OUT",
                     "help": "the trace (.jsonl, .jsonl.gz, .jsonl.zst), or a folder for 001-….trace.jsonl",
                 },
+            ),
+            (
+                ("--upstream",),
+                {
+                    "metavar": "URL",
+                    "help": "be a proxy for this server, and record each exchange; what stands after -- is run with OPENAI_BASE_URL,"
+                    " OPENAI_API_BASE and ANTHROPIC_BASE_URL set, and its exit code is ours",
+                },
+            ),
+            (
+                ("--listen",),
+                {
+                    "metavar": "HOST:PORT",
+                    "help": "of a proxy (default: 127.0.0.1:0, a free port, said on standard error)",
+                },
+            ),
+            (
+                ("--finish",),
+                {"action": "store_true", "help": "of a proxy: read on for the trace where a reader leaves"},
             ),
             (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
             (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
@@ -406,6 +471,8 @@ COMMANDS: dict[str, Command] = {
             _NO_SCRUB,
             _VERBOSE,
         ),
+        exit_codes=f"{_EXIT_CODES}; of a proxy that of the command, or 0",
+        takes_command=True,
     ),
     "import": Command(
         _import,
