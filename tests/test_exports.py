@@ -50,6 +50,7 @@ FACE = {
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",

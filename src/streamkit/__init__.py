@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
     from ._recording.schedule import Pace, pace
+    from ._recording.server import TraceServer
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
@@ -101,6 +102,7 @@ __all__ = (
     "Subscription",
     "Tee",
     "Timing",
+    "TraceServer",
     "TruncatedError",
     "ValidationError",
     "Written",
@@ -157,6 +159,7 @@ _LATER = {
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -42,13 +42,17 @@ def wire_headers(plan: Plan) -> tuple[list[tuple[bytes, bytes]], bool]:
     ] or [(b"content-type", b"text/event-stream")]
     sent = [pair for pair in recorded if _NAME.fullmatch(pair[0]) and _VALUE.fullmatch(pair[1])]
     framings = {name.lower(): value for name, value in sent}
-    fields = kept_headers(sent, b"date", b"content-length")
-    if b"transfer-encoding" in framings:
-        return fields, False
-    if (said := framings.get(b"content-length", b"")).isdigit():
-        name = next(name for name, _ in sent if name.lower() == b"content-length")
-        return [*fields, (name, b"%d" % _length(plan, int(said[:18])))], False
-    return fields, framings.get(b"connection", b"").lower() == b"close"
+    said = framings.get(b"content-length", b"")
+    fields = kept_headers(sent, b"date")
+    if said.isdigit() and b"transfer-encoding" not in framings:
+        length = b"%d" % _length(plan, int(said[:18]))
+        place = next(n for n, (name, _) in enumerate(fields) if name.lower() == b"content-length")
+        fields[place] = (fields[place][0], length)
+        others = [pair for pair in fields[place + 1 :] if pair[0].lower() != b"content-length"]
+        return fields[: place + 1] + others, False
+    fields = [pair for pair in fields if pair[0].lower() != b"content-length"]
+    closes = b"transfer-encoding" not in framings and framings.get(b"connection", b"").lower() == b"close"
+    return fields, closes
 
 
 def _length(plan: Plan, said: int) -> int:
@@ -92,10 +96,10 @@ async def play(plan: Plan, send: Send, method: str, late: Callable[[float], obje
     return await _end(plan, send, until)
 
 
-async def _end(plan: Plan, send: Send, until: Callable[[float], object]) -> str:
+async def _end(plan: Plan, send: Send, until: Callable[[float], Awaitable[float]]) -> str:
     if plan.end in ("silence", "timeout"):  # Rule 5
         await anyio.sleep_forever()
-    await until(plan.end_t)  # type: ignore[misc]
+    await until(plan.end_t)
     if plan.end == "eof":
         await send({"type": "http.response.body", "body": b""})
     else:

@@ -17,7 +17,7 @@ import attrs
 
 from .._field_docs import show_fields
 
-__all__ = ("KEPT", "KEPT_BYTES", "ServedRequest", "Served", "Verdict")
+__all__ = ("KEPT", "KEPT_BYTES", "Served", "ServedRequest", "Verdict")
 
 KEPT = 10_000
 KEPT_BYTES = 64 * 1024 * 1024
@@ -104,7 +104,11 @@ class Verdict:
         said = f"request {one.number} ({one.trace}): {what}: "
         if self.retry is None or self.after is None:
             return said + "not sent again"
-        wait = "" if one.retry_after is None else f", {'before' if self.too_early else 'after'} the {one.retry_after:g} s asked"
+        wait = (
+            ""
+            if one.retry_after is None
+            else f", {'before' if self.too_early else 'after'} the {one.retry_after:g} s asked"
+        )
         return f"{said}sent again {self.after:.2f} s later{wait}"
 
 
