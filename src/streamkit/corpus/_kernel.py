@@ -118,6 +118,12 @@ class Columns:
         kept = [self._field(schema, name, "keep").with_name(new) for name, new in self.keep.items()]
         return pa.schema([*kept, *SCHEMA])
 
+    def check(self, schema: pa.Schema) -> None:
+        """Raise where batches of `schema` lack a column, or have one of another type."""
+        empty = [pa.array([], field.type) for field in schema]
+        for _ in self.read(pa.RecordBatch.from_arrays(empty, schema=schema), None):
+            pass
+
     def read(self, batch: Any, most: int | None) -> Iterator[Any]:
         """Yield the rows of a batch, cut where they stand for more than `most` bytes of bodies; None: in one."""
         schema = self.output(batch.schema)

@@ -32,7 +32,8 @@ _MOST = 2**63 - 1  # of an int64 column; a count above that is none
 
 def row_of(pieces: Iterable[Piece], seconds: Sequence[float] | None, options: dict[str, Any]) -> list[Any]:
     """Return the values of a row, in the order of `SCHEMA`."""
-    accumulator, kept = Accumulator(**options), [] if seconds is not None else None
+    accumulator = Accumulator(**options)
+    kept: list[Piece] | None = None if seconds is None else []
     outcome = _read(accumulator, pieces, kept)
     response, numbers = accumulator.snapshot(), accumulator.statistics()
     error = outcome.error

@@ -18,17 +18,15 @@ __all__ = ("COLUMNS", "FIGURES", "INSTANTS", "SCHEMA", "TOKENS", "USAGE")
 
 _TEXT, _BYTES, _COUNT = pa.large_string(), pa.large_binary(), pa.int64()
 
+_UNKNOWN = ("opened", "head", "closed")  # to a recording
 INSTANTS = tuple(
-    one.name
-    for one in attrs.fields(Timing)
-    if one.type == "float | None" and one.name not in ("opened", "head", "closed")  # which no recording knows
+    one.name for one in attrs.fields(Timing) if str(one.type) == "float | None" and one.name not in _UNKNOWN
 )
 TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens")
 FIGURES = tuple(
     name
     for name, value in vars(Timing).items()
-    if isinstance(value, property) and not name.startswith("_")
-    if value.fget is not None and value.fget.__annotations__["return"] == "float | None"
+    if isinstance(value, property) and getattr(value.fget, "__annotations__", {}).get("return") == "float | None"
     if name not in ("duration", "tokens_per_second_overall")  # which end with `closed`
 )
 
