@@ -1,0 +1,67 @@
+"""Corpora to test with: a table of recorded bodies, the bad rows among them, and a digest that says whether two runs agree."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from helpers.corpus import TRACES
+from helpers.wire import DONE, delta, sse
+
+__all__ = ("BAD", "HELLO", "digest", "logs", "table")
+
+HELLO = sse(delta('{"role":"assistant","content":"Hel"}'), delta('{"content":"lo"}'), delta("{}", "stop")) + DONE
+
+BAD: dict[str, tuple[bytes | None, str | None]] = {
+    "null": (None, None),
+    "empty": (b"", "empty"),
+    "cut": (HELLO[:-60], "mid_event"),
+    "random": (bytes(range(256)) * 4, "not_a_stream"),
+    "html": (b"<html><body>502 Bad Gateway</body></html>", "not_a_stream"),
+    "gzip": (gzip.compress(HELLO, mtime=0), "done"),
+    "gzip cut": (gzip.compress(HELLO, mtime=0)[:-12], "finish_without_done"),
+    "gzip of nothing known": (b"\x1f\x8b\xff\xff" + HELLO, "source_error"),
+    "deep": (b"data: " + b"[" * 100_000 + b"\n\n", "not_a_stream"),
+    "utf-16": (HELLO.decode().encode("utf-16"), "not_a_stream"),
+    "zero bytes": (b"\0" * 1000, "not_a_stream"),
+    "half a pair": (sse(delta(r'{"content":"a\ud800"}', "stop")) + DONE, "done"),
+    "half a pair in an error": (b'data: {"error":{"message":"a\\ud800","code":429}}\n\n', "remote_error"),
+    "large created": (HELLO.replace(b'"created":7', b'"created":' + b"9" * 400), "done"),
+    "list as id": (HELLO.replace(b'"id":"c"', b'"id":["c"]'), "done"),
+    "usage not counts": (
+        HELLO.replace(
+            b"data: [DONE]", b'data: {"usage":{"prompt_tokens":NaN,"completion_tokens":"x"}}\n\ndata: [DONE]'
+        ),
+        "done",
+    ),
+}
+"""Bodies that are not what they should be, each with the reason of its outcome."""
+
+
+def table(rows: int) -> Any:
+    """A table of `rows` recorded bodies, numbered, with who sent each."""
+    import pyarrow as pa
+
+    found = [TRACES[number % len(TRACES)] for number in range(rows)]
+    senders = [one.name.partition("/")[0] for one in found]
+    return pa.table(
+        {"row_id": range(rows), "sender": senders, "body": pa.array([one.body for one in found], pa.binary())}
+    )
+
+
+def logs(folder: Path, rows: int = 12) -> Path:
+    """Write such a table as `logs.parquet`; return its path."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(table(rows), folder / "logs.parquet", row_group_size=5)
+    return folder / "logs.parquet"
+
+
+def digest(rows: Any) -> str:
+    """Return what is the same for equal rows, whatever their order and batches; `row_id` numbers them."""
+    found = hashlib.sha256()
+    for row in sorted(rows.to_pylist(), key=lambda row: row["row_id"]):
+        found.update(repr(row).encode())
+    return found.hexdigest()
