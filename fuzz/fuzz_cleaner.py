@@ -2,8 +2,8 @@
 
 Input: one byte of options, three of the cut, then the bytes of the dirty stream. Oracle: nothing is raised; any cut
 writes the same bytes; what is written is whole events of JSON, the comment `: ping`, and `[DONE]` last and only for a
-complete stream; it comes to the same outcome, texts, calls and finish reasons as the dirty stream; writing it clean
-again changes no text.
+complete stream; it comes to the same outcome, texts, calls and finish reasons as the dirty stream; writing a complete one
+clean again changes no byte.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def check(data: bytes) -> None:
             json.loads(event[6:])
     if not control & 4:
         _same_response(cleaner, outcome, clean)
+    whole = b"".join(clean)
+    if not options and outcome.ok:
+        same(whole, b"".join(cleaned([whole])[1]), "cleaned twice: other bytes")
 
 
 def cleaned(blocks: list[bytes], **options: Any) -> tuple[Cleaner, list[bytes]]:

@@ -405,6 +405,7 @@ HONEST: dict[str, Any] = {
     "clients": (),
     "finish_reasons": (),
     "sequence": 0,
+    "into": io.BytesIO(),
 }
 """By the name of a parameter. Any other that has to be given gets a text, which is what most of those take."""
 
@@ -418,8 +419,10 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Broadcast": lambda: Broadcast([STREAM]),
     "ChatStream": lambda: ChatStream([STREAM]),
     "Cleaner": Cleaner,
+    "AsyncRecordingTransport": lambda: streamkit.AsyncRecordingTransport(into=io.BytesIO()),
     "AsyncReplayTransport": lambda: streamkit.AsyncReplayTransport(HONEST["trace"]),
     "Pace": streamkit.pace,
+    "RecordingTransport": lambda: streamkit.RecordingTransport(into=io.BytesIO()),
     "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
@@ -524,7 +527,7 @@ def used(value: Any) -> None:
         list(value)
         value.close()
         value.outcome, value.response
-    elif isinstance(value, (AsyncChatStream, AsyncTee, AsyncWritten)):
+    elif isinstance(value, (AsyncChatStream, AsyncTee, AsyncWritten, streamkit.AsyncRecording)):
         asyncio.run(read_async(value))
     elif isinstance(value, AsyncBroadcast):
         asyncio.run(value.run())
@@ -533,6 +536,9 @@ def used(value: Any) -> None:
     elif isinstance(value, streamkit.Replay):
         value.close()  # it might wait for years: `ttft=2**63` is a time
         list(value), value.blocks, value.headers, value.lag
+    elif isinstance(value, streamkit.Recording):
+        with value:
+            list(value)
     elif isinstance(value, Iterator):
         for _, _ in zip(range(1000), value, strict=False):
             pass
@@ -583,6 +589,12 @@ def hole(subject: Subject, name: str, odd: Callable[[], Any]) -> str | None:
     except Exception as error:
         return None if is_the_values_own(error, name, value) else f"{type(error).__name__}: {str(error)[:120]}"
     return None
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What records makes files where it is told to, and any text is the name of one."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

@@ -571,6 +571,20 @@ def test_an_unknown_field_is_said_again_only_where_that_changes_something() -> N
     assert ["P", "Q"] == [one["provider"] for one in documents(*dirty)[:-1] if "provider" in one]
 
 
+def test_content_stands_after_what_else_a_delta_says_wherever_halves_of_characters_waited() -> None:
+    dirty = sse(delta('{"content":"a\\ud83d","reasoning":"\\ud83d"}', "stop")) + DONE
+    once = cleaned(dirty)
+    assert b'{"reasoning":"\xef\xbf\xbd","content":"\xef\xbf\xbd"}' in once
+    assert once == cleaned(once)
+
+
+def test_a_call_whose_fragment_broke_a_limit_is_said_at_the_end() -> None:
+    dirty = sse('{"error":"no"}', delta('{"content":"a","tool_calls":[{"index":0,"odd":[[[[1]]]]}]}'))
+    limits = Limits(max_nesting=3)
+    response = read(cleaned(dirty, limits=limits)).snapshot()
+    assert meant(read(dirty, limits=limits).snapshot(), ids=False) == meant(response, ids=False)
+
+
 @each(TRACES)
 def test_a_recorded_stream_that_was_cleaned_stays_as_it_is(recorded: Recorded) -> None:
     once = cleaned(list(recorded.blocks))

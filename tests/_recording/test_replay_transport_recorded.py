@@ -74,7 +74,7 @@ def test_what_the_sdk_reads_is_recorded_to_its_end_though_it_closes_at_done(reco
         try:
             for _ in client.chat.completions.create(model="m", messages=[], stream=True):
                 pass
-        except openai.APIError:
+        except Exception:  # openai's own, or of an older one httpx's
             pass
     if recorded.name not in LEAVES:
         assert facts(trace) == facts(read_trace(tmp_path / "x.trace.jsonl"))

@@ -81,6 +81,10 @@ class CallWriter:
         self._cut = cut
         self._ids: set[str] = set()
 
+    def __len__(self) -> int:
+        """How many calls there are so far."""
+        return len(self._calls)
+
     def writes(self, position: int, arguments: str) -> bool:
         """Whether these arguments are to be written as they are; what waits for them is not ready either."""
         if position != self._current or position + 1 != len(self._calls):

@@ -43,7 +43,7 @@ from ..types._base import wire_names
 from .call_writer import CallWriter
 from .chunk_dict import KEEP_ALIVE, OF_CHOICE, OF_CHUNK, OF_DELTA, OF_LOGPROBS, ChunkDict, choice_dict, event_of
 from .clean import DEFAULT_CLEAN, Clean
-from .response_writer import reasoning
+from .response_writer import fragments, reasoning
 from .shaping import Verdict, shaper_of, verdict_on
 from .splitting import Cut, Spread, pieces_of, with_tokens
 
@@ -295,6 +295,10 @@ class StreamWriter:
         for name in told:
             if choice.fields.get(name) == "" and (choice.opens or name not in new):
                 del choice.fields[name]
+        for fields in (*choice.parts, choice.fields):
+            for name in told:  # after what else stands in the delta, wherever a half of a character was waited for
+                if name in fields:
+                    fields[name] = fields.pop(name)
         parts: list[tuple[ChunkDict, ChunkDict | None]] = []
         for fields in choice.parts:
             parts += self._pieces(fields, None)
@@ -365,7 +369,12 @@ class StreamWriter:
             choice = self._choices[index]
             for fragment in choice.calls.end():
                 self._say([choice_dict(index, {"tool_calls": [fragment]})], {})
-            extra = messages[index].extra if index in messages else {}
+            message = messages.get(index)
+            # A limit may have come between a call and what its fragment says.
+            for at, call in enumerate((message.tool_calls if message is not None else None) or ()):
+                if at >= len(choice.calls):
+                    self._say([choice_dict(index, {"tool_calls": [{"index": at, **next(fragments(call, None))}]})], {})
+            extra = message.extra if message is not None else {}
             held = {name: unstructure(extra[name]) for name in choice.held if name in extra}
             if held:
                 self._say([choice_dict(index, held)], {})

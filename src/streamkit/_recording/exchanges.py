@@ -77,16 +77,15 @@ _HEADERS: tuple[Callable[[Any], Any], ...] = (
 
 def _response(source: Any) -> Any:
     """Return the response that an object of an SDK carries, or the source itself."""
-    if isinstance(source, Mapping):
-        return source
     for name in ("http_response", "response"):
-        if inspect.getattr_static(source, name, None) is not None:
-            try:
-                found = getattr(source, name)
-            except Exception:
+        try:
+            if isinstance(source, Mapping) or inspect.getattr_static(source, name, None) is None:
                 continue
+            found = getattr(source, name)
             if hasattr(found, "headers"):
                 return found
+        except Exception:
+            continue
     return source
 
 
@@ -101,11 +100,12 @@ def _of_httpx(response: Any) -> dict[str, Any]:
 
 
 def _of_requests(response: Any) -> dict[str, Any]:
+    """requests and niquests; curl_cffi, whose request has neither `path_url` nor `body`."""
     request = response.request
-    body = request.body
+    body = getattr(request, "body", None)
     return {
         "method": request.method or "",
-        "path": request.path_url if hasattr(request, "path_url") else _of_url(response)["path"],  # curl_cffi has none
+        "path": getattr(request, "path_url", None) or _path_of(request.url),
         "request_headers": _pairs(request.headers.items()),
         **body_fields(body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else None),
     }
@@ -121,8 +121,12 @@ def _of_aiohttp(response: Any) -> dict[str, Any]:
 
 def _of_url(response: Any) -> dict[str, Any]:
     """urllib.request, urllib3."""
-    found = urlsplit(response.url if isinstance(response.url, str) else response.geturl())
-    return {"path": (found.path or "/") + (f"?{found.query}" if found.query else "")}
+    return {"path": _path_of(response.url if isinstance(response.url, str) else response.geturl())}
+
+
+def _path_of(url: str) -> str:
+    found = urlsplit(url)
+    return (found.path or "/") + (f"?{found.query}" if found.query else "")
 
 
 def _pairs(headers: Iterable[tuple[Any, Any]]) -> Pairs:

@@ -19,8 +19,10 @@ from typing import IO, Any
 
 import attrs
 
+from .._arguments import check_kind, number
 from .._decode.sdk_objects import as_mapping
 from ..codec import dumps
+from ..errors import MisuseError, shown
 from ..sources import GRACE, AsyncBlocks, Blocks, EndWatch, async_blocks, blocks
 from ..trace import MAX_BYTES, Trace
 from ..types import CreateChatCompletionStreamResponse
@@ -228,6 +230,9 @@ def _recorder(
     sent: float | None,
 ) -> Recorder:
     header = Trace() if header is None else header
+    check_kind("header=", header, Trace)
+    if sent is not None and not number(sent):
+        raise MisuseError(f"sent= takes the time on the clock when the request was sent, not {shown(sent)}")
     notes = [header.notes] if header.notes else []
     notes += [_FROM_HERE] if sent is None else []
     if encoding := Trace(headers=headers).encoding:  # Rule 4

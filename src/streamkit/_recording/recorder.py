@@ -16,22 +16,27 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
-from .._arguments import check_bool, seconds, whole
+from .._arguments import check_bool, number, seconds, whole
 from ..errors import MisuseError, shown
 from ..sources import GRACE
 from ..trace import MAX_BYTES, Block, Ending, Head, Trace, TraceWriter
 from .scrub import BlockScrubber, Find, Secrets
+from .ways_to_end import words_of
 
 __all__ = ("Options", "Recorder", "RecordingWarning")
 
 
 class RecordingWarning(UserWarning):
     """An exchange could not be recorded, or not to its end; the stream itself goes on."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
 
 
 @attrs.frozen(kw_only=True)
@@ -48,15 +53,17 @@ class Options:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.scrub, bool) and not callable(self.scrub):
             raise MisuseError(
-                "scrub= takes True, False (which records credentials) or a function that finds what else is private,"
-                f" not {shown(self.scrub)}"
+                f"scrub= takes True or False, not {shown(self.scrub)}; or a function that returns what else is private in a"
+                " text. False records credentials"
             )
         check_bool("allow_encoded=", self.allow_encoded)
+        if not callable(self.clock):
+            raise MisuseError(f"clock= takes a function that returns seconds, not {shown(self.clock)}")
         if not whole(self.max_bytes, 0):
             raise MisuseError(f"max_bytes= takes a number of bytes, 0 or more, not {shown(self.max_bytes)}")
         if not seconds(self.grace):
             raise MisuseError(f"grace= takes seconds, 0 or more, not {shown(self.grace)}")
-        if isinstance(self.keep_headers, str) or not all(isinstance(name, str) for name in self.keep_headers):
+        if not isinstance(self.keep_headers, (tuple, list)) or not all(isinstance(n, str) for n in self.keep_headers):
             raise MisuseError(f"keep_headers= takes the names of headers in a tuple, not {shown(self.keep_headers)}")
 
 
@@ -71,7 +78,7 @@ class Recorder:
     ) -> None:
         self._options = options
         self._clock = options.clock
-        self._sent = options.clock() if sent is None else sent
+        self._sent = self._read_clock() if sent is None else sent
         self._last = 0.0
         self._written = ""  # as provenance, in the header
         self._writer: TraceWriter | None = None
@@ -110,7 +117,16 @@ class Recorder:
 
     def start(self) -> None:
         """Count the time from now: the request is sent."""
-        self._sent = self._clock()
+        self._sent = self._read_clock()
+
+    def _read_clock(self) -> float:
+        try:
+            now = self._clock()
+        except Exception as error:
+            raise MisuseError(f"clock= takes a function that returns seconds, and this one raised {error!r}") from error
+        if not number(now):
+            raise MisuseError(f"clock= takes a function that returns seconds, and this one returned {shown(now)}")
+        return now
 
     def rebuilt(self) -> None:
         """Note that the source gives chunks, no bytes: what is recorded is written from them."""
@@ -184,7 +200,8 @@ class Recorder:
 
     def _now(self) -> float:
         # Never less than before: a clock of the caller's may do anything.
-        self._last = max(round(self._clock() - self._sent, 6), self._last)
+        with suppress(Exception):
+            self._last = max(round(self._clock() - self._sent, 6), self._last)
         return self._last
 
     def failed(self, error: Exception) -> None:
@@ -195,7 +212,7 @@ class Recorder:
         except Exception:
             pass
         self._writer = None
-        _warn(f"this exchange is not recorded{begun}: {type(error).__name__}: {error}")
+        _warn(f"this exchange is not recorded{begun}: {words_of(error)}")
 
 
 class _Never:
