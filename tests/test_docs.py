@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from helpers.rows import logs
+
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = ["docs/record-and-replay.md"]
+HOW_TO = ["docs/record-and-replay.md", "docs/corpora.md"]
 PAGES += HOW_TO
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
@@ -47,12 +49,16 @@ def examples() -> list[Any]:
 
 @pytest.mark.parametrize(("page", "example"), examples())
 def test_every_example_of_a_how_to_runs(
-    page: str, example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for client in ("httpx", "openai"):
-        if f"import {client}\n" in example:
-            pytest.importorskip(client)
+    for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
+        if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
+            pytest.importorskip(client, exc_type=ImportError)
     monkeypatch.chdir(ROOT)
+    if page == "docs/corpora.md":  # which speaks of a file of logs
+        pytest.importorskip("pyarrow")
+        (tmp_path / "traces").symlink_to(ROOT / "traces")
+        monkeypatch.chdir(logs(tmp_path).parent)
     exec(compile(example, page, "exec"), {"__name__": "example"})
     assert capsys.readouterr().out
 

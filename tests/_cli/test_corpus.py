@@ -14,7 +14,7 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
-from helpers.command import TRACES, run
+from helpers.command import TRACES
 from helpers.rows import HELLO, digest, logs, table
 from streamkit._cli import main as cli
 from streamkit.corpus import SCHEMA, reassemble_batch

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from helpers.corpus import TRACES
 from helpers.wire import DONE, delta, sse
 
-__all__ = ("BAD", "HELLO", "digest", "logs", "table")
+__all__ = ("BAD", "HELLO", "digest", "dying_once", "logs", "parts_of", "table")
 
 HELLO = sse(delta('{"role":"assistant","content":"Hel"}'), delta('{"content":"lo"}'), delta("{}", "stop")) + DONE
 
@@ -65,3 +68,29 @@ def digest(rows: Any) -> str:
     for row in sorted(rows.to_pylist(), key=lambda row: row["row_id"]):
         found.update(repr(row).encode())
     return found.hexdigest()
+
+
+def parts_of(source: Path, target: Path, parts: int = 3) -> Any:
+    """The parts of a run over `source`."""
+    from streamkit.corpus._parts import make_plan
+
+    columns = {"body": "body", "blocks": None, "arrival_ns": None, "encoding": None}
+    keep = {"row_id": "row_id"}
+    return make_plan(str(source), str(target), columns=columns, keep=keep, sender=None, parts=parts).jobs
+
+
+def dying_once(mark: Path) -> Callable[[Any], Any]:
+    """What makes a part, and kills its process in the middle of the second, once: `mark` is there then."""
+
+    def made(job: Any) -> Any:
+        from streamkit.corpus._parts import run_part
+
+        def beat(_: Any) -> None:
+            if job.number == 1 and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return run_part(job, beat)
+
+    made.__module__ = "__main__"  # so that it travels to a worker as it is, not by a name that is not there
+    return made
