@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -69,7 +69,7 @@ class Shelf:
     """The traces of a server. `source`: a directory with the traces in it at any depth, a `Session`, one trace for all requests,
     or a list with one for each request in turn."""
 
-    def __init__(self, source: Source, *, match: Match, ignore: Iterable[str], repeat: bool) -> None:
+    def __init__(self, source: Source, *, match: Match, ignore: Sequence[str], repeat: bool) -> None:
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._turn = 0
