@@ -30,7 +30,7 @@ from ..events import AnomalySeen, Event, KeepAlive
 from ..outcome import Outcome
 from ..sources import add_status, end_stream, error_raised_by_client, said_end
 from ..types import CreateChatCompletionResponse
-from .deadlines import Deadlines, Watch
+from .deadlines import Deadlines
 from .timing import Stopwatch, Timing
 
 __all__ = ("NO_DEADLINES", "Intake", "StreamFacts")
@@ -74,7 +74,7 @@ class Intake:
         self._grace = grace
         self._clock = clock
         # Holds the deadlines, None for none: most streams have none, and are spared a call for each block.
-        self.watch = Watch(deadlines, now if sent is None else sent) if deadlines != NO_DEADLINES else None
+        self.watch = deadlines.watch(now if sent is None else sent)
         self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
 
