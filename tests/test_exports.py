@@ -95,9 +95,11 @@ TESTS_OF_NO_MODULE = {
     "test_oracle",
     "test_readme",
     "test_reprs",
+    "test_scenarios",
     "test_shapes",
     "test_threads",
     "test_untouched",
+    "test_what_raises",
     "test_wire",
 }
 
