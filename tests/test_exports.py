@@ -40,15 +40,21 @@ FACE = {
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
     "Recording": "_recording.record",
+    "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "Session": "_recording.session",
+    "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceChangedError": "_recording.misses",
+    "TraceMissError": "_recording.misses",
+    "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",
@@ -61,10 +67,12 @@ FACE = {
     "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
     "record": "_recording.record",
+    "recording": "_recording.hook",
     "replay": "_recording.replay",
     "sse": "sse",
     "structure": "codec",
     "tee": "_live.tee",
+    "timing_of": "_live.timing",
     "to_chunks": "_clean.to_events",
     "to_events": "_clean.to_events",
     "unstructure": "codec",
@@ -119,7 +127,7 @@ def path_of(module: str) -> Path:
 def load(module: str) -> ModuleType:
     """The module itself; an integration whose framework is not installed is skipped, anything else must import."""
     name = f"streamkit.{module}" if module else "streamkit"
-    if module.startswith(("integrations.", "pytest_plugin", "gateway")):
+    if module.startswith(("integrations.", "pytest_plugin", "gateway", "corpus")):
         return pytest.importorskip(name, exc_type=ImportError)
     return importlib.import_module(name)
 
