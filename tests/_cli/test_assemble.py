@@ -277,7 +277,9 @@ def test_an_interrupt_leaves_the_response_so_far() -> None:
         assert 130 == process.wait()
         assert b"\n" == rest[:1]
         assert "Hé" == content(rest)
-        assert "standard input: cancelled: the caller closed the stream before it ended (after event 1)" == one_line(process.stderr.read())
+        assert "standard input: cancelled: the caller closed the stream before it ended (after event 1)" == one_line(
+            process.stderr.read()
+        )
 
 
 @posix
