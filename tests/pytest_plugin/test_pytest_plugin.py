@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import streamkit.pytest_plugin  # once, and not in each inner run again
+import streamkit.pytest_plugin  # noqa: F401  # once, and not in each inner run again
 from helpers.loopback import PATIENCE
 from helpers.sender import Answer, Sender, said
 from helpers.tier import TIER
@@ -223,8 +223,6 @@ def test_a(asked):
 
 
 def test_a_server_plays_the_traces_to_any_program(run: Run, sender: Sender) -> None:
-    if not hasattr(streamkit, "TraceServer"):
-        pytest.skip("there is no trace server yet")
     pytest.importorskip("uvicorn")
     text = """
 import json, urllib.request
