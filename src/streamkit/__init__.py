@@ -44,13 +44,17 @@ if TYPE_CHECKING:
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
     from ._recording.faults import FAULTS, Fault
+    from ._recording.hook import recording
+    from ._recording.misses import TraceChangedError, TraceMissError
     from ._recording.proxy import RecordingProxy
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
+    from ._recording.run import SessionRun
     from ._recording.schedule import Pace, pace
     from ._recording.server import TraceServer
+    from ._recording.session import Session
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
@@ -95,6 +99,8 @@ __all__ = (
     "Report",
     "Rule",
     "SenderError",
+    "Session",
+    "SessionRun",
     "Snapshot",
     "SourceError",
     "Statistics",
@@ -102,6 +108,8 @@ __all__ = (
     "Subscription",
     "Tee",
     "Timing",
+    "TraceChangedError",
+    "TraceMissError",
     "TraceServer",
     "TruncatedError",
     "ValidationError",
@@ -119,6 +127,7 @@ __all__ = (
     "pace",
     "reassemble",
     "record",
+    "recording",
     "replay",
     "sse",
     "structure",
@@ -155,10 +164,14 @@ _LATER = {
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "Session": "_recording.session",
+    "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceChangedError": "_recording.misses",
+    "TraceMissError": "_recording.misses",
     "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
@@ -172,6 +185,7 @@ _LATER = {
     "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
     "record": "_recording.record",
+    "recording": "_recording.hook",
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",

@@ -19,7 +19,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -55,9 +55,9 @@ class Request:
     """Equal for equal requests."""
 
 
-def ignored(paths: Iterable[str]) -> tuple[JSONPath, ...]:
+def ignored(paths: Sequence[str]) -> tuple[JSONPath, ...]:
     """Return the paths to leave out, those of a user's added to the default. Raises `MisuseError` for what is no path."""
-    if isinstance(paths, str) or not isinstance(paths, Iterable):
+    if not isinstance(paths, (tuple, list)):
         raise MisuseError(f'ignore= takes JSON paths in a tuple, ("$.seed",), not {shown(paths)}')
     return tuple(map(parse, (*DEFAULT_IGNORED, *paths)))
 

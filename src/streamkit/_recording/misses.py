@@ -1,4 +1,4 @@
-"""A request that no recording answers: the exception, and what it says.
+"""A request that no recording answers, and an answer that is not what was recorded: the exceptions, and what they say.
 
 In: the request, the nearest recording and where the two first differ. Out: `TraceMissError`. Costs nothing until it happens.
 
@@ -12,9 +12,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import StreamError
 from ..trace import Trace
 
-__all__ = ("TraceMissError",)
+__all__ = ("TraceChangedError", "TraceMissError")
+
+
+class TraceChangedError(StreamError):
+    """Answers have changed their shape since they were recorded. `changes`: each in words, with the file that it is about."""
+
+    def __init__(self, message: str, *, changes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.changes = changes
 
 
 class TraceMissError(BaseException):

@@ -15,7 +15,8 @@ Rule 2  A request is scrubbed as a recorder would, and so are the recordings, wi
         "order" takes the next recording whatever was asked.
 Rule 3  Each exchange is played once, equal ones in the order of Rule 1; `repeat=True` plays the last of them again.
 Rule 4  Failures (429, a reset) are exchanges like all others.
-Rule 5  What is recorded into a session is named like what is in it, and is not played by the one that recorded it.
+Rule 5  One that is played with a fault may be played again without: the retry of an SDK meets the recording.
+Rule 6  What is recorded into a session is named like what is in it, and is not played by the one that recorded it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
-from .._arguments import check_bool
+from .._arguments import check_bool, check_kind
 from ..errors import MisuseError, shown
 from ..trace import Head, Trace, is_trace_name, iter_trace, read_trace
 from .matching import Request, canonical, difference, digest, distance, ignored, in_words
@@ -93,7 +94,7 @@ class Session:
         self,
         path: str | os.PathLike[str],
         *,
-        ignore: Iterable[str] = (),
+        ignore: Sequence[str] = (),
         match: Match = None,
         repeat: bool = False,
         scrub: Find | bool = True,
@@ -117,6 +118,7 @@ class Session:
         self.command = command or f'streamkit.recording({self.path!r}, mode="new_episodes")'
         self._lock = threading.Lock()
         self._played: dict[Exchange, int] = {}
+        self._spared: dict[Exchange, bool] = {}
         self._requests: list[Trace] = []
         self._misses: list[TraceMissError] = []
         self.target = Targets(self.path, self._digest)
@@ -155,34 +157,43 @@ class Session:
 
     def take(self, header: Trace) -> Exchange:
         """Return the recording that answers a request, and count it as played. Raises `TraceMissError` where there is none."""
+        found = self._take(header)
+        if isinstance(found, TraceMissError):
+            with self._lock:
+                self._misses.append(found)
+            raise found
+        return found
+
+    def find(self, header: Trace) -> Exchange | None:
+        """Return the recording that answers a request, and count it as played; None where there is none."""
+        found = self._take(header)
+        return None if isinstance(found, TraceMissError) else found
+
+    def _take(self, header: Trace) -> Exchange | TraceMissError:
+        check_kind("header", header, Trace)
         sent, request = self._canonical(header)
         with self._lock:
             self._requests.append(sent)
             found = self._find(sent, request)
-            if found is not None:
-                self._played[found] = self._played.get(found, 0) + 1
-                return found
-            miss = self._miss(sent, request)
-            self._misses.append(miss)
-        raise miss
+            if found is None:
+                return self._miss(sent, request)
+            self._played[found] = self._played.get(found, 0) + 1
+            return found
 
-    def peek(self, header: Trace) -> Exchange | None:
-        """Return what `take` would return, and count nothing; None for a miss."""
-        sent, request = self._canonical(header)
+    def _spare(self, exchange: Exchange) -> bool:
+        """Return whether a recording is played with faults now: the first time, and then it may be played once more, without."""
         with self._lock:
-            return self._find(sent, request)
-
-    def again(self) -> None:
-        """Forget what was played: each recording may be played again, and requests and misses are none."""
-        with self._lock:
-            self._played.clear()
-            self._requests.clear()
-            self._misses.clear()
+            first = exchange not in self._spared
+            self._spared[exchange] = first
+            return first
 
     def _find(self, sent: Trace, request: Request) -> Exchange | None:
         same = self._same(sent, request)
         for one in same:
             if one not in self._played:
+                return one
+        for one in same:
+            if self._spared.get(one):  # Rule 5
                 return one
         return same[-1] if self._repeat and same else None
 
@@ -221,10 +232,14 @@ class Session:
 
     # --- requests in the form in which they are compared
 
+    def _scrubbed(self, header: Trace) -> Trace:
+        """Return the header of a request as a recorder writes it, its secrets replaced."""
+        if self._scrub is False:
+            return header
+        return scrubbed_header(header, Secrets(None if self._scrub is True else self._scrub, keep=self._keep))
+
     def _canonical(self, header: Trace) -> tuple[Trace, Request]:
-        if self._scrub is not False:
-            find = None if self._scrub is True else self._scrub
-            header = scrubbed_header(header, Secrets(find, keep=self._keep))
+        header = self._scrubbed(header)
         return header, canonical(header, self._ignore)
 
     def _digest(self, header: Trace) -> str:

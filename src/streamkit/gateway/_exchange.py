@@ -20,11 +20,11 @@ import anyio
 import httpx2
 
 from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
+from streamkit.ended import Times
 from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, respond, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
 from ._log import log
-from ._times import Times
 
 __all__ = ("Exchange", "Form")
 
@@ -80,7 +80,7 @@ class Exchange:
             await self._upstream.aclose()
 
     def ended(self, request: dict[str, Any]) -> Ended:
-        """What is known of it now that it is over. `request`: its JSON."""
+        """Return what is known of it now that it is over. `request`: its JSON."""
         accumulator = self._accumulator
         outcome = accumulator.outcome or accumulator.cancel()
         response = accumulator.snapshot()
