@@ -278,6 +278,13 @@ def test_a_recorded_failure_is_followed_by_what_came_next(tmp_path: Path) -> Non
     assert ["001-a", "002-a"] == [one.trace for one in server.requests]
 
 
+def test_an_exchange_that_a_fault_struck_may_be_played_again_to_the_retry(tmp_path: Path) -> None:
+    asked = {"method": "POST", "path": PATH, "request": {"model": "m"}}
+    write_trace(trace(PLAIN.body, **asked), tmp_path / "001-a.trace.jsonl")
+    with TraceServer(tmp_path, repeat=False, faults="status=503", fault_times=2) as server:
+        assert [503, 503, 200, 404] == [chat(server.url, {"model": "m"}).status_code for _ in range(4)]
+
+
 def test_a_request_that_asks_for_no_stream_gets_the_response() -> None:
     recorded = trace(b'{"object":"chat.completion"}', headers=(("Content-Type", "application/json"),))
     with TraceServer(PLAIN, speed=0) as server:

@@ -9,7 +9,7 @@ trace answers which request stands at the head of `shelf.py`, what goes over the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -69,7 +69,7 @@ class TraceServer(Running):
         fault_times: int | None = None,
         seed: int = 0,
         match: Match = None,
-        ignore: Iterable[str] = (),
+        ignore: Sequence[str] = (),
         repeat: bool = True,
         listen: str = "127.0.0.1:0",
         api_key: str | None = None,
