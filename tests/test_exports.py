@@ -72,6 +72,7 @@ FACE = {
     "sse": "sse",
     "structure": "codec",
     "tee": "_live.tee",
+    "timing_of": "_live.timing",
     "to_chunks": "_clean.to_events",
     "to_events": "_clean.to_events",
     "unstructure": "codec",
@@ -126,7 +127,7 @@ def path_of(module: str) -> Path:
 def load(module: str) -> ModuleType:
     """The module itself; an integration whose framework is not installed is skipped, anything else must import."""
     name = f"streamkit.{module}" if module else "streamkit"
-    if module.startswith(("integrations.", "pytest_plugin", "gateway")):
+    if module.startswith(("integrations.", "pytest_plugin", "gateway", "corpus")):
         return pytest.importorskip(name, exc_type=ImportError)
     return importlib.import_module(name)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ._live.stream import ChatStream
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
-    from ._live.timing import Timing
+    from ._live.timing import Timing, timing_of
     from ._recording.faults import FAULTS, Fault
     from ._recording.hook import recording
     from ._recording.misses import TraceChangedError, TraceMissError
@@ -132,6 +132,7 @@ __all__ = (
     "sse",
     "structure",
     "tee",
+    "timing_of",
     "to_chunks",
     "to_events",
     "types",
@@ -189,6 +190,7 @@ _LATER = {
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",
+    "timing_of": "_live.timing",
     "to_chunks": "_clean.to_events",
     "to_events": "_clean.to_events",
     "unstructure": "codec",

@@ -269,6 +269,15 @@ def _gateway(args: argparse.Namespace) -> int:
     return serve(args.upstream, args.listen, clean=args.clean)
 
 
+def _corpus(args: argparse.Namespace) -> int:
+    """Reassemble recorded streams in bulk, into Parquet with a row for each: started again, it goes on where it stopped."""
+    from .corpus import reassemble_corpus
+
+    columns = {"body": args.body, "blocks": args.blocks, "arrival_ns": args.arrival_ns, "encoding": args.encoding}
+    shape = {"keep": args.keep, "sender": args.sender, "partitions": args.partitions}
+    return reassemble_corpus(args.input, args.output, columns, engine=args.engine, workers=args.workers, **shape)
+
+
 # --- the table
 
 
@@ -521,6 +530,56 @@ COMMANDS: dict[str, Command] = {
             (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
         ),
         exit_codes="exit codes: 0 nothing found, 1 something found, 2 misuse or a file that could not be read, 130 interrupted",
+    ),
+    "corpus": Command(
+        _corpus,
+        help="recorded streams in bulk, on an engine, into Parquet",
+        examples=(
+            "streamkit corpus logs.parquet responses/ --body raw_response --keep request_id,ts",
+            "streamkit corpus logs/ responses/ --engine ray --workers 8 --partitions 200",
+            "streamkit corpus traces/ responses/",
+        ),
+        arguments=(
+            (
+                ("input",),
+                {"metavar": "IN", "help": "a file or folder of Parquet, of JSON Lines, or of bodies (.sse) and traces"},
+            ),
+            (("output",), {"metavar": "OUT", "help": "a folder for part-00000.parquet and so on"}),
+            (
+                ("--engine",),
+                {"choices": ("local", "ray", "spark"), "default": "local", "help": "what runs it (default: local)"},
+            ),
+            (
+                ("--workers",),
+                {"type": int, "metavar": "N", "help": "processes of ray or spark (default: one each core)"},
+            ),
+            (("--body",), {"default": "body", "metavar": "COLUMN", "help": "the bodies (default: body)"}),
+            (("--blocks",), {"metavar": "COLUMN", "help": "lists of their blocks, or of the lengths of these"}),
+            (("--arrival-ns",), {"metavar": "COLUMN", "help": "lists of nanoseconds since the request, one a block"}),
+            (
+                ("--encoding",),
+                {"metavar": "COLUMN", "help": "the Content-Encoding of each; gzip and zstd show themselves"},
+            ),
+            (
+                ("--keep",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "metavar": "A,B=NEW",
+                    "help": "columns to hand on, under a new name where the output has one of that name; of traces by default file,"
+                    " sender and case",
+                },
+            ),
+            (
+                ("--sender",),
+                {"metavar": "COLUMN", "help": "who wrote each, for the summary (default: sender, if there)"},
+            ),
+            (
+                ("--partitions",),
+                {"type": int, "metavar": "N", "help": "how many parts (default: one for each 128 MB of input)"},
+            ),
+        ),
+        exit_codes="exit codes: 0 all parts are there, 2 misuse, or a part or row that could not be read, 130 interrupted",
     ),
     "gateway": Command(
         _gateway,
