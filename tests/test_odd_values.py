@@ -429,6 +429,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Session": lambda: streamkit.Session("session"),
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
+    "TraceServer": lambda: streamkit.TraceServer(HONEST["trace"]),
     "sse.EventDecoder": EventDecoder,
     "types.ChatCompletionResponseMessage": lambda: RESPONSE.choices[0].message,
 }
