@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = ["docs/record-and-replay.md"]
+HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md"]
 PAGES += HOW_TO
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()

@@ -95,6 +95,7 @@ TESTS_OF_NO_MODULE = {
     "test_oracle",
     "test_readme",
     "test_reprs",
+    "test_scenarios",
     "test_shapes",
     "test_threads",
     "test_untouched",

@@ -2,6 +2,7 @@
 
 In: a stream that has ended, and the request that asked for it. Out: a frozen `Ended`. Transports and the gateway call their
 `on_end` with it exactly once for each request, also where the reader left first; `Ended.of(stream)` makes one by hand.
+`Times` notes for them when what arrived, where no events are read.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import Any
 import attrs
 
 from ._field_docs import show_fields
+from ._live.times import Times
 from ._live.timing import Timing
 from .anomalies import Anomaly
 from .errors import MisuseError, shown
 from .outcome import Outcome
 from .types import CompletionUsage, CreateChatCompletionResponse
 
-__all__ = ("Ended",)
+__all__ = ("Ended", "Times")
 
 
 @attrs.frozen

@@ -54,6 +54,11 @@ class Deadlines:
     keep_alives_count: bool = attrs.field(default=False, validator=bool_field)
     """Whether keep-alives reset `idle`, too."""
 
+    def watch(self, start: float) -> Watch | None:
+        """Return what holds these against a stream that began at `start`, in seconds of the caller's clock; None where
+        no deadline is set. For what reads a source by itself; a `ChatStream` does this."""
+        return None if self == Deadlines(keep_alives_count=self.keep_alives_count) else Watch(self, start)
+
 
 _SENTENCES = {
     "first_byte": "nothing came within {} s",

@@ -6,7 +6,7 @@ In: another transport, or none, and where to write. Out: the same responses, byt
 block. Which of the two libraries it is, the first request says; neither is imported here.
 
 Rule 1  Without an inner transport, requests go where a client without `transport=` would send them: through the proxies and
-        with the certificates that the environment names. A client of that kind is asked for the transport of each URL.
+        with the certificates that the environment names (`sources.Onward`).
 Rule 2  Senders are asked not to encode (`Accept-Encoding: identity`), since an encoded body cannot be searched for secrets.
 Rule 3  SDKs close at `[DONE]`; closing reads on for `grace` seconds then, so that the end is seen and the connection lives.
 Rule 4  Failures are exchanges too: what is raised instead of a response ends a trace without a head, and is raised.
@@ -14,14 +14,12 @@ Rule 4  Failures are exchanges too: what is raised instead of a response ends a 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MisuseError, shown
-from ..sources import GRACE, async_blocks, blocks
+from ..errors import MisuseError
+from ..sources import GRACE, Onward, async_blocks, blocks, body_class, library_of
 from ..trace import MAX_BYTES, Trace
 from .exchanges import head_of_source, request_of_httpx
 from .record import AsyncRecording, Into, Recording
@@ -37,55 +35,16 @@ else:
 
 __all__ = ("AsyncRecordingTransport", "RecordingTransport")
 
-_LIBRARIES = ("httpx", "httpx2")
-# As openai has them: a client of 100 connections, httpx's own, would be slower recorded than not.
-_CONNECTIONS, _KEPT_ALIVE = 1000, 100
-
-
-def _library(request: Any) -> Any:
-    """Return httpx or httpx2, whose request it is."""
-    for cls in type(request).__mro__:
-        name = cls.__module__.partition(".")[0]
-        if name in _LIBRARIES:
-            return sys.modules[name]
-    raise MisuseError(f"a RecordingTransport takes requests of httpx or httpx2, not {shown(request)}")
-
-
-@cache
-def _stream_class(kind: Any, base: Any) -> Any:
-    """Return the class of a body that a client of this library accepts."""
-    return type(f"{kind.__name__}Stream", (kind, base), {})
-
 
 class _Common:
     """What both siblings know: the options, and how an exchange is written down."""
 
-    _client_class: str
-
-    def __init__(self, inner: Any, into: Into | None, options: Options) -> None:
+    def __init__(self, inner: Any, into: Into | None, options: Options, *, asynchronous: bool) -> None:
         if into is None:
             raise MisuseError("a RecordingTransport takes into=, a directory or a path that ends in .jsonl")
-        self._inner = inner
+        self._onward = Onward(inner, asynchronous=asynchronous)
         self._options = options
         self._targets = Targets(into)
-        self._own: dict[str, Any] = {}  # a client of each library, for its transports
-
-    def _sender(self, library: Any, url: Any, method: str) -> Callable[[Any], Any]:
-        """Return what sends a request to `url` (Rule 1)."""
-        if self._inner is not None:
-            return getattr(self._inner, method)  # type: ignore[no-any-return]
-        client = self._own.get(library.__name__)
-        if client is None:
-            limits = library.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_KEPT_ALIVE)
-            client = self._own.setdefault(
-                library.__name__, getattr(library, self._client_class)(limits=limits, follow_redirects=False)
-            )
-        # The one place that knows the environment's proxies for a URL; not public, so there is a way without it, which
-        # does the same and logs each request twice.
-        find = getattr(client, "_transport_for_url", None)
-        if find is not None:
-            return getattr(find(url), method)  # type: ignore[no-any-return]
-        return lambda request: client.send(request, stream=True, auth=None)
 
     def _recorder(self, request: Any, body: bytes) -> Recorder:
         request.headers["Accept-Encoding"] = "identity"
@@ -103,7 +62,7 @@ class _Common:
         except MisuseError as error:  # read and unpacked before it arrived here: its bytes are gone
             recorder.end("unknown", str(error))
             return response
-        stream = _stream_class(kind, getattr(library, base))(
+        stream = body_class(kind, getattr(library, base))(
             found, recorder, self._options.grace, response.headers.get("content-encoding")
         )
         return library.Response(
@@ -128,8 +87,6 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
     A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for wrong arguments.
     """
 
-    _client_class = "Client"
-
     def __init__(
         self,
         inner: Any = None,
@@ -150,16 +107,15 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
             grace=grace,
             clock=clock,
         )
-        super().__init__(inner, into, options)
+        super().__init__(inner, into, options, asynchronous=False)
 
     def handle_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
-        library = _library(request)
-        send = self._sender(library, request.url, "handle_request")
+        library = library_of(request)
         recorder = self._recorder(request, request.read())
         recorder.start()
         try:
-            response = send(request)
+            response = self._onward.send(request)
         except BaseException as error:
             recorder.end(end_of(error), words_of(error))
             raise
@@ -167,9 +123,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the inner transport, or what stands for it."""
-        for one in (self._inner, *self._own.values()):
-            if one is not None:
-                one.close()
+        self._onward.close()
 
     def __enter__(self) -> RecordingTransport:
         return self
@@ -186,8 +140,6 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     Takes the same arguments; `inner` is an async transport.
     """
 
-    _client_class = "AsyncClient"
-
     def __init__(
         self,
         inner: Any = None,
@@ -208,16 +160,15 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
             grace=grace,
             clock=clock,
         )
-        super().__init__(inner, into, options)
+        super().__init__(inner, into, options, asynchronous=True)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
-        library = _library(request)
-        send = self._sender(library, request.url, "handle_async_request")
+        library = library_of(request)
         recorder = self._recorder(request, await request.aread())
         recorder.start()
         try:
-            response = await send(request)
+            response = await self._onward.send(request)
         except BaseException as error:
             recorder.end(end_of(error), words_of(error))
             raise
@@ -225,9 +176,7 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
 
     async def aclose(self) -> None:
         """Close the inner transport, or what stands for it."""
-        for one in (self._inner, *self._own.values()):
-            if one is not None:
-                await one.aclose()
+        await self._onward.aclose()
 
     async def __aenter__(self) -> AsyncRecordingTransport:
         return self

@@ -20,11 +20,11 @@ import anyio
 import httpx2
 
 from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
+from streamkit.ended import Times
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
 from ._headers import has_both, kept
 from ._log import log
-from ._times import Times
 
 __all__ = ("Exchange", "Form", "Receive", "Send", "respond")
 

@@ -24,6 +24,9 @@ What reads a source through to its end, or hands its bytes on (a transport, a pr
     found.finish(GRACE, take=record) if watch.seen else found.close()
     found.ended, found.error                    # "end", "error" (and what was raised) or "closed" (before its end)
     end_stream(acc, found.error, status=found.status)       # the outcome of a stream whose source ended so
+
+A transport of httpx or httpx2 sends its requests `Onward(inner)`, to another one or into the network, and returns a response
+of the `library_of(request)` whose body has a `body_class`.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from ._drain import GRACE
 from ._endings import EndWatch, end_stream, said_end
 from ._endings import add_status as add_status  # for `_live` and `_clean`, not promised to users
 from ._endings import error_raised_by_client as error_raised_by_client
+from ._onward import Onward, body_class, library_of
 from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
 
 # Others import from this package only, never from a file in it: two threads of which one imports the package and one a file
@@ -43,9 +47,12 @@ __all__ = (
     "AsyncBlocks",
     "Blocks",
     "EndWatch",
+    "Onward",
     "SourceEnd",
     "async_blocks",
     "blocks",
+    "body_class",
     "end_stream",
+    "library_of",
     "said_end",
 )

@@ -7,14 +7,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
-from streamkit import Accumulator, Timing
-from streamkit.types import CompletionUsage
+from ..accumulator import Accumulator
+from ..types import CompletionUsage
+from .timing import Timing
 
 __all__ = ("Times",)
 
 
 class Times:
-    """The instants of one request. `now()` when a block has arrived, `seen(now, accumulator)` when it was looked at."""
+    """Note the instants of one request, for its `Ended`: `head()`, then for each block `now()` when it has arrived and
+    `seen(now, accumulator)` when it was looked at; `timing(usage)` at the end. `clock` gives seconds.
+    """
 
     __slots__ = ("_chunks", "_count", "_first_byte", "_first_output", "_head", "_sent", "now")
 

@@ -1,0 +1,121 @@
+"""The body of a response: blocks of the sender in, clean events out, one read of the client for each.
+
+In: an `Exchange`, and the blocks of the response. Out: the events that each block gave. The rules are those of `Exchange`.
+
+Rule 1  A body may be iterated twice: it goes on where it stood. openai iterates anew after `[DONE]`, to drain.
+Rule 2  Closed after `[DONE]`, what follows is read for a moment, so that the connection is used again. Closed before, the
+        sender's connection is closed.
+Rule 3  Cancelled in mid-read, the stream is over and reported at once: a client may never close it.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from streamkit.sources import AsyncBlocks, Blocks
+
+from ._exchange import Exchange
+from ._refused import Refused
+
+__all__ = ("AsyncCleanBody", "CleanBody")
+
+
+class CleanBody:
+    """The clean events of one response."""
+
+    def __init__(self, exchange: Exchange | Refused, found: Blocks) -> None:
+        self._exchange, self._found = exchange, found
+
+    def __iter__(self) -> CleanBody:
+        return self
+
+    def __next__(self) -> bytes:
+        exchange = self._exchange
+        while not exchange.over:
+            if data := self._read():
+                return data
+        if (error := exchange.raised()) is not None:
+            self.close()
+            raise error
+        self._found.drain()
+        exchange.report()
+        raise StopIteration
+
+    def _read(self) -> bytes:
+        exchange = self._exchange
+        try:
+            if exchange.left() == 0:  # a read might block for ever
+                return exchange.passed()
+            block = next(self._found)
+        except StopIteration:
+            return exchange.end()
+        except Exception as error:
+            return exchange.broke(error)
+        except BaseException:
+            self.close()
+            raise
+        return exchange.take(block)
+
+    def close(self) -> None:
+        """Leave: the client calls it, at the end as well."""
+        try:
+            if self._exchange.over and self._exchange.said_end:
+                self._found.finish()
+            else:
+                self._found.close()
+        finally:
+            self._exchange.leave()
+
+
+class AsyncCleanBody:
+    """The async sibling of `CleanBody`."""
+
+    def __init__(self, exchange: Exchange | Refused, found: AsyncBlocks) -> None:
+        self._exchange, self._found = exchange, found
+
+    def __aiter__(self) -> AsyncCleanBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        exchange = self._exchange
+        while not exchange.over:
+            if data := await self._read():
+                return data
+        if (error := exchange.raised()) is not None:
+            await self.aclose()
+            raise error
+        await self._found.drain()
+        exchange.report()
+        raise StopAsyncIteration
+
+    async def _read(self) -> bytes:
+        exchange = self._exchange
+        try:
+            left = exchange.left()
+            if left is None:
+                block = await anext(self._found)
+            else:
+                with anyio.move_on_after(left) as scope:
+                    block = await anext(self._found)
+                if scope.cancelled_caught:
+                    return exchange.passed()
+        except StopAsyncIteration:
+            return exchange.end()
+        except Exception as error:
+            return exchange.broke(error)
+        except BaseException as left_by:
+            exchange.leave()
+            if not isinstance(left_by, GeneratorExit):  # the event loop is gone: nothing can be awaited any more
+                await self.aclose()
+            raise
+        return exchange.take(block)
+
+    async def aclose(self) -> None:
+        """Leave: the client calls it, at the end as well."""
+        try:
+            if self._exchange.over and self._exchange.said_end:
+                await self._found.finish()
+            else:
+                await self._found.aclose()
+        finally:
+            self._exchange.leave()
