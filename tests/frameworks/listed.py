@@ -1,0 +1,44 @@
+"""The frameworks: what each needs, and in which environment it is run. Those that agree on their versions share one."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Framework:
+    """One framework: the packages that its page needs, and the ways in which it is run."""
+
+    environment: str
+    packages: tuple[str, ...]
+    modes: tuple[str, ...] = ("alone", "transport")
+
+
+FRAMEWORKS: dict[str, Framework] = {
+    "openai": Framework("ci", ("openai",)),
+    "langchain": Framework("ci", ("langchain", "langchain-openai"), ("alone", "transport", "module")),
+    "pydantic-ai": Framework("agents", ("pydantic-ai-slim",)),
+    "openai-agents": Framework("agents", ("openai-agents",)),
+    "litellm": Framework("agents", ("litellm",)),
+    "smolagents": Framework("agents", ("smolagents",)),
+    "agno": Framework("agents", ("agno",)),
+    "haystack": Framework("agents", ("haystack-ai",)),
+    "agent-framework": Framework("agents", ("agent-framework-openai",)),
+    "semantic-kernel": Framework("agents", ("semantic-kernel",)),
+    "google-adk": Framework("google-adk", ("google-adk", "litellm")),
+    "autogen": Framework("autogen", ("autogen-agentchat", "autogen-ext")),
+    "dspy": Framework("agents", ("dspy", "litellm")),
+    "llama-index": Framework("older", ("llama-index-core", "llama-index-llms-openai-like")),
+    "strands": Framework("older", ("strands-agents",)),
+    "instructor": Framework("instructor", ("instructor",)),
+    "crewai": Framework("crewai", ("crewai",)),
+}
+"""By the name of their page."""
+
+BOUNDS = {
+    "openai": "openai>=2",
+    "google-adk": "google-adk>=2",
+    "autogen-agentchat": "autogen-agentchat>=0.7",
+    "autogen-ext": "autogen-ext[openai]>=0.7",
+}
+"""What pip is asked for where the name alone is not enough."""
