@@ -12,7 +12,11 @@ class Framework:
     environment: str
     packages: tuple[str, ...]
     modes: tuple[str, ...] = ("alone", "transport")
+    only: tuple[str, ...] = ()
+    """The scenarios that mean something to it; empty for all."""
 
+
+BROKEN = ("error", "error_first", "truncated", "truncated_tools", "reset", "length_in_args")
 
 FRAMEWORKS: dict[str, Framework] = {
     "openai": Framework("ci", ("openai",)),
@@ -30,7 +34,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "dspy": Framework("agents", ("dspy", "litellm")),
     "llama-index": Framework("older", ("llama-index-core", "llama-index-llms-openai-like")),
     "strands": Framework("older", ("strands-agents",)),
-    "instructor": Framework("instructor", ("instructor",)),
+    "instructor": Framework("instructor", ("instructor",), only=BROKEN),
     "crewai": Framework("crewai", ("crewai",)),
 }
 """By the name of their page."""

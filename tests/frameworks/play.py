@@ -26,7 +26,7 @@ from frameworks.judge import TookTooLong, chain, shorten, wrong
 from frameworks.listed import FRAMEWORKS
 from frameworks.tools import RAN, RESULT, Seen
 from helpers import scenario_server
-from helpers.scenario_server import Asked, ScenarioServer
+from helpers.scenario_server import ScenarioServer
 from helpers.scenarios import BY_NAME, SCENARIOS, Scenario
 from streamkit.integrations.httpx import _transports
 
@@ -70,7 +70,11 @@ def play(framework: str, mode: str, scenario: Scenario, server: ScenarioServer) 
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     found = wrong(scenario, seen, raised, server.asked)
-    return {"scenario": scenario.name, "wrong": found, "raised": None if raised is None else shorten(chain(raised), 300)}
+    return {
+        "scenario": scenario.name,
+        "wrong": found,
+        "raised": None if raised is None else shorten(chain(raised), 300),
+    }
 
 
 def stop(*_: object) -> None:
@@ -95,10 +99,14 @@ def main(framework: str, mode: str, *names: str) -> None:
     if mode == "alone":
         _transports._is_asked = lambda request: False
     with ScenarioServer() as server:
-        for scenario in [BY_NAME[name] for name in names] or SCENARIOS:
+        for scenario in [BY_NAME[name] for name in names or FRAMEWORKS[framework].only] or SCENARIOS:
             print(json.dumps(play(framework, mode, scenario, server), ensure_ascii=False), file=out, flush=True)
     packages = [*FRAMEWORKS[framework].packages, "openai"]
-    print(json.dumps({"versions": {name: metadata.version(name) for name in dict.fromkeys(packages)}}), file=out, flush=True)
+    print(
+        json.dumps({"versions": {name: metadata.version(name) for name in dict.fromkeys(packages)}}),
+        file=out,
+        flush=True,
+    )
     out.flush()
     os._exit(0)  # threads that a framework keeps are nobody's
 

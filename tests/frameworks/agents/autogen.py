@@ -22,5 +22,4 @@ async def run(page: dict[str, Any]) -> Seen:
     async for event in agent.run_stream(task="?"):
         if isinstance(event, TaskResult):
             last = event.messages[-1]
-    usage = last.models_usage
     return Seen(str(last.content))

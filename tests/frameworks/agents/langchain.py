@@ -19,7 +19,7 @@ async def run(page: dict[str, Any]) -> Seen:
             last = found["messages"][-1]
     blocks = last.content_blocks
     text = "".join(one["text"] for one in blocks if one["type"] == "text")
-    refusal = "".join(one["value"]["refusal"] for one in blocks if one["type"] == "non_standard")
+    refusal = "".join(one["refusal"] for one in blocks if one["type"] == "refusal")
     reasoning = "".join(one.get("reasoning", "") for one in blocks if one["type"] == "reasoning")
     usage = last.usage_metadata
     counted = usage and (usage["input_tokens"], usage["output_tokens"])

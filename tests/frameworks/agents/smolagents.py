@@ -37,7 +37,11 @@ def run(page: dict[str, Any]) -> Seen:
         if not message.tool_calls:
             return Seen(message.content, (used[0], used[1]) if any(used) else None)
         calls = [
-            {"id": one.id, "type": "function", "function": {"name": one.function.name, "arguments": one.function.arguments}}
+            {
+                "id": one.id,
+                "type": "function",
+                "function": {"name": one.function.name, "arguments": one.function.arguments},
+            }
             for one in message.tool_calls
         ]
         messages.append({"role": "assistant", "tool_calls": calls, "content": _user("")["content"]})
