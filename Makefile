@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # The tests run in one process for each core, at most eight; one that has nothing left takes over tests of another.
 SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
-# How many generated examples: quick (a third) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
+# How many generated examples: quick (a fifth) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
 TIER ?= quick
 # Rows of the test matrix: make test-matrix ROWS="bounds sdist"; all by default (.ci/matrix says which there are).
 ROWS ?=
@@ -38,11 +38,11 @@ MINUTES ?= 10
 
 help:
 	@echo "make demo           assemble recorded streams: text as it arrives, then tool calls as JSON (DEMO=file)"
-	@echo "make test           run the tests, with a third of the generated examples (ARGS=... for pytest)"
+	@echo "make test           run the tests, with a fifth of the generated examples (ARGS=... for pytest)"
 	@echo "make test-all       run the tests with all of them"
 	@echo "make test-matrix    run the tests at the lower bounds, from the sdist, on other Pythons (ROWS=... for some)"
 	@echo "make test-integrations  run agent frameworks on the streams of senders, by their pages (FRAMEWORKS=... for some)"
-	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
+	@echo "make lint           ruff, the words of docs/words.toml, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
@@ -70,6 +70,7 @@ test-integrations: $(VENV)/.has-streamkit
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python docs/check_words.py
 	$(BIN)/mypy --strict src typing_tests
 	MYPYPATH=fuzz $(BIN)/mypy --strict fuzz
 	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi

@@ -168,7 +168,7 @@ def test_a_chunk_between_the_halves_of_an_event_is_misuse_and_changes_nothing(ha
     accumulator.feed(half)
     before = accumulator.statistics()
     for _ in range(2):
-        with pytest.raises(MisuseError, match="half an event was fed: feed the rest of it first"):
+        with pytest.raises(MisuseError, match="in the middle of an event: feed the rest of that event first"):
             accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}}]})
     assert before == accumulator.statistics()
 

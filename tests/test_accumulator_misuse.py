@@ -47,8 +47,8 @@ def test_a_call_that_is_not_there_cannot_be_explained(index: int, call: int) -> 
 
 
 @pytest.mark.parametrize("reason", ["done", "no_finish", "cancelled", "no such reason"])
-def test_a_stream_fails_for_a_reason_that_stands_for_a_failure(reason: str) -> None:
-    with pytest.raises(MisuseError, match="a reason out of REASONS"):
+def test_a_stream_fails_only_for_a_reason_that_means_failure(reason: str) -> None:
+    with pytest.raises(MisuseError, match="a reason from REASONS"):
         Accumulator().fail(StreamError("late"), reason)
 
 

@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,44 @@ def count_house(src: Path) -> dict[str, int]:
 def run(*args: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "docs/count_house.py"), *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def check_words() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs"))
+        yield importlib.import_module("check_words")
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (["behind"], "what follows behind the end"),
+        ([], "what follows `behind` the end"),
+        (["was given"], "whatever was\n   given to it"),
+        (["tell"], "to tell how it ended"),
+        ([], "to tell one from the other apart"),
+        (["is no"], "this is no stream"),
+        ([], "there is no stream, and it is no longer one"),
+        ([], "after the end, like a standard says"),
+    ],
+)
+def test_a_word_to_avoid_is_found_in_prose_and_not_in_code(check_words: Any, found: list[str], text: str) -> None:
+    assert found == [word for _, word, _ in check_words.Words().finds(text)]
+
+
+def test_a_word_to_avoid_is_reported_with_its_line(check_words: Any) -> None:
+    assert [5] == [line for line, _, _ in check_words.Words().finds("one\n two  three\n\nfour is\n no stream", 1)]
+
+
+def test_comments_docstrings_and_messages_are_prose_and_other_text_is_not(check_words: Any) -> None:
+    source = '# one comment\n# in two lines\n\ndef f():\n    """The value of it."""\n    raise ValueError("no such thing", "a b")\n'
+    expected = [(1, "one comment\nin two lines", False), (5, "The value of it.", True), (6, "no such thing", False)]
+    assert expected == list(check_words.prose_of_python(source, ["The"]))
+
+
+def test_a_page_without_its_code_has_as_many_lines(check_words: Any) -> None:
+    page = "Text [here](https://x.y)\n\n```\nstood behind\n```\n\n    told\n\n[a]: https://behind\nEnd\n"
+    prose = check_words.prose_of_markdown(page)
+    assert "Text [here] ] End".split() == prose.split()
+    assert page.count("\n") == prose.count("\n")

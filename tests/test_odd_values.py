@@ -406,6 +406,7 @@ HONEST: dict[str, Any] = {
     "finish_reasons": (),
     "sequence": 0,
     "into": io.BytesIO(),
+    "header": Trace(method="POST", path="/v1/chat/completions", request={}),
 }
 """By the name of a parameter. Any other that has to be given gets a text, which is what most of those take."""
 
@@ -425,6 +426,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "RecordingTransport": lambda: streamkit.RecordingTransport(into=io.BytesIO()),
     "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),
+    "Session": lambda: streamkit.Session("session"),
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
     "sse.EventDecoder": EventDecoder,
@@ -433,7 +435,16 @@ INSTANCES: dict[str, Callable[[], Any]] = {
 """Of each class whose methods take something, one to call them on."""
 
 OF_NO_CALLER = frozenset(
-    {"AsyncSubscription", "AsyncRecording", "AsyncWritten", "Recording", "Replay", "Subscription", "Written"}
+    {
+        "AsyncRecording",
+        "AsyncSubscription",
+        "AsyncWritten",
+        "Recording",
+        "Replay",
+        "SessionRun",
+        "Subscription",
+        "Written",
+    }
 )
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
@@ -560,7 +571,7 @@ async def read_async(source: Any) -> None:
         await source.aclose()
 
 
-ALLOWED = (StreamError, Theirs)
+ALLOWED = (StreamError, Theirs, streamkit.TraceMissError)
 ITERATED = frozenset(
     {"source", "trace", "content", "messages", "tools", "tool_calls", "functions", "modalities", "stop"}
 )

@@ -95,7 +95,7 @@ def test_a_second_thread_that_feeds_an_accumulator_is_told_so_and_the_first_goes
 
     accumulator.tap(wait)
     events, told = at_once(lambda: accumulator.feed(WIRE), second)
-    assert "a block or chunk was given to this Accumulator while it reads another one" in told
+    assert "a block or chunk was passed to this Accumulator while it was reading another one" in told
     assert Accumulator().feed(WIRE) == events
     assert "done" == accumulator.close().reason
 
@@ -103,7 +103,7 @@ def test_a_second_thread_that_feeds_an_accumulator_is_told_so_and_the_first_goes
 def test_what_feeds_an_accumulator_out_of_its_own_tap_is_told_so() -> None:
     accumulator = Accumulator()
     accumulator.tap(lambda _: accumulator.feed(WIRE))
-    with pytest.raises(MisuseError, match=r"while it reads another one.*function given to tap"):
+    with pytest.raises(MisuseError, match=r"while it was reading another one.*function given to tap"):
         accumulator.feed(WIRE)
     assert "Hello" == reassemble(WIRE).choices[0].message.content
     assert reassemble(WIRE) == accumulator.snapshot()

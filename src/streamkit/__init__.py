@@ -44,11 +44,15 @@ if TYPE_CHECKING:
     from ._live.tee import AsyncTee, Tee, async_tee, tee
     from ._live.timing import Timing
     from ._recording.faults import FAULTS, Fault
+    from ._recording.hook import recording
+    from ._recording.misses import TraceChangedError, TraceMissError
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
+    from ._recording.run import SessionRun
     from ._recording.schedule import Pace, pace
+    from ._recording.session import Session
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
@@ -92,6 +96,8 @@ __all__ = (
     "Report",
     "Rule",
     "SenderError",
+    "Session",
+    "SessionRun",
     "Snapshot",
     "SourceError",
     "Statistics",
@@ -99,6 +105,8 @@ __all__ = (
     "Subscription",
     "Tee",
     "Timing",
+    "TraceChangedError",
+    "TraceMissError",
     "TruncatedError",
     "ValidationError",
     "Written",
@@ -115,6 +123,7 @@ __all__ = (
     "pace",
     "reassemble",
     "record",
+    "recording",
     "replay",
     "sse",
     "structure",
@@ -150,10 +159,14 @@ _LATER = {
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "Session": "_recording.session",
+    "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceChangedError": "_recording.misses",
+    "TraceMissError": "_recording.misses",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",
@@ -166,6 +179,7 @@ _LATER = {
     "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
     "record": "_recording.record",
+    "recording": "_recording.hook",
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",

@@ -44,7 +44,7 @@ from .types import (
 from .types._base import Wire
 from .types._encoding import encoded
 from .types._mismatch import Mismatch, wrong
-from .types._refining import Hook, Refine, refiner
+from .types._refining import Hook, Refine, beside, refiner
 from .types._structuring import SENDERS, STRICT, TOLERANT, Way, marked, shape_of
 from .types._unstructuring import written
 
@@ -237,9 +237,9 @@ def refiners(owner: object) -> tuple[Callable[[Any], tuple[Any, Any]] | None, Re
     def both(chunk: Any) -> tuple[Any, Any]:
         assert refine is not None
         made = refine(chunk)
-        if not changes:
+        if not changes or made is chunk:
             return made, chunk
-        return made, structure(unstructure(made), CreateChatCompletionStreamResponse, tolerant=True)
+        return made, beside(made, structure(unstructure(made), CreateChatCompletionStreamResponse, tolerant=True))
 
     response = _refiner(CreateChatCompletionResponse, owner, inside=False)
     return None if refine is None else both, response

@@ -160,7 +160,7 @@ def test_a_passed_deadline_is_raised_behind_the_last_event() -> None:
     clock = FakeClock(100.0)
     stream = ChatStream(FakeSource([TEXT, 6, TEXT], clock=clock), deadlines=Deadlines(idle=5), clock=clock)
     told: list[Any] = []
-    with pytest.raises(DeadlineError, match="no data came for 5 s") as raised:
+    with pytest.raises(DeadlineError, match="no data arrived for 5 s") as raised:
         told.extend(stream)
     assert ["ErrorSeen", "End"] == [type(event).__name__ for event in told[-2:]]
     assert "aa" == raised.value.partial.choices[0].message.content

@@ -153,7 +153,7 @@ def test_a_source_that_breaks_before_any_chunk_is_a_source_error_whatever_had_ar
             seen = read(script, status)
             assert type(seen.error) is SourceError
             assert seen.reason in ("source_error", None)
-            assert f"the source broke before any chunk had come: ConnectionResetError: {RESET}" in str(seen.error)
+            assert f"the source failed before any chunk had arrived: ConnectionResetError: {RESET}" in str(seen.error)
             arrived = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
             assert (arrived or None) == ((seen.error.excerpt and seen.error.excerpt.removeprefix("\ufeff")) or None)
             assert isinstance(seen.error.__cause__, ConnectionResetError)

@@ -11,10 +11,24 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import pytest
 
+from helpers.loopback_sync import helper
 from helpers.scenarios import CUSTOM_TOOL, DONE_TEXT, TOOLS, Scenario
 
 MOST_TURNS = 3
+
+
+def library_of_sdk(name: str) -> Any:
+    """Return httpx or httpx2, whose clients the SDK takes; skips where it does not, as before 3.0."""
+    import openai
+
+    library = pytest.importorskip(name)
+    try:
+        openai.OpenAI(api_key="none", http_client=library.Client(trust_env=False)).close()
+    except TypeError:
+        pytest.skip(f"this SDK takes no client of {name}")
+    return library
 
 
 @attrs.define
@@ -33,7 +47,11 @@ class Seen:
 
 
 def asked(messages: list[dict[str, Any]], scenario: Scenario) -> dict[str, Any]:
+    import openai
+
     tools = [*TOOLS, CUSTOM_TOOL] if scenario.name == "custom" else TOOLS
+    if int(openai.__version__.partition(".")[0]) < 3:  # whose helper takes strict tools only
+        tools = [{**tool, "function": {**tool["function"], "strict": True}} for tool in TOOLS]
     return {"model": "m", "messages": messages, "tools": tools}
 
 
@@ -42,7 +60,7 @@ def run(client: Any, scenario: Scenario, read: Callable[[Any], Any] = lambda man
     seen, messages = Seen(), [{"role": "user", "content": "?"}]
     try:
         while seen.turns < MOST_TURNS:
-            with read(client.chat.completions.stream(**asked(messages, scenario))) as stream:
+            with read(helper(client)(**asked(messages, scenario))) as stream:
                 seen.events += list(stream)
                 completion = stream.get_final_completion()
             if not take(seen, completion, messages):
@@ -57,7 +75,7 @@ async def run_async(client: Any, scenario: Scenario, read: Callable[[Any], Any] 
     seen, messages = Seen(), [{"role": "user", "content": "?"}]
     try:
         while seen.turns < MOST_TURNS:
-            async with read(client.chat.completions.stream(**asked(messages, scenario))) as stream:
+            async with read(helper(client)(**asked(messages, scenario))) as stream:
                 seen.events += [event async for event in stream]
                 completion = await stream.get_final_completion()
             if not take(seen, completion, messages):
@@ -94,7 +112,8 @@ def wrong(scenario: Scenario, seen: Seen) -> str | None:
 
     expected = scenario.expected
     if expected.error is not None:
-        if isinstance(seen.raised, openai.OpenAIError):
+        # Before 3.0 the SDK lets the errors of its client through where a body breaks.
+        if isinstance(seen.raised, openai.OpenAIError) or _library_of(seen.raised) in ("httpx", "httpx2"):
             return None
         return f"silent: ran {len(seen.calls)} calls" if seen.raised is None else f"raises {seen.raised!r}"
     if seen.raised is not None:
@@ -110,3 +129,7 @@ def wrong(scenario: Scenario, seen: Seen) -> str | None:
     if expected.usage is not None and expected.usage != (seen.usage.prompt_tokens, seen.usage.completion_tokens):
         return f"usage {seen.usage}"
     return None
+
+
+def _library_of(error: Exception | None) -> str:
+    return type(error).__module__.partition(".")[0]

@@ -312,7 +312,7 @@ def _choices(chunk: dict[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]]]
 
 
 def _leaves(usage: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The names of the figures in a usage object, those inside its details as `details.name`."""
+    """Yield the names of the figures in a usage object, those inside its details as `details.name`."""
     for name, item in usage.items():
         if isinstance(item, dict):
             yield from _leaves(item, f"{prefix}{name}.")

@@ -61,7 +61,7 @@ def _run(letters: str, effect: str, thread: str | None = None) -> tuple[Client, 
 
 
 def _but(letters: str) -> str:
-    """All that were run, without these."""
+    """Return all that were run, without these."""
     return " ".join(letter for letter in _LIBRARIES if letter not in letters.split())
 
 
@@ -377,7 +377,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
 
 
 def clients_of(code: str) -> tuple[Client, ...]:
-    """The clients that are known to break on what `code` names; none where nothing is known."""
+    """Return the clients that are known to break on what `code` names; none where nothing is known."""
     return CLIENTS.get(code, ())
 
 

@@ -169,7 +169,7 @@ class Observations:
         self._items(items)
 
     def close(self, response: CreateChatCompletionResponse | None, *, complete: bool) -> tuple[Finding, ...]:
-        """What was seen, by event and code. `response`: what the stream came to; `complete`: whether it says so."""
+        """Return what was seen, by event and code. `response`: what the stream came to; `complete`: whether it says so."""
         last = None if self._over else self._decoder.close()
         if last is not None:
             self._items([last])

@@ -81,7 +81,7 @@ class Report:
         return "notes" if worst == _RANK["note"] else "clean"
 
     def passes(self, *, strict: bool = False) -> bool:
-        """Whether nothing worse than a note was found; `strict`: not even a note."""
+        """Return whether nothing worse than a note was found; `strict`: not even a note."""
         check_bool("strict=", strict)
         return self.verdict == "clean" or (self.verdict == "notes" and not strict)
 
@@ -110,7 +110,7 @@ class Report:
         return {name: None if figure is None else round(figure, 6) for name, figure in figures.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain values for `json.dumps`. An object with these keys, always all of them:
+        """Return the report as plain values for `json.dumps`. An object with these keys, always all of them:
 
         - `name`, `model`: strings
         - `verdict`: `clean`, `notes` or `faulty`
@@ -159,7 +159,7 @@ class Report:
 
 
 def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEFAULT_LIMITS) -> Report:
-    """A report on a sender's stream.
+    """Return a report on a sender's stream.
 
     `source`: as `reassemble` takes it (bytes, a path to a body or a trace, an open binary file, an iterable of blocks),
     or a `Trace`; only a trace can say what the HTTP headers were. `name`: what the report calls it, by default the path.
@@ -203,7 +203,7 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
 
 
 def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The worst first, each with its clients. An observation that is an anomaly as well was noted as that."""
+    """Return the worst first, each with its clients. An observation that is an anomaly as well was noted as that."""
     found = [Finding(*attrs.astuple(one, recurse=False)) for one in anomalies]
     found += (one for one in observations if one.code not in CODES)
     found.sort(key=lambda one: (_RANK[one.severity], one.event, one.code, one.path))
@@ -211,7 +211,7 @@ def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> 
 
 
 def _label(trace: Trace) -> tuple[Finding, ...]:
-    """Whether a response is labelled as an event stream. An error is not, and is none."""
+    """Return whether a response is labelled as an event stream. An error is not, and is none."""
     label = _content_type(trace)
     if label is None or (trace.status or 200) >= 400 or label.partition(";")[0].strip().lower() == "text/event-stream":
         return ()

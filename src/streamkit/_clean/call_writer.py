@@ -82,11 +82,11 @@ class CallWriter:
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
-        """How many calls there are so far."""
+        """Return how many calls there are so far."""
         return len(self._calls)
 
     def writes(self, position: int, arguments: str) -> bool:
-        """Whether these arguments are to be written as they are; what waits for them is not ready either."""
+        """Return whether these arguments are to be written as they are; what waits for them is not ready either."""
         if position != self._current or position + 1 != len(self._calls):
             return False
         call = self._calls[position]
@@ -174,7 +174,7 @@ class CallWriter:
 
 
 def _unknown(piece: Fragment, kind: tuple[str, str]) -> tuple[ChunkDict, ChunkDict]:
-    """The unknown fields of a fragment, and of the function or custom tool in it."""
+    """Return the unknown fields of a fragment, and of the function or custom tool in it."""
     sent = piece.sent
     if not sent.extra and (sent.function is None or not sent.function.extra):
         return {}, {}

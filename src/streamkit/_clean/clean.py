@@ -18,7 +18,7 @@ __all__ = ("DEFAULT_CLEAN", "Clean")
 
 
 def _word(*words: str) -> Any:
-    """A field that takes one of `words`; the first is its default."""
+    """Return a field that takes one of `words`; the first is its default."""
 
     def check(_: object, attribute: attrs.Attribute[str], value: object) -> None:
         if not isinstance(value, str) or value not in words:

@@ -62,7 +62,7 @@ def chunk_dicts(
 
 
 def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: int) -> Iterator[ChunkDict]:
-    """What the chunks say of one choice."""
+    """Yield what the chunks say of one choice."""
     message = choice.message
     rest = unstructure(message.extra)
     first: ChunkDict = {"role": unstructure(message.role), "content": None if message.content is None else ""}
@@ -91,7 +91,7 @@ def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: i
 
 
 def _end(choice: ChatChoice) -> Iterator[ChunkDict]:
-    """The finish reason and what stood beside it."""
+    """Yield the finish reason and what stood beside it."""
     extra = unstructure(choice.extra)
     for name in [one for one in extra if one in OF_CHOICE]:
         yield {**choice_dict(choice.index, {}), name: extra.pop(name)}
@@ -100,7 +100,7 @@ def _end(choice: ChatChoice) -> Iterator[ChunkDict]:
 
 
 def _first_logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
-    """That there are log probabilities at all, and what its sender says of all of them."""
+    """Return that there are log probabilities at all, and what its sender says of all of them."""
     known: ChunkDict = {
         "content": None if said.content is None else [],
         "refusal": None if said.refusal is None else [],
@@ -109,7 +109,7 @@ def _first_logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
 
 
 def reasoning(rest: ChunkDict, cut: Cut | None) -> Iterator[ChunkDict]:
-    """What was thought, taken out of `rest`; a sender's two fields of the same text stay side by side."""
+    """Yield what was thought, taken out of `rest`; a sender's two fields of the same text stay side by side."""
     texts: dict[str, list[str]] = {}
     for name in REASONING:
         if isinstance(text := rest.get(name), str) and text:
@@ -129,7 +129,7 @@ def _calls(message: ChatCompletionResponseMessage, cut: Cut | None) -> Iterator[
 def fragments(
     call: ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall, cut: Cut | None
 ) -> Iterator[ChunkDict]:
-    """A header, then the arguments piece by piece."""
+    """Yield a header, then the arguments piece by piece."""
     if isinstance(call, ChatCompletionMessageCustomToolCall):
         kind, field, text = "custom", "input", call.custom.input
         inner = {"name": call.custom.name, "input": "", **without(call.custom.extra, "name", "input")}

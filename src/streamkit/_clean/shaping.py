@@ -86,7 +86,7 @@ class Shaper:
                 yield from self._ordered(one)
 
     def passes(self, index: int, field: str) -> bool:
-        """Whether a piece of this text of a choice (`arguments`: of a call) is written as it is, before and after what else
+        """Return whether a piece of this text of a choice (`arguments`: of a call) is written as it is, before and after what else
         `shape` is given with it."""
         clean = self._clean
         if (clean.choices is not None and index >= clean.choices) or (clean.order == "index" and index >= self._begun):
@@ -231,7 +231,7 @@ def _thought(shaped: _Shaped, delta: ChunkDict, *, keep: bool) -> str:
 
 
 def _is_thought(value: Any) -> bool:
-    """Whether `value` is a list of typed blocks that hold reasoning, in words or sealed."""
+    """Return whether `value` is a list of typed blocks that hold reasoning, in words or sealed."""
     return isinstance(value, list) and bool(value) and all(_is_block(one) for one in value)
 
 
@@ -252,7 +252,7 @@ def _as_content(delta: ChunkDict, logprobs: ChunkDict | None) -> ChunkDict | Non
 
 
 def _rest(chunk: ChunkDict) -> Iterator[ChunkDict]:
-    """What is written of a chunk whose choice is not: what stands beside it, rule 1."""
+    """Yield what is written of a chunk whose choice is not: what stands beside it, rule 1."""
     if any(name not in OF_CHUNK for name in chunk):
         yield {**chunk, "choices": []}
 

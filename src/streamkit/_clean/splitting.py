@@ -26,7 +26,7 @@ Spread: TypeAlias = Literal["spread", "whole"]
 
 
 def cut_of(text: TextCut, logprobs: object) -> Cut | None:
-    """What `text` asks for; `logprobs` is looked at too, as both are told where they were asked for."""
+    """Return what `text` asks for; `logprobs` is looked at too, as both are told where they were asked for."""
     if logprobs not in ("spread", "whole"):
         raise MisuseError(f'logprobs is "spread" or "whole", not {shown(logprobs)}')
     if text is None:
@@ -61,7 +61,7 @@ def pieces_of(text: str, cut: Cut | None) -> list[str]:
 def with_tokens(
     text: str, tokens: list[ChatCompletionTokenLogprob], cut: Cut | None, logprobs: Spread
 ) -> Iterator[tuple[str, list[ChatCompletionTokenLogprob]]]:
-    """The pieces of a text, each with the log probabilities of its tokens."""
+    """Yield the pieces of a text, each with the log probabilities of its tokens."""
     if logprobs == "whole" or not tokens:
         pieces = pieces_of(text, cut)
         yield from ((piece, tokens if at == len(pieces) - 1 else []) for at, piece in enumerate(pieces))

@@ -117,11 +117,11 @@ class StreamWriter:
         self._touched: list[_Choice] = []  # those that the chunk says something of
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[Any]:
-        """What the next bytes say; the ending too, if they say that."""
+        """Return what the next bytes say; the ending too, if they say that."""
         return self._given(self.accumulator.feed(block))
 
     def add(self, chunk: Any) -> list[Any]:
-        """What a chunk says that somebody else decoded."""
+        """Return what a chunk says that somebody else decoded."""
         return self._given(self.accumulator.add(chunk))
 
     def close(self) -> list[Any]:
@@ -162,7 +162,7 @@ class StreamWriter:
                 self._say([choice_dict(choice.index, delta, part)], {})
 
     def _frame(self, template: Any, choice: _Choice) -> list[str]:
-        """The event of a template, cut where its text stands."""
+        """Return the event of a template, cut where its text stands."""
         if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
         self._said = dict(self._head)
@@ -288,7 +288,7 @@ class StreamWriter:
         self._out.append({**self._said, "choices": choices, **beside})
 
     def _choice(self, choice: _Choice, beside_it: bool) -> Iterator[ChunkDict]:
-        """What a chunk says of one choice, as the choices of clean chunks; `beside_it`: something stands beside the first."""
+        """Yield what a chunk says of one choice, as the choices of clean chunks; `beside_it`: something stands beside the first."""
         told = [name for name in ("content", "refusal") if any(name in one for one in (*choice.parts, choice.fields))]
         new = [name for name in told if name not in choice.seen]
         choice.seen.update(told)
@@ -323,7 +323,7 @@ class StreamWriter:
     def _pieces(
         self, fields: ChunkDict, logprobs: ChatChoiceLogprobs | None
     ) -> list[tuple[ChunkDict, ChunkDict | None]]:
-        """The fields of a delta in one chunk, or, where text is to be cut, in several."""
+        """Return the fields of a delta in one chunk, or, where text is to be cut, in several."""
         known = None if logprobs is None else _logprobs(logprobs)
         if self._cut is None:
             return [(fields, known)] if fields or known is not None else []
@@ -345,7 +345,7 @@ class StreamWriter:
     # --- the end
 
     def _last(self, out: list[Any], outcome: Outcome) -> list[Any]:
-        """All that is still to be said: what waited, and the end."""
+        """Return all that is still to be said: what waited, and the end."""
         self.ended, self._out = True, out
         response = self.accumulator.snapshot()
         self._rest(response)
@@ -395,7 +395,7 @@ class StreamWriter:
             self._out.append(failure(outcome.error, outcome.reason))
 
     def _finished(self, response: CreateChatCompletionResponse, outcome: Outcome) -> list[ChatChoice]:
-        """The choices whose finish reason is to be said."""
+        """Return the choices whose finish reason is to be said."""
         found = [choice for choice in response.choices if choice.finish_reason is not None]
         if outcome.name not in ("truncated", "cancelled") or len(found) < len(response.choices):
             return found
@@ -422,7 +422,7 @@ _TAKES: dict[type[Any], Callable[[StreamWriter, Any], None]] = {
 
 
 def _delta_of(template: Any, choice: _Choice, text: str) -> ChunkDict:
-    """The delta that an event of this template says, in the order in which its chunk would be written."""
+    """Return the delta that an event of this template says, in the order in which its chunk would be written."""
     if template.call is not None:
         return {"tool_calls": [{"index": template.call.position, "function": {"arguments": text}}]}
     fields: ChunkDict = {}
@@ -450,12 +450,12 @@ def failure(error: StreamError | None, code: str) -> ChunkDict:
 
 
 def _has_its_place(name: str, value: Any) -> bool:
-    """Whether an unknown field is what is said at the end, where it belongs."""
+    """Return whether an unknown field is what is said at the end, where it belongs."""
     return bool(value) and (name == "error" or (name == "usage" and isinstance(value, dict)))
 
 
 def _is_unnumbered(value: Any) -> bool:
-    """Whether a value of a message's field holds a list that SDKs could not join with the next one: of objects that have no
+    """Return whether a value of a message's field holds a list that SDKs could not join with the next one: of objects that have no
     index, or still empty."""
     if isinstance(value, dict):
         return any(map(_is_unnumbered, value.values()))
@@ -474,7 +474,7 @@ def _logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
 
 
 def _usage(usage: CompletionUsage) -> ChunkDict:
-    """The usage without what nothing could be made of, rule 4."""
+    """Return the usage without what nothing could be made of, rule 4."""
     known = wire_names(CompletionUsage)
     found: ChunkDict = unstructure(usage)
     return {name: value for name, value in found.items() if name not in known or getattr(usage, name) is not None}

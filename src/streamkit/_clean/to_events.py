@@ -64,7 +64,7 @@ def to_events(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Written[bytes]:
-    """A response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
+    """Return a response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
     blank line.
 
     `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
@@ -108,7 +108,7 @@ def to_chunks(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Written[CreateChatCompletionStreamResponse]:
-    """A response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
+    """Return a response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
 
     Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
@@ -121,7 +121,7 @@ def to_chunks(
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
-    """The response that is there already, how its stream ended, and whether it is complete; None for a stream."""
+    """Return the response that is there already, how its stream ended, and whether it is complete; None for a stream."""
     if isinstance(source, CreateChatCompletionResponse):
         return source, None, True
     if isinstance(source, Accumulator):
@@ -136,7 +136,7 @@ Settled: TypeAlias = tuple[CreateChatCompletionResponse | None, Outcome | None, 
 
 
 def given_as(source: Any, settled: Settled, items: Iterator[Made]) -> Given[Made]:
-    """What is there already, as `items`."""
+    """Return what is there already, as `items`."""
     return Given(items, settled[0], settled[1], source.anomalies if isinstance(source, Accumulator) else ())
 
 
@@ -180,15 +180,15 @@ class ChunkWriter:
         self.accumulator = self._writer.accumulator
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
-        """What a block says."""
+        """Return what a block says."""
         return as_chunks(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
-        """What a chunk says."""
+        """Return what a chunk says."""
         return as_chunks(self._writer.add(chunk))
 
     def end(self) -> list[CreateChatCompletionStreamResponse]:
-        """What is said at the end."""
+        """Return what is said at the end."""
         return as_chunks(self._writer.close())
 
     @property

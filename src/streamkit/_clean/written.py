@@ -43,13 +43,13 @@ class Writer(Protocol[Made]):
         """What reads it."""
 
     def feed(self, block: bytes) -> list[Made]:
-        """What a block says."""
+        """Return what a block says."""
 
     def add(self, chunk: Any) -> list[Made]:
-        """What a chunk says."""
+        """Return what a chunk says."""
 
     def end(self) -> list[Made]:
-        """What is said at the end."""
+        """Return what is said at the end."""
 
     @property
     def fault(self) -> StreamError | None:
@@ -129,7 +129,7 @@ class Writing(Intake, Generic[Made]):
         return self.over and not self._gone
 
     def fault(self) -> BaseException | None:
-        """What is raised after all that is given, once; None where nothing is."""
+        """Return what is raised after all that is given, once; None where nothing is."""
         first, self._raised = not self._raised, True
         if not first or self._gone:
             return None

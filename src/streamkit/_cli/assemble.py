@@ -84,7 +84,7 @@ def report_outcome(name: str, accumulator: Accumulator, outcome: Outcome, *, ver
 
 
 def _sentence(outcome: Outcome, events: int) -> str:
-    """What happened, at which event, and what the sender said of it."""
+    """Return what happened, at which event, and what the sender said of it."""
     sentence, error = REASONS[outcome.reason][1], outcome.error
     if error is None:
         return sentence if outcome.ok else f"{sentence} (after event {events})"

@@ -83,7 +83,7 @@ def _read(name: str, summary: Summary) -> Report | None:
 
 
 def _files(names: Sequence[str], summary: Summary) -> Iterator[str]:
-    """The names of files, those in folders among them (rule 6)."""
+    """Return the names of files, those in folders among them (rule 6)."""
 
     def unread(line: str) -> None:
         say(line)

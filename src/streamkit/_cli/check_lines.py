@@ -70,7 +70,7 @@ class Summary:
         senders[sender] = senders.get(sender, 0) + 1
 
     def lines(self, *, width: int, colour: bool = False) -> Iterator[str]:
-        """How the streams ended that are not complete, and each code: in how many streams, and of which senders."""
+        """Yield how the streams ended that are not complete, and each code: in how many streams, and of which senders."""
         paint = in_colour if colour else plain
         rows: list[tuple[str, str, dict[str, int], str]]
         rows = [(REASONS[reason][0], reason, senders, "lost") for reason, senders in self._endings.items()]

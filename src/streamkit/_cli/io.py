@@ -51,7 +51,7 @@ _LINE = 500  # characters of one message: a sender's error can be pages
 
 
 def opened(name: str) -> AbstractContextManager[Any]:
-    """The file to read, unbuffered: a buffered one takes "nothing there yet" (O_NONBLOCK) for the end."""
+    """Return the file to read, unbuffered: a buffered one takes "nothing there yet" (O_NONBLOCK) for the end."""
     if name == "-":
         if sys.stdin is None:
             raise MisuseError("standard input is closed")
@@ -63,7 +63,7 @@ def opened(name: str) -> AbstractContextManager[Any]:
 
 
 def created(name: str | None, source: Any) -> AbstractContextManager[BinaryIO | None]:
-    """The file to write, opened before anything is read, as a stream comes only once. None is standard output."""
+    """Return the file to write, opened before anything is read, as a stream comes only once. None is standard output."""
     if name is None or name == "-":
         return nullcontext(None)
     try:
@@ -76,13 +76,13 @@ def created(name: str | None, source: Any) -> AbstractContextManager[BinaryIO | 
 
 
 def blocks_of_file(file: Any, name: str) -> Iterator[bytes]:
-    """The blocks of a body, or those that a trace recorded. `name` stands in messages."""
+    """Yield the blocks of a body, or those that a trace recorded. `name` stands in messages."""
     found = contents_of_file(file, name)
     yield from (block.data for block in found.blocks) if isinstance(found, Trace) else found
 
 
 def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
-    """The trace in a file, or the blocks of the body that it is. `name` stands in messages.
+    """Return the trace in a file, or the blocks of the body that it is. `name` stands in messages.
 
     No event stream begins with `{`, and JSON in its place is of use only when it is whole: to wait for its first line
     holds nothing back.

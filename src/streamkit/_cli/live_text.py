@@ -129,7 +129,7 @@ class View:
             self._inside_line = not text.endswith("\n")
 
     def _words(self, choice: int, head: str) -> list[str]:
-        """What is to be said in brackets before a new part."""
+        """Return what is to be said in brackets before a new part."""
         goes_on = self._at is not None and self._at[0] == choice
         words = [str(choice)] if choice or self._choices > 1 else []
         if head != _REASONING:

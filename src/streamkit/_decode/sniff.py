@@ -195,7 +195,7 @@ def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Send
     ):
         return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
     hint = "" if "\ufffd" not in text else ": where the response has a Content-Encoding (br, say), decode it first"
-    return FormatError(f"the bytes are no event stream{hint}", excerpt=excerpt(data) if data else None)
+    return FormatError(f"the bytes are not an event stream{hint}", excerpt=excerpt(data) if data else None)
 
 
 def _title(page: str) -> str:

@@ -48,7 +48,7 @@ class Times:
         self._count = count
 
     def timing(self, usage: CompletionUsage | None) -> Timing:
-        """What is known now that the request is over."""
+        """Return what is known now that the request is over."""
         details = None if usage is None else usage.completion_tokens_details
         return Timing(
             sent=self._sent,

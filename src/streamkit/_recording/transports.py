@@ -25,6 +25,7 @@ from .exchanges import head_of_source, request_of_httpx
 from .record import AsyncRecording, Into, Recording
 from .recorder import Options, Recorder
 from .scrub import Find
+from .session import Session
 from .targets import Targets
 from .ways_to_end import end_of, words_of
 
@@ -35,24 +36,27 @@ else:
 
 __all__ = ("AsyncRecordingTransport", "RecordingTransport")
 
+Target = Callable[[Trace], Any]
+"""From the header of an exchange to the path or the file that it is written to."""
+
 
 class _Common:
     """What both siblings know: the options, and how an exchange is written down."""
 
-    def __init__(self, inner: Any, into: Into | None, options: Options, *, asynchronous: bool) -> None:
+    def __init__(self, inner: Any, into: Into | Session | None, options: Options, *, asynchronous: bool) -> None:
         if into is None:
-            raise MisuseError("a RecordingTransport takes into=, a directory or a path that ends in .jsonl")
+            raise MisuseError("a RecordingTransport takes into=, a directory, a Session or a path that ends in .jsonl")
         self._onward = Onward(inner, asynchronous=asynchronous)
         self._options = options
-        self._targets = Targets(into)
+        self._targets: Target = into.target if isinstance(into, Session) else Targets(into)
 
-    def _recorder(self, request: Any, body: bytes) -> Recorder:
+    def _recorder(self, request: Any, body: bytes, target: Target | None) -> Recorder:
         request.headers["Accept-Encoding"] = "identity"
         try:
             header = Trace(**request_of_httpx(request, body), observed="transport")
         except Exception:  # a request of a class of the caller's: what cannot be had of it is left empty
             header = Trace(observed="transport")
-        return Recorder(self._targets, header, self._options)
+        return Recorder(target or self._targets, header, self._options)
 
     def _response(self, library: Any, response: Any, recorder: Recorder, kind: Any, base: str) -> Any:
         """Return a response like `response`, whose body is recorded while it is read."""
@@ -76,7 +80,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
         openai.OpenAI(http_client=openai.DefaultHttpxClient(transport=streamkit.RecordingTransport(into="traces/")))
 
     `inner`: the transport that sends; None: what a client would use, with the proxies and certificates of the environment.
-    `into`: a directory, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
+    `into`: a directory or a `Session`, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
     `.jsonl.zst`), beside which a second exchange is written as `x-2.trace.jsonl`.
 
     `scrub`: a function that returns what else is private in some text; False records credentials. `keep_headers`: request
@@ -90,7 +94,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -111,11 +115,15 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
 
     def handle_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
+        return self._exchange(request, self._onward.send)
+
+    def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
         library = library_of(request)
-        recorder = self._recorder(request, request.read())
+        recorder = self._recorder(request, request.read(), target)
         recorder.start()
         try:
-            response = self._onward.send(request)
+            response = send(request)
         except BaseException as error:
             recorder.end(end_of(error), words_of(error))
             raise
@@ -143,7 +151,7 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -164,11 +172,15 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
+        return await self._exchange(request, self._onward.send)
+
+    async def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
         library = library_of(request)
-        recorder = self._recorder(request, await request.aread())
+        recorder = self._recorder(request, await request.aread(), target)
         recorder.start()
         try:
-            response = await self._onward.send(request)
+            response = await send(request)
         except BaseException as error:
             recorder.end(end_of(error), words_of(error))
             raise

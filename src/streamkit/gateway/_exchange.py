@@ -91,7 +91,7 @@ class Exchange:
             await self._upstream.aclose()
 
     def ended(self, request: dict[str, Any]) -> Ended:
-        """What is known of it now that it is over. `request`: its JSON."""
+        """Return what is known of it now that it is over. `request`: its JSON."""
         accumulator = self._accumulator
         outcome = accumulator.outcome or accumulator.cancel()
         response = accumulator.snapshot()

@@ -14,7 +14,7 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> float:
-        """The time, in seconds."""
+        """Return the time, in seconds."""
         return self.now
 
     def advance(self, seconds: float) -> float:
@@ -25,7 +25,7 @@ class FakeClock:
         return self.now
 
     def timed(self, blocks: Iterable[bytes], seconds: float) -> Iterator[bytes]:
-        """The blocks, each `seconds` after the one before."""
+        """Yield the blocks, each `seconds` after the one before."""
         for block in blocks:
             self.advance(seconds)
             yield block

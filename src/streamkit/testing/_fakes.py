@@ -61,7 +61,7 @@ class FakeSource:
         return step
 
     def _play(self) -> Any:
-        """The next step that gives something, `FOREVER` among them."""
+        """Return the next step that gives something, `FOREVER` among them."""
         if self.closed:
             raise StopIteration
         self.reads += 1

@@ -75,7 +75,7 @@ class _Feed:
         return not self._over
 
     def saw(self, block: Any) -> Any:
-        """The check has this block."""
+        """Return the check has this block."""
         with self._news:
             self._seen += len(block or b"")
             self._news.notify()
@@ -201,7 +201,7 @@ async def _made(source: Any) -> Any:
 
 
 def _is_lost(error: BaseException | None) -> bool:
-    """Whether an error is, or comes from, the one that broke the connection."""
+    """Return whether an error is, or comes from, the one that broke the connection."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, _Lost):

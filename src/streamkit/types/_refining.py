@@ -10,6 +10,7 @@ Cost: a plan once a type; then one visit to each object on the way to a hooked o
 
 from __future__ import annotations
 
+import operator
 import typing
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -17,9 +18,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from ..errors import MisuseError, shown
-from ._base import Wire
+from ._base import Wire, wire_names
 
-__all__ = ("Hook", "Refine", "refiner")
+__all__ = ("Hook", "Refine", "beside", "refiner")
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
 Refine: TypeAlias = Callable[[Any], Any]
@@ -61,7 +62,8 @@ def _applying(plans: dict[type[Wire], _Plan]) -> Refine:
     def refine(value: Any) -> Any:
         kind = type(value)
         if kind is list:
-            return [refine(one) for one in value]
+            items = [refine(one) for one in value]
+            return value if all(map(operator.is_, items, value)) else items
         if kind is dict:
             return {key: refine(one) for key, one in value.items()}
         plan = plans.get(kind)
@@ -81,6 +83,23 @@ def _applying(plans: dict[type[Wire], _Plan]) -> Refine:
         return made
 
     return refine
+
+
+def beside(made: Any, again: Any) -> Any:
+    """Return `again`, what reading `made` as written gave, with what no writing shows: values that stand beside a field.
+
+    A sender's `"created": {"at": 1}` is kept in `extra` under the name of a field of the format, which wins on the wire.
+    """
+    if type(made) is not type(again):
+        return again
+    if isinstance(made, list):
+        return list(map(beside, made, again)) if len(made) == len(again) else again
+    if not isinstance(made, Wire):
+        return again
+    names = wire_names(type(made))
+    changed = {name: beside(getattr(made, name), getattr(again, name)) for name in names}
+    hidden = {name: made.extra[name] for name in names & made.extra.keys()}
+    return attrs.evolve(again, **changed, **({"extra": {**hidden, **again.extra}} if hidden else {}))
 
 
 def _classes_in(annotation: Any) -> frozenset[type[Wire]]:

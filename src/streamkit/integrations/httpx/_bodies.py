@@ -10,6 +10,8 @@ Rule 3  Cancelled in mid-read, the stream is over and reported at once: a client
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import anyio
 
 from streamkit.sources import AsyncBlocks, Blocks
@@ -25,36 +27,33 @@ class CleanBody:
 
     def __init__(self, exchange: Exchange | Refused, found: Blocks) -> None:
         self._exchange, self._found = exchange, found
+        self._events = self._read()
 
-    def __iter__(self) -> CleanBody:
-        return self
+    def __iter__(self) -> Iterator[bytes]:
+        return self._events
 
-    def __next__(self) -> bytes:
-        exchange = self._exchange
+    def _read(self) -> Iterator[bytes]:
+        exchange, found = self._exchange, self._found
         while not exchange.over:
-            if data := self._read():
-                return data
-        if (error := exchange.raised()) is not None:
+            try:
+                if exchange.left() == 0:  # a read might block for ever
+                    data = exchange.passed()
+                else:
+                    data = exchange.take(next(found))
+            except StopIteration:
+                data = exchange.end()
+            except Exception as error:
+                data = exchange.broke(error)
+            except BaseException:
+                self.close()
+                raise
+            if data:
+                yield data
+        if (error_of_ours := exchange.raised()) is not None:
             self.close()
-            raise error
-        self._found.drain()
+            raise error_of_ours
+        found.drain()
         exchange.report()
-        raise StopIteration
-
-    def _read(self) -> bytes:
-        exchange = self._exchange
-        try:
-            if exchange.left() == 0:  # a read might block for ever
-                return exchange.passed()
-            block = next(self._found)
-        except StopIteration:
-            return exchange.end()
-        except Exception as error:
-            return exchange.broke(error)
-        except BaseException:
-            self.close()
-            raise
-        return exchange.take(block)
 
     def close(self) -> None:
         """Leave: the client calls it, at the end as well."""
@@ -79,36 +78,34 @@ class AsyncCleanBody:
     async def __anext__(self) -> bytes:
         exchange = self._exchange
         while not exchange.over:
-            if data := await self._read():
+            try:
+                left = exchange.left()
+                if left is None:
+                    data = exchange.take(await self._found.__anext__())
+                else:
+                    data = await self._read_within(left)
+            except StopAsyncIteration:
+                data = exchange.end()
+            except Exception as error:
+                data = exchange.broke(error)
+            except BaseException as left_by:
+                exchange.leave()
+                if not isinstance(left_by, GeneratorExit):  # the event loop is gone: nothing can be awaited any more
+                    await self.aclose()
+                raise
+            if data:
                 return data
-        if (error := exchange.raised()) is not None:
+        if (error_of_ours := exchange.raised()) is not None:
             await self.aclose()
-            raise error
+            raise error_of_ours
         await self._found.drain()
         exchange.report()
         raise StopAsyncIteration
 
-    async def _read(self) -> bytes:
-        exchange = self._exchange
-        try:
-            left = exchange.left()
-            if left is None:
-                block = await anext(self._found)
-            else:
-                with anyio.move_on_after(left) as scope:
-                    block = await anext(self._found)
-                if scope.cancelled_caught:
-                    return exchange.passed()
-        except StopAsyncIteration:
-            return exchange.end()
-        except Exception as error:
-            return exchange.broke(error)
-        except BaseException as left_by:
-            exchange.leave()
-            if not isinstance(left_by, GeneratorExit):  # the event loop is gone: nothing can be awaited any more
-                await self.aclose()
-            raise
-        return exchange.take(block)
+    async def _read_within(self, seconds: float) -> bytes:
+        with anyio.move_on_after(seconds) as scope:
+            block = await anext(self._found)
+        return self._exchange.passed() if scope.cancelled_caught else self._exchange.take(block)
 
     async def aclose(self) -> None:
         """Leave: the client calls it, at the end as well."""

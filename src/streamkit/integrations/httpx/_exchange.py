@@ -32,15 +32,25 @@ class Exchange(Asked):
         """The source gave a block."""
         if self.over:
             return b""
+        if self._watch is not None or self._options.on_end is not None:
+            return self._take_timed(block)
+        events = self._cleaner.feed(block)  # nothing else: this is what every chunk of most streams costs
+        if self._accumulator.done:
+            return b"".join(events) + self.end()
+        return events[0] if len(events) == 1 else b"".join(events)
+
+    def _take_timed(self, block: bytes) -> bytes:
         now = self._times.now()
         events = self._cleaner.feed(block)
         self._times.seen(now, self._accumulator)
-        if self._watch is not None and not self._accumulator.done:
+        if self._accumulator.done:
+            return b"".join(events) + self.end()
+        if self._watch is not None:
             if (late := self._watch.late(now)) is not None:
                 return b"".join(events) + self.passed(late)
             data = any(not event.startswith(b":") for event in events) or not events
             self._watch.came(now, data=data, output=self._accumulator.emitted)
-        return b"".join(events) + (self.end() if self._accumulator.done else b"")
+        return b"".join(events)
 
     def end(self) -> bytes:
         """The source has no more, or the stream has ended."""

@@ -79,7 +79,7 @@ class ChatCompletionStreamState:
         if response is None:
             raise MisuseError("there is no completion before the first chunk: pass one to handle_chunk()")
         data = unstructure(response)
-        completion: ParsedChatCompletion[Any] = ParsedChatCompletion.construct(**data)
+        completion = ParsedChatCompletion[Any].construct(**data)
         for choice, said in zip(completion.choices, data["choices"], strict=True):
             customs = _custom_calls(said)
             for at, call in customs.items():
