@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from helpers.rows import logs
+
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md"]
+HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md", "docs/corpora.md"]
 PAGES += HOW_TO
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
@@ -43,17 +45,27 @@ def examples() -> list[Any]:
         for page in HOW_TO
         for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     ]
-    return [pytest.param(page, example, id=f"{page}-{number}") for number, (page, example) in enumerate(found, 1)]
+    # What an engine of that page warns of is its own affair.
+    theirs = {"docs/corpora.md": [pytest.mark.filterwarnings("default")]}
+    return [
+        pytest.param(page, example, id=f"{page}-{number}", marks=theirs.get(page, ()))
+        for number, (page, example) in enumerate(found, 1)
+    ]
 
 
 @pytest.mark.parametrize(("page", "example"), examples())
 def test_every_example_of_a_how_to_runs(
-    page: str, example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for client in ("httpx", "openai"):
-        if f"import {client}\n" in example:
-            pytest.importorskip(client)
+    for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
+        if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
+            pytest.importorskip(client, exc_type=ImportError)
     monkeypatch.chdir(ROOT)
+    if page == "docs/corpora.md":  # which speaks of a file of logs
+        pytest.importorskip("pyarrow")
+        (tmp_path / "traces").symlink_to(ROOT / "traces")
+        monkeypatch.chdir(logs(tmp_path).parent)
+        monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     exec(compile(example, page, "exec"), {"__name__": "example"})
     assert capsys.readouterr().out
 

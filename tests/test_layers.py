@@ -23,7 +23,7 @@ LEVELS: dict[int, str] = {
     1: "sse types types.* limits anomalies rules outcome events trace _trace_* partial_json",
     2: "codec dialect _decode _decode.*",
     3: "_fold _fold.* _fast _fast.* accumulator",
-    4: "sources sources.* _version",
+    4: "sources sources.* _version forwarding",
     5: "ended _live _live.* _clean _clean.* _check _check.* _recording _recording.* _view _view.*",
     6: "testing testing.* pytest_plugin integrations integrations.* gateway gateway.* corpus corpus.*",
     7: "_cli _cli.* __main__",

@@ -42,16 +42,18 @@ if TYPE_CHECKING:
     from ._live.stream import ChatStream
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
-    from ._live.timing import Timing
+    from ._live.timing import Timing, timing_of
     from ._recording.faults import FAULTS, Fault
     from ._recording.hook import recording
     from ._recording.misses import TraceChangedError, TraceMissError
+    from ._recording.proxy import RecordingProxy
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
     from ._recording.run import SessionRun
     from ._recording.schedule import Pace, pace
+    from ._recording.server import TraceServer
     from ._recording.session import Session
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
@@ -88,6 +90,7 @@ __all__ = (
     "Outcome",
     "Pace",
     "Recording",
+    "RecordingProxy",
     "RecordingTransport",
     "RecordingWarning",
     "RemoteError",
@@ -107,6 +110,7 @@ __all__ = (
     "Timing",
     "TraceChangedError",
     "TraceMissError",
+    "TraceServer",
     "TruncatedError",
     "ValidationError",
     "Written",
@@ -128,6 +132,7 @@ __all__ = (
     "sse",
     "structure",
     "tee",
+    "timing_of",
     "to_chunks",
     "to_events",
     "types",
@@ -154,6 +159,7 @@ _LATER = {
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
     "Recording": "_recording.record",
+    "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",
@@ -167,6 +173,7 @@ _LATER = {
     "Timing": "_live.timing",
     "TraceChangedError": "_recording.misses",
     "TraceMissError": "_recording.misses",
+    "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",
@@ -183,6 +190,7 @@ _LATER = {
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",
+    "timing_of": "_live.timing",
     "to_chunks": "_clean.to_events",
     "to_events": "_clean.to_events",
     "unstructure": "codec",

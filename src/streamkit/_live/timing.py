@@ -22,6 +22,7 @@ from itertools import pairwise
 import attrs
 
 from .. import events as ev
+from .._arguments import check_kind
 from .._field_docs import show_fields
 from ..accumulator import Accumulator
 from ..trace import Trace
@@ -282,6 +283,7 @@ class Stopwatch:
 def timing_of(trace: Trace) -> Timing:
     """Return the timing of a recorded stream: `sent` is 0, `closed` is not known. Everything but the token counts is None for
     a trace whose reads were not observed (`timed` is False)."""
+    check_kind("timing_of()", trace, Trace)
     accumulator, watch = Accumulator(), Stopwatch(sent=0.0)
     for block in trace.blocks:
         watch.block(block.t, accumulator.feed(block.data), accumulator.progress)

@@ -32,9 +32,13 @@ from .scrub import Find
 from .targets import Targets
 from .ways_to_end import end_of, words_of
 
-__all__ = ("AsyncRecording", "Recording", "async_record", "record")
+__all__ = ("AFTER_DONE", "AsyncRecording", "Recording", "async_record", "record")
 
 Into = str | os.PathLike[str] | IO[bytes]
+
+
+AFTER_DONE = "the reader closed after [DONE], and the end of the body did not arrive in time"
+"""What a trace says of a body whose end was waited for in vain."""
 
 
 class _Watched:
@@ -51,6 +55,11 @@ class _Watched:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._found!r}>"
+
+    @property
+    def said_end(self) -> bool:
+        """Whether the stream has said that it is over (`[DONE]`)."""
+        return self._watch.seen
 
     def _take(self, item: Any) -> None:
         if not isinstance(item, bytes):
@@ -77,9 +86,7 @@ class _Watched:
         elif self._found.ended == "error" and self._found.error is not None:
             self._raised(self._found.error)
         elif self._watch.seen:
-            self._recorder.end(
-                "unknown", "the reader closed after [DONE], and the end of the body did not arrive in time"
-            )
+            self._recorder.end("unknown", AFTER_DONE)
         else:
             self._recorder.end("cancelled", "the reader closed the stream")
 

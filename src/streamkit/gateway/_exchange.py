@@ -13,7 +13,7 @@ Rule 4  An upstream that gives no answer, or one with both framings, is a 502 th
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import anyio
@@ -21,28 +21,17 @@ import httpx2
 
 from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
 from streamkit.ended import Times
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, respond, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
-from ._headers import has_both, kept
 from ._log import log
 
-__all__ = ("Exchange", "Form", "Receive", "Send", "respond")
+__all__ = ("Exchange", "Form")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Form = Literal["raw", "clean"]
 
 # The last two: a packed body that is cut, or none.
 _BROKEN = (httpx2.RequestError, StreamError, EOFError, ValueError)
-
-
-async def respond(send: Send, status: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
-    """Answer with a text of ours."""
-    body = text.encode()
-    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class Exchange:
@@ -72,7 +61,7 @@ class Exchange:
         try:
             async with anyio.create_task_group() as tasks:
                 with anyio.CancelScope() as answering:
-                    tasks.start_soon(_until_left, receive, answering)
+                    tasks.start_soon(until_left, receive, answering)
                     try:
                         await self._answer(send)
                     except OSError:  # ASGI 2.4: what a server raises where the client has left
@@ -106,11 +95,11 @@ class Exchange:
             self._upstream = upstream = await self._client.send(self._request, stream=True)
             self._times.head()
             self._status = upstream.status_code
-            if has_both(upstream.headers.raw):
+            if has_both_framings(upstream.headers.raw):
                 raise httpx2.RemoteProtocolError("it sent both Content-Length and Transfer-Encoding")
             clean = self._form == "clean" and _is_stream(upstream)
             self._blocks = blocks = async_blocks(upstream, unpack=clean)
-            headers = kept(upstream.headers.raw, *((b"content-length", b"content-encoding") if clean else ()))
+            headers = kept_headers(upstream.headers.raw, *((b"content-length", b"content-encoding") if clean else ()))
             begun = True
             await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
             if await (self._write_clean if clean else self._pass_on)(blocks, send):
@@ -179,9 +168,3 @@ async def _send_last(cleaner: Cleaner, send: Send) -> bool:
 
 def _is_stream(upstream: httpx2.Response) -> bool:
     return bool(upstream.headers.get("content-type", "").startswith("text/event-stream"))
-
-
-async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -1,0 +1,131 @@
+"""Arguments of commands: those that several take, and the long lists. What `add_argument` is called with, as data."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+__all__ = ("NO_SCRUB", "PLAYING", "RECORD", "SENDER", "SERVE", "VERBOSE", "Arguments")
+
+Arguments: TypeAlias = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+"""Each the flags, or the name, and the options of `add_argument`."""
+
+VERBOSE = (("-v", "--verbose"), {"action": "store_true", "help": "say how the stream ended, and what was odd in it"})
+NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials where they stand"})
+SENDER: Arguments = (
+    (("--sender",), {"metavar": "WORD", "help": "what wrote the stream, in one word"}),
+    (("--sender-version",), {"metavar": "TEXT", "help": "its version"}),
+)
+
+# How a trace is played.
+PLAYING: Arguments = (
+    (
+        ("--speed",),
+        {"type": float, "default": 1.0, "metavar": "N", "help": "1 as recorded (default), 0 no waiting"},
+    ),
+    (("--ttft",), {"type": float, "metavar": "S", "help": "seconds until the first output"}),
+    (("--max-gap",), {"type": float, "metavar": "S", "help": "seconds that no wait exceeds"}),
+    (("--itl",), {"type": float, "metavar": "S", "help": "a made-up pace: seconds from block to block"}),
+    (("--jitter",), {"type": float, "metavar": "N", "help": "how far a wait may be off, as a share of --itl"}),
+    (
+        ("--recut",),
+        {
+            "metavar": "HOW",
+            "help": "other blocks: bytes, a number of bytes, events, characters (inside of them), crlf (between), random, one",
+        },
+    ),
+    (
+        ("--fault",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "FAULT",
+            "help": "what goes wrong, NAME[=VALUE][@PLACE], may be given again: delay, stall, truncate, disconnect, reset,"
+            " half_chunk, drop, duplicate, corrupt, malformed, error_event, status, bandwidth, slow_close, empty; at"
+            " head, block:3, event:3, byte:100, a share of the body such as 0.5, or random",
+        },
+    ),
+    (("--seed",), {"type": int, "default": 0, "metavar": "N", "help": "for what is random (default 0)"}),
+)
+
+RECORD: Arguments = (
+    (
+        ("file",),
+        {
+            "metavar": "FILE",
+            "help": "the bytes of a response body; - is standard input; of a proxy OUT, a folder",
+        },
+    ),
+    (
+        ("into",),
+        {
+            "nargs": "?",
+            "metavar": "OUT",
+            "help": "the trace (.jsonl, .jsonl.gz, .jsonl.zst), or a folder for 001-….trace.jsonl",
+        },
+    ),
+    (
+        ("--upstream",),
+        {
+            "metavar": "URL",
+            "help": "be a proxy for this server, and record each exchange; what stands after -- is run with OPENAI_BASE_URL,"
+            " OPENAI_API_BASE and ANTHROPIC_BASE_URL set, and its exit code is ours",
+        },
+    ),
+    (
+        ("--listen",),
+        {
+            "metavar": "HOST:PORT",
+            "help": "of a proxy (default: 127.0.0.1:0, a free port, said on standard error)",
+        },
+    ),
+    (
+        ("--finish",),
+        {"action": "store_true", "help": "of a proxy: read on for the trace where a reader leaves"},
+    ),
+    (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
+    (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
+    *SENDER,
+    (("--case",), {"metavar": "WORD", "help": "what the stream shows, in one word"}),
+    (("--notes",), {"metavar": "TEXT", "help": "what else a reader must know"}),
+    NO_SCRUB,
+    VERBOSE,
+)
+
+SERVE: Arguments = (
+    (
+        ("folder",),
+        {
+            "metavar": "DIR",
+            "help": "a folder of traces; a request gets the one that its model or its header x-streamkit-trace names"
+            " (llama.cpp/plain is llama.cpp/plain.trace.jsonl), else the one recorded for the same request",
+        },
+    ),
+    (
+        ("--listen",),
+        {
+            "metavar": "HOST:PORT",
+            "help": "where to listen, port 0 for a free one (default: 127.0.0.1:8000; beside a command a free port)",
+        },
+    ),
+    *PLAYING,
+    (
+        ("--fault-times",),
+        {"type": int, "metavar": "N", "help": "how many answers the faults strike (default: all)"},
+    ),
+    (("--match",), {"choices": ("order",), "help": "order: the next trace, whatever was asked"}),
+    (
+        ("--ignore",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "PATH",
+            "help": "what of the request's JSON is not compared ($.seed), may be given again",
+        },
+    ),
+    (
+        ("--once",),
+        {"action": "store_true", "help": "play each trace once; by default the last is played again"},
+    ),
+    (("--api-key",), {"metavar": "KEY", "help": "refuse requests without it"}),
+    (("-q", "--quiet"), {"action": "store_true", "help": "no line for each request"}),
+)
