@@ -41,8 +41,18 @@ FRAMEWORKS: dict[str, Framework] = {
 
 BOUNDS = {
     "openai": "openai>=2",
+    "langchain-openai": "langchain-openai>=1",
+    "litellm": "litellm>=1.100",
+    "pydantic-ai-slim": "pydantic-ai-slim>=2.60",
+    "openai-agents": "openai-agents>=0.20",
+    "smolagents": "smolagents>=1.26",
+    "agno": "agno>=3",
+    "haystack-ai": "haystack-ai>=3",
+    "agent-framework-openai": "agent-framework-openai>=1.15",
+    "semantic-kernel": "semantic-kernel>=1.45",
     "google-adk": "google-adk>=2",
+    "dspy": "dspy>=3.4",
     "autogen-agentchat": "autogen-agentchat>=0.7",
     "autogen-ext": "autogen-ext[openai]>=0.7",
 }
-"""What pip is asked for where the name alone is not enough."""
+"""What pip is asked for: with the name alone it goes back for minutes, to versions years old."""

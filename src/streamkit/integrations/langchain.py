@@ -3,17 +3,17 @@
     model = streamkit.integrations.langchain.ChatOpenAI(model="m", base_url=…)      # in place of langchain_openai's class
 
 In: its options. Out: its messages. Install `streamkit-llm[langchain]`. Where the plain class is enough, a cleaning transport
-does (docs/frameworks/langchain.md); this class has one beneath it, unless it is given an HTTP client.
+does (docs/frameworks/langchain.md); this class has one beneath it, unless you pass an HTTP client.
 
-Rule 1  Reasoning and a refusal are among `message.content_blocks`, as `{"type": "reasoning", …}` and
-        `{"type": "refusal", …}`; `message.content` stays the text. Both also stand in `additional_kwargs`.
+Rule 1  Reasoning and a refusal are among `message.content_blocks`: `{"type": "reasoning", …}` and
+        `{"type": "refusal", …}`; `message.content` stays the text. Both are in `additional_kwargs` too.
 Rule 2  A call that the finish reason `length` or `content_filter` cut off is one of `invalid_tool_calls`. LangChain reads
         `{"city":"Zür` as `{"city": "Zür"}` and runs it, whenever chunks are added; so a bracket that does not fit follows,
-        which is all that `AIMessageChunk` takes for invalid. An agent runs the other calls and goes on: `incomplete_calls="raise"`
+        which is all that `AIMessageChunk` takes for invalid. An agent runs the other calls and continues: `incomplete_calls="raise"`
         raises instead.
 
-What stands on names that LangChain does not promise is `_convert_chunk_to_generation_chunk` and `_create_chat_result`, which
-its own packages for other senders override too. `_stream` and `_astream` are what it says to override.
+LangChain does not promise the names `_convert_chunk_to_generation_chunk` and `_create_chat_result`, which its own packages for
+other senders override too; `_stream` and `_astream` it says to override.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _spoil(chunk: Any, given: dict[Any, str]) -> None:
 
 
 def _lenient(text: str) -> Any:
-    """What LangChain makes of arguments."""
+    """Return what LangChain makes of arguments."""
     try:
         return parse_partial_json(text)
     except ValueError:
