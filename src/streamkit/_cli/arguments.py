@@ -10,7 +10,7 @@ Arguments: TypeAlias = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
 """Each the flags, or the name, and the options of `add_argument`."""
 
 VERBOSE = (("-v", "--verbose"), {"action": "store_true", "help": "say how the stream ended, and what was odd in it"})
-NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials where they stand"})
+NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials as they are"})
 SENDER: Arguments = (
     (("--sender",), {"metavar": "WORD", "help": "what wrote the stream, in one word"}),
     (("--sender-version",), {"metavar": "TEXT", "help": "its version"}),
@@ -39,7 +39,7 @@ PLAYING: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "FAULT",
-            "help": "what goes wrong, NAME[=VALUE][@PLACE], may be given again: delay, stall, truncate, disconnect, reset,"
+            "help": "what goes wrong, NAME[=VALUE][@PLACE], can be repeated: delay, stall, truncate, disconnect, reset,"
             " half_chunk, drop, duplicate, corrupt, malformed, error_event, status, bandwidth, slow_close, empty; at"
             " head, block:3, event:3, byte:100, a share of the body such as 0.5, or random",
         },
@@ -67,7 +67,7 @@ RECORD: Arguments = (
         ("--upstream",),
         {
             "metavar": "URL",
-            "help": "be a proxy for this server, and record each exchange; what stands after -- is run with OPENAI_BASE_URL,"
+            "help": "be a proxy for this server, and record each exchange; what follows -- is run with OPENAI_BASE_URL,"
             " OPENAI_API_BASE and ANTHROPIC_BASE_URL set, and its exit code is ours",
         },
     ),
@@ -83,7 +83,7 @@ RECORD: Arguments = (
         {"action": "store_true", "help": "of a proxy: read on for the trace where a reader leaves"},
     ),
     (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
-    (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
+    (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to be kept in the trace"}),
     *SENDER,
     (("--case",), {"metavar": "WORD", "help": "what the stream shows, in one word"}),
     (("--notes",), {"metavar": "TEXT", "help": "what else a reader must know"}),
@@ -119,7 +119,7 @@ SERVE: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "PATH",
-            "help": "what of the request's JSON is not compared ($.seed), may be given again",
+            "help": "what of the request's JSON is not compared ($.seed), can be repeated",
         },
     ),
     (

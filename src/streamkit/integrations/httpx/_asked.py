@@ -72,7 +72,7 @@ class Asked:
         return said_end(self._accumulator.outcome)
 
     def raised(self) -> Exception | None:
-        """What ends the iteration after the last bytes, once; None where it ends by itself."""
+        """Return what ends the iteration after the last bytes, once; None where it ends by itself."""
         error, self._error = self._error, None
         return error
 

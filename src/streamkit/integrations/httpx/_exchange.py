@@ -24,12 +24,12 @@ class Exchange(Asked):
     """A request whose answer is a stream."""
 
     def left(self) -> float | None:
-        """A read begins: how many seconds it may take; None for any number."""
+        """Return a read begins: how many seconds it may take; None for any number."""
         nearest = None if self._watch is None else self._watch.left(self._options.clock())
         return None if nearest is None else max(nearest[1], 0.0)
 
     def take(self, block: bytes) -> bytes:
-        """The source gave a block."""
+        """Return the source gave a block."""
         if self.over:
             return b""
         if self._watch is not None or self._options.on_end is not None:
@@ -53,14 +53,14 @@ class Exchange(Asked):
         return b"".join(events)
 
     def end(self) -> bytes:
-        """The source has no more, or the stream has ended."""
+        """Return the source has no more, or the stream has ended."""
         if self.over:
             return b""
         end_stream(self._accumulator, status=self._status)
         return self._finish()
 
     def broke(self, error: Exception) -> bytes:
-        """The source raised `error` while it was read."""
+        """Return the source raised `error` while it was read."""
         if self.over:
             return b""
         late = None if self._watch is None else self._watch.late(self._options.clock())
@@ -74,7 +74,7 @@ class Exchange(Asked):
         )
 
     def passed(self, name: str | None = None, cause: Exception | None = None) -> bytes:
-        """A deadline passed: the one of that name, or the nearest."""
+        """Return a deadline passed: the one of that name, or the nearest."""
         assert self._watch is not None
         nearest = self._watch.nearest(self._options.clock())
         name = name or (nearest[0] if nearest is not None else "total")

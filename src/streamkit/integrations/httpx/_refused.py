@@ -33,11 +33,11 @@ class Refused(Asked):
         return block
 
     def end(self) -> bytes:
-        """The body has ended, or is not wanted."""
+        """Return the body has ended, or is not wanted."""
         return self._refused(None)
 
     def broke(self, error: Exception) -> bytes:
-        """The source raised `error`, which the reader is to see as it is."""
+        """Return the source raised `error`, which the reader is to see as it is."""
         return self._refused(error)
 
     def leave(self) -> None:
