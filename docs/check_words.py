@@ -117,7 +117,8 @@ def noun_docstring(node: ast.AST, nouns: Sequence[str]) -> ast.Constant | None:
         return None
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        return first.value if first.value.value.split(" ")[0] in nouns else None
+        text = first.value.value.rstrip()  # without a full stop at its end it is a title: benches print those
+        return first.value if text.split(" ")[0] in nouns and text.endswith(".") else None
     return None
 
 

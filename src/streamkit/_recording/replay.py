@@ -315,13 +315,11 @@ def _checked(clock: Callable[[], float]) -> Callable[[], float]:
     try:
         now: object = clock()
     except Exception as error:
-        words = (
-            f"clock= takes a function that returns the time in seconds; {shown(clock)} raised {type(error).__name__}"
-        )
+        words = f"clock takes a function that returns the time in seconds; {shown(clock)} raised {type(error).__name__}"
         raise MisuseError(words) from error
     if not number(now):
         raise MisuseError(
-            f"clock= takes a function that returns the time in seconds, and this one returned {shown(now)}"
+            f"clock takes a function that returns the time in seconds, and this one returned {shown(now)}"
         )
     return clock
 

@@ -88,7 +88,7 @@ def scheduled(
             raise MisuseError(f"{name} takes seconds, finite and not negative, or None, not {shown(value)}")
     if pace is not None:
         if not isinstance(pace, Pace):
-            raise MisuseError(f"pace= takes what streamkit.pace(ttft=..., itl=...) returns, not {shown(pace)}")
+            raise MisuseError(f"pace takes what streamkit.pace(ttft=..., itl=...) returns, not {shown(pace)}")
         times = iter(times_of(pace, plan.blocks))
         plan = attrs.evolve(plan, blocks=tuple(Block(next(times), block.data) for block in plan.blocks))
         first = plan.blocks[0].t if plan.blocks else pace.ttft
