@@ -191,7 +191,7 @@ def test_a_trace_is_known_by_its_content_and_told_of(folder: Path, capsys: pytes
 def test_the_report_of_an_odd_stream_reads_like_this() -> None:
     expected = """\
 x: faulty
-  outcome        complete (done): `[DONE]` came, and a finish reason for every choice.
+  outcome        complete (done): `[DONE]` arrived, and a finish reason for every choice.
   counts         4 events, 3 chunks, 1 choice; 448 bytes in 1 block
   model          m
   finish reason  stop
@@ -275,8 +275,8 @@ def test_at_40_columns_a_report_reads_like_this() -> None:
     expected = """\
 x: faulty
   outcome: complete (done): `[DONE]`
-    came, and a finish reason for every
-    choice.
+    arrived, and a finish reason for
+    every choice.
   counts: 4 events, 3 chunks, 1 choice;
     448 bytes in 1 block
   model: m
