@@ -97,7 +97,10 @@ def _event_of(chunk: Any) -> bytes:
 
 
 class Recording(_Watched):
-    """A source that is recorded while it is read: iterate it, or pass it on as a source. Close it, or leave its `with`."""
+    """A source that is recorded while it is read: iterate it, or pass it on as a source. `record` makes one.
+
+    It yields what the source yields, unchanged, and raises what that raises. `status` and `content_type` are those of the
+    response, None where there is none. Close it, or leave its `with` block, so that the trace gets its ending."""
 
     _found: Blocks
 

@@ -75,7 +75,7 @@ class _Feed:
         return not self._over
 
     def saw(self, block: Any) -> Any:
-        """Return the check has this block."""
+        """Note that the check has this block, and return it."""
         with self._news:
             self._seen += len(block or b"")
             self._news.notify()

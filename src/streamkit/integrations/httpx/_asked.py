@@ -37,7 +37,7 @@ class Asked:
         self._error: Exception | None = None  # what is raised after the last bytes
         self._reported = False
         self.over = False
-        """Whether nothing more goes on."""
+        """Whether nothing more is forwarded."""
 
     @classmethod
     def of(cls, other: Asked) -> Self:
@@ -47,7 +47,7 @@ class Asked:
         return new
 
     def head(self, response: Any) -> None:
-        """The head of the response has arrived."""
+        """Mark the head of the response, which has arrived."""
         self._status, self._headers = response.status_code, response.headers
         self._times.head()
 
@@ -59,7 +59,7 @@ class Asked:
         self.leave()
 
     def leave(self) -> None:
-        """The reader leaves; nothing more is wanted. It may leave again."""
+        """Leave: nothing more is wanted. May be called again."""
         if not self.over:
             self.over = True
             if not self._accumulator.done:
