@@ -217,7 +217,7 @@ def measure(engine: str, source: str, target: str, workers: int, parts: int) -> 
 
 
 def measured(engine: str, source: Path, target: Path, workers: int, parts: int) -> dict[str, float] | None:
-    """`measure` in a process of its own; None where the engine is not installed."""
+    """`measure` in a separate process; None where the engine is not installed."""
     environment = {**os.environ, MARK: uuid.uuid4().hex, "PYSPARK_PYTHON": sys.executable, "RAY_worker_niceness": "0"}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     command = [
@@ -333,7 +333,7 @@ def large(chunks: int = 3_000_000) -> bytes:
 
 
 def in_a_process(body: bytes) -> str:
-    """Read a body as one row in a process of its own; return its outcome and what it cost."""
+    """Read a body as one row in a separate process; return its outcome and what it cost."""
     batch = pa.record_batch({"body": pa.array([body], pa.large_binary())})
     size, (read, write) = len(body), os.pipe()
     del body
@@ -382,7 +382,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "corpus.parquet"
-        times = max(args.rows // MOST, 1) if "long" in args.sections else 1  # so many names for one file
+        times = max(args.rows // MOST, 1) if "long" in args.sections else 1  # that many names for one file
         size = write_corpus(source, bodies, args.rows // times)
         works: dict[str, Callable[[], Iterator[str]]] = {
             "kernel": lambda: kernel(bodies),

@@ -7,7 +7,7 @@ Rule 1  What a line is, its fields say: `text` or `base64` a block, `status` or 
         version 2 anything else, and a line that begins with `#`, is passed over, so that later tools can add lines.
 Rule 2  The order is header, head, blocks, ending. A second head or ending, a head after a block, and a block after the
         ending are refused: nobody could say which counts.
-Rule 3  A last line without its LF that is no whole JSON object was cut: the file is torn there, and the lines before it
+Rule 3  A last line without its LF that is not a whole JSON object was cut: the file is torn there, and the lines before it
         are read. So is a file without an ending, which only a writer that was stopped leaves. Of the header, some of
         its first bytes are enough to know a torn trace from another file.
 Rule 4  Version 1 had status, headers, end and `timed` in its header and neither head nor ending. It is read for ever, as
@@ -113,7 +113,7 @@ class _Reader:
         self._torn = False
 
     def is_torn(self, line: bytes) -> bool:
-        """Whether the last line, which has no LF, was cut. One that is whole is read like any other."""
+        """Return whether the last line, which has no LF, was cut. One that is whole is read like any other."""
         if self._version == VERSION and line.startswith(b"#"):
             return False
         try:
@@ -247,6 +247,6 @@ def _first_version(fields: dict[str, Any]) -> tuple[Trace, Head, Ending]:
     expect(type(timed) is bool, "timed", "true or false", timed)
     head = Head(None, fields.pop("status", None), _pairs(fields.pop("headers", [])))
     ending = Ending(None, fields.pop("end", "unknown"))
-    # A name that version 2 has given a meaning cannot stand among the unknown ones of a file that is written anew.
+    # A name that version 2 defines cannot be among the unknown ones of a file that is written again.
     extra = {f"v1.{name}" if name in _HEADER else name: value for name, value in fields.items()}
     return Trace(**known, observed="reader" if timed else "none", extra=extra), head, ending

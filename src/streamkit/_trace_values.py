@@ -4,7 +4,7 @@ In: what a recorder saw, or what a file says. Out: frozen values, checked when t
 value, of a `Trace` one pass over its blocks.
 
 Rule 1  Times are seconds since the request was sent: finite, not negative, and they never run backwards from head to
-        blocks to ending. A clock that does is no record of an arrival. None: nobody looked.
+        blocks to ending. A clock that does is not a record of an arrival. None: nobody looked.
 Rule 2  A word (`end`, `observed`) that a newer tool wrote is kept: only its type is checked.
 """
 
@@ -28,7 +28,7 @@ def expect(good: bool, name: str, expected: str, got: object) -> None:
 
 
 def _expect_time(name: str, t: object) -> None:
-    # By type, not isinstance: True is no time. The upper bound keeps out infinity and integers that no float holds.
+    # By type, not isinstance: True is not a time. The upper bound keeps out infinity and integers that no float holds.
     good = type(t) in (float, int) and 0 <= t <= sys.float_info.max  # type: ignore[operator]
     expect(good, name, "seconds, finite and not negative", t)
 
@@ -52,7 +52,7 @@ _A_NUMBER = ("an integer or null", (int, NoneType))
 
 @attrs.frozen
 class Block:
-    """Some bytes, as one read of the network gave them, and when."""
+    """Some bytes, as one read of the network returned them, and when."""
 
     t: float
     """Seconds from sending the request to the end of this read."""
@@ -116,7 +116,7 @@ class Trace:
     recorded: str = ""
     """When it was recorded: a day (2026-11-21) or an instant (2026-11-21T09:30:00Z), ISO 8601."""
     provenance: str = ""
-    """"recorded": as it came. Anything else says what was done to it ("recorded-sanitized", "synthetic", …)."""
+    """"recorded": as it arrived. Anything else says what was done to it ("recorded-sanitized", "synthetic", …)."""
     notes: str = ""
     """How the sender was run, and what else a reader must know; free text."""
     observed: str = "reader"
@@ -171,7 +171,7 @@ class Trace:
 
     @property
     def body(self) -> bytes:
-        """The whole body, as if it had come in one block; joined at each call."""
+        """The whole body, as if it had arrived in one block; joined at each call."""
         return b"".join(block.data for block in self.blocks)
 
     @property
@@ -181,7 +181,7 @@ class Trace:
 
     @property
     def encoding(self) -> str:
-        """The content encoding that the body is still in (`gzip`); empty where the blocks can be read as they stand."""
+        """The content encoding that the body is still in (`gzip`); empty where the blocks can be read as they are."""
         named = (value for name, value in self.headers if name.lower() == "content-encoding")
         words = ",".join(named).replace(" ", "").lower().split(",")
         return ",".join(word for word in words if word not in ("", "identity"))

@@ -473,7 +473,7 @@ def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
 def test_two_forms_at_once_are_misuse(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     code, out, err = check(capsys, "--json", "--format", form, "clean.sse")
     assert (2, "") == (code, out)
-    assert f"--json is --format json, and --format {form} is given too: leave one of them out" in err
+    assert f"--json means --format json, and --format {form} was passed too: leave one of them out" in err
 
 
 def test_the_same_form_twice_is_that_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
