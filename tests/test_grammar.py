@@ -308,7 +308,7 @@ SECOND = call(1, '"id":"y","function":{"name":"g","arguments":"{"}')
         pytest.param(b"", "ErrorSeen End", id="nothing at all"),
     ],
 )
-def test_a_stream_tells_these_events(wire: bytes, told: str) -> None:
+def test_a_stream_reports_these_events(wire: bytes, told: str) -> None:
     for blocks in ([wire], pieces(wire, 1)):
         assert told.split() == [type(event).__name__ for event in tell(blocks)]
         hold(blocks)

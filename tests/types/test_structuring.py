@@ -245,7 +245,7 @@ def test_a_call_that_is_neither_is_refused(call: dict[str, Any], path: str) -> N
     assert path in [problem.path for problem in refusal.value.problems]
 
 
-def test_a_tag_of_its_own_is_kept_by_an_object_read_by_itself() -> None:
+def test_a_separate_tag_is_kept_by_an_object_read_by_itself() -> None:
     message = structure({"role": "user", "content": "hi"}, types.ChatCompletionRequestUserMessage)
     assert ("user", {}) == (message.role, message.extra)
     assert {"role": "user", "content": "hi"} == unstructure(message)
@@ -447,13 +447,13 @@ def test_shapes_are_built_once() -> None:
     assert shape_of(types.Prompt) is shape_of(types.Prompt)
 
 
-def test_what_is_no_type_of_ours_has_no_shape() -> None:
+def test_what_is_not_one_of_our_types_has_no_shape() -> None:
     for target in (object, 5, "Role", set[str], tuple[int, ...]):
         with pytest.raises(TypeError):
             shape_of(target)
 
 
-def test_a_breach_tells_at_most_a_hundred_problems() -> None:
+def test_a_mismatch_reports_at_most_a_hundred_problems() -> None:
     with pytest.raises(Mismatch) as mismatch:
         shape_of(list[types.FunctionCall]).read([{}] * 1000)
     assert 100 == len(mismatch.value.problems())
