@@ -1,4 +1,4 @@
-"""`add`: chunks that somebody else decoded."""
+"""`add`: chunks decoded by other libraries."""
 
 from __future__ import annotations
 

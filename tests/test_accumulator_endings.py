@@ -1,4 +1,5 @@
-"""How a stream ends: cut off, no stream at all, an error inside it, an anomaly under `strict`, a failure from outside."""
+"""How a stream ends: cut off, no stream at all, an error inside it, an anomaly under `strict`, a failure from
+outside."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ def test_wherever_a_stream_breaks_off_what_arrived_before_stays(cut: int) -> Non
     assert whole == reading.outcome.ok
 
 
-# --- bodies that are no stream
+# --- bodies that are not a stream
 
 
 def test_a_full_response_in_place_of_a_stream_is_the_response() -> None:

@@ -227,7 +227,7 @@ def test_annotations_and_log_probabilities_are_reported_as_they_arrive_and_whole
     assert (1, 2) == (len(done.logprobs.content), len(done.logprobs.refusal))
 
 
-# --- a choice that goes on after its end
+# --- a choice that continues after its end
 
 
 def test_a_later_piece_reopens_its_part_and_its_choice() -> None:

@@ -1,4 +1,4 @@
-"""What a user can import is said, exists and is explained; every test file stands beside its module."""
+"""Public names are listed, exist and are documented; every test file is next to its module."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Streams of real clients over real sockets: readers that are slower than the sender, and connections that break.
 
-A slow reader loses nothing, nothing is read ahead for him, and the sender sees him leave. The server sends far more than
-all buffers on the way can hold.
+A slow reader loses nothing, nothing is read ahead for him, and the sender sees him leave. The server sends far more
+than all buffers on the way can hold.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def test_a_reader_that_stops_also_stops_the_sender_and_leaving_closes_the_connec
 
 
 class Breaking:
-    """Gives some blocks, and breaks when it is told to."""
+    """Yields some blocks, and fails on request."""
 
     def __init__(self, *given: bytes) -> None:
         self.given = given

@@ -1,7 +1,8 @@
-"""`feed` raises nothing but `StreamError`, whatever comes; and after it the stream still has an outcome and a response.
+"""`feed` raises nothing but `StreamError`, whatever arrives; and after it the stream still has an outcome and a
+response.
 
 Random bytes, recorded streams damaged as bytes and as JSON, recorded streams broken off at every byte. What was found
-once stands at the end, as small as it could be made.
+once is at the end, as small as it could be made.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def test_an_input_that_took_long_is_stretched_and_measured(monkeypatch: pytest.M
 
 
 def quadratic(blocks: list[bytes]) -> None:
-    """Look at all that came before with each event."""
+    """Visit everything that arrived before with each event."""
     seen: list[bytes] = []
     for event in b"".join(blocks).split(b"\n\n"):
         seen.append(event)

@@ -1,4 +1,4 @@
-"""The house stands: imports point down, the core does no I/O, a file holds one idea."""
+"""The architecture: imports point down, the core does no I/O, a file holds one idea."""
 
 from __future__ import annotations
 

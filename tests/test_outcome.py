@@ -25,7 +25,7 @@ BODY = (
     b'{"id":"c1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
 )
 
-# what came -> (name, reason)
+# the bytes -> (name, reason)
 ENDINGS: dict[str, tuple[bytes, tuple[str, str]]] = {
     "finish and [DONE]": (sse(TEXT, FINISH) + DONE, ("complete", "done")),
     "finish with the text, and [DONE]": (sse(delta('{"content":"a"}', "length")) + DONE, ("complete", "done")),

@@ -41,7 +41,8 @@ def often() -> Iterator[None]:
 
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:
-    """What the jobs give, each done in a thread of its own, all begun together; the first exception is raised."""
+    """Return the results of the jobs, each run in a separate thread, all started together; raise the first
+    exception."""
     barrier, given, raised = Barrier(len(jobs)), [None] * len(jobs), []
 
     def do(number: int) -> None:

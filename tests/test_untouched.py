@@ -1,6 +1,6 @@
-"""Text is the sender's, however its documents are framed: what stands in a string of a document comes out as it went in.
+"""Text is the sender's, however its documents are framed: the text in a string of a document is returned unchanged.
 
-A repair may take away what stands before a document or after it, and join the lines that one is written on; it may not
+A repair may remove bytes before a document or after it, and join the lines that one is written on; it may not
 look into one. Expected is what the same documents give where they are handed over decoded.
 """
 

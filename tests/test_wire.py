@@ -1,8 +1,8 @@
 """What real senders write, entry by entry: lines and events (1 to 26) and errors inside the stream (27 to 34).
 
-The number in a test's name is that of the entry in the survey of wire shapes that this library was built on. The rest of
-it is in test_wire_chunks.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a test
-holds something else than the survey proposes, its docstring says why.
+The number in a test's name is that of the entry in the survey of wire shapes that this library was built on. The rest
+of it is in test_wire_chunks.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a
+test holds something else than the survey proposes, its docstring says why.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def test_011_json_on_a_line_without_data_before_it_is_read() -> None:
 
 
 def test_011_a_stream_that_never_writes_data_is_read_at_its_end() -> None:
-    """Its first byte is that of a body that is no stream, so nothing can be told before the end."""
+    """Its first byte is that of a body that is not a stream, so nothing can be reported before the end."""
     reading = read((HI + "\n" + STOP + "\n").encode(), done=False)
     assert ("Hi", ("complete", "finish_without_done")) == (reading.message["content"], reading.ending)
     assert ["unframed_json", "missing_done"] == reading.codes
@@ -416,7 +416,7 @@ def test_025_an_empty_stream_has_failed(wire: bytes) -> None:
 
 
 def test_026_keep_alives_are_distinguished_from_output() -> None:
-    """A silent stall can only be seen by whoever holds the clock and the socket. What the core gives them is the
+    """A silent stall can only be seen by the code with the clock and the socket. What the core gives them is the
     difference between a sign of life and output: a keep-alive is an event, and nothing was emitted."""
     accumulator = Accumulator()
     assert ["KeepAlive"] == [type(event).__name__ for event in accumulator.feed(b": ping\n\n")]
@@ -439,7 +439,7 @@ def test_026_a_caller_that_gives_up_has_cancelled() -> None:
 
 
 def failed(*parts: str | bytes, done: bool = True) -> tuple[RemoteError, list[str]]:
-    """The error of a stream that breaks off behind "Hi", and the codes of its anomalies. What had come is kept."""
+    """Return the error of a stream cut off after "Hi", and the codes of its anomalies. What had arrived is kept."""
     reading = read(HI, *parts, done=done)
     error = reading.outcome.error
     assert ("failed", "remote_error") == reading.ending

@@ -129,7 +129,7 @@ def test_042_calls_of_a_full_message_are_not_taken_twice() -> None:
 
 @pytest.mark.parametrize("pieces", [("Hi", " you", ""), ("H", "i", " you"), ("Hi ", "y", "ou")])
 def test_043_messages_in_every_chunk_are_deltas_by_another_name(pieces: tuple[str, ...]) -> None:
-    """The last one comes with the finish reason, and is a further piece all the same."""
+    """The last one arrives with the finish reason, and is a further piece nevertheless."""
     messages = [f'{{"index":0,"message":{{"role":"assistant","content":"{piece}"}}}}' for piece in pieces]
     messages[-1] = messages[-1][:-1] + ',"finish_reason":"stop"}'
     reading = read(*(chunk(one) for one in messages))
@@ -160,7 +160,7 @@ def test_044_it_is_suggested_where_no_delta_has_text() -> None:
 
 
 def chunks_of(*documents: str) -> list:
-    """The chunks of a stream, as whoever wants a suggestion has them."""
+    """The chunks of a stream, as a caller of `suggest` has them."""
     from streamkit._decode.chunk_reader import read_chunk
 
     return [read_chunk(json.loads(one), lambda *_: None) for one in documents]
@@ -180,7 +180,8 @@ def test_045_a_choice_without_an_index_has_that_of_its_position() -> None:
 
 
 def test_046_an_index_that_counts_tokens_is_read_so_where_it_is_asked_for() -> None:
-    """It cannot be told from a request with n=5, so it is an opt-in, which `suggest` can find in a recorded stream."""
+    """It cannot be distinguished from a request with n=5, so it is an opt-in, which `suggest` can find in a recorded
+    stream."""
     tokens = [delta(json.dumps({"role": "assistant", "content": text}), index=at) for at, text in enumerate("Hello")]
     last = delta("{}", "eos_token", index=5)
     assert 6 == len(read(*tokens, last).response["choices"])
@@ -190,7 +191,7 @@ def test_046_an_index_that_counts_tokens_is_read_so_where_it_is_asked_for() -> N
 
 
 def test_047_choices_that_were_merged_into_one_are_warned_of_where_a_role_is_repeated() -> None:
-    """Which piece was of which choice cannot be told any more."""
+    """Which piece was of which choice is no longer known."""
     one = [delta('{"role":"assistant","content":""}'), delta('{"content":"a"}')]
     reading = read(*one, *one, STOP, STOP)
     assert [("choice_restarted", "note", "$.choices[0].delta.role", 3)] == [

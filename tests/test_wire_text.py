@@ -1,4 +1,5 @@
-"""What real senders write, entry by entry: text, reasoning, log probabilities and usage, 96 to 124. See test_wire.py."""
+"""What real senders write, entry by entry: text, reasoning, log probabilities and usage, 96 to 124. See
+test_wire.py."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def texts(reading: Reading, kind: type[Any]) -> list[str]:
 
 
 def chunks(*documents: str) -> list[CreateChatCompletionStreamResponse]:
-    """The chunks of a stream, as whoever wants a suggestion has them."""
+    """The chunks of a stream, as a caller of `suggest` has them."""
     return [read_chunk(json.loads(one), lambda *_: None) for one in documents]
 
 
@@ -131,7 +132,7 @@ TAGGED = deltas(*({"content": text} for text in ("<thi", "nk>I think</", "think>
 
 
 def test_100_tags_around_reasoning_are_text_unless_it_is_asked_for() -> None:
-    """A model may write of tags; whether its sender left them in cannot be told from the bytes."""
+    """A model may write about tags; the bytes do not show whether its sender left them in."""
     assert "<think>I think</think>Hi you" == read(*TAGGED, STOP).message["content"]
     asked = read(*TAGGED, STOP, dialect=Dialect(think_tags=True))
     assert ("Hi you", "I think") == (asked.message["content"], asked.message["reasoning_content"])
@@ -223,7 +224,7 @@ def test_108_an_unknown_number_or_boolean_is_its_last_value() -> None:
 
 
 def test_108_an_unknown_text_is_one_while_it_repeats_and_adds_once_it_differs() -> None:
-    """The survey would let the last string win. That loses text in a field that nobody knows yet, as `reasoning` once
+    """The survey would let the last string win. That loses text in a field that is not known yet, as `reasoning` once
     was; one that says the same in every delta (a language, a channel) is one value all the same."""
     same = read(*deltas({"lang": "en"}, {"lang": "en"}, {"lang": "en"}), STOP)
     assert "en" == same.message["lang"]
@@ -284,7 +285,7 @@ def test_111_log_probabilities_stand_beside_anything_or_alone() -> None:
 
 
 def test_112_log_probabilities_of_several_tokens_are_kept_as_they_were_written() -> None:
-    """Whether the likely ones beside a token are those of another cannot be told from here."""
+    """Whether the likely ones beside a token are those of another is not visible here."""
     top = '{"token":"x","logprob":-0.1,"bytes":[120]}'
     reading = read(logged('{"content":"ab"}', token("a", more=top), token("b", more=top)), STOP)
     assert (["a", "b"], "x") == (
@@ -353,7 +354,8 @@ def figures(reading: Reading) -> tuple[int, int, int]:
 
 
 def test_115_usage_that_counts_up_in_every_chunk_is_never_added_up() -> None:
-    """The survey proposes the most of each figure; the ledger's rule is the last, which a sender may correct downwards."""
+    """The survey proposes the most of each figure; the ledger's rule is the last, which a sender may correct
+    downwards."""
     counting = [delta('{"content":"a"}', more=usage(9, n)) for n in range(1, 6)]
     reading = read(*counting, STOP, chunk(more=usage(9, 6)))
     assert (9, 6, 15) == figures(reading)
@@ -446,8 +448,8 @@ def test_124_a_stream_that_breaks_off_has_no_usage_and_none_is_made_up() -> None
 
 
 def test_usage_for_each_of_several_choices_is_noted_and_the_last_is_kept() -> None:
-    """llama.cpp writes a chunk of usage for each choice, before the others have finished. Adding them up would count the
-    prompt twice; that the last is of one choice only is said by an anomaly."""
+    """llama.cpp writes a chunk of usage for each choice, before the others have finished. Adding them up would count
+    the prompt twice; that the last is of one choice only is said by an anomaly."""
     started = [delta(f'{{"content":"{text}"}}', index=i) for i, text in enumerate("ab")]
     reading = read(*started, STOP, chunk(more=usage(5, 20)), delta("{}", "stop", 1), chunk(more=usage(5, 20)))
     assert (5, 20, 25) == figures(reading)
@@ -462,7 +464,7 @@ def test_usage_twice_after_all_choices_is_one_usage() -> None:
 
 
 def test_usage_beside_an_empty_choice_opens_nothing_and_missing_finish_reasons_are_reported() -> None:
-    """LiteLLM in front of vLLM, n=3: usage comes with a choice 0, and only choice 0 ever finishes."""
+    """LiteLLM in front of vLLM, n=3: usage arrives with a choice 0, and only choice 0 ever finishes."""
     started = [delta(f'{{"content":"{text}"}}', index=i) for i, text in enumerate("abc")]
     last = chunk('{"index":0,"delta":{}}', usage(5, 3))
     reading = read(*started, delta("{}", "length"), last)

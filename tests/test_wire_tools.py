@@ -1,6 +1,6 @@
 """What real senders write, entry by entry: tool calls, 66 to 95. See test_wire.py.
 
-A fragment stands in the test as JSON; `calls` puts each into a chunk of its own and finishes with `tool_calls`.
+A fragment is JSON in the test; `calls` puts each into a separate chunk and finishes with `tool_calls`.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def test_073_a_type_that_is_always_null_is_a_function() -> None:
 
 
 def test_074_a_new_id_for_each_fragment_is_noise_once_arguments_run() -> None:
-    """Until the first argument has come a changed id replaces the first, which may have been a placeholder: so the id
-    is that of the first fragment with arguments."""
+    """Until the first argument has arrived a changed id replaces the first, which may have been a placeholder: so the
+    id is that of the first fragment with arguments."""
     reading = read(
         *calls(
             fragment(index=0, id="a1", name="f", arguments=""),
@@ -145,8 +145,8 @@ def test_074_a_new_id_for_each_fragment_is_noise_once_arguments_run() -> None:
 
 
 def test_075_an_id_that_changes_on_the_way_is_the_same_call_with_its_first_id() -> None:
-    """The survey leaves it to policy whether the first or the last id stands. The first does: it was told of with the
-    call's start, and answers may be under way to it."""
+    """The survey leaves it to policy whether the first or the last id is kept. It is the first: it was reported with
+    the call's start, and answers may be under way to it."""
     reading = read(
         *calls(fragment(index=0, id="a", name="f", arguments='{"x"'), fragment(index=0, id="b", arguments=":1}"))
     )

@@ -1,4 +1,4 @@
-"""What stands at the very end of a stream, without `data:` or without a blank line, and what stands after `[DONE]`."""
+"""The very end of a stream, without `data:` or without a blank line, and data after `[DONE]`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PAGE = b"<html>\n<title>502 Bad Gateway</title>\n</html>"
 
 
 def read_each_way(stream: bytes, **options: Any) -> Reading:
-    """Read `stream` whole, by the byte, cut anywhere in its end (in the quick tier at every third byte), and without the fast lane."""
+    """Read `stream` whole, by the byte, cut anywhere in its end (in the quick tier at every third byte), and without
+    the fast lane."""
     whole = read(stream, done=False, **options)
     for at in some(range(max(1, len(stream) - 200), len(stream))):
         assert whole == read_blocks([stream[:at], stream[at:]], **options)

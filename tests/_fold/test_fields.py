@@ -15,7 +15,7 @@ D = "choices[].delta"
 
 
 def context(**options: Any) -> tuple[Context, list[str]]:
-    """A context, and the codes that it is told of."""
+    """Return a context, and the codes noted in it."""
     codes: list[str] = []
     return Context(RULES, Limits(**options), lambda code, *_: codes.append(code)), codes
 
@@ -27,7 +27,7 @@ def folded(state: Any, *values: Any) -> Any:
 
 
 def of(path: str, *values: Any) -> Any:
-    """What stands in a state for `path` after these values."""
+    """Return the value of a state for `path` after these values."""
     return folded(new_field(context()[0], path, values[0]), *values)
 
 

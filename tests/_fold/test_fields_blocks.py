@@ -1,4 +1,4 @@
-"""Typed blocks that come in pieces: joined entry by entry, sealed ones left alone, their reasoning heard."""
+"""Typed blocks that arrive in pieces: joined entry by entry, sealed ones left alone, their reasoning reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINISH = delta("{}", "stop")
 
 
 def blocks(name: str, *lists: str) -> list[Any]:
-    """What a list in the delta holds after these lists, each in a chunk of its own."""
+    """Return the value of a list in the delta after these lists, each in a separate chunk."""
     found: list[Any] = read(*(delta(f'{{"{name}":{one}}}') for one in lists), FINISH).message[name]
     return found
 

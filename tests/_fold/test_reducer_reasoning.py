@@ -1,4 +1,5 @@
-"""Reasoning that is no text: objects (Bedrock through Envoy's gateway writes them), lists of objects and of strings."""
+"""Reasoning that is not text: objects (Bedrock through Envoy's gateway writes them), lists of objects and of
+strings."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def head(
     return "{" + ",".join([*facts, *([more] if more else [])]) + "}"
 
 
-# what stands on the wire, fragment by fragment -> the calls: (id, name, arguments)
+# the wire, fragment by fragment -> the calls: (id, name, arguments)
 CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
     "as openai writes it": (
         [

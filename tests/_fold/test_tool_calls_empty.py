@@ -1,4 +1,4 @@
-"""An empty struct is nothing: no call, no custom call, no function call, no audio, in whatever fragment it stands."""
+"""An empty struct is nothing: no call, no custom call, no function call, no audio, in any fragment."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def test_a_broken_connection_raises_what_the_client_raises_and_what_arrived_stay
 CLOSE_WAKES_NOBODY = (by_asyncio, by_aiohttp_content, by_niquests, by_niquests_raw)
 
 
-# On trio httpx and httpx2 leave generators of their own behind, whoever stops reading, and however.
+# On trio httpx and httpx2 leave generators open if reading stops early, for any reason.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 @named([*HTTP, *STREAMS])
 def test_leaving_early_closes_the_connection_and_drains_nothing(client: Opener, backend: str) -> None:
@@ -341,7 +341,7 @@ def test_the_helper_of_the_openai_sdk_gives_the_chunks_among_its_events() -> Non
     anyio.run(main)
 
 
-# --- what is no client
+# --- sources that are not clients
 
 CHILD = """
 import sys

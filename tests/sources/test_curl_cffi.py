@@ -1,5 +1,5 @@
-"""What is different about responses of curl_cffi: who waits for what when one is left. What all clients have in common
-stands in test_clients_sync.py and test_clients_async.py."""
+"""What is different about responses of curl_cffi: what waits for what when one is closed early. What all clients have
+in common is in test_clients_sync.py and test_clients_async.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of the connection behind `[DONE]`: used once more where the body ends, and given up where it does not.
+"""The connection after `[DONE]`: reused if the body ends, and given up if it does not.
 
 A grace that is long never passes here (the body ends, and the server is not slower than that), one that is short always
 does (it never ends): no test waits for one to be over that could come out either way.
@@ -44,7 +44,7 @@ each_async_client = pytest.mark.parametrize(
     clients.ASYNC,
     ids=[f"{client.__name__.removeprefix('async_')}-{backend}" for client, backend in clients.ASYNC],
 )
-# On trio httpx and httpx2 leave generators of their own behind wherever a body is not read to its last byte.
+# On trio httpx and httpx2 leave generators open if a body is not read to its last byte.
 leaves_generators = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 
 
@@ -213,7 +213,7 @@ def test_what_was_asked_for_the_rest_is_not_asked_of_the_next_response(client: A
         assert 1 == server.connections
 
 
-# --- nobody is kept waiting
+# --- no caller waits
 
 
 @each_client

@@ -132,7 +132,7 @@ FACTS: list[tuple[str, Any, Any]] = [
     ("ChatCompletionFunctionCall", {"auto": {}, "name": "f"}, {"name": "f", "auto": {}}),
     ("ChatCompletionFunctionCall", ["f"], REFUSED),
     ("PredictionContentContent", [{"text": "a"}], SAME),
-    # Unions told by a tag.
+    # Unions distinguished by a tag.
     (
         "ChatCompletionRequestMessage",
         {"role": "user", "content": "hi", "name": None},
@@ -214,7 +214,7 @@ def test_an_alias_is_read_as_the_member() -> None:
     assert types.FinishReason.STOP is structure("", types.FinishReason)
 
 
-# What stands beyond the seed.
+# Beyond the seed.
 
 
 def test_a_custom_tool_call_is_read_where_calls_are() -> None:
@@ -378,7 +378,7 @@ def test_nothing_that_was_read_is_lost(pair: tuple[Any, Any]) -> None:
 
 
 def holds(whole: Any, part: Any) -> bool:
-    """Whether everything in `part` stands in `whole` too; null may have been left out."""
+    """Return True if everything in `part` is in `whole`, too; null may have been left out."""
     if isinstance(part, dict):
         return isinstance(whole, dict) and all(one is None or holds(whole.get(key), one) for key, one in part.items())
     if isinstance(part, list):

@@ -54,7 +54,7 @@ def test_where_no_call_is_left_the_message_has_content_all_the_same() -> None:
 
 
 def test_a_call_that_was_not_begun_is_not_sent_though_its_arguments_are_json() -> None:
-    """vLLM writes `{}` where the token limit came before the arguments."""
+    """vLLM writes `{}` if the token limit was reached before the arguments."""
     assert {"content": ""} == sent(
         cut_off('{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}')
     )
