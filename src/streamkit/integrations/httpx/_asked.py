@@ -4,6 +4,8 @@ In: what was asked, the head of the response, how it ended. Out: one `Ended`.
 
 Rule    `on_end` is called once, whatever happens: where the stream ended, where the reader left first, where there was no
         response. What it raises is logged, and changes nothing.
+
+Known weakness: a response that is neither read to its end nor closed is never over, as its connection never is.
 """
 
 from __future__ import annotations
