@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from ..errors import MisuseError, StreamError
-from .arguments import CORPUS, NO_SCRUB, PLAYING, RECORD, SENDER, SERVE, VERBOSE, Arguments
+from .arguments import CORPUS, GATEWAY, IMPORT, PLAYING, RECORD, SCRUB, SERVE, VERBOSE, Arguments
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -455,27 +455,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit import tests/cassettes/ --output traces/",
             "streamkit import openai-text.chunks.txt -o text.trace.jsonl",
         ),
-        arguments=(
-            (
-                ("file",),
-                {
-                    "nargs": "+",
-                    "metavar": "FILE",
-                    "help": "a body (.sse), lines of JSON chunks (.chunks.txt, .ndjson, .jsonl), a cassette of vcrpy or cassetter"
-                    " (.yaml), or a folder of them; - is standard input",
-                },
-            ),
-            (
-                ("--kind",),
-                {"choices": ("sse", "chunks", "cassette"), "help": "what the files are, whatever their names"},
-            ),
-            (
-                ("-o", "--output"),
-                {"metavar": "OUT", "help": "a trace, or a folder for several; without it standard output"},
-            ),
-            *SENDER,
-            NO_SCRUB,
-        ),
+        arguments=IMPORT,
         exit_codes="exit codes: 0 all imported, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "export": Command(
@@ -506,29 +486,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit scrub --check tests/ || echo 'a trace holds secrets'",
             "streamkit scrub --find '[\\w.]+@[\\w.]+' answer.trace.jsonl",
         ),
-        arguments=(
-            (("file",), {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them"}),
-            (("--check",), {"action": "store_true", "help": "look only, and replace nothing"}),
-            (
-                ("--find",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "REGEX",
-                    "help": "what else is private, may be given again",
-                },
-            ),
-            (
-                ("--keep-header",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "NAME",
-                    "help": "a request header to keep, may be given again",
-                },
-            ),
-            (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
-        ),
+        arguments=SCRUB,
         exit_codes="exit codes: 0 nothing found, 1 something found, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "corpus": Command(
@@ -549,20 +507,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit gateway --upstream http://127.0.0.1:8080",
             "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
         ),
-        arguments=(
-            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
-            (
-                ("--listen",),
-                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
-            ),
-            (
-                ("--clean",),
-                {
-                    "action": "store_true",
-                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
-                },
-            ),
-        ),
+        arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }
