@@ -403,7 +403,7 @@ def main() -> None:
             "long": lambda: long(source, size, folder, times),
         }
         print(
-            f"{args.rows:,} rows, {size / 1e6:,.0f} MB of bodies, {len(bodies)} different ones; load {os.getloadavg()[0]:.0f}"
+            f"{args.rows:,} rows, {size * times / 1e6:,.0f} MB of bodies, {len(bodies)} different ones; load {os.getloadavg()[0]:.0f}"
         )
         for section in args.sections:
             print(f"\n{section}: {(works[section].__doc__ or globals()[section].__doc__).splitlines()[0]}", flush=True)
