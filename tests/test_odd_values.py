@@ -430,6 +430,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "SessionRun": lambda: streamkit.recording("session", mode="none").run,
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
+    "TraceServer": lambda: streamkit.TraceServer(HONEST["trace"]),
     "sse.EventDecoder": EventDecoder,
     "types.ChatCompletionResponseMessage": lambda: RESPONSE.choices[0].message,
 }
