@@ -27,10 +27,12 @@ BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchma
 	--benchmark-sort=min --benchmark-columns=min,median,iqr,rounds
 # What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
 BASE ?=
+# Which frameworks `make test-integrations` runs: FRAMEWORKS="openai langchain"; all by default.
+FRAMEWORKS ?=
 # How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
 MINUTES ?= 10
 
-.PHONY: help demo test test-all test-matrix lint format bench bench-compare ratios performance fuzz clean
+.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora fuzz clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -39,12 +41,14 @@ help:
 	@echo "make test           run the tests, with a fifth of the generated examples (ARGS=... for pytest)"
 	@echo "make test-all       run the tests with all of them"
 	@echo "make test-matrix    run the tests at the lower bounds, from the sdist, on other Pythons (ROWS=... for some)"
+	@echo "make test-integrations  run agent frameworks on the streams of senders, by their pages (FRAMEWORKS=... for some)"
 	@echo "make lint           ruff, the words of docs/words.toml, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
 	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
 	@echo "make performance    the same, into docs/performance.md"
+	@echo "make corpora        the kernel of corpora, and Ray and Spark running it (ARGS=\"kernel engines --rows 50000\")"
 	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
 	@echo "make clean          remove what these commands made"
 
@@ -60,6 +64,9 @@ test-all:
 
 test-matrix: $(VENV)/.made
 	$(BIN)/python .ci/matrix $(ROWS)
+
+test-integrations: $(VENV)/.has-streamkit
+	PYTHONPATH=tests $(BIN)/python -m frameworks.matrix $(FRAMEWORKS) $(ARGS)
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
@@ -85,11 +92,14 @@ ratios: $(VENV)/.has-bench
 performance: $(VENV)/.has-bench
 	$(BIN)/python benches/ratios.py --into docs/performance.md $(ARGS)
 
+corpora: $(VENV)/.has-bench $(VENV)/.has-engines
+	$(BIN)/python benches/corpora.py $(ARGS)
+
 fuzz: $(VENV)/.has-fuzz
 	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-integrations build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:

@@ -90,6 +90,7 @@ TESTS_OF_NO_MODULE = {
     "test_docs",
     "test_exports",
     "test_flow",
+    "test_frameworks",
     "test_fuzz",
     "test_fuzz_targets",
     "test_grammar",

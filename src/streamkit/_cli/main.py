@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from ..errors import MisuseError, StreamError
-from .arguments import GATEWAY, IMPORT, PLAYING, RECORD, SCRUB, SERVE, VERBOSE, Arguments
+from .arguments import CORPUS, GATEWAY, IMPORT, PLAYING, RECORD, SCRUB, SERVE, VERBOSE, Arguments
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -497,46 +497,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit corpus logs/ responses/ --engine ray --workers 8 --partitions 200",
             "streamkit corpus traces/ responses/",
         ),
-        arguments=(
-            (
-                ("input",),
-                {"metavar": "IN", "help": "a file or folder of Parquet, of JSON Lines, or of bodies (.sse) and traces"},
-            ),
-            (("output",), {"metavar": "OUT", "help": "a folder for part-00000.parquet and so on"}),
-            (
-                ("--engine",),
-                {"choices": ("local", "ray", "spark"), "default": "local", "help": "what runs it (default: local)"},
-            ),
-            (
-                ("--workers",),
-                {"type": int, "metavar": "N", "help": "processes of ray or spark (default: one each core)"},
-            ),
-            (("--body",), {"default": "body", "metavar": "COLUMN", "help": "the bodies (default: body)"}),
-            (("--blocks",), {"metavar": "COLUMN", "help": "lists of their blocks, or of the lengths of these"}),
-            (("--arrival-ns",), {"metavar": "COLUMN", "help": "lists of nanoseconds since the request, one a block"}),
-            (
-                ("--encoding",),
-                {"metavar": "COLUMN", "help": "the Content-Encoding of each; gzip and zstd show themselves"},
-            ),
-            (
-                ("--keep",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "A,B=NEW",
-                    "help": "columns to hand on, under a new name where the output has one of that name; of traces by default file,"
-                    " sender and case",
-                },
-            ),
-            (
-                ("--sender",),
-                {"metavar": "COLUMN", "help": "who wrote each, for the summary (default: sender, if there)"},
-            ),
-            (
-                ("--partitions",),
-                {"type": int, "metavar": "N", "help": "how many parts (default: one for each 128 MB of input)"},
-            ),
-        ),
+        arguments=CORPUS,
         exit_codes="exit codes: 0 all parts are there, 2 misuse, or a part or row that could not be read, 130 interrupted",
     ),
     "gateway": Command(
