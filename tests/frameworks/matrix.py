@@ -69,9 +69,13 @@ def environment(name: str) -> Path | None:
     if stamp.is_file() and stamp.read_text("utf-8") == "\n".join(asked):
         return python
     say(f"{name}: installing {' '.join(sorted(needed))}")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*install, "pip>=25.1"]).returncode or subprocess.run([*install, *asked]).returncode:
+    commands: list[list[Any]] = [
+        [sys.executable, "-m", "venv", "--clear", home],
+        [*install, "pip>=25.1"],
+        [*install, *asked],
+    ]
+    if any(subprocess.run(command).returncode for command in commands):
         return None
     stamp.write_text("\n".join(asked), "utf-8")
     return python
