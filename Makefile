@@ -32,7 +32,7 @@ FRAMEWORKS ?=
 # How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
 MINUTES ?= 10
 
-.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance fuzz clean
+.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora fuzz clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,7 @@ help:
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
 	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
 	@echo "make performance    the same, into docs/performance.md"
+	@echo "make corpora        the kernel of corpora, and Ray and Spark running it (ARGS=\"kernel engines --rows 50000\")"
 	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
 	@echo "make clean          remove what these commands made"
 
@@ -90,6 +91,9 @@ ratios: $(VENV)/.has-bench
 
 performance: $(VENV)/.has-bench
 	$(BIN)/python benches/ratios.py --into docs/performance.md $(ARGS)
+
+corpora: $(VENV)/.has-bench $(VENV)/.has-engines
+	$(BIN)/python benches/corpora.py $(ARGS)
 
 fuzz: $(VENV)/.has-fuzz
 	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)

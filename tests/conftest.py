@@ -10,6 +10,8 @@ from helpers import tier
 
 tier.load()
 
+pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip each test with "trio" among its parameters where there is no trio, whatever the parameter is called."""

@@ -328,5 +328,5 @@ def test_the_converter_is_the_one_door() -> None:
 
 
 def test_a_union_whose_members_nothing_tells_apart_is_misuse() -> None:
-    with pytest.raises(MisuseError, match="loads and structure take a type to make, not "):
+    with pytest.raises(MisuseError, match="take a type as their target, not "):
         loads(b"{}", t.CreateChatCompletionResponse | t.CreateChatCompletionStreamResponse)

@@ -208,7 +208,7 @@ def test_a_class_of_the_callers_may_hold_what_is_read_tolerantly() -> None:
     assert Holder(CompletionUsage(5, None, None)) == structure({"usage": {"prompt_tokens": 5}}, Holder, tolerant=True)
     with pytest.raises(ValidationError):
         structure({"usage": {"prompt_tokens": 5}}, Holder)
-    with pytest.raises(MisuseError, match="take a type to make, not 5"):
+    with pytest.raises(MisuseError, match="take a type as their target, not 5"):
         structure({}, 5, tolerant=True)
 
 

@@ -62,6 +62,9 @@ def test_every_example_of_a_how_to_runs(
     for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
         if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
             pytest.importorskip(client, exc_type=ImportError)
+    if re.search(r"TraceServer|RecordingProxy", example):  # the extra `serve`
+        pytest.importorskip("uvicorn")
+        pytest.importorskip("httpx2")
     monkeypatch.chdir(ROOT)
     if page == "docs/corpora.md":  # which speaks of a file of logs
         pytest.importorskip("pyarrow")

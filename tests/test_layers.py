@@ -25,7 +25,7 @@ LEVELS: dict[int, str] = {
     3: "_fold _fold.* _fast _fast.* accumulator",
     4: "sources sources.* _version forwarding",
     5: "ended _live _live.* _clean _clean.* _check _check.* _recording _recording.* _view _view.*",
-    6: "testing testing.* pytest_plugin integrations integrations.* gateway gateway.* corpus corpus.*",
+    6: "testing testing.* pytest_plugin pytest_plugin.* integrations integrations.* gateway gateway.* corpus corpus.*",
     7: "_cli _cli.* __main__",
 }
 FACE = 7  # `streamkit` itself gathers names from anywhere; only the top level and CALLERS may use it, like any caller

@@ -427,8 +427,10 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),
     "Session": lambda: streamkit.Session("session"),
+    "SessionRun": lambda: streamkit.recording("session", mode="none").run,
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
+    "TraceServer": lambda: streamkit.TraceServer(HONEST["trace"]),
     "sse.EventDecoder": EventDecoder,
     "types.ChatCompletionResponseMessage": lambda: RESPONSE.choices[0].message,
 }

@@ -89,6 +89,7 @@ def test_what_cannot_be_read_is_said_and_the_others_are_there(run: Run, tmp_path
         (("logs.parquet", "out", "--sender", "who"), b"no column has the name 'who'"),
         (("logs.parquet", "out", "--partitions", "0"), b"--partitions takes a whole number from 1, not 0"),
         (("logs.parquet", "out", "--workers", "-1"), b"--workers takes a whole number from 1, not -1"),
+        ((".", "out"), b"is inside the input"),
         (("logs.parquet", "logs.parquet"), b"logs.parquet: File exists"),
     ],
 )

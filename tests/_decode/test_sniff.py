@@ -187,5 +187,5 @@ def test_a_text_that_begins_as_a_compressed_body_is_what_the_sender_said() -> No
 
 
 def test_bytes_of_no_kind_may_be_compressed_by_what_has_no_mark() -> None:
-    with pytest.raises(FormatError, match=r"Content-Encoding \(br, say\), decode it"):
+    with pytest.raises(FormatError, match=r"Content-Encoding \(for example br\), decode it"):
         reassemble(b"\x1b\x0e\x00\xf8\xaf\xa7\xc5")

@@ -179,7 +179,7 @@ def test_what_had_arrived_of_a_refusal_is_its_message(read: Any) -> None:
     cut = read([b'{"error":{"mess'], 500).error
     assert '{"error":{"mess' == cut.excerpt
     assert (
-        f"the sender refused, and the source broke before the whole body had come: ConnectionResetError: {RESET}"
+        f"the sender refused, and the source failed before the whole body had arrived: ConnectionResetError: {RESET}"
         == (cut.message)
     )
 

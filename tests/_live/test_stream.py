@@ -223,7 +223,7 @@ def test_tool_calls_are_there_also_behind_the_text() -> None:
 
 
 def test_a_stream_is_no_source() -> None:
-    with pytest.raises(MisuseError, match="is no source"):
+    with pytest.raises(MisuseError, match="is not a source"):
         reassemble(ChatStream([sse(delta('{"content":"a"}', "stop")) + DONE]))
 
 

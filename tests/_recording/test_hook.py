@@ -18,6 +18,7 @@ from streamkit import MisuseError, TraceMissError, recording
 from streamkit._recording import hook
 from streamkit.trace import read_trace
 
+httpx = pytest.importorskip("httpx")
 GONE = "http://127.0.0.1:9/v1"  # the port "discard": nothing listens there
 
 
@@ -81,7 +82,6 @@ CLIENTS: dict[str, Client] = {
     "openai-async": lambda url, content: asyncio.run(by_openai_async(url, content)),
     "langchain": by_langchain,
 }
-httpx_only = pytest.mark.parametrize("client", ["httpx", "httpx2", "httpx-async", "httpx2-async"])
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -103,7 +103,6 @@ def test_every_client_is_recorded_and_played_without_a_change_of_its_code(
 
 
 def test_after_the_block_the_libraries_are_as_they_were(tmp_path: Path, sender: Sender) -> None:
-    httpx = pytest.importorskip("httpx")
     before = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request, threading.Thread.start
     with recording(tmp_path / "s"):
         assert before[0] is not httpx.HTTPTransport.handle_request
@@ -221,7 +220,6 @@ def test_off_does_nothing(sender: Sender, tmp_path: Path) -> None:
 
 
 def test_a_block_that_recorded_nothing_says_how_others_are_recorded(tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
     with pytest.warns(streamkit.RecordingWarning, match="streamkit record"), recording(tmp_path):
         pass
 
@@ -245,7 +243,6 @@ def test_the_retry_of_an_sdk_meets_what_came_next(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_failed_is_played_again_as_what_the_client_raised(tmp_path: Path) -> None:
-    httpx = pytest.importorskip("httpx")
 
     def cut(body: dict[str, Any], number: int) -> Answer:
         return Answer(said("one two three").blocks[:2], whole=False)
@@ -293,7 +290,6 @@ def test_the_inner_one_of_two_blocks_counts(sender: Sender, tmp_path: Path) -> N
 
 
 def test_tasks_beside_each_other_have_their_own_sessions(sender: Sender, tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
 
     async def task(name: str) -> None:
         with recording(tmp_path / name) as run:
@@ -314,7 +310,6 @@ def test_tasks_beside_each_other_have_their_own_sessions(sender: Sender, tmp_pat
 
 
 def test_threads_that_are_started_in_the_block_belong_to_it(sender: Sender, tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
     before = ThreadPoolExecutor(1)
     before.submit(int).result()  # its thread was there before
     with recording(tmp_path) as run, ThreadPoolExecutor(3) as pool:
@@ -328,7 +323,6 @@ def test_threads_that_are_started_in_the_block_belong_to_it(sender: Sender, tmp_
 
 
 def test_everywhere_is_for_threads_and_loops_that_were_there_before(sender: Sender, tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
         with recording(tmp_path, everywhere=True) as run:
@@ -340,7 +334,6 @@ def test_everywhere_is_for_threads_and_loops_that_were_there_before(sender: Send
 
 
 def test_a_block_may_be_left_in_another_context(sender: Sender, tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
 
     async def halves() -> None:  # as the two halves of an async fixture
         block = recording(tmp_path)
@@ -368,7 +361,6 @@ def test_hosts_are_let_through(sender: Sender, tmp_path: Path) -> None:
 
 
 def test_a_tool_that_wraps_the_same_methods_is_left_as_it_was(sender: Sender, tmp_path: Path) -> None:
-    httpx = pytest.importorskip("httpx")
     original = httpx.HTTPTransport.handle_request
     seen: list[str] = []
 

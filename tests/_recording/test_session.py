@@ -185,7 +185,7 @@ def test_any_number_of_threads_may_ask(tmp_path: Path) -> None:
     assert 30 == len(set(found))
 
 
-@pytest.mark.parametrize("path", ["", "x.trace.jsonl", None, 5, "a\0b", b"\xff\0"])
+@pytest.mark.parametrize("path", ["", "x.trace.jsonl", None, 5, "a\0b", b"\xff\0", "\ud800"])
 def test_what_is_no_directory_is_refused(path: Any) -> None:
     with pytest.raises(MisuseError, match="directory of traces"):
         Session(path)

@@ -189,6 +189,12 @@ def test_options_are_those_of_an_accumulator() -> None:
         one(HELLO, strict="no")
 
 
+def test_little_that_unpacks_to_much_ends_at_the_limit() -> None:
+    packed = gzip.compress(sse(delta('{"content":"abcdefghij"}')) * 200_000)
+    row = one(packed, limits=Limits(max_response_bytes=100_000))
+    assert ("limit", True) == (row["reason"], row["n_bytes"] < 400_000)
+
+
 def test_columns_are_kept_under_their_names_or_new_ones() -> None:
     batch = pa.record_batch({"id": ["mine"], "body": [HELLO], "n": pa.array([1], pa.int8())})
     out = reassemble_batch(batch, keep={"n": "n", "id": "request_id"})

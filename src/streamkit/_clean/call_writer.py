@@ -7,7 +7,7 @@ Rule 1  A header waits for an id, a name and the first arguments: until then a s
         that has no id or name by the end gets its header there, with the id that is made up.
 Rule 2  The arguments of a call wait until the call before it is over: until those are one whole JSON document, or the
         stream ends. Senders that begin all calls at once and write their arguments by turns are written one by one.
-Rule 3  Each id of a choice is another: one that comes again gets a number.
+Rule 3  Each id of a choice is unique: one that appears again gets a number.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class CallWriter:
             yield from self._go_on()
 
     def end(self) -> Iterator[ChunkDict]:
-        """Nothing more will come: all that waits, call by call."""
+        """Yield all that waits, call by call: the stream is over."""
         for position in (*range(self._current, len(self._calls)), *range(self._current)):
             call = self._calls[position]
             if not call.said:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ("NO_SCRUB", "PLAYING", "RECORD", "SENDER", "SERVE", "VERBOSE", "Arguments")
+__all__ = (
+    "CORPUS",
+    "GATEWAY",
+    "IMPORT",
+    "NO_SCRUB",
+    "PLAYING",
+    "RECORD",
+    "SCRUB",
+    "SENDER",
+    "SERVE",
+    "VERBOSE",
+    "Arguments",
+)
 
 Arguments: TypeAlias = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
 """Each the flags, or the name, and the options of `add_argument`."""
@@ -128,4 +140,106 @@ SERVE: Arguments = (
     ),
     (("--api-key",), {"metavar": "KEY", "help": "refuse requests without it"}),
     (("-q", "--quiet"), {"action": "store_true", "help": "no line for each request"}),
+)
+
+CORPUS: Arguments = (
+    (
+        ("input",),
+        {"metavar": "IN", "help": "a file or folder of Parquet, of JSON Lines, or of bodies (.sse) and traces"},
+    ),
+    (("output",), {"metavar": "OUT", "help": "a folder for part-00000.parquet and so on"}),
+    (
+        ("--engine",),
+        {"choices": ("local", "ray", "spark"), "default": "local", "help": "what runs it (default: local)"},
+    ),
+    (
+        ("--workers",),
+        {"type": int, "metavar": "N", "help": "processes of ray or spark (default: one each core)"},
+    ),
+    (("--body",), {"default": "body", "metavar": "COLUMN", "help": "the bodies (default: body)"}),
+    (("--blocks",), {"metavar": "COLUMN", "help": "lists of their blocks, or of the lengths of these"}),
+    (("--arrival-ns",), {"metavar": "COLUMN", "help": "lists of nanoseconds since the request, one a block"}),
+    (
+        ("--encoding",),
+        {"metavar": "COLUMN", "help": "the Content-Encoding of each; gzip and zstd show themselves"},
+    ),
+    (
+        ("--keep",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "A,B=NEW",
+            "help": "columns to hand on, under a new name where the output has one of that name; of traces by default file,"
+            " sender and case",
+        },
+    ),
+    (
+        ("--sender",),
+        {"metavar": "COLUMN", "help": "who wrote each, for the summary (default: sender, if there)"},
+    ),
+    (
+        ("--partitions",),
+        {"type": int, "metavar": "N", "help": "how many parts (default: one for each 128 MB of input)"},
+    ),
+)
+
+IMPORT: Arguments = (
+    (
+        ("file",),
+        {
+            "nargs": "+",
+            "metavar": "FILE",
+            "help": "a body (.sse), lines of JSON chunks (.chunks.txt, .ndjson, .jsonl), a cassette of vcrpy or cassetter"
+            " (.yaml), or a folder of them; - is standard input",
+        },
+    ),
+    (
+        ("--kind",),
+        {"choices": ("sse", "chunks", "cassette"), "help": "what the files are, whatever their names"},
+    ),
+    (
+        ("-o", "--output"),
+        {"metavar": "OUT", "help": "a trace, or a folder for several; without it standard output"},
+    ),
+    *SENDER,
+    NO_SCRUB,
+)
+
+SCRUB: Arguments = (
+    (("file",), {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them"}),
+    (("--check",), {"action": "store_true", "help": "look only, and replace nothing"}),
+    (
+        ("--find",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "REGEX",
+            "help": "what else is private, may be given again",
+        },
+    ),
+    (
+        ("--keep-header",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "NAME",
+            "help": "a request header to keep, may be given again",
+        },
+    ),
+    (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
+)
+
+GATEWAY: Arguments = (
+    (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
+    (
+        ("--listen",),
+        {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
+    ),
+    (
+        ("--clean",),
+        {
+            "action": "store_true",
+            "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+        },
+    ),
 )

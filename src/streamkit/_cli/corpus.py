@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..errors import MisuseError, counted
@@ -63,7 +63,7 @@ def reassemble_corpus(
         def function(job: Any) -> Any:
             return run_part(job, progress.beat)
 
-    for _, counts, failure in run(function, plan.jobs, workers=workers or os.cpu_count() or 1):
+    for _, counts, failure in _each(run(function, plan.jobs, workers=workers or os.cpu_count() or 1), engine):
         if counts is None:
             failed += 1
             progress.clear()
@@ -93,6 +93,16 @@ def _engine(name: str) -> Any:
         except ImportError as error:
             raise MisuseError(f'--engine {name}: {error}; pip install "{_INSTALL[name]}"') from None
     return module.run
+
+
+def _each(results: Iterable[Any], engine: str) -> Iterator[Any]:
+    """Yield what an engine yields; what the engine itself raises (a cluster that is not there) is misuse, in one line."""
+    try:
+        yield from results
+    except Exception as error:
+        if engine == "local":
+            raise
+        raise MisuseError(f"--engine {engine}: {type(error).__name__}: {error}") from None
 
 
 def _kept(keep: Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from ..errors import MisuseError, StreamError
-from .arguments import NO_SCRUB, PLAYING, RECORD, SENDER, SERVE, VERBOSE, Arguments
+from .arguments import CORPUS, GATEWAY, IMPORT, PLAYING, RECORD, SCRUB, SERVE, VERBOSE, Arguments
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -455,27 +455,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit import tests/cassettes/ --output traces/",
             "streamkit import openai-text.chunks.txt -o text.trace.jsonl",
         ),
-        arguments=(
-            (
-                ("file",),
-                {
-                    "nargs": "+",
-                    "metavar": "FILE",
-                    "help": "a body (.sse), lines of JSON chunks (.chunks.txt, .ndjson, .jsonl), a cassette of vcrpy or cassetter"
-                    " (.yaml), or a folder of them; - is standard input",
-                },
-            ),
-            (
-                ("--kind",),
-                {"choices": ("sse", "chunks", "cassette"), "help": "what the files are, whatever their names"},
-            ),
-            (
-                ("-o", "--output"),
-                {"metavar": "OUT", "help": "a trace, or a folder for several; without it standard output"},
-            ),
-            *SENDER,
-            NO_SCRUB,
-        ),
+        arguments=IMPORT,
         exit_codes="exit codes: 0 all imported, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "export": Command(
@@ -506,29 +486,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit scrub --check tests/ || echo 'a trace holds secrets'",
             "streamkit scrub --find '[\\w.]+@[\\w.]+' answer.trace.jsonl",
         ),
-        arguments=(
-            (("file",), {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them"}),
-            (("--check",), {"action": "store_true", "help": "look only, and replace nothing"}),
-            (
-                ("--find",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "REGEX",
-                    "help": "what else is private, may be given again",
-                },
-            ),
-            (
-                ("--keep-header",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "NAME",
-                    "help": "a request header to keep, may be given again",
-                },
-            ),
-            (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
-        ),
+        arguments=SCRUB,
         exit_codes="exit codes: 0 nothing found, 1 something found, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "corpus": Command(
@@ -539,46 +497,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit corpus logs/ responses/ --engine ray --workers 8 --partitions 200",
             "streamkit corpus traces/ responses/",
         ),
-        arguments=(
-            (
-                ("input",),
-                {"metavar": "IN", "help": "a file or folder of Parquet, of JSON Lines, or of bodies (.sse) and traces"},
-            ),
-            (("output",), {"metavar": "OUT", "help": "a folder for part-00000.parquet and so on"}),
-            (
-                ("--engine",),
-                {"choices": ("local", "ray", "spark"), "default": "local", "help": "what runs it (default: local)"},
-            ),
-            (
-                ("--workers",),
-                {"type": int, "metavar": "N", "help": "processes of ray or spark (default: one each core)"},
-            ),
-            (("--body",), {"default": "body", "metavar": "COLUMN", "help": "the bodies (default: body)"}),
-            (("--blocks",), {"metavar": "COLUMN", "help": "lists of their blocks, or of the lengths of these"}),
-            (("--arrival-ns",), {"metavar": "COLUMN", "help": "lists of nanoseconds since the request, one a block"}),
-            (
-                ("--encoding",),
-                {"metavar": "COLUMN", "help": "the Content-Encoding of each; gzip and zstd show themselves"},
-            ),
-            (
-                ("--keep",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "A,B=NEW",
-                    "help": "columns to hand on, under a new name where the output has one of that name; of traces by default file,"
-                    " sender and case",
-                },
-            ),
-            (
-                ("--sender",),
-                {"metavar": "COLUMN", "help": "who wrote each, for the summary (default: sender, if there)"},
-            ),
-            (
-                ("--partitions",),
-                {"type": int, "metavar": "N", "help": "how many parts (default: one for each 128 MB of input)"},
-            ),
-        ),
+        arguments=CORPUS,
         exit_codes="exit codes: 0 all parts are there, 2 misuse, or a part or row that could not be read, 130 interrupted",
     ),
     "gateway": Command(
@@ -588,20 +507,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit gateway --upstream http://127.0.0.1:8080",
             "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
         ),
-        arguments=(
-            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
-            (
-                ("--listen",),
-                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
-            ),
-            (
-                ("--clean",),
-                {
-                    "action": "store_true",
-                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
-                },
-            ),
-        ),
+        arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }

@@ -94,7 +94,7 @@ class SessionRun:
         self._speed, self._seed = speed, seed
         fault_list(faults)
         played(Trace(), speed=speed, seed=seed)
-        self._through = tuple(let_through)
+        self._through = list(let_through)
         self._recording = mode in ("rewrite", "new_episodes") or (mode == "once" and not session.exchanges)
         self._sent: list[_Sent] = []
         self._lock = threading.Lock()
@@ -157,6 +157,20 @@ class SessionRun:
     def _all(self) -> list[_Sent]:
         with self._lock:
             return [*self._sent]
+
+    # --- while it runs
+
+    def let_through(self, host: str) -> None:
+        """Let requests to one more host through from here on: `127.0.0.1:8000`, `*.example.com`."""
+        if not isinstance(host, str):
+            raise MisuseError(f"let_through takes a host, not {shown(host)}")
+        self._through.append(host)
+
+    def check(self) -> None:
+        """Raise `TraceChangedError` where an answer has another shape than was recorded, in mode verify; the end of a block
+        does that too."""
+        if self.mode == "verify":
+            self._verify()
 
     # --- one request
 

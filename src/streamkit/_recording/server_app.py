@@ -81,7 +81,7 @@ class ServerApp:
             if not self._may(request):
                 raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
             name, playing = asked(request.pairs, request.target, self._striking())
-            entry = self._found(header, name)
+            entry = self._found(header, name, bool(playing.faults))
             if entry is None:
                 return await self._models(target, served, send)
             plan = await self._plan(entry, playing, request, header)
@@ -144,11 +144,11 @@ class ServerApp:
         self.times = times - 1
         return playing
 
-    def _found(self, header: Trace, name: str) -> Entry | None:
+    def _found(self, header: Trace, name: str, faulty: bool) -> Entry | None:
         """Return the trace that answers; None for a list of models that was not recorded."""
         if not name and header.method in ("GET", "HEAD") and _is_models(header.path):
             return self.shelf.find(header)
-        return self.shelf.choose(header, name)
+        return self.shelf.choose(header, name, faulty=faulty)
 
     async def _plan(self, entry: Entry, playing: Playing, request: Request, header: Trace) -> Plan:
         streams = header.request is None or header.request.get("stream") is True

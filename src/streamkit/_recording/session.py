@@ -261,8 +261,9 @@ def _directory(path: object) -> str:
     if isinstance(path, (str, os.PathLike)):
         try:
             name = os.fsdecode(path)
+            os.fsencode(name)
             if name and "\0" not in name and not is_trace_name(name) and not os.path.isfile(name):
                 return name
-        except (TypeError, ValueError):  # an odd __fspath__, a NUL in it
+        except (TypeError, ValueError):  # an odd __fspath__, a NUL or half a surrogate pair in it
             pass
     raise MisuseError(f"a session is a directory of traces, {shown(path)} is not")

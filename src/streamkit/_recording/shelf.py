@@ -108,8 +108,9 @@ class Shelf:
         """Return the trace of that name."""
         return self._by_name.get(name)
 
-    def choose(self, header: Trace, name: str) -> Entry:
-        """Return the trace that answers a request. `name`: the one that it names, or "". Raises `Refusal` (rule 1)."""
+    def choose(self, header: Trace, name: str, *, faulty: bool = False) -> Entry:
+        """Return the trace that answers a request. `name`: the one that it names, or "". `faulty`: whether faults strike the
+        answer, so that it may be played again to the retry. Raises `Refusal` (rule 1)."""
         if name:
             if (found := self._by_name.get(name)) is None:
                 raise Refusal(404, f"no trace is called {shown(name)}: {self._known()}", "trace_not_found")
@@ -120,7 +121,9 @@ class Shelf:
         if self._session is None:
             return self._next()
         try:
-            return self._by_exchange[self._session.take(header)]
+            found_by_match = self._session.take(header)
+            self._session._spared[found_by_match] = faulty
+            return self._by_exchange[found_by_match]
         except TraceMissError as miss:
             if isinstance(model, str) and model not in {one.model for one in self.entries}:
                 words = f"The model {shown(model)} does not exist: {self._known()}, each a model by its name. {miss}"

@@ -69,6 +69,10 @@ def make_plan(
     parts: int | None,
 ) -> Plan:
     """Look at the input, and at what is there of the output. Raises `MisuseError` where the two do not fit."""
+    if os.path.isdir(source) and _is_inside(target, source):
+        raise MisuseError(
+            f"{target}: is inside the input, and its parts would be read as input: name a folder elsewhere"
+        )
     units, stamps = find_units(source)
     if units and units[0].kind == "stream":
         columns = {"body": None, "blocks": "blocks", "arrival_ns": "arrival_ns", "encoding": "encoding"}
@@ -94,6 +98,11 @@ def make_plan(
         else:
             jobs.append(Job(number, file, tuple(run), columns, keep, sender, schema))
     return Plan(tuple(jobs), parts, done)
+
+
+def _is_inside(target: str, source: str) -> bool:
+    inner, outer = os.path.realpath(target), os.path.realpath(source)
+    return os.path.commonpath([inner, outer]) == outer
 
 
 def _how_many(units: Iterable[Unit]) -> int:

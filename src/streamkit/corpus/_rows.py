@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import dumps, timing_of
 from ..accumulator import Accumulator
-from ..errors import StreamError
+from ..errors import LimitError, StreamError
 from ..outcome import Outcome
 from ..sources import end_stream
 from ..trace import Block, Trace
@@ -96,6 +96,8 @@ def _read(accumulator: Accumulator, pieces: Iterable[Piece], kept: list[Piece] |
             accumulator.absorb(piece[1])
             if kept is not None:
                 kept.append(piece)
+            if accumulator.done and isinstance(getattr(accumulator.outcome, "error", None), LimitError):
+                break  # nothing that follows is looked at: a few MB of gzip may unpack to more than all disks hold
         return accumulator.close()
     except StreamError:  # under strict=True
         return _closed(accumulator)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
+from ..errors import MisuseError
 from ._kernel import Columns, reassemble_batches
 from ._schema import SCHEMA
 
@@ -26,6 +27,8 @@ def reassemble(frame: Any, *, keep: Any = (), **options: Any) -> Any:
     from pyspark.sql.types import StructField, StructType
 
     kept = Columns(None, None, None, None, keep, {}).keep
+    if missing := [name for name in kept if name not in frame.columns]:
+        raise MisuseError(f"keep={missing!r}: no column has this name: there are {', '.join(frame.columns)}")
     fields = [StructField(new, frame.schema[name].dataType) for name, new in kept.items()]
     read = [
         options.get(name, "body" if name == "body" else None) for name in ("body", "blocks", "arrival_ns", "encoding")

@@ -1,12 +1,13 @@
-"""Where a transport of httpx or httpx2 sends its requests on to, and the body that a client of that library accepts.
+"""Where a transport of httpx or httpx2 forwards its requests, and the body class that a client of that library accepts.
 
-In: another transport, or None; then a request of either library. Out: the transport that takes this request. Neither library
-is imported here: the class of the request says which it is.
+In: another transport, or None; then a request of either library. Out: the transport that takes this request. Neither
+library is imported here: the class of the request determines it.
 
-Rule 1  Without an inner transport, requests go where a client without `transport=` would send them: through the proxies
-        and with the certificates that the environment names. A client of that kind is asked for the transport of each URL.
-Rule 2  Once closed it may be used again, with new connections: frameworks close the client that they were given after each
-        request, and give the same transport to the next one.
+Rule 1  Without an inner transport, requests are sent where a client without `transport=` would send them: through the
+        proxies and with the certificates from the environment. A client of that kind is asked for the transport of each
+        URL.
+Rule 2  Once closed it may be used again, with new connections: frameworks close their client after each request, and
+        pass the same transport to the next one.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from ..errors import MisuseError, shown
 __all__ = ("Onward", "body_class", "library_of")
 
 _LIBRARIES = ("httpx", "httpx2")
-# As openai has them: a client of 100 connections, httpx's own, would be slower with a transport than without.
+# Like openai: with 100 connections, httpx's default, a client would be slower with a transport than without.
 _CONNECTIONS, _KEPT_ALIVE = 1000, 100
 
 
 def library_of(request: Any) -> Any:
-    """Return httpx or httpx2, whose request (or response, or transport) it is."""
+    """Return the library of a request, response or transport: httpx or httpx2."""
     for cls in type(request).__mro__:
         name = cls.__module__.partition(".")[0]
         if name in _LIBRARIES:
@@ -36,8 +37,8 @@ def library_of(request: Any) -> Any:
 
 @cache
 def body_class(kind: type[Any], base: type[Any]) -> type[Any]:
-    """Return `kind` as a body that a client of the library of `base`, its `SyncByteStream` or `AsyncByteStream`, accepts:
-    clients check for that class."""
+    """Return `kind` as a body that a client of the library of `base`, its `SyncByteStream` or `AsyncByteStream`,
+    accepts: clients check for that class."""
     return type(kind.__name__, (kind, base), {})
 
 
@@ -51,16 +52,16 @@ class Onward:
         if inner is not None and not hasattr(inner, self._method):
             other = " (the client is an async one, or this is)" if hasattr(inner, "handle_request") else ""
             raise MisuseError(f"inner= takes a transport that has {self._method}(), not {shown(inner)}{other}")
-        self._clients: dict[str, Any] = {}  # one of each library, for its transports
+        self._clients: dict[str, Any] = {}  # one for each library, for its transports
         self._lock = Lock()
 
     def send(self, request: Any) -> Any:
-        """Call what takes `request`: its response, or what is awaited for that."""
+        """Send `request`; return its response, or an awaitable of it."""
         if self.inner is not None:
             return getattr(self.inner, self._method)(request)
         client = self._client_of(library_of(request))
-        # The one place that knows the environment's proxies for a URL; not public, so there is a way without it, which
-        # does the same and logs each request twice.
+        # The one place that knows the environment's proxies for a URL; not public, so there is a fallback without it,
+        # which does the same and logs each request twice.
         find = getattr(client, "_transport_for_url", None)
         if find is not None:
             return getattr(find(request.url), self._method)(request)
@@ -81,11 +82,11 @@ class Onward:
         return [*clients, *([] if self.inner is None else [self.inner])]
 
     def close(self) -> None:
-        """Close the inner transport, or what stands for it."""
+        """Close the inner transport, or its substitutes."""
         for one in self._all():
             one.close()
 
     async def aclose(self) -> None:
-        """Do what `close` does, where requests are async."""
+        """Do what `close` does, for async requests."""
         for one in self._all():
             await one.aclose()

@@ -1,11 +1,12 @@
 """A caller's hooks for the classes inside an object, applied to that object once it has been read.
 
-In: a type, and which hook a caller has registered for each class (`hook_of`). Out: a function that hands every part of
-those classes to its hook, the innermost first, and returns the object with what the hooks returned; None where no hook
-of a caller's can be met inside. So reading itself, strict or tolerant, knows no hooks and costs the same without them.
+In: a type, and the hook that a caller has registered for each class (`hook_of`). Out: a function that passes every part
+of those classes to its hook, the innermost first, and returns the object with the results of the hooks; None if no hook
+of the caller can apply inside. So reading itself, strict or tolerant, does not know about hooks and costs the same
+without them.
 
 A hook gets the object that was read (`hook(object, class)`, as cattrs calls it) and must return one of the same class.
-Cost: a plan once a type; then one visit to each object on the way to a hooked one, and a copy of those that changed.
+Cost: a plan once a type; then one visit to each object on the path to a hooked one, and a copy of those that changed.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ Refine: TypeAlias = Callable[[Any], Any]
 
 
 class _Plan(typing.NamedTuple):
-    """What is done with the objects of one class."""
+    """How the objects of one class are processed."""
 
     fields: tuple[str, ...]
-    """Those in which an object with a hook may stand."""
+    """The fields that may contain an object with a hook."""
     hook: Hook | None
     """The caller's hook for the class, or None."""
 
 
 def refiner(target: Any, hook_of: Callable[[type[Wire]], Hook | None], *, inside: bool) -> Refine | None:
-    """Return what applies the hooks to a value of the type `target`; None where there is none to apply.
+    """Return a function that applies the hooks to a value of the type `target`; None if there are none to apply.
 
-    `inside`: only to what stands inside it, where `target` is a class, for its own hook is what calls this.
+    `inside`: apply them only inside the value, if `target` is a class, because its own hook is the caller of this.
     """
     parts: dict[type[Wire], dict[str, frozenset[type[Wire]]]] = {}
     waiting = list(_classes_in(target))
@@ -77,8 +78,8 @@ def _applying(plans: dict[type[Wire], _Plan]) -> Refine:
         made = plan.hook(value, kind)
         if not isinstance(made, kind):
             raise MisuseError(
-                f"the hook for {kind.__name__} returned {shown(made)}: return a {kind.__name__}, the one that it was"
-                " given or a copy changed by attrs.evolve"
+                f"the hook for {kind.__name__} returned {shown(made)}: return a {kind.__name__}: the object that it was"
+                " given, or a copy changed by attrs.evolve"
             )
         return made
 
@@ -103,7 +104,7 @@ def beside(made: Any, again: Any) -> Any:
 
 
 def _classes_in(annotation: Any) -> frozenset[type[Wire]]:
-    """The classes of ours in a type, however deep in lists and unions."""
+    """Return our classes in a type, however deep in lists and unions."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return frozenset({annotation}) if issubclass(annotation, Wire) else frozenset()
     return frozenset().union(*map(_classes_in, typing.get_args(annotation)))
