@@ -1,6 +1,6 @@
 """What a cleaning transport costs beneath the openai SDK: the SDK reads a stream from memory, with it and without.
 
-In: made streams of shapes.py, one event a block, as a transport of httpx gives them. Out: figures. No network: what that costs
+In: made streams of shapes.py, one event a block, as a transport of httpx yields them. Out: figures. No network: what that costs
 is the same for both, and would hide what is measured.
 """
 
@@ -45,7 +45,7 @@ def transport(bench: Bench) -> Iterator[Figure]:
 
 
 def _given(library: Any, blocks: Blocks) -> tuple[Any, Any]:
-    """A transport of each kind that answers each request with these blocks."""
+    """Return a transport of each kind that answers each request with these blocks."""
     headers = {"content-type": "text/event-stream"}
 
     class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]

@@ -5,7 +5,7 @@
 
 In: traces of this repository. Out: for replays the lag of blocks (median, p99, the largest), as the server saw it, whether every
 client got every byte, and the descriptors of the server's process before and after. For the proxy, by trace: whether bytes are
-equal, whether boundaries are, and the differences between recorded times (p50, p99). The clients are in a process of their own.
+equal, whether boundaries are, and the differences between recorded times (p50, p99). The clients are in a separate process.
 On a loaded machine lags say how loaded it is.
 """
 

@@ -69,16 +69,14 @@ class Words:
         self.nouns = tuple(found["nouns"])
         self.done = frozenset(found["done"])
         self.skipped: tuple[str, ...] = tuple(found["skip"])
-        self.quoted: tuple[str, ...] = tuple(found["quoted"])
+        self.quoted = tuple(re.compile(re.escape(quotation)) for quotation in found["quoted"])
 
     def finds(self, text: str, line: int = 1) -> Iterator[tuple[int, str, str]]:
         """Yield line, word and replacement for each find in some prose."""
         text = re.sub(r"``?[^`]*``?", lambda code: "`" + "\n" * code[0].count("\n") + "`", text)
-        for quotation in self.quoted:
-            text = text.replace(quotation, "")
         flat = " ".join(text.split())
         for rule in self.rules:
-            fine = [span.span() for one in rule.fine for span in one.finditer(flat)]
+            fine = [span.span() for one in (*rule.fine, *self.quoted) for span in one.finditer(flat)]
             for found in rule.pattern.finditer(flat):
                 if not any(start <= found.start() and found.end() <= end for start, end in fine):
                     yield line + line_of_word(text, flat.count(" ", 0, found.end() - 1)), found[0].strip(), rule.instead
@@ -119,7 +117,8 @@ def noun_docstring(node: ast.AST, nouns: Sequence[str]) -> ast.Constant | None:
         return None
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        return first.value if first.value.value.split(" ")[0] in nouns else None
+        text = first.value.value.rstrip()  # without a full stop at its end it is a title: benches print those
+        return first.value if text.split(" ")[0] in nouns and text.endswith(".") else None
     return None
 
 

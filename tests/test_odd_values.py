@@ -405,6 +405,7 @@ HONEST: dict[str, Any] = {
     "clients": (),
     "finish_reasons": (),
     "sequence": 0,
+    "start": 0.0,
     "into": io.BytesIO(),
     "header": Trace(method="POST", path="/v1/chat/completions", request={}),
 }
@@ -420,6 +421,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Broadcast": lambda: Broadcast([STREAM]),
     "ChatStream": lambda: ChatStream([STREAM]),
     "Cleaner": Cleaner,
+    "Deadlines": lambda: Deadlines(total=60),
     "AsyncRecordingTransport": lambda: streamkit.AsyncRecordingTransport(into=io.BytesIO()),
     "AsyncReplayTransport": lambda: streamkit.AsyncReplayTransport(HONEST["trace"]),
     "Pace": streamkit.pace,

@@ -1,8 +1,8 @@
 """The stream accumulation and reassembly engine for OpenAI-compatible chat completions.
 
 Bytes of any server-sent-event stream go in; the full `CreateChatCompletionResponse` that the request would have
-returned without streaming comes out, while it runs and when it ends. `reassemble` does it all at once, `Accumulator`
-step by step and without I/O, `ChatStream` and `AsyncChatStream` from a living source.
+returned without streaming goes out, while it runs and when it ends. `reassemble` does it all at once, `Accumulator`
+step by step and without I/O, `ChatStream` and `AsyncChatStream` from a live source.
 """
 
 from importlib import import_module
@@ -139,7 +139,7 @@ __all__ = (
     "unstructure",
 )
 
-# Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
+# Loaded when they are asked for: a caller that only reads bytes must not wait for anyio, cattrs, or the report.
 _LATER = {
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",

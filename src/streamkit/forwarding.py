@@ -1,11 +1,11 @@
 """What an ASGI app that forwards requests needs at its two edges: header rules, bounded bodies, readers that leave.
 
-In: messages and callables as ASGI 3 has them. Out: the fields that go on to the next connection, the body of a request or the
+In: messages and callables as ASGI 3 has them. Out: the fields to forward to the next connection, the body of a request or the
 reason why it is refused, an answer sent. Costs nothing beyond that.
 
-Rule 1  Fields of one connection do not go on, nor those that `Connection` names (RFC 9110, Section 7.6.1).
+Rule 1  Fields of one connection are not forwarded, nor those that `Connection` names (RFC 9110, Section 7.6.1).
 Rule 2  A message with both framings is how requests are smuggled (RFC 9112, Section 6.3): neither side may send one.
-Rule 3  A body is bounded in bytes and, where asked, in seconds: a peer that sends a byte a second is no reader to wait for.
+Rule 3  A body is bounded in bytes and, where asked, in seconds: a peer that sends a byte a second is not waited for.
 Rule 4  No path leaves the one below which it was asked for (`/v1/../x`).
 """
 
@@ -47,7 +47,7 @@ _BOTH = frozenset((b"content-length", b"transfer-encoding"))
 
 
 def kept_headers(headers: Headers, *others: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the fields that go on: not those of the connection, those that `Connection` names, and `others`, which are names
+    """Return the fields to forward: not those of the connection, those that `Connection` names, and `others`, which are names
     in lower case. Order, spelling and repeated fields stay."""
     headers = list(headers)
     named = b",".join(value for name, value in headers if name.lower() == b"connection")
@@ -68,7 +68,7 @@ def has_dot_segments(path: str) -> bool:
 async def read_body(receive: Receive, most: int, seconds: float | None = None) -> bytes | None:
     """Return the body of a request, or as much of it as is more than `most` bytes; None where the client left.
 
-    Raises `TimeoutError` where the body was not whole after so many `seconds`.
+    Raises `TimeoutError` where the body was not whole after that many `seconds`.
     """
     body = bytearray()
     with anyio.fail_after(seconds):

@@ -273,3 +273,13 @@ async def test_a_sender_that_drips_keep_alives_passes_the_idle_deadline_also_whe
     stream = read(Deadlines(idle=5), *drip)
     assert "deadline_idle" == stream.outcome.reason
     assert "a" == stream.snapshot().choices[0].message.content
+
+
+def test_deadlines_can_be_held_by_hand() -> None:
+    watch = Deadlines(total=5).watch(100.0)
+    assert watch is not None
+    assert ("total", 2.0) == watch.left(103.0)
+    assert "total" == watch.late(105.0)
+    assert Deadlines(keep_alives_count=True).watch(100.0) is None
+    with pytest.raises(MisuseError, match="a time by the caller's clock, in seconds, not 'soon'"):
+        Deadlines(total=5).watch("soon")  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ _RANK = {"lost": 0, "repaired": 1, "note": 2, "info": 3}
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What there is to say of one stream."""
+    """The report of `check_stream` on one stream: how it ended, and everything that deviates from the format."""
 
     name: str
     """What the caller calls it; of a file, its path."""

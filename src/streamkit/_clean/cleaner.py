@@ -46,7 +46,8 @@ class Cleaner:
     Tool calls are written one after the other, each with a header as soon as it has an id, a name and arguments; an id that
     appears twice in a choice is replaced. A keep-alive is forwarded in its place, as the comment `: ping`. A finish reason and
     the usage are held to the end, since only then it is known that they are the last. A stream that failed ends with its error
-    as an event, the sender's or a `"stream_error"`; one that broke off ends with neither error nor `[DONE]`, unless `Clean(truncated="error")` asks for it.
+    as an event, the sender's or a `"stream_error"`; one that broke off ends with neither error nor `[DONE]`, unless
+    `Clean(truncated="error")` asks for it.
 
     Choices begin in the order in which the sender began them, as no text waits for a choice that may never begin: llama.cpp
     may begin with number 1 of 2, and openai-python's `client.chat.completions.stream` raises an IndexError there. For such

@@ -199,7 +199,11 @@ class _WrittenFacts(StreamFacts, Generic[Made]):
 
 
 class Written(_WrittenFacts[Made]):
-    """Events, or chunks, one after the other: iterate over it, or use it in a `with` block."""
+    """Iterates over the events, or chunks, of a clean stream; use it in a `with` block. `to_events` and `to_chunks` make one.
+
+    `outcome`, `response` and `anomalies` are those of the stream so far. `close()` leaves it, and any thread may call that.
+    Raises what the source raises, `DeadlineError`, and what `clean` asks for (`"raise"`); iterated again, `MisuseError`.
+    """
 
     def __init__(self, given: Given[Made] | None = None, blocks: Blocks | None = None, intake: Any = None) -> None:
         self._given = given
@@ -241,7 +245,9 @@ class Written(_WrittenFacts[Made]):
 
 
 class AsyncWritten(_WrittenFacts[Made]):
-    """Events, or chunks, one after the other: `async for`, `async with`, `aclose`."""
+    """Iterates over the events, or chunks, of a clean stream: `async for`, `async with`, `aclose`. Like `Written`.
+
+    `async_to_events` and `async_to_chunks` make one."""
 
     def __init__(self, given: Given[Made] | None = None, blocks: AsyncBlocks | None = None, intake: Any = None) -> None:
         self._given = given

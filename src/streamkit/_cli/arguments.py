@@ -22,7 +22,7 @@ Arguments: TypeAlias = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
 """Each the flags, or the name, and the options of `add_argument`."""
 
 VERBOSE = (("-v", "--verbose"), {"action": "store_true", "help": "say how the stream ended, and what was odd in it"})
-NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials where they stand"})
+NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials as they are"})
 SENDER: Arguments = (
     (("--sender",), {"metavar": "WORD", "help": "what wrote the stream, in one word"}),
     (("--sender-version",), {"metavar": "TEXT", "help": "its version"}),
@@ -51,7 +51,7 @@ PLAYING: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "FAULT",
-            "help": "what goes wrong, NAME[=VALUE][@PLACE], may be given again: delay, stall, truncate, disconnect, reset,"
+            "help": "what goes wrong, NAME[=VALUE][@PLACE], can be repeated: delay, stall, truncate, disconnect, reset,"
             " half_chunk, drop, duplicate, corrupt, malformed, error_event, status, bandwidth, slow_close, empty; at"
             " head, block:3, event:3, byte:100, a share of the body such as 0.5, or random",
         },
@@ -79,7 +79,7 @@ RECORD: Arguments = (
         ("--upstream",),
         {
             "metavar": "URL",
-            "help": "be a proxy for this server, and record each exchange; what stands after -- is run with OPENAI_BASE_URL,"
+            "help": "be a proxy for this server, and record each exchange; what follows -- is run with OPENAI_BASE_URL,"
             " OPENAI_API_BASE and ANTHROPIC_BASE_URL set, and its exit code is ours",
         },
     ),
@@ -95,7 +95,7 @@ RECORD: Arguments = (
         {"action": "store_true", "help": "of a proxy: read on for the trace where a reader leaves"},
     ),
     (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
-    (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
+    (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to be kept in the trace"}),
     *SENDER,
     (("--case",), {"metavar": "WORD", "help": "what the stream shows, in one word"}),
     (("--notes",), {"metavar": "TEXT", "help": "what else a reader must know"}),
@@ -131,7 +131,7 @@ SERVE: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "PATH",
-            "help": "what of the request's JSON is not compared ($.seed), may be given again",
+            "help": "what of the request's JSON is not compared ($.seed), can be repeated",
         },
     ),
     (
@@ -214,7 +214,7 @@ SCRUB: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "REGEX",
-            "help": "what else is private, may be given again",
+            "help": "what else is private, can be repeated",
         },
     ),
     (
@@ -223,7 +223,7 @@ SCRUB: Arguments = (
             "action": "append",
             "default": [],
             "metavar": "NAME",
-            "help": "a request header to keep, may be given again",
+            "help": "a request header to keep, can be repeated",
         },
     ),
     (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),

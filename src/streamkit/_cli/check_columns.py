@@ -140,7 +140,7 @@ def _table(findings: Sequence[Finding], width: int, paint: Paint, *, verbose: bo
 
 
 def _row(finding: Finding, code: int, width: int, severity: str) -> Iterator[str]:
-    # A row that the terminal has no room for ends early; the path is then on a line of its own.
+    # A row that the terminal has no room for ends early; the path is then on a separate line.
     row = f"{finding.code:<{code}}  {finding.event or '-':>5}  {finding.count:>5}"
     room = width - len(row) - 14
     fits = finding.path == "$" or width_of(one_line(finding.path)) <= room

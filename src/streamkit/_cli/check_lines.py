@@ -1,4 +1,4 @@
-"""Many streams at a glance: one line for each, and what they come to together.
+"""Many streams at a glance: one line for each, and a summary of all.
 
 In: `Report`s. Out: lines. A summary keeps a count for each code and sender, and no report.
 

@@ -1,7 +1,7 @@
 """`streamkit corpus`: recorded streams in bulk, from files into Parquet, on an engine.
 
 In: a file or folder, a folder to write to, names of columns. Out: the parts; how far it is and what could not be read on standard
-error; on standard output the summary that `streamkit check` gives for files; an exit code.
+error; on standard output the summary that `streamkit check` prints for files; an exit code.
 
 Rule 1  0: every part is there, however its streams ended. 2: a part could not be made, or a row could not be read; the others are
         there all the same.

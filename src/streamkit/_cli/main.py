@@ -47,7 +47,7 @@ class Command:
     exit_codes: str = _EXIT_CODES
     """The last line of `--help`."""
     takes_command: bool = False
-    """Whether what stands after `--` is a command to run: `args.command`."""
+    """Whether what follows `--` is a command to run: `args.command`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,7 +115,9 @@ def _check(args: argparse.Namespace) -> int:
     from .check import check_files
 
     if args.json and args.format not in (None, "json"):
-        raise MisuseError(f"--json is --format json, and --format {args.format} is given too: leave one of them out")
+        raise MisuseError(
+            f"--json means --format json, and --format {args.format} was passed too: leave one of them out"
+        )
     form = args.format or "report"
     return check_files(
         args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
@@ -194,7 +196,7 @@ def _record_proxied(args: argparse.Namespace) -> int:
         if getattr(args, flag):
             raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
     if args.into is not None:
-        raise MisuseError(f"a proxy takes one folder, and {args.into!r} is given too; a command stands after --")
+        raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
     from .record_proxy import record_proxied
 
     listen = "127.0.0.1:0" if args.listen is None else args.listen
@@ -270,7 +272,7 @@ def _gateway(args: argparse.Namespace) -> int:
 
 
 def _corpus(args: argparse.Namespace) -> int:
-    """Reassemble recorded streams in bulk, into Parquet with a row for each: started again, it goes on where it stopped."""
+    """Reassemble recorded streams in bulk, into Parquet with a row for each: started again, it continues where it stopped."""
     from .corpus import reassemble_corpus
 
     columns = {"body": args.body, "blocks": args.blocks, "arrival_ns": args.arrival_ns, "encoding": args.encoding}
@@ -295,7 +297,7 @@ COMMANDS: dict[str, Command] = {
         ),
         arguments=(
             _FILE,
-            (("--stream",), {"action": "store_true", "help": "show the text as it comes; JSON only with --output"}),
+            (("--stream",), {"action": "store_true", "help": "show the text as it arrives; JSON only with --output"}),
             _OUTPUT,
             (("--compact",), {"action": "store_true", "help": "JSON on one line"}),
             VERBOSE,
@@ -326,7 +328,10 @@ COMMANDS: dict[str, Command] = {
             ),
             (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
             (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
-            (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),
+            (
+                ("-v", "--verbose"),
+                {"action": "store_true", "help": "also the public threads that report on the clients"},
+            ),
         ),
         exit_codes="exit codes: 0 no faults, 1 faults in at least one stream, 2 misuse, 130 interrupted",
     ),
@@ -414,7 +419,7 @@ COMMANDS: dict[str, Command] = {
                     "action": "append",
                     "default": [],
                     "choices": ("bytes", "cuts", "response"),
-                    "help": "look at this alone, may be given again; the exit code is about it",
+                    "help": "look at this alone, can be repeated; the exit code is about it",
                 },
             ),
             (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),

@@ -101,12 +101,18 @@ class BroadcastFacts(StreamFacts):
 
 
 class Broadcast(BroadcastFacts):
-    """Reads a source once for all its subscribers.
+    """Reads a source once for all its subscribers, each in its own thread.
 
-    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
-    `deadlines`, `clock`, `sent`: as those of a `ChatStream`; over one the subscribers get the end, and `run` raises its error. A
-    reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has `timing`; without
-    either of them no instants are kept.
+        broadcast = Broadcast(http)
+        Thread(target=show, args=(broadcast.subscribe(slow="coalesce"),)).start()
+        outcome = broadcast.run()
+
+    `accumulator`: an unused one that reads the blocks; a new one by default. `buffer`: how many events may wait for one
+    subscriber (256). `deadlines`, `clock`, `sent`: like those of a `ChatStream`; where a deadline passes, the subscribers get
+    the end, and `run` raises its error. Waiting for a slow subscriber does not count as waiting for the source. `timing` needs
+    `sent` or `deadlines`; without either no instants are kept.
+
+    Subscribers never get an exception: `End` has the outcome. `run` raises what the source raises, unchanged.
     """
 
     def __init__(

@@ -70,12 +70,18 @@ class _Seat:
 
 
 class AsyncBroadcast(BroadcastFacts):
-    """Reads an async source once for all its subscribers.
+    """Reads an async source once for all its subscribers, each in its own task.
 
-    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
-    `deadlines`, `clock`, `sent`: as those of an `AsyncChatStream`; over one the subscribers get the end, and `run` raises its
-    error. A reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has
-    `timing`; without either of them no instants are kept.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broadcast.run)
+            async for item in broadcast.subscribe(slow="coalesce"): ...
+
+    `accumulator`: an unused one that reads the blocks; a new one by default. `buffer`: how many events may wait for one
+    subscriber (256). `deadlines`, `clock`, `sent`: like those of an `AsyncChatStream`; where a deadline passes, the subscribers
+    get the end, and `run` raises its error. Waiting for a slow subscriber does not count as waiting for the source. `timing`
+    needs `sent` or `deadlines`; without either no instants are kept.
+
+    Subscribers never get an exception: `End` has the outcome. `run` raises what the source raises, unchanged.
     """
 
     def __init__(
@@ -230,7 +236,7 @@ class AsyncBroadcast(BroadcastFacts):
 class AsyncSubscription:
     """The items for one subscriber: events, and a `Snapshot` where it joined late or was slow. `End` is the last item.
 
-    Leaving the loop early: `aclose()`, or an `async with` block, so that nobody waits for it.
+    Leave the loop early by `aclose()` or an `async with` block, so that the source does not wait for it.
     """
 
     def __init__(self, broadcast: AsyncBroadcast, seat: _Seat) -> None:

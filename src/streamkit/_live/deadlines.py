@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import attrs
 
-from .._arguments import bool_field, seconds
+from .._arguments import bool_field, number, seconds
 from .._field_docs import show_fields
 from ..errors import DeadlineError, MisuseError, shown
 
@@ -57,6 +57,8 @@ class Deadlines:
     def watch(self, start: float) -> Watch | None:
         """Return what holds these against a stream that began at `start`, in seconds of the caller's clock; None where
         no deadline is set. For what reads a source by itself; a `ChatStream` does this."""
+        if not number(start):
+            raise MisuseError(f"start takes a time by the caller's clock, in seconds, not {shown(start)}")
         return None if self == Deadlines(keep_alives_count=self.keep_alives_count) else Watch(self, start)
 
 

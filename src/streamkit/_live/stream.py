@@ -24,13 +24,25 @@ Piece = TypeVar("Piece")
 
 
 class ChatStream(StreamFacts):
-    """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
+    """Reads one stream from a sync source: an HTTP response, or anything else that `streamkit.sources.blocks` takes.
 
-    `deadlines`: how long it may keep its reader waiting; without them it waits for ever for a sender that stalls, or until
-    its client's own timeout, see `Deadlines`. `clock`: returns the time in seconds, for them and for `timing`.
-    `sent`: when the request was sent, by that clock. `grace`: for how many seconds the rest of a response is drained after
-    `[DONE]`, so that its client can reuse the connection. Everything else goes to the `Accumulator`. One thread at a time
-    reads; any thread may `close`.
+        with client.stream("POST", url, json=request) as http, ChatStream(http) as stream:
+            for text in stream.text(): print(text, end="")
+        print(stream.outcome.name, stream.response.usage)
+
+    Iterate it for events, `End` last; or use `text()`, `tool_calls()`, `chunks()`, `until_done()` or `response`. They share
+    one cursor. `snapshot()` returns the response so far at any moment. One thread at a time reads; any thread may `close`.
+
+    `deadlines`: how long the stream may keep its reader waiting; by default for ever, or until its client's own timeout.
+    `clock`: returns the time in seconds, for deadlines and `timing`. `sent`: when the request was sent, by that clock;
+    without it `timing.ttft` is None. `grace`: for how many seconds the rest of a response is drained after `[DONE]`, so that
+    its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`,
+    `converter`).
+
+    Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
+    `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;
+    `until_done()` and `snapshot()` raise none of them. Each error has what arrived in `partial`. `MisuseError` for wrong
+    arguments, and for reading on after `close`.
     """
 
     def __init__(

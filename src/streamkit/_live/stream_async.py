@@ -26,7 +26,14 @@ Piece = TypeVar("Piece")
 
 
 class AsyncChatStream(StreamFacts):
-    """One stream from an async source: any that `async_blocks` takes. Like `ChatStream`, under asyncio and trio.
+    """Reads one stream from an async source, on asyncio or trio: any that `streamkit.sources.async_blocks` takes.
+
+        async with client.stream("POST", url, json=request) as http, AsyncChatStream(http) as stream:
+            async for text in stream.text(): print(text, end="")
+        print(stream.outcome.name, stream.response.usage)
+
+    Takes the arguments of `ChatStream`, has the same names and raises the same errors; `until_done` and `aclose` are
+    coroutines, and `response` needs a stream that is over.
 
     Without `deadlines` it waits for ever for a sender that stalls, or until its client's own timeout, see `Deadlines`.
     One task reads it at a time. A read that is cancelled, by `asyncio.wait_for` or `move_on_after` too, ends the stream as

@@ -194,9 +194,11 @@ class _TeeFacts(StreamFacts):
 
 
 class Tee(_TeeFacts):
-    """The blocks of a source, watched. Iterate it, or use it in a `with` block; what it watches is in `accumulator`.
+    """The blocks of a source, unchanged, while an accumulator watches them: iterate it, or use it in a `with` block.
 
-    Made by `tee`, which says what the arguments are.
+    `tee` makes one, and describes the arguments. `outcome`, `response`, `anomalies` and `snapshot()` report what the bytes
+    said so far; `error` is an exception of the watching, which never reaches the bytes. Raises what the source raises,
+    unchanged, `DeadlineError` where a deadline passes, and nothing for what the sender did.
     """
 
     def __init__(

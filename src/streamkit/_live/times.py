@@ -16,7 +16,7 @@ __all__ = ("Times",)
 
 class Times:
     """Note the instants of one request, for its `Ended`: `head()`, then for each block `now()` when it has arrived and
-    `seen(now, accumulator)` when it was looked at; `timing(usage)` at the end. `clock` gives seconds.
+    `seen(now, accumulator)` when it was looked at; `timing(usage)` at the end. `clock` returns seconds.
     """
 
     __slots__ = ("_chunks", "_count", "_first_byte", "_first_output", "_head", "_sent", "now")
@@ -31,11 +31,11 @@ class Times:
         self._count = 0
 
     def head(self) -> None:
-        """The head of the response has arrived."""
+        """Mark the head of the response, which has arrived."""
         self._head = self.now()
 
     def seen(self, now: float, accumulator: Accumulator) -> None:
-        """A block that arrived at `now` was looked at by `accumulator`, like all before it."""
+        """Mark a block that arrived at `now`, after `accumulator` has looked at it and all before it."""
         count = accumulator.progress[1]
         if count == self._count + 1 and self._first_output is not None:  # nearly every block, and kept short for that
             self._chunks.append(now)

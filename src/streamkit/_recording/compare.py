@@ -4,7 +4,7 @@ In: two traces. Out: a `Difference` for each of the three, None where there is n
 
 Rule 1  Bytes are compared over the whole body, whatever its blocks; cuts as offsets in it.
 Rule 2  Responses are compared as the JSON that they are written as, with the outcome; `VARYING` fields, which differ between two
-        equal answers, are reported apart and are no difference.
+        equal answers, are reported apart and do not count as a difference.
 Rule 3  Times are not compared: no two recordings have the same.
 """
 
@@ -24,7 +24,7 @@ from .events_in_body import events_in
 __all__ = ("MISSING", "VARYING", "Comparison", "Difference", "compare", "first_difference")
 
 MISSING: Any = object()
-"""In a `Difference`: nothing stands there."""
+"""In a `Difference`: there is nothing."""
 
 VARYING = ("id", "created", "system_fingerprint")
 """Fields of a response that differ between two answers with the same words; of tool calls `id` too."""

@@ -1,8 +1,8 @@
 """What the proxy and the server do with a request before they know what it asks for: bounds, and refusals.
 
-In: what ASGI gives of a request. Out: a `Request`, or None where it was refused and answered.
+In: what ASGI passes of a request. Out: a `Request`, or None where it was refused and answered.
 
-Rule 1  What is refused: a target that is no path (`GET http://other/`), a path with `.` or `..`, both framings, a body that is too
+Rule 1  What is refused: a target that is not a path (`GET http://other/`), a path with `.` or `..`, both framings, a body that is too
         large, or not whole in time. The answer has the API's error shape.
 Rule 2  A body that says it is too large is refused before it is read.
 """

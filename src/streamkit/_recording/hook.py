@@ -51,7 +51,7 @@ _lock = threading.Lock()
 _open: list[SessionRun] = []
 _everywhere: list[SessionRun] = []
 _wrapped: list[tuple[Any, str, Any, Any]] = []
-"""Class, name, what stood there, and what stands there now."""
+"""Class, name, what was there, and what is there now."""
 
 
 def recording(

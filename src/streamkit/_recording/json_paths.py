@@ -1,6 +1,6 @@
 """Places in a JSON value by path, and a value without them: what a comparison of requests leaves out. Pure.
 
-In: a path as text. Out: a `JSONPath` that says whether a place is one of its own. Costs a comparison a step of the path.
+In: a path as text. Out: a `JSONPath` that says whether it names a place. Costs a comparison a step of the path.
 
     $.user                    the field of the whole; the `$.` may be left out
     $.messages[0].content     by position, from 0
@@ -25,7 +25,7 @@ _STEP = re.compile(
 _DEEP = object()
 
 JSONPath = tuple[Any, ...]
-"""The steps: a name, a position, "*" for any, and a marker before a step that may stand at any depth."""
+"""The steps: a name, a position, "*" for any, and a marker before a step that may be at any depth."""
 
 
 def parse(text: object) -> JSONPath:

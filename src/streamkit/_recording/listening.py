@@ -31,7 +31,7 @@ def listening(listen: object) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError, ValueError) as error:  # UnicodeError, ValueError: what is no name of a host
+    except (OSError, UnicodeError, ValueError) as error:  # UnicodeError, ValueError: what is not the name of a host
         known = None if isinstance(error, socket.gaierror) or not isinstance(error, OSError) else error.errno
         words = str(error) if known is None else os.strerror(known)
         raise MisuseError(f"{listen}: {words}") from None

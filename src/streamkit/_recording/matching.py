@@ -7,7 +7,7 @@ Rule 1  Compared are method, path with query, and body. Headers are not, so `x-s
         the order of keys, and of the parameters of the query, does not either, and 1.0 is 1.
 Rule 2  Left out by default: `DEFAULT_IGNORED`, which name a user or a run. `ignore=` adds JSON paths.
 Rule 3  Ids of tool calls count by the order in which they appear: a framework that makes its own makes others in each run.
-        Known by name (`tool_call_id`, `call_id`, `tool_use_id`), and as `id` of what is called or stands in `tool_calls`.
+        Known by name (`tool_call_id`, `call_id`, `tool_use_id`), and as `id` of what is called or is in `tool_calls`.
 Rule 4  Both sides were scrubbed before. What was replaced (8 letters x or more, the value of a credential in a query)
         counts as equal whatever its length: the key of a replay is not the key of the recording.
 Rule 5  The boundary of a multipart body is random, and is left out.
@@ -56,7 +56,7 @@ class Request:
 
 
 def ignored(paths: Sequence[str]) -> tuple[JSONPath, ...]:
-    """Return the paths to leave out, those of a user's added to the default. Raises `MisuseError` for what is no path."""
+    """Return the paths to leave out, those of a user's added to the default. Raises `MisuseError` for what is not a path."""
     if not isinstance(paths, (tuple, list)):
         raise MisuseError(f'ignore= takes JSON paths in a tuple, ("$.seed",), not {shown(paths)}')
     return tuple(map(parse, (*DEFAULT_IGNORED, *paths)))

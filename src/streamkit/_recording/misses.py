@@ -2,7 +2,7 @@
 
 In: the request, the nearest recording and where the two first differ. Out: `TraceMissError`. Costs nothing until it happens.
 
-Rule 1  It is no `Exception`, and so not one of the family in `errors`: SDKs catch those of a transport, take them for a
+Rule 1  It is not an `Exception`, and so not one of the family in `errors`: SDKs catch those of a transport, take them for a
         failed connection, send the request again, and raise "Connection error." (openai does all three, for `Exception`).
         A miss has to reach the test that made it. pytest's own outcomes are made like that for the same reason.
 Rule 2  What it shows was scrubbed before.
@@ -32,7 +32,7 @@ class TraceMissError(BaseException):
     `request`: the request, as a `Trace` without a response, its secrets replaced. `nearest`: the file name of the recording
     that is most like it, None where there is none. `path`: where the two first differ: a JSON path of the body
     (`$.messages[0].content`), "method" or "path"; None where every recording of this request had been played. `recorded`,
-    `sent`: what stands there, as text. `command`: what records it.
+    `sent`: what is there, as text. `command`: what records it.
     """
 
     def __init__(

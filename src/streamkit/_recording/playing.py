@@ -6,7 +6,7 @@ In: options of `replay`, by keyword; of a request its headers and its query. Out
 
 Rule 1  `BY_REQUEST` is the table: each name with how its text is read. It is the same as a header and in the query, where it is not
         taken for a part of the request. A name that is not in it is a misuse.
-Rule 2  A trace without times is played without waiting, unless a pace is given.
+Rule 2  A trace without times is played without waiting, unless a pace is set.
 """
 
 from __future__ import annotations

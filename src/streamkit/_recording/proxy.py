@@ -5,7 +5,7 @@
 
 In: requests of any program in any language. Out: the answers of the upstream, block for block, and a file an exchange. Boundaries
 and times in it are those of the sender (`observed` is "proxy"), whatever the reader does with them. Costs a thread, and a write
-a block. How a request is forwarded stands at the head of `proxy_app.py`.
+a block. How a request is forwarded is at the head of `proxy_app.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RecordingProxy(Running):
     ends in `.jsonl`. `listen`: HOST:PORT, by default a free port of this machine. `finish`: read a stream to its end for the
     trace, even where the reader left. `max_body`: bytes of a request. All else is as in `RecordingTransport`.
 
-    `with` and `async with` start and close it, as `start()` and `close()` or `aclose()` do. `url`: where it listens;
+    `with` and `async with` start and close it, like `start()` and `close()` or `aclose()`. `url`: where it listens;
     `environment`: the variables by which SDKs find it. Install `streamkit-llm[serve]`. Raises `MisuseError` for wrong
     arguments, and for an address that is taken.
     """

@@ -2,12 +2,12 @@
 
 In: requests, whatever the method and the path. Out: what the upstream answers, block for block, and a file an exchange.
 
-Rule 1  A block goes on as one chunk of HTTP as soon as it is there. Its time is that at which it arrived, not that at which the
+Rule 1  A block is forwarded as one chunk of HTTP as soon as it is there. Its time is that at which it arrived, not that at which the
         reader took it.
 Rule 2  A reader that leaves takes the request to the upstream with it, and the trace ends as "cancelled"; one that leaves after
         `[DONE]` does not: what follows is read for `grace` seconds. With `finish` everything is read for the trace.
 Rule 3  An upstream that breaks off breaks the client's connection off, in the same way: reset, or closed in mid-body.
-Rule 4  An upstream that gives no answer is a 502 for the client, and in the trace an exchange without a head.
+Rule 4  An upstream that does not answer is a 502 for the client, and in the trace an exchange without a head.
 Rule 5  Path, query, method, body and the spelling of headers go through; fields of one connection do not, and the upstream is
         asked not to encode (`Accept-Encoding: identity`), since what is encoded cannot be searched for secrets.
 """
@@ -70,7 +70,7 @@ class ProxyApp:
         self._requests = Requests()
 
     def stop(self) -> None:
-        """End every exchange that is going on."""
+        """End every exchange that is under way."""
         self._requests.stop()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -188,7 +188,7 @@ class _Exchange:
             recorder.end(end, words)
             _log.warning("the upstream broke off: %s", words)
             if not begun:
-                return await refuse(send, 502, f"the upstream gives no answer: {words}", path=self._request.path)
+                return await refuse(send, 502, f"the upstream did not answer: {words}", path=self._request.path)
             await break_off(send, reset=end == "reset")
 
     async def _pass_on(self, blocks: AsyncIterator[bytes]) -> None:

@@ -1,12 +1,12 @@
-"""Records what a source gives while it passes: `record`, and for async sources `async_record`.
+"""Records what a source yields while it passes: `record`, and for async sources `async_record`.
 
 In: any source (`streamkit.sources`), and where to write. Out: the same blocks, to iterate or to pass on to a `ChatStream`, a
 `tee` or whatever else takes a source. Costs a write a block.
 
-Rule 1  A block is handed on as it came, when it came: the first one before the second has arrived.
-Rule 2  Closed after `[DONE]`, it reads on for `grace` seconds to see the end of the body; it is no reader that left then.
+Rule 1  A block is handed on unchanged and at once: the first one before the second has arrived.
+Rule 2  Closed after `[DONE]`, it reads on for `grace` seconds to see the end of the body; that does not count as leaving early.
 Rule 3  Closed before, the source is closed, and the trace ends as "cancelled".
-Rule 4  Blocks are what the source gives: unpacked where the response was encoded. Of chunks, the bytes are gone: each is
+Rule 4  Blocks are what the source yields: unpacked where the response was encoded. Of chunks, the bytes are gone: each is
         written as an event again, and `provenance` says so.
 """
 
@@ -97,7 +97,10 @@ def _event_of(chunk: Any) -> bytes:
 
 
 class Recording(_Watched):
-    """A source that is recorded while it is read: iterate it, or pass it on as a source. Close it, or leave its `with`."""
+    """A source that is recorded while it is read: iterate it, or pass it on as a source. `record` makes one.
+
+    It yields what the source yields, unchanged, and raises what that raises. `status` and `content_type` are those of the
+    response, None where there is none. Close it, or leave its `with` block, so that the trace gets its ending."""
 
     _found: Blocks
 
@@ -193,7 +196,7 @@ def record(
     `keep_headers`: request headers to record beside `content-type` and the like. `max_bytes` of body are recorded. `grace`:
     seconds to wait for the end of the body after `[DONE]`.
 
-    A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for what is no
+    A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for what is not a
     source.
     """
     options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)

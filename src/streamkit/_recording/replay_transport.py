@@ -35,7 +35,7 @@ else:
 __all__ = ("AsyncReplayTransport", "Played", "ReplayTransport", "answer", "answer_async", "begin", "played")
 
 Played: TypeAlias = "Trace | str | os.PathLike[str] | Replay"
-"""What a transport plays: a trace, the path of one, or what `replay()` gave, with its pace and faults."""
+"""What a transport plays: a trace, the path of one, or what `replay()` returned, with its pace and faults."""
 
 _READ = 65536  # bytes, which a network may give at most; a block is never cut here
 _SSE = [(b"content-type", b"text/event-stream")]  # where a trace does not know its headers
@@ -68,7 +68,7 @@ class _Both:
             if isinstance(one, Replay):
                 return one
             if not isinstance(one, (Trace, str, os.PathLike)):
-                words = "a Trace, the path of one, what replay() gave, a list of these, or a Session"
+                words = "a Trace, the path of one, what replay() returned, a list of these, or a Session"
                 raise MisuseError(f"a replay transport takes {words}, not {shown(one)}")
             # An encoded body stays so: clients unpack it.
             known = {**options, "faults": None} if clean else options
@@ -138,7 +138,7 @@ async def answer_async(request: Any, started: Replay) -> Any:
 class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
     """A transport for `httpx.Client` and `httpx2.Client` that answers with a trace, and never connects.
 
-    `trace`: one for all requests, or a list with one for each request in turn; traces, their paths, or what `replay()` gave,
+    `trace`: one for all requests, or a list with one for each request in turn; traces, their paths, or what `replay()` returned,
     with its pace and faults; or a `Session`, which has the recording of each request. All else is as in `replay`. `requests`: those that were made. `replays`: their replays.
 
     Raises what httpx raises where the connection breaks (`ReadError`, `RemoteProtocolError`) or its read timeout passes.
@@ -163,7 +163,7 @@ class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
 
 
 class AsyncReplayTransport(_Both, _Transport):  # type: ignore[misc]
-    """As `ReplayTransport`, for `httpx.AsyncClient` and `httpx2.AsyncClient`, on asyncio and trio.
+    """Like `ReplayTransport`, for `httpx.AsyncClient` and `httpx2.AsyncClient`, on asyncio and trio.
 
     All waiting goes through anyio, so that virtual time (trio's `MockClock`, looptime) passes at once.
     """
@@ -201,8 +201,8 @@ def _response(library: str, started: Replay, stream: Any, network: Any) -> Any:
 
 
 class _Network:
-    """What a response of httpx names as its `network_stream`: how long a read may take can be told to it, which is how the
-    end of a body is looked for after `[DONE]` (`Blocks.finish`). The body reads through it, as that of a connection does."""
+    """What a response of httpx names as its `network_stream`: how long a read may take can be set on it, which is how the
+    end of a body is looked for after `[DONE]` (`Blocks.finish`). The body reads through it, like that of a connection."""
 
     def __init__(self, started: Replay, timeout: float | None) -> None:
         self._started = started

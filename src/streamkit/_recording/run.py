@@ -1,7 +1,7 @@
 """One run of a session: which request is played, which is sent, and what of it is recorded, as the mode says.
 
 In: each request of httpx or httpx2, and what would send it. Out: its response; what was asked, answered, missed and recorded,
-for whoever looks afterwards. Costs what a recording or a replay costs.
+for a look afterwards. Costs what a recording or a replay costs.
 
     none           play; what no recording answers is a miss. Nothing is ever sent
     once           record where the directory has no recordings yet, else as none
@@ -66,10 +66,10 @@ class _Sent:
 
 
 class SessionRun:
-    """What `streamkit.recording` gives: the session, and what was asked and answered in this run.
+    """What `streamkit.recording` returns: the session, and what was asked and answered in this run.
 
     `mode`: how it runs. `session`: the recordings that were there before. `faults`: what goes wrong with the replays from
-    here on, as `replay(faults=…)` takes it; may be set. `replays`: one for each request that was played, in order.
+    here on, like those of `replay(faults=…)`; may be set. `replays`: one for each request that was played, in order.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class SessionRun:
 
     @property
     def responses(self) -> tuple[CreateChatCompletionResponse | None, ...]:
-        """What was answered to each of them, reassembled; None where that is no chat completion."""
+        """What was answered to each of them, reassembled; None where that is not a chat completion."""
         return tuple(map(_reassembled, self.traces))
 
     @property

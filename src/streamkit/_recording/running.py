@@ -1,7 +1,7 @@
 """An ASGI app under uvicorn in a thread, as a context manager, sync and async, on a free port.
 
 In: an app, and where to listen. Out: an object with a `url`, which takes connections from `start` on. `close` ends what is still
-going on: streams break off, so that no reader takes one for whole. Costs one thread with an event loop.
+under way: streams break off, so that no reader takes one for whole. Costs one thread with an event loop.
 
 The async siblings use the same thread: the loop of a test may be trio's, its clock may stand still, and a server that shared it
 would stand still with it.
@@ -25,7 +25,7 @@ class App(Protocol):
     """An ASGI app that can be stopped."""
 
     def stop(self) -> None:
-        """End every request that is still going on. Called in the loop of the app."""
+        """End every request that is still under way. Called in the loop of the app."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection's scope."""
@@ -86,7 +86,7 @@ class Running:
             asyncio.run(main())
 
     def close(self) -> None:
-        """Stop serving, and end what is still going on. May be called again."""
+        """Stop serving, and end what is still under way. May be called again."""
         thread, server = self._thread, self._server
         if thread is None or server is None:
             return
@@ -99,7 +99,7 @@ class Running:
         thread.join(_STOPPING)
 
     async def aclose(self) -> None:
-        """As `close`, without holding up the event loop."""
+        """Close it like `close`, without holding up the event loop."""
         import anyio
 
         with anyio.CancelScope(shield=True):

@@ -32,7 +32,7 @@ class Finding:
     """What was found in a trace."""
 
     secrets: bool
-    """Whether anything private stood there, and was replaced."""
+    """Whether anything private was there, and was replaced."""
     encoded: str
     """The encoding of a body that could not be searched; empty as a rule."""
 

@@ -4,7 +4,7 @@
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="any")
 
 In: traces, and how they are played. Out: a server on a free port, what it was asked, and what its clients did. Costs a thread. Which
-trace answers which request stands at the head of `shelf.py`, what goes over the wire at that of `on_the_wire.py`.
+trace answers which request is at the head of `shelf.py`, what goes over the wire at that of `on_the_wire.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TraceServer(Running):
     `listen`: HOST:PORT, by default a free port of this machine. `api_key`: refuses requests without it. `max_body`: bytes of
     a request.
 
-    `with` and `async with` start and close it, as `start()` and `close()` or `aclose()` do. `url`: where it listens;
+    `with` and `async with` start and close it, like `start()` and `close()` or `aclose()`. `url`: where it listens;
     `environment`: the variables by which SDKs find it. Install `streamkit-llm[serve]`. Raises `MisuseError` for wrong
     arguments, and for an address that is taken.
     """

@@ -57,7 +57,7 @@ class ServerApp:
         self._start = time.monotonic()
 
     def stop(self) -> None:
-        """End every answer that is going on."""
+        """End every answer that is under way."""
         self._requests.stop()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:

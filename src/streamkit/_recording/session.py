@@ -55,7 +55,7 @@ def session_files(path: str, *, deep: bool = False) -> list[str]:
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
-    """Return what paths are sorted by: 1000 comes after 999."""
+    """Return what paths are sorted by: 1000 is after 999."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", path) if part]
 
 
@@ -87,7 +87,7 @@ class Session:
     last of equal recordings is played again and again. `scrub`, `keep_headers`: as for a recorder. `deep`: whether
     directories below are part of it. `command`: what a miss names to record with.
 
-    Raises `MisuseError` for arguments that mean nothing, `FormatError` for a file that is no trace, `OSError`.
+    Raises `MisuseError` for arguments that mean nothing, `FormatError` for a file that is not a trace, `OSError`.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Session:
         self._requests: list[Trace] = []
         self._misses: list[TraceMissError] = []
         self.target = Targets(self.path, self._digest)
-        """What a recorder takes as its target: gives each new exchange its file."""
+        """What a recorder takes as its target: opens a file for each new exchange."""
         self._exchanges = tuple(self._load(deep))
         self._by_key: dict[str, list[Exchange]] = {}
         for one in self._exchanges:
@@ -181,7 +181,7 @@ class Session:
             return found
 
     def _spare(self, exchange: Exchange) -> bool:
-        """Return whether a recording is played with faults now: the first time, and then it may be played once more, without."""
+        """Return whether a recording is played with faults now: the first time, and then it may be played again, without."""
         with self._lock:
             first = exchange not in self._spared
             self._spared[exchange] = first

@@ -3,10 +3,10 @@
 In: two traces, one recorded and one live. Out: what changed, in words, empty where nothing did. Cost: both are reassembled.
 
 Rule 1  Compared are the status, the media type, the keys and types of the reassembled response, and the codes of its anomalies.
-        A body that is no chat completion is compared as JSON, its events together where it is a stream of them.
+        A body that is not a chat completion is compared as JSON, its events together where it is a stream of them.
 Rule 2  How many items a list has is words. All of its items together have one shape.
 Rule 3  null fits every type, and an empty list every list: a sender writes them where it has nothing to say this time.
-Rule 4  Objects whose keys are data (`logit_bias`, arguments of a tool) cannot be told from others. None stand in a response.
+Rule 4  Objects whose keys are data (`logit_bias`, arguments of a tool) cannot be distinguished from others. None are in a response.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Where exchanges are written: one file, or a directory with one file an exchange.
 
-In: what the user passed as `into`, and the header of each exchange. Out: a path that nothing stands at yet, or the file.
+In: what the user passed as `into`, and the header of each exchange. Out: a path where nothing is yet, or the file.
 
 Rule 1  A name that ends like a trace (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) is a file; it is replaced. What is exchanged after
-        it (a retry) stands beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
+        it (a retry) is written beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
 Rule 2  Any other path is a directory, made where it is absent. Its files are `001-<digest>.trace.jsonl`, in the order in
         which the requests were sent; the digest is that of the canonical request (`matching`), so that a name says which one it was, in every run.
 """
@@ -31,7 +31,7 @@ def digest_of(header: Trace) -> str:
 
 
 class Targets:
-    """Gives each exchange its place."""
+    """Chooses the place of each exchange."""
 
     def __init__(self, into: str | os.PathLike[str] | IO[bytes], digest: Callable[[Trace], str] = digest_of) -> None:
         self._digest = digest

@@ -86,7 +86,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
     `scrub`: a function that returns what else is private in some text; False records credentials. `keep_headers`: request
     headers to record beside `content-type` and the like. `max_bytes` of each body are recorded. `allow_encoded`: record
     bodies that are encoded although the sender was asked not to. `grace`: seconds to wait for the end of a body after
-    `[DONE]`. `clock`: gives seconds.
+    `[DONE]`. `clock`: returns seconds.
 
     A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for wrong arguments.
     """

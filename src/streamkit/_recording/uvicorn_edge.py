@@ -5,7 +5,7 @@
     ends_with_close      the body ends with the connection, as HTTP/1.0 has it
     break_off            the connection ends in mid-body: cleanly closed, or reset (RST), after half a chunk if asked
 
-Where an app does not run under this protocol (another server, a middleware), the first gives what ASGI has, the second does
+Where an app does not run under this protocol (another server, a middleware), the first returns what ASGI has, the second does
 nothing, and the third returns False: the caller then leaves the response unfinished, which every server makes a closed
 connection of.
 """

@@ -3,7 +3,7 @@
 In: a trace whose body is a stream of chunks. Out: a trace whose body is the response that the same request would have had
 without streaming, in one block, at the time at which the stream ended.
 
-Rule 1  What was recorded without streaming, and what is no stream of chat completions, is given as recorded.
+Rule 1  What was recorded without streaming, and what is not a stream of chat completions, is sent as recorded.
 Rule 2  A stream in which the sender reported an error is that error, with its status. One that broke off is a connection that
         breaks before the response begins, as such a server would do.
 """
@@ -36,7 +36,7 @@ def is_stream_of_chunks(trace: Trace) -> bool:
 
 
 def whole_answer(trace: Trace) -> Trace:
-    """Return the trace of the answer without streaming; `trace` itself where it is no stream of chunks."""
+    """Return the trace of the answer without streaming; `trace` itself where it is not a stream of chunks."""
     if not is_stream_of_chunks(trace):
         return trace
     accumulator = Accumulator()

@@ -8,7 +8,7 @@ arrival times. Out: the same rows in the same order, with the columns of `SCHEMA
 its outcome says what was wrong. Null in, null out.
 
 `streamkit.corpus.local`, `.ray` and `.spark` carry this to a pyarrow dataset, to Ray Data and to Spark; docs/corpora.md has
-recipes for Daft, DuckDB and Polars. `streamkit corpus IN OUT` does it for files, and goes on where it was stopped.
+recipes for Daft, DuckDB and Polars. `streamkit corpus IN OUT` does it for files, and continues where it was stopped.
 `traces_to_arrow` makes one table of a folder of traces. Install `streamkit-llm[corpus]`.
 """
 

@@ -4,7 +4,7 @@ In: batches (or a table) with a column of bodies. Out: as many rows in the same 
 Cost: what reading the bodies costs, and some 20 us a row for Arrow in and out.
 
 Rule 1  Arguments are checked before the first row; after that no row raises.
-Rule 2  What is held at once is bounded by bytes: a batch that comes out stands for at most 64 MiB of bodies, or one body.
+Rule 2  What is held at once is bounded by bytes: a batch that is returned stands for at most 64 MiB of bodies, or one body.
 Rule 3  Strings of any Arrow type are taken: 32-bit, 64-bit, views, dictionaries.
 """
 
@@ -114,7 +114,7 @@ class Columns:
         self.options = options
 
     def output(self, schema: pa.Schema) -> pa.Schema:
-        """The schema of what comes out."""
+        """Return the schema of the result."""
         kept = [self._field(schema, name, "keep").with_name(new) for name, new in self.keep.items()]
         return pa.schema([*kept, *SCHEMA])
 
@@ -166,7 +166,7 @@ class Columns:
         return True
 
     def _column(self, batch: Any, name: str | None, what: str) -> Any:
-        """The column, decoded where it is a dictionary and checked; None where none is named."""
+        """Return the column, decoded where it is a dictionary and checked; None where none is named."""
         if name is None:
             return None
         field = self._field(batch.schema, name, what)

@@ -3,11 +3,11 @@
 In: a path, a folder to write to, which columns, into how many parts. Out: `part-00000.parquet` and so on, each with its tally in
 its footer. A part is read, reassembled and written by one process; any engine may run the parts, in any order, and again.
 
-Rule 1  A part appears under its name when it is whole: it is written beside it and renamed. So a run that was killed goes on with
+Rule 1  A part appears under its name when it is whole: it is written beside it and renamed. So a run that was killed continues with
         the parts that are not there.
 Rule 2  The plan depends on input, columns and number of parts alone. `_plan.json` remembers it, and a run with another plan is
         refused: its parts would not fit those that are there.
-Rule 3  What goes wrong with a part is returned, as one line; the other parts go on.
+Rule 3  What goes wrong with a part is returned, as one line; the other parts continue.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def row_of(pieces: Iterable[Piece], seconds: Sequence[float] | None, options: di
     return [
         response.id or None,
         response.model or None,
-        _whole(response.created) or None,  # what no chunk had stands as 0 in a response, and "" for a text
+        _whole(response.created) or None,  # what no chunk had is 0 in a response, and "" for a text
         *ending,
         *_said(response),
         _usage(response.usage),
@@ -116,7 +116,7 @@ def _closed(accumulator: Accumulator) -> Outcome:
 
 
 def _said(response: CreateChatCompletionResponse) -> list[Any]:
-    """The columns content, reasoning, refusal, tool_calls, choices, finish_reasons."""
+    """Return the columns content, reasoning, refusal, tool_calls, choices, finish_reasons."""
     choices = [
         {
             "index": _whole(one.index),

@@ -42,7 +42,7 @@ USAGE: dict[str, tuple[str, ...]] = {
         if one.name.endswith("_tokens")
     },
 }
-"""Field of the struct `usage` -> where it stands in the response's."""
+"""Field of the struct `usage` -> where it is in the response's."""
 
 _TOOL_CALL = pa.struct(
     [
@@ -113,7 +113,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     ),
     "finish_reasons": (
         pa.list_(_TEXT),
-        "Why each choice stopped, in the order of `choices`; null where none was given.",
+        "Why each choice stopped, in the order of `choices`; null where there was none.",
     ),
     "usage": (
         _USAGE,
@@ -133,7 +133,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "timing": (
         _TIMING,
         (
-            "Where arrival times were given, what `streamkit.timing_of` says of them, in seconds since the request was sent:"
+            "Where arrival times were passed, what `streamkit.timing_of` says of them, in seconds since the request was sent:"
             " its instants, its figures, its token counts, `chunk_times` and `output_times`. Else null."
         ),
     ),

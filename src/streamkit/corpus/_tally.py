@@ -80,7 +80,7 @@ class Tally:
         self.messages = (self.messages + other.messages)[:20]
 
     def as_json(self) -> dict[str, Any]:
-        """The counts as plain values; `Tally(**values)` has them again."""
+        """Return the counts as plain values; `Tally(**values)` has them again."""
         return attrs.asdict(self)
 
 

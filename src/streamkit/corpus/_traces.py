@@ -19,7 +19,7 @@ from ._kernel import BATCH_BYTES, reassemble_batch
 __all__ = ("TRACE_SCHEMA", "batch_of", "row_of_trace", "traces_to_arrow")
 
 _TEXT = pa.large_string()
-_NAMES = tuple(f".trace{suffix}" for suffix in SUFFIXES)  # in a folder, where other lines of JSON stand beside them
+_NAMES = tuple(f".trace{suffix}" for suffix in SUFFIXES)  # in a folder, where other lines of JSON are beside them
 _BLOCKS = ("blocks", "arrival_ns", "encoding")
 _HEADERS = pa.list_(pa.struct([("name", _TEXT), ("value", _TEXT)]))
 

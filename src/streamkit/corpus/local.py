@@ -19,7 +19,7 @@ __all__ = ("reassemble", "run")
 
 
 def reassemble(source: Any, *, keep: Any = (), **options: Any) -> pa.RecordBatchReader:
-    """Return a reader of the responses. `source`: a dataset, a table or a reader of pyarrow. The rest: as `reassemble_batch`."""
+    """Return a reader of the responses. `source`: a dataset, a table or a reader of pyarrow. The rest: like `reassemble_batch`."""
     if not hasattr(source, "to_batches") and not isinstance(source, pa.RecordBatchReader):
         raise MisuseError(f"reassemble() takes a dataset, a table or a reader of pyarrow, not {type(source).__name__}")
     schema = output_schema(source.schema, keep=keep)

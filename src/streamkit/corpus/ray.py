@@ -19,7 +19,7 @@ __all__ = ("reassemble", "run")
 
 
 def reassemble(dataset: Any, **options: Any) -> Any:
-    """Return the responses as a `ray.data.Dataset`. `options`: as `reassemble_batch`. A block of the dataset (128 MB by Ray's
+    """Return the responses as a `ray.data.Dataset`. `options`: like those of `reassemble_batch`. A block of the dataset (128 MB by Ray's
     default) is a batch, whatever its rows."""
     shape = {"batch_format": "pyarrow", "batch_size": None, "zero_copy_batch": True}
     return dataset.map_batches(reassemble_batch, fn_kwargs=options, **shape)

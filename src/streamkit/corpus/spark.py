@@ -22,7 +22,7 @@ __all__ = ("reassemble", "run")
 
 
 def reassemble(frame: Any, *, keep: Any = (), **options: Any) -> Any:
-    """Return the responses as a DataFrame. `options`: as `reassemble_batch`. Only the columns that are needed leave the JVM."""
+    """Return the responses as a DataFrame. `options`: like those of `reassemble_batch`. Only the columns that are needed leave the JVM."""
     from pyspark.sql.pandas.types import from_arrow_schema
     from pyspark.sql.types import StructField, StructType
 

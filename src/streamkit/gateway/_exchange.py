@@ -2,12 +2,12 @@
 
 In: a request of httpx2, and the ASGI callables of the client's. Out: the answer, sent; and for a chat completion an `Ended`.
 
-Rule 1  A block goes on before it is looked at, and what the watching does never reaches the bytes.
+Rule 1  A block is forwarded before it is looked at, and what the watching does never reaches the bytes.
 Rule 2  A client that leaves takes the request to the upstream with it, from the first moment: a model may think for minutes
         before its first byte, and nobody is to pay for text that nobody reads.
-Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, and the client can tell. In
-        the clean form an error event stands before that.
-Rule 4  An upstream that gives no answer, or one with both framings, is a 502 that says why.
+Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, so that the client knows. In
+        the clean form an error event precedes that.
+Rule 4  An upstream that does not answer, or one with both framings, is a 502 that says why.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Exchange:
             if begun:
                 log.warning("the upstream broke off: %s", said)
             else:
-                await respond(send, 502, f"the upstream gives no answer: {said}\n")
+                await respond(send, 502, f"the upstream did not answer: {said}\n")
 
     async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Pass each block on, and look at it then. This loop is what a gateway does: `streamkit.tee` means the same, at one
@@ -132,10 +132,10 @@ class Exchange:
                     seen(now, accumulator)
                 except Exception as error:
                     absorb = None
-                    log.error("the watching of a stream failed; its bytes go on", exc_info=error)
+                    log.error("watching a stream failed; its bytes are still forwarded", exc_info=error)
         end_stream(accumulator, status=self._status)
         if now is not None:
-            seen(now, accumulator)  # what the end gave had arrived with the last block
+            seen(now, accumulator)  # what the end made had arrived with the last block
         return True
 
     async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:

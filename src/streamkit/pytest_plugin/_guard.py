@@ -3,7 +3,7 @@
 In: hosts that are let through. Out: a failure of the test where a name is looked up or a connection made, with the host's
 name. Costs a look at each address, while it is on.
 
-Rule 1  What is raised is pytest's own failure, which is no `Exception`: a client takes an `OSError` for a bad network, sends again,
+Rule 1  What is raised is pytest's own failure, which is not an `Exception`: a client takes an `OSError` for a bad network, sends again,
         and hides the name.
 Rule 2  Names are refused when they are looked up, since a connection knows addresses only. Addresses, that of this machine, and
         sockets that are not of TCP are let through there.

@@ -150,7 +150,7 @@ class Blocks:
 
     def __next__(self) -> Any:
         if self._wake is not None:
-            self._reader = get_ident()  # before `_closed` is read, as `close` writes that before it reads this
+            self._reader = get_ident()  # before `_closed` is read, since `close` writes that before it reads this
         try:
             if self._closed:
                 raise StopIteration

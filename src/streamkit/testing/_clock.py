@@ -8,7 +8,7 @@ __all__ = ("FakeClock",)
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on. Call it for the time, as `time.monotonic`."""
+    """A clock that moves only when `advance` is called. Call it for the time in seconds, like `time.monotonic`."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -31,6 +31,6 @@ class FakeClock:
             yield block
 
     async def timed_async(self, blocks: Sequence[bytes], seconds: float) -> AsyncIterator[bytes]:
-        """As `timed`, for `async for`."""
+        """Yield the blocks like `timed`, for `async for`."""
         for block in self.timed(blocks, seconds):
             yield block

@@ -4,6 +4,8 @@ In: what was asked, the head of the response, how it ended. Out: one `Ended`.
 
 Rule    `on_end` is called once, whatever happens: where the stream ended, where the reader left first, where there was no
         response. What it raises is logged, and changes nothing.
+
+Known weakness: a response that is neither read to its end nor closed is never over, as its connection never is.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Asked:
         self._error: Exception | None = None  # what is raised after the last bytes
         self._reported = False
         self.over = False
-        """Whether nothing more goes on."""
+        """Whether nothing more is forwarded."""
 
     @classmethod
     def of(cls, other: Asked) -> Self:
@@ -47,7 +49,7 @@ class Asked:
         return new
 
     def head(self, response: Any) -> None:
-        """The head of the response has arrived."""
+        """Mark the head of the response, which has arrived."""
         self._status, self._headers = response.status_code, response.headers
         self._times.head()
 
@@ -59,7 +61,7 @@ class Asked:
         self.leave()
 
     def leave(self) -> None:
-        """The reader leaves; nothing more is wanted. It may leave again."""
+        """Leave: nothing more is wanted. May be called again."""
         if not self.over:
             self.over = True
             if not self._accumulator.done:
@@ -72,7 +74,7 @@ class Asked:
         return said_end(self._accumulator.outcome)
 
     def raised(self) -> Exception | None:
-        """What ends the iteration after the last bytes, once; None where it ends by itself."""
+        """Return what ends the iteration after the last bytes, once; None where it ends by itself."""
         error, self._error = self._error, None
         return error
 

@@ -1,8 +1,8 @@
 """The body of a response: blocks of the sender in, clean events out, one read of the client for each.
 
-In: an `Exchange`, and the blocks of the response. Out: the events that each block gave. The rules are those of `Exchange`.
+In: an `Exchange`, and the blocks of the response. Out: the events of each block. The rules are those of `Exchange`.
 
-Rule 1  A body may be iterated twice: it goes on where it stood. openai iterates anew after `[DONE]`, to drain.
+Rule 1  A body may be iterated twice: it continues where it was. openai iterates again after `[DONE]`, to drain.
 Rule 2  Closed after `[DONE]`, what follows is read for a moment, so that the connection is used again. Closed before, the
         sender's connection is closed.
 Rule 3  Cancelled in mid-read, the stream is over and reported at once: a client may never close it.

@@ -1,9 +1,9 @@
 """A stream that is read and written clean: what the sync and the async body have in common. No I/O.
 
-In: what each read of the body gave, by one of five verbs: `take` (a block), `end` (no more), `broke` (an exception), `passed`
-(a deadline), `leave` (the reader left). Out: the bytes that go on; after the last, what is `raised`; and one `Ended`.
+In: the result of each read of the body, by one of five verbs: `take` (a block), `end` (no more), `broke` (an exception), `passed`
+(a deadline), `leave` (the reader left). Out: the bytes to forward; after the last, what is `raised`; and one `Ended`.
 
-Rule 1  What the sender reported as an error goes on as an error event, which every SDK raises in its own words.
+Rule 1  What the sender reported as an error is forwarded as an error event, which every SDK raises in its own words.
 Rule 2  A source that broke, a deadline, and what `Clean(…="raise")` asks for are raised as an exception of the client's
         library, with ours as its cause, so that the retries and the error classes of an SDK work. What the source raised is
         raised as the same class again. A stream that was complete by then is not broken.
@@ -24,12 +24,12 @@ class Exchange(Asked):
     """A request whose answer is a stream."""
 
     def left(self) -> float | None:
-        """A read begins: how many seconds it may take; None for any number."""
+        """Begin a read; return how many seconds it may take, None for any number."""
         nearest = None if self._watch is None else self._watch.left(self._options.clock())
         return None if nearest is None else max(nearest[1], 0.0)
 
     def take(self, block: bytes) -> bytes:
-        """The source gave a block."""
+        """Take a block of the source; return the bytes to forward."""
         if self.over:
             return b""
         if self._watch is not None or self._options.on_end is not None:
@@ -53,14 +53,14 @@ class Exchange(Asked):
         return b"".join(events)
 
     def end(self) -> bytes:
-        """The source has no more, or the stream has ended."""
+        """End the body: the source has no more, or the stream has ended; return the last bytes."""
         if self.over:
             return b""
         end_stream(self._accumulator, status=self._status)
         return self._finish()
 
     def broke(self, error: Exception) -> bytes:
-        """The source raised `error` while it was read."""
+        """Note that the source raised `error` while it was read; return the last bytes."""
         if self.over:
             return b""
         late = None if self._watch is None else self._watch.late(self._options.clock())
@@ -74,7 +74,7 @@ class Exchange(Asked):
         )
 
     def passed(self, name: str | None = None, cause: Exception | None = None) -> bytes:
-        """A deadline passed: the one of that name, or the nearest."""
+        """Fail the stream, since a deadline passed, the one of that name or the nearest; return the last bytes."""
         assert self._watch is not None
         nearest = self._watch.nearest(self._options.clock())
         name = name or (nearest[0] if nearest is not None else "total")
@@ -84,7 +84,7 @@ class Exchange(Asked):
         return self._finish(made(self.library, "ReadTimeout", error, self._request), nothing_arrived=True)
 
     def failed(self, error: StreamError) -> None:
-        """The body cannot be read, as `error` says."""
+        """Fail the stream: the body cannot be read, for the reason in `error`."""
         broken = SourceError(str(error))
         broken.__cause__ = error
         self._accumulator.fail(broken, "source_error")

@@ -1,4 +1,4 @@
-"""What a transport is given besides the transport beneath it, checked before the first request.
+"""The options of a transport besides the transport beneath it, checked before the first request.
 
 In: the arguments of a caller. Out: frozen `Options`, or a `MisuseError` that names what does not fit.
 """
@@ -21,7 +21,7 @@ OnEnd: TypeAlias = Callable[[Ended], object] | None | None
 
 @attrs.frozen
 class Options:
-    """What a transport was given."""
+    """The options of a transport."""
 
     on_end: OnEnd
     clean: Clean

@@ -33,15 +33,15 @@ class Refused(Asked):
         return block
 
     def end(self) -> bytes:
-        """The body has ended, or is not wanted."""
+        """Close: the body has ended, or is not wanted."""
         return self._refused(None)
 
     def broke(self, error: Exception) -> bytes:
-        """The source raised `error`, which the reader is to see as it is."""
+        """Note that the source raised `error`, which the reader is to see as it is."""
         return self._refused(error)
 
     def leave(self) -> None:
-        """The reader leaves, as SDKs do that ask again."""
+        """Leave, like SDKs that ask again."""
         self._refused(None)
         self.report()
 

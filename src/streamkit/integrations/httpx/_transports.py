@@ -47,7 +47,7 @@ class _Common:
         return self._onward.inner
 
     def _begun(self, request: Any, body: bytes) -> Exchange | None:
-        """What is known of a request from now on; None for one that is not touched (Rule 1)."""
+        """Return what is known of a request from now on; None for one that is not touched (Rule 1)."""
         if b'"stream"' not in body:
             return None
         try:

@@ -1,6 +1,6 @@
 """The events of `chat.completions.stream()`, of whatever sender: read from the bytes, before the SDK's decoder has them.
 
-In: what `client.chat.completions.stream(...)` gives, or `create(..., stream=True)`, or any source. Out: the SDK's events, with
+In: what `client.chat.completions.stream(...)` returns, or `create(..., stream=True)`, or any source. Out: the SDK's events, with
 choices and call ids, and the completion. The rules are those of `ChatCompletionStreamState`; errors are the SDK's, with ours
 as the cause.
 """

@@ -1,11 +1,11 @@
-"""`client`: an openai client like the one that is given, whose streams are written clean beneath it.
+"""`client`: an openai client like the one that is passed, whose streams are written clean beneath it.
 
 In: an `OpenAI`, `AsyncOpenAI`, or a subclass (Azure). Out: another of the same class and options, over a copy of its HTTP
-client in which each transport and mount is wrapped. What stands beneath (a custom transport, a proxy) sees each request as
+client in which each transport and mount is wrapped. What is beneath (a custom transport, a proxy) sees each request as
 before.
 
 Rule    Both share connections: the copy keeps the original alive, as the SDK closes an HTTP client that nobody holds.
-        Closing either closes the connections of both; httpx opens new ones for the one that goes on.
+        Closing either closes the connections of both; httpx opens new ones for the one that stays in use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def client(
 ) -> Client:
     """Return a client like `openai_client`, of the same class, that reads each stream of chat completions clean.
 
-    The options are those of `streamkit.integrations.httpx.cleaning_transport`. `MisuseError` for what is no client of the
+    The options are those of `streamkit.integrations.httpx.cleaning_transport`. `MisuseError` for what is not a client of the
     SDK.
     """
     http: Any = getattr(openai_client, "_client", None)

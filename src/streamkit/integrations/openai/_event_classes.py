@@ -1,4 +1,4 @@
-"""The SDK's event classes with a choice and a call: subclasses, so that `isinstance` and `event.type` go on to work.
+"""The SDK's event classes with a choice and a call: subclasses, so that `isinstance` and `event.type` still work.
 
 In: nothing. Out: the classes, and two more for what the SDK has no event for.
 """

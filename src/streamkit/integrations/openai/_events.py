@@ -1,6 +1,6 @@
 """Our events to those of the SDK.
 
-In: a chunk of the SDK's, and the events that an accumulator gave for it. Out: events of the SDK, `chunk` first. A rule for
+In: a chunk of the SDK's, and the events that an accumulator made of it. Out: events of the SDK, `chunk` first. A rule for
 each kind of ours in one table; kinds that the SDK does not know (reasoning, audio) give none: they are in the chunk.
 """
 
@@ -22,7 +22,7 @@ __all__ = ("EventMaker",)
 
 
 class EventMaker:
-    """Makes events for one stream. `snapshot`: gives the completion so far."""
+    """Makes events for one stream. `snapshot`: returns the completion so far."""
 
     def __init__(self, parser: Parser, snapshot: Callable[[], Any]) -> None:
         self._parser, self._snapshot = parser, snapshot
@@ -42,7 +42,7 @@ class EventMaker:
         return events
 
     def _so_far(self, key: Any, pieces: Iterable[Any]) -> Callable[[], list[Any]]:
-        """Keep pieces of one text; return what gives all of them up to here."""
+        """Keep pieces of one text; return a function that returns all of them up to here."""
         kept = self._pieces.setdefault(key, [])
         kept.extend(pieces)
         count = len(kept)

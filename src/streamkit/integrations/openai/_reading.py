@@ -1,4 +1,4 @@
-"""What the sync and the async reader of chat events have in common: the state, and what the SDK's own helper was told.
+"""What the sync and the async reader of chat events have in common: the state, and the arguments of the SDK's own helper.
 
 In: a source, and what to parse by. Out: chunks of ours, handed to a `ChatCompletionStreamState`. No I/O.
 """
@@ -50,7 +50,7 @@ class Reading:
         return self._state.current_completion_snapshot
 
     def _opened(self, helper: Any) -> None:
-        """Take what `stream()` gave when it was entered: its stream, and what it parses by."""
+        """Take what `stream()` returned when it was entered: its stream, and what it parses by."""
         theirs = getattr(helper, "_state", None)
         found = {name: getattr(theirs, f"_{name}", None) for name in self._parsing}
         self._parsing = {name: found[name] if given is None else given for name, given in self._parsing.items()}

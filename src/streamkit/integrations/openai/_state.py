@@ -7,7 +7,7 @@ stream (`snapshot`, `parsed`) is made when it is asked for.
 Different from the original, and meant so:
 
 Rule 1  `index` of a call is its place among the calls of the message, whatever the sender's was.
-Rule 2  A call, and a text, is done when its choice has ended: before that its sender may go on with it.
+Rule 2  A call, and a text, is done when its choice has ended: before that its sender may continue it.
 Rule 3  Custom tools have events by themselves, and stay in the completion.
 Rule 4  A piece without text is not an event, but for the one that begins a call.
 """
@@ -28,7 +28,7 @@ __all__ = ("ChatCompletionStreamState",)
 
 
 class ChatCompletionStreamState:
-    """Accumulates chunks: `handle_chunk(chunk)` gives events, then `get_final_completion()`.
+    """Accumulates chunks: `handle_chunk(chunk)` returns events, then `get_final_completion()`.
 
     `response_format`, `input_tools`: as they were passed to the SDK, for what is parsed. `limits`, `dialect`: as those of an
     `Accumulator`.
@@ -51,7 +51,7 @@ class ChatCompletionStreamState:
         return f"<{type(self).__name__} outcome={self.accumulator.outcome}>"
 
     def handle_chunk(self, chunk: ChatCompletionChunk) -> list[Any]:
-        """Take a chunk; return the events that it gives, `chunk` first.
+        """Take a chunk; return its events, `chunk` first.
 
         Raises the SDK's `LengthFinishReasonError` or `ContentFilterFinishReasonError` where a response that is to be parsed
         was cut off.
@@ -64,7 +64,7 @@ class ChatCompletionStreamState:
         return self._snapshot()
 
     def get_final_completion(self) -> ParsedChatCompletion[Any]:
-        """Return the completion, parsed. Nothing more may come.
+        """Return the completion, parsed. Nothing more may follow.
 
         Raises the SDK's `LengthFinishReasonError` or `ContentFilterFinishReasonError` for one that was cut off, and its
         `APIConnectionError` or `APIError`, with ours as the cause, for one that broke off or failed.
