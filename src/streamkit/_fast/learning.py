@@ -10,8 +10,9 @@ Rule 2: a further choice or call is learned at its second event, as a stamp of a
 Rule 3: where no event of that form can change more than its text (`portable`), that second event need not take the
         reference path: its bytes, but for an index, are those that were proved (`adopt`).
 
-Known weakness: prices hold on average only. At 100 to 400 events of the worst shapes (33 choices by turns, LF and CRLF by
-turns in one block, usage in every third chunk) some take 1.3 to 1.5 times the reference path; all others at most 1.25.
+Known weakness: prices hold on average only, and a lane that only begins and rests costs 30 to 60 us. At 100 events of the
+worst shapes (a few events of text between others, a frame or an id that changes) some take 1.25 to 1.4 times the
+reference path.
 
 `Templates` holds what was learned. Cost: 15 to 30 us for a new template, half of it where one is known again.
 """
