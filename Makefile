@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # The tests run in one process for each core, at most eight; one that has nothing left takes over tests of another.
 SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
-# How many generated examples: quick (a third) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
+# How many generated examples: quick (a fifth) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
 TIER ?= quick
 # Rows of the test matrix: make test-matrix ROWS="bounds sdist"; all by default (.ci/matrix says which there are).
 ROWS ?=
@@ -27,24 +27,28 @@ BENCH = $(BIN)/python -m pytest $(BENCHES) -W default --benchmark-only --benchma
 	--benchmark-sort=min --benchmark-columns=min,median,iqr,rounds
 # What `make bench-compare` compares with: a number or id under .benchmarks, or a file; by default the latest run.
 BASE ?=
+# Which frameworks `make test-integrations` runs: FRAMEWORKS="openai langchain"; all by default.
+FRAMEWORKS ?=
 # How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
 MINUTES ?= 10
 
-.PHONY: help demo test test-all test-matrix lint format bench bench-compare ratios performance fuzz clean
+.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora fuzz clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo           assemble recorded streams: text as it arrives, then tool calls as JSON (DEMO=file)"
-	@echo "make test           run the tests, with a third of the generated examples (ARGS=... for pytest)"
+	@echo "make test           run the tests, with a fifth of the generated examples (ARGS=... for pytest)"
 	@echo "make test-all       run the tests with all of them"
 	@echo "make test-matrix    run the tests at the lower bounds, from the sdist, on other Pythons (ROWS=... for some)"
-	@echo "make lint           ruff, mypy, and basedpyright over typing_tests/"
+	@echo "make test-integrations  run agent frameworks on the streams of senders, by their pages (FRAMEWORKS=... for some)"
+	@echo "make lint           ruff, the words of docs/words.toml, mypy, and basedpyright over typing_tests/"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
 	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
 	@echo "make performance    the same, into docs/performance.md"
+	@echo "make corpora        the kernel of corpora, and Ray and Spark running it (ARGS=\"kernel engines --rows 50000\")"
 	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
 	@echo "make clean          remove what these commands made"
 
@@ -61,9 +65,13 @@ test-all:
 test-matrix: $(VENV)/.made
 	$(BIN)/python .ci/matrix $(ROWS)
 
+test-integrations: $(VENV)/.has-streamkit
+	PYTHONPATH=tests $(BIN)/python -m frameworks.matrix $(FRAMEWORKS) $(ARGS)
+
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python docs/check_words.py
 	$(BIN)/mypy --strict src typing_tests
 	MYPYPATH=fuzz $(BIN)/mypy --strict fuzz
 	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi
@@ -84,11 +92,14 @@ ratios: $(VENV)/.has-bench
 performance: $(VENV)/.has-bench
 	$(BIN)/python benches/ratios.py --into docs/performance.md $(ARGS)
 
+corpora: $(VENV)/.has-bench $(VENV)/.has-engines
+	$(BIN)/python benches/corpora.py $(ARGS)
+
 fuzz: $(VENV)/.has-fuzz
 	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-integrations build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:

@@ -33,7 +33,7 @@ def absorb(blocks: list[bytes]) -> Any:
 
 
 def snapshot_each(blocks: list[bytes]) -> Any:
-    """A snapshot after every block: what an agent framework does that shows partial messages."""
+    """Take a snapshot after every block: what an agent framework does that shows partial messages."""
     acc = streamkit.Accumulator()
     for block in blocks:
         acc.absorb(block)

@@ -1,7 +1,7 @@
 """JSON to types and back: one chunk, a full response; beside openai-python's pydantic models and msgspec structs.
 
 The peers check less than streamkit does: `model_construct` checks nothing, msgspec reads only the fields it is shown
-here and drops the rest. They are the range to stand in, not the same contract.
+here and drops the rest. They are a range to be in, not the same contract.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNKS = {"text": CHUNK_JSON, "logprobs": LOGPROBS_JSON}
 
 
 def response_json() -> bytes:
-    """A response of 200 tokens with log probabilities, as a sender gives it unstreamed."""
+    """Return a response of 200 tokens with log probabilities, as a sender writes it unstreamed."""
     return streamkit.dumps(streamkit.reassemble(shapes.logprobs(WORDS)))
 
 

@@ -1,6 +1,6 @@
 """The whole path over every recorded stream of traces/, and of ../shared/traces where it is present.
 
-openai-python stands beside it over the streams that it completes; many it does not. For the ratio stream by stream:
+openai-python is beside it over the streams that it completes; many it does not. For the ratio stream by stream:
 `python benches/ratios.py recorded`.
 """
 

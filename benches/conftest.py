@@ -1,4 +1,4 @@
-"""What every bench shares: one way to measure and to name, so that streamkit stands beside its peers in one table."""
+"""What every bench shares: one way to measure and to name, so that streamkit and its peers are in one table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Measure = Callable[..., Any]
 
 @pytest.fixture
 def measure(benchmark: Any) -> Measure:
-    """`measure(group, work, *args, chunks=1000, slow=False)`: times `work(*args)` and returns what it gave.
+    """`measure(group, work, *args, chunks=1000, slow=False)`: times `work(*args)` and returns its result.
 
     `slow` is for what takes a second or more: three rounds without calibration.
     """

@@ -6,7 +6,7 @@
 
 In: a bomb of `--size` MiB of blanks, packed once an encoding and sent as one block by a server on the loopback interface. Out: for
 each client and encoding the largest block that its reader held, and by how much the memory of its process grew at most:
-read as the client gives it, and through `streamkit.sources`. Every figure is of a fresh process. A few seconds a client.
+read as the client returns it, and through `streamkit.sources`. Every figure is of a fresh process. A few seconds a client.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd,
 }
 
-# --- clients: each gives (response, what a user of it iterates over)
+# --- clients: each returns (response, what a user of it iterates over)
 
 Given = Iterator[tuple[Any, Callable[[], Any]]]
 
@@ -132,7 +132,7 @@ CLIENTS: dict[str, tuple[str, Any]] = {
     "http.client": ("", by_http_client),
 }
 
-# --- one measurement, in a process of its own
+# --- one measurement, in a separate process
 
 
 def measure(client: str, url: str, ours: bool) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def measure(client: str, url: str, ours: bool) -> dict[str, Any]:
 
 
 def peak() -> int:
-    """The most bytes of memory that this process has had."""
+    """Return the most bytes of memory that this process has had."""
     try:  # on Linux ru_maxrss starts with what the parent had
         status = Path("/proc/self/status").read_text("ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
@@ -194,7 +194,7 @@ def serve(listening: socket.socket, bodies: dict[str, bytes]) -> None:
 
 
 def asked(python: str, client: str, url: str, ours: bool) -> dict[str, Any] | None:
-    """A measurement by another process; None where it could not be made."""
+    """Return a measurement by another process; None where it could not be made."""
     command = [python, __file__, "--client", client, "--url", url, *(["--ours"] if ours else [])]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     return json.loads(run.stdout) if run.returncode == 0 else None

@@ -8,7 +8,7 @@ Rule 2: the garbage collector is handled the same for all: emptied before each m
         with `--gc`, left on as programs have it.
 Rule 3: what is timed has run before: once ahead of all rounds, so that imports and the specialising interpreter are
         warm; and in each round as often in a row as fills `FILL`, of which the mean counts. Else a contestant of a
-        millisecond would pay mostly for the caches of the processor that one of 200 ms has left behind.
+        millisecond would pay mostly for the caches of the processor that one of 200 ms has left.
 """
 
 from __future__ import annotations

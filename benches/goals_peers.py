@@ -1,7 +1,7 @@
 """Figures beside others over the made streams of shapes.py: openai-python, the floors, parts managers, httpx-sse.
 
 Each section is a function from a `Bench` to its figures. µs a chunk count every chunk of the stream, the role, finish
-and usage chunks with them. Whoever is timed has shown before that the text it makes is the text that was sent.
+and usage chunks with them. Each of them has shown before it is timed that the text it makes is the text that was sent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Figures of whole processes: the memory that streams hold, and what importing costs.
 
-Memory is asked of tracemalloc for one stream, and of the operating system for many, in a process of their own. Imports
+Memory is asked of tracemalloc for one stream, and of the operating system for many, in a separate process. Imports
 are timed in fresh interpreters, by turns.
 """
 
@@ -29,7 +29,7 @@ GIB = 1024**3
 
 
 def run(code: str, *arguments: str, cache: str = "") -> str:
-    """What `code` prints in an interpreter of its own, which finds modules as this one does.
+    """Return what `code` prints in a new interpreter, which finds modules as this one does.
 
     `cache`: a folder for compiled files, the same for all whose imports are compared.
     """

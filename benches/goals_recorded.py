@@ -43,7 +43,7 @@ def to_json(blocks: Blocks) -> bytes | None:
 
 
 def floor(blocks: Blocks) -> None:
-    """What cannot be done without: split on blank lines, and the JSON of each event."""
+    """Do what cannot be left out: split on blank lines, and the JSON of each event."""
     for block in blocks:
         for event in block.split(b"\n\n"):
             if event.startswith(b"data: {"):
@@ -76,7 +76,7 @@ def in_lane(recordings: list[Recording]) -> tuple[int, int]:
 
 
 def ratio_on(bench: Bench, blocks: Blocks) -> float | None:
-    """How many times as long openai-python takes on one stream, None where it does not complete it."""
+    """Return how many times as long openai-python takes on one stream, None where it does not complete it."""
     body = b"".join(blocks)
     try:
         peers.openai_python(body if len(blocks) == 1 else iter(blocks))
@@ -88,7 +88,7 @@ def ratio_on(bench: Bench, blocks: Blocks) -> float | None:
 
 
 def event_count(body: bytes) -> int:
-    """How many events a body has, about: its blank lines."""
+    """Return how many events a body has, about: its blank lines."""
     return body.count(b"\n\n") + body.count(b"\n\r\n")
 
 
@@ -146,6 +146,6 @@ def recorded(bench: Bench) -> Iterator[Figure]:
 
 
 def spread(ratios: list[float]) -> str:
-    """The lowest, the tenth and the ninetieth hundredth, the highest."""
+    """Return the lowest, the tenth and the ninetieth hundredth, the highest."""
     tenth, ninetieth = (ratios[int(len(ratios) * share)] for share in (0.1, 0.9))
     return f"{ratios[0]:.0f}, {tenth:.0f} … {ninetieth:.0f}, {ratios[-1]:.0f} on the {len(ratios)} that it completes"

@@ -114,7 +114,7 @@ def ways(bench: Bench) -> Iterator[Figure]:
         raw = shapes.SHAPES[shape](bench.chunks)
         n = shapes.chunks(raw)
         by_cut = cuts(raw)
-        if shape == "text":  # what a network gives: segments, and less than an event
+        if shape == "text":  # what a network delivers: segments, and less than an event
             by_cut |= {f"{size:,}-byte blocks": shapes.blocks(raw, size) for size in (1400, 100)}
         for cut, blocks in by_cut.items():
             took = bench.medians(

@@ -2,7 +2,7 @@
 
 Whole path, bytes to the final object: `openai_python`, by the SDK's own accumulator. Decoding: `openai_decode` to typed
 chunks, `httpx_sse` to events. From openai-python's typed chunks to state, as makers in `FOLDS`: a maker takes the
-chunks and gives the work to be timed, after it has turned them, once and outside of the time, into what its library
+chunks and returns the work to be timed, after it has turned them, once and outside of the time, into what its library
 takes: `pydantic_ai_parts` (its parts manager), `langchain_addition` (`full = full + chunk`), `litellm_builder`.
 
 Every function gets through the whole input and returns what it made, and `said_by` reads from that the text and the
@@ -36,7 +36,7 @@ URL = "http://127.0.0.1:9/v1"  # nobody listens there, and nobody is called
 
 
 def versions(*names: str) -> dict[str, str]:
-    """The installed versions of these distributions; what is not installed is left out."""
+    """Return the installed versions of these distributions; what is not installed is left out."""
     found = {}
     for name in names:
         try:
@@ -51,7 +51,7 @@ def versions(*names: str) -> dict[str, str]:
 
 @cache
 def _openai() -> tuple[Any, Callable[[bytes | Iterator[bytes]], Any]]:
-    """A client that never connects, and what makes a response of its HTTP library (httpx or httpx2) out of bytes."""
+    """Return a client that never connects, and what makes a response of its HTTP library (httpx or httpx2) out of bytes."""
     import openai
 
     client = openai.OpenAI(api_key="none", base_url=URL)
@@ -66,7 +66,7 @@ def _openai() -> tuple[Any, Callable[[bytes | Iterator[bytes]], Any]]:
 
 
 def openai_chunks(raw: bytes | Iterable[bytes]) -> Iterator[Any]:
-    """The `ChatCompletionChunk`s of a stream, given whole or in blocks."""
+    """Return the `ChatCompletionChunk`s of a stream, given whole or in blocks."""
     from openai._streaming import Stream
     from openai.types.chat import ChatCompletionChunk
 
@@ -105,7 +105,7 @@ def httpx_sse(blocks: Iterable[bytes]) -> int:
 
 
 def httpx_sse_data(blocks: Iterable[bytes]) -> list[str]:
-    """The data of each event: what shows that `httpx_sse` reads these blocks right."""
+    """Return the data of each event: what shows that `httpx_sse` reads these blocks right."""
     return [event.data for event in _httpx_sse_events(blocks)]
 
 
@@ -115,7 +115,7 @@ Fold = Callable[[], Any]
 
 
 def pydantic_ai_parts(chunks: list[Any]) -> Fold:
-    """The parts of a pydantic-ai response."""
+    """Return the parts of a pydantic-ai response."""
     from pydantic_ai._parts_manager import ModelResponsePartsManager
     from pydantic_ai.models import ModelRequestParameters
 
@@ -139,7 +139,7 @@ def pydantic_ai_parts(chunks: list[Any]) -> Fold:
 
 
 def langchain_addition(chunks: list[Any]) -> Fold:
-    """The sum of langchain-openai's message chunks, each added to the sum so far, as its documentation shows."""
+    """Return the sum of langchain-openai's message chunks, each added to the sum so far, as its documentation shows."""
     from langchain_core.messages import AIMessageChunk
     from langchain_openai import ChatOpenAI
 
@@ -174,11 +174,11 @@ FOLDS: dict[str, tuple[str, Callable[[list[Any]], Fold]]] = {
 """By name: the module that must be there, and the maker."""
 
 
-# --- what came of it
+# --- the result
 
 
 def said_by(made: Any) -> list[str]:
-    """The text of each choice, then the arguments of each call, out of what one of these made: see `shapes.said`."""
+    """Return the text of each choice, then the arguments of each call, out of what one of these made: see `shapes.said`."""
     if isinstance(made, list):  # pydantic-ai's parts
         texts = [getattr(part, "content", None) for part in made]
         return [text for text in (*texts, *(getattr(part, "args", None) for part in made)) if text]

@@ -22,6 +22,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing li
 import goals_peers
 import goals_process
 import goals_recorded
+import goals_transport
 import goals_use
 from figures import Figure, Measurer, machine, table
 from workloads import Bench
@@ -37,6 +38,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "decoder": goals_peers.decoder,
     "ways": goals_use.ways,
     "cleaning": goals_use.cleaning,
+    "transport": goals_transport.transport,
     "snapshots": goals_use.snapshots,
     "interleaved": goals_use.interleaved,
 }

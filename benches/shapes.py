@@ -5,7 +5,7 @@ each event, `data: [DONE]` last. The same arguments give the same bytes on every
 
 Every stream has constant metadata (id, created, model, service tier, fingerprint; `"usage":null` on each chunk, as a
 request with `include_usage` gets it), opens with a role chunk for each choice, closes each choice with one finish
-chunk, and ends with a usage chunk without choices. `n` counts what comes between: the chunks that carry the shape.
+chunk, and ends with a usage chunk without choices. `n` counts what is between: the chunks that carry the shape.
 
 Benches are named by these shapes, and tests/test_shapes.py holds that the shapes are what they say: a bench over an
 input that is not its shape measures nothing.
@@ -68,7 +68,7 @@ WORDS = [
 ]
 
 # Scripts of two, three and four bytes a character, a joined emoji, a combining mark, and the separators U+2028 and
-# U+0085, which are no line ends in a stream.
+# U+0085, which are not line ends in a stream.
 UNICODE_WORDS = (
     "мост река слово вечер γέφυρα φως जल नदी पुल 河流 石头 桥 灯笼 早晨 川 石 橋 朝 다리 강물 아침 جسر نهر "
     "😀 🚲 🌉 👩‍🔬 🇳🇱 é ǿ a\u2028b c\u0085d \ufeff"
@@ -90,7 +90,7 @@ def text_obfuscated(n: int, seed: int = 1) -> bytes:
 
 
 def unicode_text(n: int, seed: int = 1, *, escaped: bool = False) -> bytes:
-    """`n` chunks of text outside ASCII, raw UTF-8; with `escaped`, as `\\uXXXX` and surrogate pairs."""
+    """`n` chunks of text outside ASCII, raw UTF-8; with `escaped` in the form `\\uXXXX` and surrogate pairs."""
     rng = random.Random(f"unicode_text {seed}")
     return _stream(({"content": " " + rng.choice(UNICODE_WORDS)} for _ in range(n)), tokens=n, escaped=escaped)
 
@@ -103,7 +103,7 @@ def reasoning(n: int, seed: int = 1) -> bytes:
 
 
 def tool_arguments(n: int, calls: int = 4, seed: int = 1) -> bytes:
-    """`n` fragments of arguments, spread evenly over `calls` tool calls, each opened by a chunk of its own.
+    """`n` fragments of arguments, spread evenly over `calls` tool calls, each opened by a separate chunk.
 
     The arguments of every call are one JSON object.
     """
@@ -133,7 +133,7 @@ def choices(n: int, k: int = 8, seed: int = 1) -> bytes:
 
 
 def one_huge_event(size: int, seed: int = 1) -> bytes:
-    """One chunk whose content is `size` characters of ASCII, as an image in base64 would come."""
+    """One chunk whose content is `size` characters of ASCII, as an image in base64 would arrive."""
     rng = random.Random(f"one_huge_event {seed}")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     line = "".join(rng.choices(alphabet, k=1024))
@@ -164,12 +164,12 @@ def blocks(raw: bytes, size: int) -> list[bytes]:
 
 
 def chunks(raw: bytes) -> int:
-    """How many chunks `raw` holds: its events without `[DONE]`."""
+    """Return how many chunks `raw` holds: its events without `[DONE]`."""
     return raw.count(b"\n\n") - raw.count(DONE)
 
 
 def said(raw: bytes) -> list[str]:
-    """What whoever reads `raw` must have in the end: the text of each choice, then the arguments of each tool call.
+    """Return what a reader of `raw` must have in the end: the text of each choice, then the arguments of each tool call.
 
     By a reader that knows nothing of streamkit, in order of first appearance; what stayed empty is left out.
     """
@@ -230,7 +230,7 @@ def _stream(
     escaped: bool = False,
     reasoning_tokens: int = 0,
 ) -> bytes:
-    """A stream of one choice: role, `deltas`, finish, usage, `[DONE]`."""
+    """Return a stream of one choice: role, `deltas`, finish, usage, `[DONE]`."""
     opening = {"role": "assistant", **(first or {"content": "", "refusal": None})}
     lines = [_line(opening, padding=padding)]
     lines += [_line(delta, padding=padding, escaped=escaped) for delta in deltas]

@@ -1,6 +1,6 @@
 """What the sections of ratios.py share: how they measure, the ways through a stream, and the proof of each.
 
-A way takes blocks and gives the response: everything from the first byte to the response in hand.
+A way takes blocks and returns the response: everything from the first byte to the response in hand.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def feed(blocks: Blocks) -> Any:
 
 
 def right(shape: str, raw: bytes, made: Any) -> None:
-    """Whoever is timed shows first that the text it makes is the text that was sent."""
+    """Check, before any of them is timed, that the text it makes is the text that was sent."""
     if peers.said_by(made) != shapes.said(raw):
         raise AssertionError(f"{shape}: not the text that was sent")
 
 
 def have(*names: str) -> bool:
-    """Whether these distributions are all installed."""
+    """Return whether these distributions are all installed."""
     return len(peers.versions(*names)) == len(names)
 
 
@@ -81,5 +81,5 @@ def reference(blocks: Blocks) -> Any:
 
 
 def cuts(raw: bytes) -> dict[str, Blocks]:
-    """The two cuts into blocks that goals speak of."""
+    """Return the two cuts into blocks that goals speak of."""
     return {"large blocks": shapes.blocks(raw, LARGE), "one event a block": shapes.events(raw)}

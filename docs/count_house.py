@@ -1,10 +1,10 @@
 """Count the house: `python docs/count_house.py [SRC ...]`.
 
 In: folders that hold the package `streamkit`, by default this checkout's src; those of other checkouts may be named beside
-it, so that before and after stand in one table. Out: that table, as Markdown. Nothing is imported from what is counted.
+it, so that before and after are in one table. Out: that table, as Markdown. Nothing is imported from what is counted.
 
-- A box is what the first part of a module's name names: a package, or a module that stands at the top by itself. The face,
-  `streamkit/__init__.py`, imports from everywhere by its nature and is no box.
+- A box is what the first part of a module's name names: a package, or a module at the top by itself. The face,
+  `streamkit/__init__.py`, imports from everywhere by its nature and is not a box.
 - An arrow is one pair: this module imports that one, at least once, wherever in the file. Imports for type checkers alone
   do not count. What `from .package import name` takes from a package's `__init__.py` is an arrow to the package.
 - A level is a step on the longest way down through the boxes.
@@ -77,7 +77,7 @@ def is_public(module: str) -> bool:
 
 
 def levels(boxes: Arrows) -> int:
-    """Return how many boxes stand on the longest way down; a way that comes to a box again ends there."""
+    """Return how many boxes are on the longest way down; a way that reaches a box again ends there."""
     below: dict[str, set[str]] = {}
     for source, target in boxes:
         below.setdefault(source, set()).add(target)

@@ -1,4 +1,4 @@
-"""A field that only one sender has, as objects of a class of your own.
+"""A field that only one sender has, as objects of a class that you write.
 
     python examples/typed_citations.py recorded.sse
 
@@ -33,7 +33,7 @@ register_extra(converter, CreateChatCompletionResponse, "search_results", list[P
 
 
 def pages_of(response: CreateChatCompletionResponse) -> list[Page]:
-    """Return the pages; none where the sender named none, or wrote something else there (then it stands as it was)."""
+    """Return the pages; none where the sender named none, or wrote something else there (which is then kept as it was)."""
     found = response.extra.get("search_results")
     return [page for page in found if isinstance(page, Page)] if isinstance(found, list) else []
 

@@ -14,7 +14,7 @@ from streamkit.errors import StreamError
 
 @pytest.mark.parametrize("block", ["data: {}\n\n", 7, None, ["data"], [1, 2]])
 @pytest.mark.parametrize("verb", ["feed", "absorb"])
-def test_what_is_no_bytes_is_misuse(verb: str, block: Any) -> None:
+def test_what_is_not_bytes_is_misuse(verb: str, block: Any) -> None:
     accumulator = Accumulator()
     with pytest.raises(MisuseError, match="takes a block as bytes"):
         getattr(accumulator, verb)(block)
@@ -47,8 +47,8 @@ def test_a_call_that_is_not_there_cannot_be_explained(index: int, call: int) -> 
 
 
 @pytest.mark.parametrize("reason", ["done", "no_finish", "cancelled", "no such reason"])
-def test_a_stream_fails_for_a_reason_that_stands_for_a_failure(reason: str) -> None:
-    with pytest.raises(MisuseError, match="a reason out of REASONS"):
+def test_a_stream_fails_only_for_a_reason_that_means_failure(reason: str) -> None:
+    with pytest.raises(MisuseError, match="a reason from REASONS"):
         Accumulator().fail(StreamError("late"), reason)
 
 
@@ -109,7 +109,7 @@ def test_no_bytes_can_make_it_raise(block: bytes) -> None:
     assert "failed" == read(block, done=False).outcome.name
 
 
-def test_a_tap_that_raises_loses_nothing_and_is_told_as_misuse() -> None:
+def test_a_tap_that_raises_loses_nothing_and_is_reported_as_misuse() -> None:
     def take(chunk: object) -> None:
         seen.append(chunk)
         raise ZeroDivisionError("mine")

@@ -410,8 +410,8 @@ def test_closed_by_another_thread_at_any_moment_a_stream_is_cancelled_and_nothin
             reader.close()
             assert reading.ended()
             # What was closed before it was asked for anything says so; that is the only thing that it says.
-            said = str(reading.raised or "before its end")
-            assert "before its end" in said or "run() a second time" in said
+            said = str(reading.raised or "before it ended")
+            assert "before it ended" in said or "run() was called a second time" in said
             assert reader.outcome is not None
             assert reader.outcome.name in ("cancelled", "complete")
             assert None is getattr(reader, "error", None)

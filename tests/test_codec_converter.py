@@ -250,6 +250,23 @@ def test_hooks_that_change_nothing_change_nothing_in_any_stream(body: bytes) -> 
     assert plain.anomalies == hooked.anomalies
 
 
+def test_a_hook_that_changes_a_chunk_keeps_the_value_in_place_of_a_field() -> None:
+    converter = tolerant_converter.copy()
+    converter.register_structure_hook(
+        ChatCompletionStreamResponseDelta,
+        lambda delta, _: delta if delta.content is None else attrs.evolve(delta, content=delta.content.upper()),
+    )
+    accumulator = Accumulator(converter=converter)
+    accumulator.absorb(
+        b'data: {"id":"a","created":{"at":1},"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"},'
+        b'{"index":1,"delta":[1],"finish_reason":"stop"}]}\n\n'
+    )
+    response = accumulator.snapshot()
+    assert "HI" == response.choices[0].message.content
+    assert {"created": {"at": 1}} == response.extra
+    assert {"delta": [1]} == response.choices[1].extra
+
+
 @pytest.mark.parametrize("recorded", TRACES, ids=repr)
 def test_hooks_that_change_nothing_change_nothing_in_recorded_streams(recorded: Recorded) -> None:
     plain, hooked = Accumulator(), Accumulator(converter=with_hooks_that_change_nothing())
@@ -285,7 +302,7 @@ def test_a_hook_that_raises_in_the_last_event_is_reported_by_close() -> None:
     assert accumulator.close().ok
 
 
-def test_a_hook_for_the_response_that_raises_is_the_error_of_who_asks_for_it() -> None:
+def test_a_hook_for_the_response_that_raises_is_raised_where_the_response_is_read() -> None:
     converter = tolerant_converter.copy()
 
     def wrong(value: Any, _: Any) -> Any:

@@ -6,15 +6,20 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.rows import logs
+
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = ["docs/record-and-replay.md"]
+HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md", "docs/corpora.md"]
 PAGES += HOW_TO
+PAGES += [f"docs/frameworks/{path.name}" for path in sorted((ROOT / "docs/frameworks").glob("*.md"))]
+PAGES = list(dict.fromkeys(PAGES))
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
     for folder in ("benches", "docs", "examples", "traces")
@@ -42,17 +47,30 @@ def examples() -> list[Any]:
         for page in HOW_TO
         for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     ]
-    return [pytest.param(page, example, id=f"{page}-{number}") for number, (page, example) in enumerate(found, 1)]
+    # What an engine of that page warns of is its own affair.
+    theirs = {"docs/corpora.md": [pytest.mark.filterwarnings("default")]}
+    return [
+        pytest.param(page, example, id=f"{page}-{number}", marks=theirs.get(page, ()))
+        for number, (page, example) in enumerate(found, 1)
+    ]
 
 
 @pytest.mark.parametrize(("page", "example"), examples())
 def test_every_example_of_a_how_to_runs(
-    page: str, example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for client in ("httpx", "openai"):
-        if f"import {client}\n" in example:
-            pytest.importorskip(client)
+    for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
+        if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
+            pytest.importorskip(client, exc_type=ImportError)
+    if re.search(r"TraceServer|RecordingProxy", example):  # the extra `serve`
+        pytest.importorskip("uvicorn")
+        pytest.importorskip("httpx2")
     monkeypatch.chdir(ROOT)
+    if page == "docs/corpora.md":  # which speaks of a file of logs
+        pytest.importorskip("pyarrow")
+        (tmp_path / "traces").symlink_to(ROOT / "traces")
+        monkeypatch.chdir(logs(tmp_path).parent)
+        monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     exec(compile(example, page, "exec"), {"__name__": "example"})
     assert capsys.readouterr().out
 
@@ -115,3 +133,44 @@ def count_house(src: Path) -> dict[str, int]:
 def run(*args: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "docs/count_house.py"), *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def check_words() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs"))
+        yield importlib.import_module("check_words")
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (["behind"], "what follows behind the end"),
+        ([], "what follows `behind` the end"),
+        (["was given"], "whatever was\n   given to it"),
+        (["tell"], "to tell how it ended"),
+        ([], "to tell one from the other apart"),
+        (["is no"], "this is no stream"),
+        ([], "there is no stream, and it is no longer one"),
+        ([], "after the end, like a standard says"),
+    ],
+)
+def test_a_word_to_avoid_is_found_in_prose_and_not_in_code(check_words: Any, found: list[str], text: str) -> None:
+    assert found == [word for _, word, _ in check_words.Words().finds(text)]
+
+
+def test_a_word_to_avoid_is_reported_with_its_line(check_words: Any) -> None:
+    assert [5] == [line for line, _, _ in check_words.Words().finds("one\n two  three\n\nfour is\n no stream", 1)]
+
+
+def test_comments_docstrings_and_messages_are_prose_and_other_text_is_not(check_words: Any) -> None:
+    source = '# one comment\n# in two lines\n\ndef f():\n    """The value of it."""\n    raise ValueError("no such thing", "a b")\n'
+    expected = [(1, "one comment\nin two lines", False), (5, "The value of it.", True), (6, "no such thing", False)]
+    assert expected == list(check_words.prose_of_python(source, ["The"]))
+
+
+def test_a_page_without_its_code_has_as_many_lines(check_words: Any) -> None:
+    page = "Text [here](https://x.y)\n\n```\nstood behind\n```\n\n    told\n\n[a]: https://behind\nEnd\n"
+    prose = check_words.prose_of_markdown(page)
+    assert "Text [here] ] End".split() == prose.split()
+    assert page.count("\n") == prose.count("\n")

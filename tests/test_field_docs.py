@@ -1,4 +1,4 @@
-"""`help()` says what each field means, from the sentence that stands after it in the source."""
+"""`help()` says what each field means, from the string after it in the source."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def test_help_shows_the_docstring_and_the_fields() -> None:
 
 
 def test_an_inherited_field_is_explained_too() -> None:
-    assert "Fields that stood in the JSON object" in attributes(streamkit.types.CompletionUsage)["extra"]
+    assert (
+        "Fields of the JSON object that its type does not define"
+        in attributes(streamkit.types.CompletionUsage)["extra"]
+    )
     assert "JSON path inside the event" in attributes(streamkit.Anomaly)["path"]
 
 

@@ -405,7 +405,9 @@ HONEST: dict[str, Any] = {
     "clients": (),
     "finish_reasons": (),
     "sequence": 0,
+    "start": 0.0,
     "into": io.BytesIO(),
+    "header": Trace(method="POST", path="/v1/chat/completions", request={}),
 }
 """By the name of a parameter. Any other that has to be given gets a text, which is what most of those take."""
 
@@ -419,21 +421,34 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "Broadcast": lambda: Broadcast([STREAM]),
     "ChatStream": lambda: ChatStream([STREAM]),
     "Cleaner": Cleaner,
+    "Deadlines": lambda: Deadlines(total=60),
     "AsyncRecordingTransport": lambda: streamkit.AsyncRecordingTransport(into=io.BytesIO()),
     "AsyncReplayTransport": lambda: streamkit.AsyncReplayTransport(HONEST["trace"]),
     "Pace": streamkit.pace,
     "RecordingTransport": lambda: streamkit.RecordingTransport(into=io.BytesIO()),
     "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),
+    "Session": lambda: streamkit.Session("session"),
+    "SessionRun": lambda: streamkit.recording("session", mode="none").run,
     "Subscription": lambda: Broadcast([STREAM]).subscribe(),
     "Tee": lambda: tee([STREAM]),
+    "TraceServer": lambda: streamkit.TraceServer(HONEST["trace"]),
     "sse.EventDecoder": EventDecoder,
     "types.ChatCompletionResponseMessage": lambda: RESPONSE.choices[0].message,
 }
 """Of each class whose methods take something, one to call them on."""
 
 OF_NO_CALLER = frozenset(
-    {"AsyncSubscription", "AsyncRecording", "AsyncWritten", "Recording", "Replay", "Subscription", "Written"}
+    {
+        "AsyncRecording",
+        "AsyncSubscription",
+        "AsyncWritten",
+        "Recording",
+        "Replay",
+        "SessionRun",
+        "Subscription",
+        "Written",
+    }
 )
 """Classes that only functions of ours call: they are public so that annotations can name them."""
 
@@ -560,7 +575,7 @@ async def read_async(source: Any) -> None:
         await source.aclose()
 
 
-ALLOWED = (StreamError, Theirs)
+ALLOWED = (StreamError, Theirs, streamkit.TraceMissError)
 ITERATED = frozenset(
     {"source", "trace", "content", "messages", "tools", "tool_calls", "functions", "modalities", "stop"}
 )

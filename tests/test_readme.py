@@ -14,6 +14,7 @@ import pytest
 
 import streamkit
 from helpers.loopback import Loopback
+from streamkit.testing import FakeSource
 from streamkit.trace import read_trace
 
 ROOT = Path(__file__).parents[1]
@@ -29,24 +30,91 @@ SECTION = r"### {}\n.*?(?=\n### )"  # of docs/performance.md
 class Client:
     """What the examples call `client`: it answers every request with a recorded stream."""
 
+    def __init__(self, *sources: Any) -> None:
+        self._sources = iter(sources)
+
     @contextlib.contextmanager
-    def stream(self, method: str, url: str, json: Any) -> Iterator[Iterator[bytes]]:
-        yield iter(BLOCKS)
+    def stream(self, method: str, url: str, json: Any) -> Iterator[Any]:
+        yield next(self._sources)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.splitlines()[0][:40])
-def test_an_example_runs(example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def run_example(example: str, blocks: list[bytes], folder: Path, client: Client | None = None) -> dict[str, Any]:
+    """Run an example over `blocks`; return its names."""
     if "import httpx" in example:
         pytest.importorskip("httpx")
     ran: list[Any] = []
-    with Loopback(body=b"".join(BLOCKS)) as server:
-        names = {"blocks": BLOCKS, "client": Client(), "url": server.url, "request": {}, "run": ran.append}
+    names: dict[str, Any] = {"blocks": blocks, "client": client or Client(iter(blocks)), "request": {}}
+    names |= {"run": ran.append, "folder": folder}
+    with Loopback(body=b"".join(blocks)) as server:
+        names["url"] = server.url
         exec(compile("import time, streamkit\n" + example, "README.md", "exec"), names)
-    response = names.get("response") or names["stream"].response
-    assert response.choices[0].finish_reason is not None
+    return names
+
+
+example_of_each = pytest.mark.parametrize("example", EXAMPLES, ids=range(1, len(EXAMPLES) + 1))
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@example_of_each
+def test_an_example_runs(example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run_example(example, BLOCKS, tmp_path)
     assert capsys.readouterr().out
+    stream = names.get("stream")
+    if stream is not None and "break" in example:
+        assert "cancelled" == stream.outcome.name
+    elif stream is not None and "faults=" in example:
+        assert "truncated" == stream.outcome.name
+    else:
+        response = names.get("response") or names["stream"].response
+        assert response.choices[0].finish_reason is not None
+
+
+@example_of_each
+def test_an_example_survives_a_stream_that_breaks_off(
+    example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed: streamkit.StreamError | None = None
+    try:
+        run_example(example, BLOCKS[: len(BLOCKS) // 2], tmp_path)
+    except streamkit.StreamError as error:
+        failed = error
+    if failed is not None:  # an example that shows no handling raises what has a handler's facts
+        assert "except" not in example
+        assert failed.partial is not None
+        assert failed.partial.choices
+    assert capsys.readouterr().out
+
+
+def test_the_example_of_a_retry_asks_again_where_nothing_was_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = (one for one in EXAMPLES if "def ask(" in one)
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    lost = FakeSource([], fail=ConnectionResetError("reset"))
+    busy = FakeSource([b'{"error":{"message":"slow down"}}'], status=429)
+    response = run_example(example, BLOCKS, tmp_path, Client(lost, busy, BLOCKS))["response"]
+    assert (streamkit.reassemble(BLOCKS), [2, 4]) == (response, waits)
+    refused = FakeSource([b'{"error":{"message":"no such model"}}'], status=400)
+    assert run_example(example, BLOCKS, tmp_path, Client(refused))["response"] is None
+    assert "[bad_request, attempt 1]" in capsys.readouterr().out
+
+
+def test_the_picture_of_the_events_has_every_event() -> None:
+    (picture,) = re.findall(r"```\n(ChoiceStarted.*?)```", README, re.DOTALL)
+    named = set(re.findall(r"\b[A-Z]\w+\b", picture))
+    for part in re.findall(r"\b([A-Z]\w+)…,? ", picture):
+        named = named - {part} | {part + step for step in ("Started", "Delta", "Done")}
+    assert {name for name in streamkit.events.__all__ if name[0].isupper()} - {
+        "Event",
+        "TEXT_DELTAS",
+        "TEXT_PARTS",
+    } == named
 
 
 def test_the_first_example_is_a_live_request_of_five_lines() -> None:

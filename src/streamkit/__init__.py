@@ -1,8 +1,8 @@
 """The stream accumulation and reassembly engine for OpenAI-compatible chat completions.
 
 Bytes of any server-sent-event stream go in; the full `CreateChatCompletionResponse` that the request would have
-returned without streaming comes out, while it runs and when it ends. `reassemble` does it all at once, `Accumulator`
-step by step and without I/O, `ChatStream` and `AsyncChatStream` from a living source.
+returned without streaming goes out, while it runs and when it ends. `reassemble` does it all at once, `Accumulator`
+step by step and without I/O, `ChatStream` and `AsyncChatStream` from a live source.
 """
 
 from importlib import import_module
@@ -42,13 +42,19 @@ if TYPE_CHECKING:
     from ._live.stream import ChatStream
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
-    from ._live.timing import Timing
+    from ._live.timing import Timing, timing_of
     from ._recording.faults import FAULTS, Fault
+    from ._recording.hook import recording
+    from ._recording.misses import TraceChangedError, TraceMissError
+    from ._recording.proxy import RecordingProxy
     from ._recording.record import AsyncRecording, Recording, async_record, record
     from ._recording.recorder import RecordingWarning
     from ._recording.replay import Replay, replay
     from ._recording.replay_transport import AsyncReplayTransport, ReplayTransport
+    from ._recording.run import SessionRun
     from ._recording.schedule import Pace, pace
+    from ._recording.server import TraceServer
+    from ._recording.session import Session
     from ._recording.transports import AsyncRecordingTransport, RecordingTransport
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
@@ -84,6 +90,7 @@ __all__ = (
     "Outcome",
     "Pace",
     "Recording",
+    "RecordingProxy",
     "RecordingTransport",
     "RecordingWarning",
     "RemoteError",
@@ -92,6 +99,8 @@ __all__ = (
     "Report",
     "Rule",
     "SenderError",
+    "Session",
+    "SessionRun",
     "Snapshot",
     "SourceError",
     "Statistics",
@@ -99,6 +108,9 @@ __all__ = (
     "Subscription",
     "Tee",
     "Timing",
+    "TraceChangedError",
+    "TraceMissError",
+    "TraceServer",
     "TruncatedError",
     "ValidationError",
     "Written",
@@ -115,17 +127,19 @@ __all__ = (
     "pace",
     "reassemble",
     "record",
+    "recording",
     "replay",
     "sse",
     "structure",
     "tee",
+    "timing_of",
     "to_chunks",
     "to_events",
     "types",
     "unstructure",
 )
 
-# Loaded when they are asked for: whoever reads bytes alone shall not wait for anyio, cattrs, or the report.
+# Loaded when they are asked for: a caller that only reads bytes must not wait for anyio, cattrs, or the report.
 _LATER = {
     "AsyncBroadcast": "_live.broadcast_async",
     "AsyncChatStream": "_live.stream_async",
@@ -145,15 +159,21 @@ _LATER = {
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
     "Recording": "_recording.record",
+    "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
     "RecordingWarning": "_recording.recorder",
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "Session": "_recording.session",
+    "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
     "Subscription": "_live.broadcast",
     "Tee": "_live.tee",
     "Timing": "_live.timing",
+    "TraceChangedError": "_recording.misses",
+    "TraceMissError": "_recording.misses",
+    "TraceServer": "_recording.server",
     "Written": "_clean.written",
     "__version__": "_version",
     "async_record": "_recording.record",
@@ -166,9 +186,11 @@ _LATER = {
     "pace": "_recording.schedule",
     "reassemble": "_live.reassemble",
     "record": "_recording.record",
+    "recording": "_recording.hook",
     "replay": "_recording.replay",
     "structure": "codec",
     "tee": "_live.tee",
+    "timing_of": "_live.timing",
     "to_chunks": "_clean.to_events",
     "to_events": "_clean.to_events",
     "unstructure": "codec",

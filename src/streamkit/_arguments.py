@@ -1,9 +1,11 @@
-"""What a caller passed, checked where it was passed: `MisuseError` says what it was and what is accepted.
+"""Checks of the caller's arguments, done in the call that received them: `MisuseError` says what was passed and what is
+accepted.
 
-In: a value and the name under which it was given, as its caller wrote it (`strict=`). Out: nothing, or the error. A check
-costs 0.1 us; none stands where blocks or events pass.
+In: a value and the name of the argument, as the caller wrote it (`strict=`). Out: nothing, or the error. A check costs
+0.1 us; none is done for each block or event.
 
-A truth value is True or False and nothing else: `strict="no"` would be true, `strict=0` a typing error that works.
+A boolean is True or False and nothing else: `strict="no"` would count as true, and `strict=0` would be a mistake that
+works.
 """
 
 from __future__ import annotations
@@ -19,24 +21,24 @@ __all__ = ("bool_field", "check_bool", "check_kind", "number", "readable", "seco
 
 
 def check_bool(name: str, value: object) -> None:
-    """Refuse what is neither True nor False."""
+    """Raise `MisuseError` if `value` is neither True nor False."""
     if value is not True and value is not False:
         raise MisuseError(f"{name} takes True or False, not {shown(value)}")
 
 
 def bool_field(instance: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    """Refuse what is neither True nor False; a validator for attrs."""
+    """Raise `MisuseError` if `value` is neither True nor False; a validator for attrs."""
     check_bool(f"{type(instance).__name__}({attribute.name}=...)", value)
 
 
 def check_kind(name: str, value: object, kind: type[Any]) -> None:
-    """Refuse what is not an instance of `kind`."""
+    """Raise `MisuseError` if `value` is not an instance of `kind`."""
     if not isinstance(value, kind):
         raise MisuseError(f"{name} takes a {kind.__name__}, not {type(value).__name__}")
 
 
 def readable(block: bytes | bytearray | memoryview) -> bytes:
-    """Return the bytes of `block`; refuse a memoryview that was released."""
+    """Return the bytes of `block`; raise `MisuseError` for a memoryview that was released."""
     try:
         return bytes(block)
     except ValueError as error:
@@ -44,12 +46,12 @@ def readable(block: bytes | bytearray | memoryview) -> bytes:
 
 
 def whole(value: object, least: int) -> bool:
-    """Whether `value` is a whole number from `least` on. True is not a number."""
+    """Return True if `value` is an integer of at least `least`. True is not a number."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def number(value: object) -> bool:
-    """Whether `value` is a finite number that a float can hold. True is not a number, 10**400 is too great."""
+    """Return True if `value` is a finite number that fits a float. True is not a number, 10**400 is too large."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     try:
@@ -59,5 +61,5 @@ def number(value: object) -> bool:
 
 
 def seconds(value: Any) -> bool:
-    """Whether `value` is a finite time of 0 or more seconds."""
+    """Return True if `value` is a finite time of 0 or more seconds."""
     return number(value) and value >= 0

@@ -1,19 +1,19 @@
-"""What kind of error it is, and whether asking again may help: one table, each row with its source.
+"""What kind of error it is, and whether a retry may help: one table, each row with its source.
 
-In: what is known of an error (`Facts`): the HTTP status, the code and type that the sender wrote, its words, the finish
-reason that says that it failed. Out: a `Verdict`. Cost: one pass over the table, and a search of each phrase in the first
-4,096 characters of the words; no regular expression.
+In: what is known about an error (`Facts`): the HTTP status, the code and type that the sender wrote, its message, the
+finish reason that signals a failure. Out: a `Verdict`. Cost: one pass over the table, and a search for each phrase in
+the first 4,096 characters of the message; no regular expression.
 
-Strategy: `ROWS` is tried from the top, and the first row of which every condition holds decides. Above stand rows of what
-means one thing only (`context_length_exceeded`), below those of what is said of much: a status, `invalid_request_error`.
-Words come before statuses, since the same status is written for different things: 400 for a context that is too long,
-429 for an account without money.
+Strategy: `ROWS` is tried from the top, and the first row whose conditions are all met decides. Rows with one specific
+meaning (`context_length_exceeded`) are at the top, rows for general words at the bottom: a status,
+`invalid_request_error`. Messages are checked before statuses, since senders use the same status for different things:
+400 for a context that is too long, 429 for an account without money.
 
-Rule 1  Codes and types are compared without case, `_`, `-`, `.` and blanks: `RateLimitError`, `rate_limit_error`.
-Rule 2  A code that is a number from 400 to 599 is a status (OpenRouter: `"code": 502` in a stream of status 200), and says
-        more than the response's own.
+Rule 1  Codes and types are compared without case, `_`, `-`, `.` and spaces: `RateLimitError`, `rate_limit_error`.
+Rule 2  A code that is a number from 400 to 599 is a status (OpenRouter: `"code": 502` in a stream of status 200), and
+        overrides the status of the response.
 Rule 3  A limit that waiting does not lift (no money, a month's quota) is a `rate_limit` that is not retryable.
-Rule 4  What no row knows is `unknown` and not retryable.
+Rule 4  What matches no row is `unknown` and not retryable.
 """
 
 from __future__ import annotations
@@ -33,56 +33,56 @@ ErrorKind = Literal[
     "sender",
     "unknown",
 ]
-"""What went wrong, for a caller that has to decide what to do about it."""
+"""What went wrong, so that a caller can decide what to do."""
 
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "network", "sender"})
-_LOOKED_AT = 4096  # characters of a message: LiteLLM quotes the message of the server that it asked within its own
+_LOOKED_AT = 4096  # characters of a message: LiteLLM quotes the upstream server's message in its own
 _LEAST, _MOST = 400, 599  # RFC 9110 section 15
 
 
 class Verdict(NamedTuple):
-    """What an error is."""
+    """The kind of an error, and whether a retry may help."""
 
     kind: ErrorKind
     retryable: bool
 
 
 class Facts(NamedTuple):
-    """What is known of an error."""
+    """What is known about an error."""
 
     status: int | None = None
-    """Of the response."""
+    """HTTP status of the response."""
     code: str | int | float | None = None
     """As the sender wrote it."""
     type: str | None = None
     """As the sender wrote it."""
     words: str = ""
-    """The message, and what the sender quotes of another one's."""
+    """The message, and any upstream message that the sender quotes."""
     finish: str | None = None
-    """The finish reason that says that the sender failed."""
+    """The finish reason, if it signals that the sender failed."""
     path: str | None = None
-    """Where in the event the error stood."""
+    """JSON path of the error in the event."""
 
 
 class Row(NamedTuple):
-    """One way in which senders say what went wrong. A condition that is empty holds always."""
+    """One way in which senders report what went wrong. An empty condition always matches."""
 
     kind: ErrorKind
     names: str = ""
-    """Codes and types, in the form of rule 1, one of which stands as code or type."""
+    """Codes and types, in the form of rule 1; one must be the code or the type."""
     words: tuple[str, ...] = ()
-    """Phrases in lower case, one of which stands in the message."""
+    """Phrases in lower case; one must occur in the message."""
     statuses: tuple[int, ...] = ()
-    """Statuses, one of which it is."""
+    """Statuses; one must be equal."""
     finish: str = ""
-    """Finish reasons in lower case, one of which it is."""
+    """Finish reasons in lower case; one must be equal."""
     path: str = ""
-    """Where the error stands, for codes that are numbers of one sender."""
+    """JSON path of the error, for numeric codes of one sender."""
     retryable: bool | None = None
-    """Where it differs from what holds for its kind."""
+    """Set only where it differs from the default of the kind."""
 
     def holds(self, names: frozenset[str], words: str, status: int | None, finish: str, path: str) -> bool:
-        """Return whether every condition holds."""
+        """Return True if every condition is met."""
         return (
             (not self.names or not names.isdisjoint(self.names.split()))
             and (not self.words or any(map(words.__contains__, self.words)))
@@ -93,7 +93,7 @@ class Row(NamedTuple):
 
 
 ROWS: tuple[Row, ...] = (
-    # --- numbers that one sender writes, known by where they stand
+    # --- numeric codes of one sender, recognised by their path
     # MiniMax, in `base_resp`: https://platform.minimax.io/docs/api-reference/errorcode
     Row("rate_limit", "1002 1039 1041", path="$.base_resp"),
     Row("rate_limit", "1008 2056", path="$.base_resp", retryable=False),
@@ -111,11 +111,11 @@ ROWS: tuple[Row, ...] = (
     Row("auth", "1000 1001 1002 1003 1004 1100 1110 1111 1112 1121 1220 1311", path="$.error"),
     Row("bad_request", "1210 1211 1212 1213 1214 1215 1221 1222 1231", path="$.error"),
     Row("sender", "1200 1230 1234", path="$.error"),
-    # Baidu Qianfan, with `error_code` beside `error_msg`: https://ai.baidu.com/ai-doc/WENXINWORKSHOP/tlmyncueh
+    # Baidu Qianfan, with `error_code` next to `error_msg`: https://ai.baidu.com/ai-doc/WENXINWORKSHOP/tlmyncueh
     Row("rate_limit", "4 18", words=("request limit reached",)),
     Row("rate_limit", "17 19", words=("request limit reached",), retryable=False),
     Row("auth", "110 111", words=("access token",)),
-    # --- a context that is too long
+    # --- context too long
     # OpenAI: https://github.com/mckaywrigley/chatbot-ui/issues/102; OpenRouter: https://openrouter.ai/docs/api/errors
     Row("context_length", "contextlengthexceeded tokenlimitexceeded"),
     # llama.cpp: https://github.com/ggml-org/llama.cpp/pull/15780
@@ -139,7 +139,7 @@ ROWS: tuple[Row, ...] = (
     Row("context_length", words=("context length of the model", "less than the context length")),
     # Alibaba: https://www.alibabacloud.com/help/en/model-studio/coding-plan-faq
     Row("context_length", words=("range of input length should be",)),
-    # --- what a filter refused
+    # --- refused by a content filter
     # OpenAI, Azure, Moonshot (as type): https://platform.kimi.ai/docs/api/errors; Azure's inner code
     # https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter
     Row("content_filter", "contentfilter contentpolicyviolation responsibleaipolicyviolation"),
@@ -150,7 +150,7 @@ ROWS: tuple[Row, ...] = (
     # Azure: https://github.com/microsoft/azurechat/issues/351; LiteLLM's class; OpenRouter (403)
     Row("content_filter", words=("content management policy", "contentpolicyviolationerror", "content policy")),
     Row("content_filter", words=("requires moderation", "was flagged", "considered high risk"), statuses=(400, 403)),
-    # --- limits that say when they are lifted: Gemini writes "exceeded your current quota" for those of a minute, too
+    # --- limits with a retry time: Gemini writes "exceeded your current quota" for limits per minute, too
     # (https://ai.google.dev/gemini-api/docs/rate-limits), OpenAI "Please try again in 20ms"
     Row("rate_limit", words=("please retry in", "please try again in"), statuses=(413, 429)),
     # --- limits that waiting does not lift
@@ -176,14 +176,14 @@ ROWS: tuple[Row, ...] = (
         ),
         retryable=False,
     ),
-    # --- limits that it does
+    # --- limits that waiting lifts
     # OpenAI, Groq (429, and 413 for tokens a minute): https://console.groq.com/docs/errors; Anthropic
     Row("rate_limit", "ratelimitexceeded ratelimiterror ratelimit ratelimitreachederror toomanyrequests slowdown"),
     # Alibaba: https://help.aliyun.com/en/model-studio/error-code-start; LiteLLM; Amazon Bedrock
     Row("rate_limit", "throttling throttlingratequota throttlingallocationquota throttlingerror throttlingexception"),
     # Google: https://ai.google.dev/gemini-api/docs/troubleshooting
     Row("rate_limit", "resourceexhausted"),
-    # --- too full
+    # --- overloaded
     # Anthropic: https://docs.anthropic.com/en/api/errors
     Row("overloaded", "overloadederror overloaded"),
     # OpenAI: https://developers.openai.com/docs/guide/error-codes
@@ -197,20 +197,20 @@ ROWS: tuple[Row, ...] = (
     Row("overloaded", "modelnotreadyexception"),
     # Together: https://docs.together.ai/docs/error-codes; Kimi Code: https://www.kimi.com/code/docs/en/kimi-code/error-reference.html
     Row("overloaded", words=("currently overloaded", "temporarily overloaded", "is overloaded", "overloaded_error")),
-    # DeepSeek, where its servers are too full: https://api-docs.deepseek.com/api/create-chat-completion
+    # DeepSeek, where its servers are overloaded: https://api-docs.deepseek.com/api/create-chat-completion
     Row("overloaded", finish="insufficient_system_resource"),
     Row("overloaded", "insufficientsystemresource"),
     # Cohere: https://docs.cohere.com/reference/chat
     Row("overloaded", finish="timeout"),
     Row("overloaded", "timeout timeouterror deadlineexceeded gatewaytimeout"),
-    # --- who asks, and what they may
+    # --- authentication and permission
     # OpenAI, Moonshot, Alibaba, Anthropic
     Row("auth", "invalidapikey incorrectapikeyerror invalidauthenticationerror authenticationerror unauthorized"),
     Row("auth", "permissionerror permissiondenied permissiondeniederror accessdenied unauthenticated forbidden"),
     # Google writes 400 for a wrong key: https://ai.google.dev/gemini-api/docs/troubleshooting
     Row("auth", "apikeyinvalid"),
     Row("auth", words=("api key not valid", "incorrect api key", "invalid api key", "invalid authentication")),
-    # --- what the model wrote was refused by its own server; another try writes other words
+    # --- the server rejected its own model's output; another try produces other output
     # Groq: https://console.groq.com/docs/tool-use; Gemini: https://github.com/NousResearch/hermes-agent/pull/83886
     Row("sender", "toolusefailed jsonvalidatefailed"),
     # `FinishReason.__failures__` has the source of each word
@@ -218,21 +218,23 @@ ROWS: tuple[Row, ...] = (
         "sender",
         finish="error network_error server_error internal_error abort aborted cancelled malformed_function_call",
     ),
-    # --- statuses, from here on only what HTTP says; RFC 9110 section 15, with what senders made of them
+    # --- statuses, from here on by HTTP alone: RFC 9110 section 15, and how senders use them
     Row("auth", statuses=(401, 403, 407)),
     # https://openrouter.ai/docs/api/errors, https://api-docs.deepseek.com/quick_start/error_codes, Fireworks, Together
     Row("rate_limit", statuses=(402,), retryable=False),
     Row("rate_limit", words=("tokens per minute", "rate limit"), statuses=(413,)),  # Groq
     Row(
         "overloaded", statuses=(408,)
-    ),  # the sender waited too long for us, or for its own upstream (Fireworks, OpenRouter)
+    ),  # the sender timed out waiting for us, or for its own upstream (Fireworks, OpenRouter)
     Row("sender", statuses=(409,)),  # the SDKs of OpenAI and Anthropic retry it: a lock that timed out
     Row("rate_limit", statuses=(425, 429)),
-    Row("overloaded", statuses=(498, 503, 504, 529)),  # Groq; Anthropic; 504 of gateways whose model thinks too long
+    Row(
+        "overloaded", statuses=(498, 503, 504, 529)
+    ),  # Groq; Anthropic; 504: gateways in front of a model that thinks for too long
     Row("overloaded", statuses=(520, 521, 522, 523, 524)),  # Cloudflare: the origin does not answer
-    Row("bad_request", statuses=(501, 505)),  # what the server does not know it will not know later
+    Row("bad_request", statuses=(501, 505)),  # not supported by the server, now or later
     Row("sender", statuses=(500, 502, 599)),
-    # --- types that say little
+    # --- unspecific types
     Row("auth", "authentication permission"),
     # OpenAI, vLLM (`BadRequestError`), Alibaba, Google, Anthropic, Mistral
     Row("bad_request", "invalidrequesterror badrequesterror badrequest invalidrequest invalidparameter invalidparams"),
@@ -240,7 +242,7 @@ ROWS: tuple[Row, ...] = (
     Row("bad_request", "notfounderror notfound modelnotfound modelnotfounderror invalidmodel requesttoolarge"),
     # OpenAI, vLLM (`InternalServerError`, also in the stream), Anthropic (`api_error`), llama.cpp, Google
     Row("sender", "servererror internalservererror apierror internalerror internal providererror providerapierror"),
-    # --- words of those who write no code
+    # --- messages without a code
     Row("rate_limit", words=("rate limit", "too many requests")),
     Row("overloaded", words=("overloaded", "try again later", "at capacity", "timed out", "timeout", "time-out")),
     Row("overloaded", words=("service unavailable",)),  # the title of a proxy's page
@@ -252,7 +254,7 @@ ROWS: tuple[Row, ...] = (
 
 
 def judge(facts: Facts) -> Verdict:
-    """Return what the error is of which this is known."""
+    """Return the verdict for an error with these facts."""
     numbered = _status_in(facts.code)
     status = facts.status if numbered is None else numbered
     names = frozenset(_plain(one) for one in (facts.code, facts.type) if one is not None)
@@ -263,14 +265,14 @@ def judge(facts: Facts) -> Verdict:
             return Verdict(row.kind, row.kind in _RETRYABLE if row.retryable is None else row.retryable)
     if (
         status is not None and _LEAST <= status <= _MOST
-    ):  # a status that no row names: the first digit, as RFC 9110 says
+    ):  # a status in no row: decided by its first digit, as RFC 9110 says
         return Verdict("bad_request", False) if status < 500 else Verdict("sender", True)
     return Verdict("unknown", False)
 
 
 def quoted(body: Any) -> str:
-    """Return what an error quotes of the server that was asked for it: OpenRouter puts that one's whole body into
-    `metadata.raw`, and writes "Provider returned error" itself (https://github.com/cline/cline/issues/13194)."""
+    """Return what an error quotes from an upstream server: OpenRouter puts the upstream's whole body into
+    `metadata.raw`, and itself writes "Provider returned error" (https://github.com/cline/cline/issues/13194)."""
     for value in (body.get("error"), body) if isinstance(body, dict) else ():
         metadata = value.get("metadata") if isinstance(value, dict) else None
         raw = metadata.get("raw") if isinstance(metadata, dict) else None
@@ -280,14 +282,14 @@ def quoted(body: Any) -> str:
 
 
 def _status_in(code: str | int | float | None) -> int | None:
-    """Return the HTTP status that a code is (rule 2): 502, `"429"`."""
+    """Return the code as an HTTP status if it is one (rule 2): 502, `"429"`."""
     if isinstance(code, str):
         code = int(code) if len(code) == 3 and code.isascii() and code.isdigit() else None
     return int(code) if isinstance(code, (int, float)) and _LEAST <= code <= _MOST else None
 
 
 def _plain(name: str | int | float) -> str:
-    """Return a name in the form of rule 1; of a long text the beginning will do."""
+    """Return a name in the form of rule 1; a long text is cut off."""
     return str(name)[:64].lower().translate(_DROPPED)
 
 

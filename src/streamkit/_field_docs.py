@@ -1,16 +1,16 @@
-"""`help()` of an attrs class shows what each field means: an "Attributes:" section, made when somebody asks for it.
+"""`help()` of an attrs class shows what each field means: an "Attributes:" section, built when it is first read.
 
     @attrs.frozen
     class Outcome:
         name: str
         \"""`complete`, `truncated` ...\"""
 
-    show_fields(__name__)               # or a base class calls `explain` for each of its children
+    show_fields(__name__)               # or a base class calls `explain` for each of its subclasses
 
-The sentence after a field is what editors and documentation builders read, but Python forgets it. In: a module whose
-`__all__` names attrs classes. Out: their `__doc__`, completed with those sentences, so that no second copy can drift. Cost:
-nothing but a small object for a class at import; its source is parsed when `__doc__` is read for the first time. Where no
-source can be read (a frozen program, `python -OO`), `__doc__` is what the class says itself.
+Editors and documentation builders read the string after a field, but Python discards it. In: a module whose `__all__`
+names attrs classes. Out: their `__doc__`, completed with those strings, so that no second copy can go stale. Cost: a
+small object for each class at import; its source is parsed when `__doc__` is read for the first time. If no source is
+available (a frozen program, `python -OO`), `__doc__` is the class's own docstring.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ import attrs
 __all__ = ("explain", "show_fields")
 
 
-_WIDTH = 100  # columns: `help()` does not wrap what it shows
+_WIDTH = 100  # columns: `help()` does not wrap its output
 
 
 def show_fields(module: str, shared: Mapping[str, str] | None = None) -> None:
-    """Complete the `__doc__` of every attrs class in the `__all__` of a module, at the end of it.
+    """Complete the `__doc__` of every attrs class in the `__all__` of a module; call it at the end of the module.
 
-    `shared`: sentences for fields that mean the same in many classes, and are not explained in each.
+    `shared`: descriptions of fields that mean the same in many classes, and are not described in each.
     """
     loaded = sys.modules[module]
     for name in loaded.__all__:
@@ -41,14 +41,16 @@ def show_fields(module: str, shared: Mapping[str, str] | None = None) -> None:
 
 
 def explain(cls: type[Any], shared: Mapping[str, str] | None = None) -> None:
-    """Complete the `__doc__` of one attrs class; one that is to become such will do. Doing it twice does nothing more."""
+    """Complete the `__doc__` of one class that is, or will be, an attrs class. Calling it twice is harmless."""
     own = vars(cls).get("__doc__")
-    if not isinstance(own, _Doc):  # attrs makes a class anew for its slots, and takes over what stood in the first one
+    if not isinstance(
+        own, _Doc
+    ):  # attrs creates the class a second time for its slots, and copies the first one's attributes
         cls.__doc__ = _Doc(own, shared or {})  # type: ignore[assignment]
 
 
 class _Doc:
-    """The `__doc__` of a class: a descriptor, so that the work is done when it is read."""
+    """The `__doc__` of a class: a descriptor, so that the work is done when `__doc__` is read."""
 
     __slots__ = ("_own", "_shared", "_text")
 
@@ -76,7 +78,7 @@ def _completed(own: str, sentences: Mapping[str, str], cls: type[Any]) -> str:
 
 
 def _sentences(cls: type[Any]) -> dict[str, str]:
-    """Return what stands after each field in the source of `cls` and of the classes that it inherits from."""
+    """Return the string after each field in the source of `cls` and of its base classes."""
     found: dict[str, str] = {}
     for one in reversed(cls.__mro__):
         if attrs.has(one):
@@ -86,7 +88,7 @@ def _sentences(cls: type[Any]) -> dict[str, str]:
 
 @cache
 def _of_module(name: str) -> dict[str, dict[str, str]]:
-    """Return the sentences in a module: class, then field."""
+    """Return the field descriptions of a module: class, then field."""
     import ast
     import inspect
 

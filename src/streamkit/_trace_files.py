@@ -5,7 +5,7 @@ compressor holds.
 
 Rule 1  `.gz` and `.zst` are what the name says; the bytes of a file object are never compressed or unpacked. zstd needs
         Python 3.14 or backports.zstd.
-Rule 2  A file that is being recorded is plain: a compressor holds bytes back that a crash would lose. It stands under its
+Rule 2  A file that is being recorded is plain: a compressor holds bytes back that a crash would lose. It is under its
         name without `.gz`, and is compressed into its place when it is closed.
 Rule 3  A compressed file that was cut is read up to the cut, like a plain one.
 """
@@ -63,7 +63,7 @@ def opened(file: Any, mode: str) -> AbstractContextManager[IO[bytes]]:
 
 
 def plain_name(name: str) -> str:
-    """Return the name under which a file stands while it is recorded (Rule 2)."""
+    """Return the name that a file has while it is recorded (Rule 2)."""
     if name.endswith(".zst"):
         _zstd()  # where it is missing, that is known before anything is recorded
     return name.removesuffix(".gz").removesuffix(".zst")

@@ -1,4 +1,4 @@
-"""Blocks in, events out, and the response so far at any moment. No I/O.
+"""The accumulator: blocks in, events out, and the response so far at any moment. No I/O.
 
     acc = Accumulator()
     for block in blocks:
@@ -6,10 +6,9 @@
     outcome = acc.close()
     response = acc.snapshot()
 
-It holds options, lifecycle and what is known; `_fast/block_reader.py` reads the blocks, `assembler` makes a response of their
-events and says how they ended.
-Whatever the cut of the bytes, events, response, outcome and anomalies are the same. Cost: O(1) a chunk in what came
-before.
+It manages options, lifecycle and statistics; `_fast/block_reader.py` reads the blocks, `assembler` builds a response
+from their events and decides how they ended. However the bytes are cut, events, response, outcome and anomalies are the
+same. Cost: a chunk costs O(1) in what arrived before.
 """
 
 from __future__ import annotations
@@ -56,13 +55,13 @@ __all__ = ("Accumulator", "Options", "Statistics")
 Out = list[ev.Event] | None
 
 _TWO_THREADS = (
-    "a block or chunk was given to this Accumulator while it reads another one: it takes one thread at a time, and nothing"
-    " from a function given to tap(); put a lock around it, or give each stream an Accumulator"
+    "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
+    " no calls from a function given to tap(); put a lock around it, or use one Accumulator for each stream"
 )
 
 
 class Options(TypedDict, total=False):
-    """The keyword arguments of an `Accumulator`, for whoever passes them on."""
+    """The keyword arguments of `Accumulator`, for functions that pass them on."""
 
     strict: bool
     limits: Limits
@@ -74,7 +73,7 @@ class Options(TypedDict, total=False):
 
 @attrs.frozen
 class Statistics:
-    """What went through an accumulator."""
+    """Counts of what an accumulator has read."""
 
     bytes: int
     """Bytes fed, framing included."""
@@ -87,32 +86,33 @@ class Statistics:
     chunks: int
     """Chunks folded into the response."""
     unknown_fields: Mapping[str, int]
-    """Fields the format does not know: path (`choices[].delta.reasoning`) -> how often."""
+    """Fields that the format does not define: path (`choices[].delta.reasoning`) -> number of times."""
     models: tuple[str, ...] = ()
-    """Every model that a chunk named, in order of first sight: several where a router writes its own name first. At most
-    as many as anomalies are kept."""
+    """Every model that a chunk named, in order of first appearance: several if a router writes its own name first. At
+    most as many as the limit on anomalies."""
 
 
 class Accumulator:
-    """Reassembles one stream.
+    """Reassembles one stream: call `feed` for each block, then `close`; `snapshot` returns the response so far.
 
-    `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` where the sender
+    `strict`: raise a `FormatError` at the first anomaly that is worse than a note (a `RemoteError` if the sender
     reports an error, as an event or as the whole body); the events of that block are then in `outcome.events`.
-    `limits`: how large the stream may grow. `rules`: how a field that comes in many chunks is folded;
-    `{**RULES, path: Rule.LAST}` changes one.
-    `dialect`: what the sender is known to do that its bytes alone cannot prove, see `Dialect`.
-    `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the cost
-    and nothing else; with rules or a dialect of your own they never do.
-    `converter`: a copy of `codec.tolerant_converter` with hooks of yours, which may for one make an unknown field an object
-    of a class of yours (`codec.register_extra`). Hooks for the classes of a response are called with each that is read here
-    and cost no chunk anything; those for the classes of a chunk are called with each chunk, before it is folded, and keep
-    events out of the fast lane. Should one raise, the call that brought the chunk raises a `MisuseError` from that.
+    `limits`: how large the stream may grow. `rules`: how the values of a field that appears in several chunks are
+    combined; `{**RULES, path: Rule.LAST}` changes one.
+    `dialect`: sender habits that the bytes alone cannot prove, see `Dialect`.
+    `fast`: whether events that differ only in their text may take the fast lane (`_fast/lane.py`), which changes the
+    cost and nothing else; with custom rules or a dialect they never do.
+    `converter`: a copy of `codec.tolerant_converter` with your hooks, for example to turn an unknown field into an
+    object of your class (`codec.register_extra`). Hooks for the classes of a response are called for each response that
+    is read here, and cost nothing for each chunk; hooks for the classes of a chunk are called with each chunk, before
+    it is folded, and keep events out of the fast lane. If one raises, the call that passed the chunk raises a
+    `MisuseError` from it.
 
-    One thread at a time: two that feed, or one that feeds while another takes a snapshot or closes, need a lock of yours,
-    or the response is corrupt. Two that feed at once are reported, as a rule, by a `MisuseError`; do not count on it, since
-    the fast lane does not look. Threads that take turns are fine.
+    Use one thread at a time: if two threads feed, or one feeds while another takes a snapshot or closes, put a lock
+    around it, or the response is corrupt. Two that feed at once usually get a `MisuseError`; do not rely on it, since
+    the fast lane does not check. Threads that take turns are fine.
 
-    `feed`, `absorb`, `add` and `close` raise `StreamError` and its children only: `MisuseError` at once, others only
+    `feed`, `absorb`, `add` and `close` raise only `StreamError` and its subclasses: `MisuseError` at once, others only
     under `strict`. What a sender does wrong is an event, an anomaly and the outcome.
     """
 
@@ -131,7 +131,7 @@ class Accumulator:
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         if converter is not None:
-            from .codec import refiners  # most callers need no cattrs
+            from .codec import refiners  # most callers do not need cattrs
 
             assembler.refine_chunk, assembler.refine_response = refiners(converter)
             fast = fast and assembler.refine_chunk is None
@@ -141,7 +141,7 @@ class Accumulator:
         )
         self._closed = False
         self._busy = False  # a block is being read
-        self._overran = False  # whether the stack ended in the middle of an event
+        self._overran = False  # the stack ran out in the middle of an event
         self._room = Room()
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ class Accumulator:
     # --- in
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[ev.Event]:
-        """Take the next bytes; return what they mean. `feed(b"")` does nothing; it is not the end."""
+        """Feed the next bytes; return their events. `feed(b"")` does nothing; it does not end the stream."""
         out: list[ev.Event] = []
         lane = self._reader.lane
         try:
@@ -166,7 +166,7 @@ class Accumulator:
         raise error
 
     def absorb(self, block: bytes | bytearray | memoryview) -> None:
-        """As `feed`, for those who want no events: the fastest way in."""
+        """Feed the next bytes without creating events: the fastest way in."""
         lane = self._reader.lane
         try:
             if lane is None or not lane.take(block, None):
@@ -182,7 +182,8 @@ class Accumulator:
 
     @guarded
     def add(self, chunk: CreateChatCompletionStreamResponse | Mapping[str, Any] | Any) -> list[ev.Event]:
-        """Take a chunk that somebody else decoded: one of ours, a mapping, or an SDK's object that can dump itself."""
+        """Feed a decoded chunk; return its events. Accepts our type, a mapping, or an SDK's object with a dump
+        method."""
         if self._busy:
             raise MisuseError(_TWO_THREADS)
         try:
@@ -202,7 +203,7 @@ class Accumulator:
             return out
         if self._reader.amid:
             raise self._misuse(
-                "add() after half an event was fed: feed the rest of it first, or add to a new Accumulator"
+                "add() in the middle of an event: feed the rest of that event first, or use a new Accumulator"
             )
         self._reader.no_bytes()
         self._guard(self._assembler.add, value, out)
@@ -212,9 +213,9 @@ class Accumulator:
 
     @guarded
     def close(self) -> Outcome:
-        """Nothing more will come: how the stream ended. Closing again returns the same outcome.
+        """End the stream; return how it ended. Closing again returns the same outcome.
 
-        The events that closing gives, the ending one last, are in `outcome.events`.
+        The events that closing produces, `End` last, are in `outcome.events`.
         """
         if self._closed:
             assert self._assembler.outcome is not None
@@ -223,42 +224,44 @@ class Accumulator:
         self._enter(out)
         try:
             self._guard(self._reader.close, out)
-        finally:  # also where strict=True raises: the outcome says so, and closing again returns it
-            # None where KeyboardInterrupt came in the middle: then the next one closes.
+        finally:  # also if strict=True raises: the outcome has the error, and closing again returns it
+            # None if KeyboardInterrupt interrupted it: then the next call closes.
             if self._assembler.outcome is not None:
                 self._closed = True
                 self._ended_with(out)
         assert self._assembler.outcome is not None
-        if self._assembler.caller_error is not None:  # in an event that ended with the bytes
+        if self._assembler.caller_error is not None:  # in an event that ended at the end of the bytes
             self._raise_from_caller(*self._assembler.caller_error)
         return self._assembler.outcome
 
     @guarded
     def cancel(self) -> Outcome:
-        """The caller leaves: as `close`, but a stream that has not ended yet counts as cancelled, not truncated."""
+        """End the stream early: like `close`, but a stream that has not ended yet is cancelled, not truncated."""
         if not self._closed and self._assembler.open:
             return self._stop(self._assembler.end, "cancelled")
         return self.close()
 
     @guarded
     def fail(self, error: StreamError, reason: str) -> Outcome:
-        """Something outside of the bytes ends the stream (a deadline, say): as `close`, but failed with `error`.
+        """End the stream for a reason outside its bytes (a deadline, for example): like `close`, but failed with
+        `error`.
 
-        `reason`: a word of `REASONS` that stands for a failure. A stream that has ended already keeps its outcome; the
-        first error of a stream stays the one that decides it.
+        `reason`: a key of `REASONS` whose outcome is `failed`. A stream that has already ended keeps its outcome; the
+        first error of a stream decides it.
         """
         if not isinstance(error, StreamError):
             raise self._misuse(f"fail() takes the StreamError that ends the stream, not {shown(error)}")
         if not isinstance(reason, str) or REASONS.get(reason, ("",))[0] != "failed":
-            raise self._misuse(f"fail() takes a reason out of REASONS that stands for a failure, not {shown(reason)}")
+            raise self._misuse(f"fail() takes a reason from REASONS whose outcome is failed, not {shown(reason)}")
         if self._closed or self._assembler.outcome is not None:
             return self.close()
         return self._stop(self._assembler.fail, error, reason)
 
     @guarded
     def break_off(self, error: SenderError) -> Outcome:
-        """The source broke: as `close`, but where neither a chunk nor an error of the sender's had arrived, failed with
-        `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is what had arrived."""
+        """End the stream because its source failed: like `close`, but if neither a chunk nor an error from the sender
+        had arrived, failed with `error`, a `SourceError` or a `RemoteError`. Its `excerpt` is set to what had
+        arrived."""
         if not isinstance(error, (SourceError, RemoteError)):
             raise self._misuse(f"break_off() takes a SourceError or a RemoteError, not {type(error).__name__}")
         if not self._closed and self._assembler.open and not self._reducer.chunks:
@@ -267,7 +270,9 @@ class Accumulator:
             self._assembler.instead = error
         try:
             return self.close()
-        except FormatError:  # strict=True, at half an event: the source broke in it, the sender did nothing wrong
+        except (
+            FormatError
+        ):  # strict=True, in the middle of an event: the source broke there, the sender did nothing wrong
             outcome = self._assembler.outcome
             if outcome is None or outcome.error is not error:
                 raise
@@ -282,7 +287,7 @@ class Accumulator:
         return self._ended_with(out)
 
     def _ended_with(self, out: Out) -> Outcome:
-        """The outcome, with the events that nobody else returns."""
+        """Return the outcome, with the events that no other call returned."""
         outcome = self._assembler.outcome
         assert outcome is not None
         if out and not outcome.events:
@@ -290,13 +295,13 @@ class Accumulator:
         return outcome
 
     def tap(self, take: Callable[[CreateChatCompletionStreamResponse], object]) -> None:
-        """From here on, hand every chunk to `take` as it is folded: typed, as the sender wrote it.
+        """Call `take` with every chunk from here on as it is folded: typed, as the sender wrote it.
 
-        Chunks have to be made for that, so no event takes the fast lane any more. Should `take` raise, the block is read to
-        its end all the same, then the call that brought it raises a `MisuseError` from that; `take` is called no more.
+        This needs chunk objects, so no event takes the fast lane any more. If `take` raises, the block is still read to
+        its end, then the call that passed it raises a `MisuseError` from that error; `take` is not called again.
         """
         if not callable(take):
-            raise self._misuse(f"tap() takes a function of one chunk, not {shown(take)}")
+            raise self._misuse(f"tap() takes a function with one argument, the chunk, not {shown(take)}")
         self._reader.retire()
         self._assembler.tap = take
 
@@ -304,9 +309,10 @@ class Accumulator:
 
     @guarded
     def snapshot(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own; None before the first chunk. Costs one join of the text.
+        """Return the response so far; None before the first chunk. Costs one join of the text.
 
-        All of it is frozen: `attrs.evolve` makes a changed copy. Entries of log probabilities are shared between snapshots.
+        It does not change later, and all of it is frozen: use `attrs.evolve` for a changed copy. Entries of log
+        probabilities are shared between snapshots.
         """
         response: CreateChatCompletionResponse | None = self._reducer.snapshot()
         if self._assembler.refine_response is None:
@@ -320,9 +326,9 @@ class Accumulator:
 
     @guarded
     def dumps(self) -> bytes | None:
-        """Return the response so far as `streamkit.dumps(self.snapshot())` writes it, in half the time; None before the
+        """Return the response so far as JSON: `streamkit.dumps(self.snapshot())` in half the time; None before the
         first chunk."""
-        if self._assembler.refine_response is not None:  # which takes and gives objects
+        if self._assembler.refine_response is not None:  # which needs objects
             response = self.snapshot()
             return None if response is None else encoded(written(response))
         value = self._reducer.snapshot(written_object)
@@ -330,12 +336,12 @@ class Accumulator:
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
-        """What the sender did that the format does not say, in order of first sight."""
+        """The deviations of the sender from the format, in order of first sighting."""
         return self._reader.known.anomalies.all()
 
     @property
     def usage_source(self) -> dict[str, tuple[str, int]]:
-        """Where each figure of the usage came from: count (`prompt_tokens_details.cached_tokens`) -> (place, event).
+        """The origin of each usage figure: count (`prompt_tokens_details.cached_tokens`) -> (place, event).
 
         Places are `usage`, `x_groq.usage` (Groq) and `choices[].usage` (Moonshot); events are numbered from 1.
         """
@@ -343,26 +349,26 @@ class Accumulator:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs."""
+        """How the stream ended; None while it is running."""
         return self._assembler.outcome
 
     @property
     def done(self) -> bool:
-        """Whether the stream has ended: `[DONE]` came, it failed for good, or `close` was called."""
+        """True if the stream has ended: `[DONE]` arrived, it failed for good, or `close` was called."""
         return self._assembler.outcome is not None
 
     @property
     def emitted(self) -> bool:
-        """Whether any output had come: text, a tool call ... that a caller may have shown to somebody."""
+        """True if any output has arrived: text, a tool call ... that the caller may have shown to a user."""
         return self._reducer.emitted
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Server-sent events and chunks so far; `statistics` says more and costs more."""
+        """Number of server-sent events and of chunks so far; `statistics` has more and costs more."""
         return self._reader.counts
 
     def statistics(self) -> Statistics:
-        """What went through, in numbers."""
+        """Counts of what has been read: bytes, blocks, events, chunks, unknown fields, models."""
         known = self._reader.known
         return Statistics(
             bytes=self._reader.size,
@@ -375,7 +381,7 @@ class Accumulator:
         )
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
-        """Why each fragment of tool call number `call` of a choice came to it: (rule, how many in a row)."""
+        """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""
         try:
             if whole(choice, 0) and whole(call, 0):
                 return self._reader.known.reducer.explain(choice, call)
@@ -387,29 +393,31 @@ class Accumulator:
     # --- room on the stack
 
     def _enter(self, out: Out) -> None:
-        """Something is going to change that may take many frames: `NoRoom` where the stack has not so many."""
+        """Raise `NoRoom` if the stack lacks the frames that the next change may take."""
         require_room()
         if self._overran:
             self._overrun(out)
 
     def _overrun(self, out: Out) -> None:
-        """An event took more frames than there were, and may be folded in half: the stream is failed."""
+        """Fail the stream: an event took more frames than there were, and may be only partly folded."""
         self._overran = False
         maximum = self._assembler.context.limits.max_nesting
-        error = LimitError("deeper than the caller's stack had room for", limit="max_nesting", maximum=maximum)
+        error = LimitError(
+            "the data is nested deeper than the caller's stack allows", limit="max_nesting", maximum=maximum
+        )
         self._assembler.fail(error, "limit", out)
 
     # --- blocks to events
 
     def _take(self, block: Any, out: Out) -> None:
-        """Read a block that the fast lane has not taken. Report where two threads do so at once: the fast lane itself has
-        no time for that, but of two threads that feed, both soon come here, before anything is lost."""
+        """Read a block that the fast lane has not taken. Report two threads that do so at once: the fast lane itself
+        has no time to check, but two threads that feed both soon get here, before anything is lost."""
         if self._busy:
             raise MisuseError(_TWO_THREADS)
         if type(block) is not bytes:
             block = self._as_bytes(block)
         reader = self._reader
-        # What ends no line is only kept: that takes few frames.
+        # A block that does not end a line is only buffered: that takes few frames.
         if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
             raise NoRoom(NoRoom.message)
         try:
@@ -418,11 +426,11 @@ class Accumulator:
                 self._check_open("feed")
                 self._overrun(out)
             if (raised := reader.read(block, out)) is not None:
-                self._ended_with(out)  # as raising returns nothing
+                self._ended_with(out)  # since a call that raises returns nothing
                 raise raised
             if self._assembler.caller_error is not None:
                 self._raise_from_caller(*self._assembler.caller_error)
-        except RecursionError:  # here no more can be done than to remember it
+        except RecursionError:  # nothing more can be done here than to record it
             self._overran = True
             reader.abandon()
             raise
@@ -448,7 +456,9 @@ class Accumulator:
 
     def _check_open(self, verb: str) -> None:
         if self._closed:
-            raise self._misuse(f"{verb}() after close(): an Accumulator reads one stream; make a new one for the next")
+            raise self._misuse(
+                f"{verb}() after close(): an Accumulator reads one stream; create a new one for the next"
+            )
 
     def _as_bytes(self, block: Any) -> bytes:
         if not isinstance(block, (bytes, bytearray, memoryview)):
@@ -459,7 +469,8 @@ class Accumulator:
             raise self._misuse(f"feed() takes a block that can be read: {error}") from None
 
     def _as_chunk(self, chunk: Any) -> CreateChatCompletionStreamResponse | dict[str, Any]:
-        """A chunk as it can be folded. One of ours with values of other kinds is read like one of a sender."""
+        """Return a chunk in a form that can be folded. One of our type with values of wrong types is read like a
+        sender's."""
         if type(chunk) is not CreateChatCompletionStreamResponse:
             return as_mapping(chunk)
         if is_sound(chunk):
@@ -467,23 +478,21 @@ class Accumulator:
         try:
             return cast("dict[str, Any]", written(chunk))
         except (AttributeError, RecursionError, TypeError) as error:
-            raise self._misuse(
-                f"add() takes a chunk that can be written as JSON, and this one cannot: {error}"
-            ) from None
+            raise self._misuse(f"add() takes a chunk that can be written as JSON; this one cannot: {error}") from None
 
     def _misuse(self, message: str) -> MisuseError:
         return MisuseError(message, partial=self._assembler.partial(), emitted=self.emitted)
 
 
 def hand_over_pieces(accumulator: Accumulator) -> Reducer:
-    """Let `feed`, `add` and `close` give all pieces of the stream among its events, see `_fold/pieces.py`: for writers.
-    Return the state of its choices."""
+    """Make `feed`, `add` and `close` return all pieces of the stream among its events (see `_fold/pieces.py`), for
+    writers. Return the state of its choices."""
     accumulator._reducer.whole = True
     return accumulator._reducer
 
 
 def check_options(limits: object, rules: Any, dialect: object) -> None:
-    """Raise `MisuseError` where one of an accumulator's options is not of its kind."""
+    """Raise `MisuseError` if one of an accumulator's options has the wrong type."""
     if limits is not DEFAULT_LIMITS:
         check_kind("limits=", limits, Limits)
     if dialect is not DEFAULT_DIALECT:
@@ -494,23 +503,25 @@ def check_options(limits: object, rules: Any, dialect: object) -> None:
 
 
 def require_unused(accumulator: object) -> Accumulator:
-    """`accumulator` if it can take a whole stream, a new one for None."""
+    """Return `accumulator` if it is unused, or a new one for None; raise `MisuseError` otherwise."""
     if accumulator is None:
         return Accumulator()
     if not isinstance(accumulator, Accumulator):
-        raise MisuseError(f"accumulator is an Accumulator, or None for a new one, not {type(accumulator).__name__}")
+        raise MisuseError(
+            f"accumulator= takes an unused Accumulator, or None for a new one, not {type(accumulator).__name__}"
+        )
     used = accumulator.statistics()
     if accumulator.done or used.bytes or used.events:
         state = "closed" if accumulator.done else "used"
-        raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or none")
+        raise MisuseError(f"this Accumulator was {state} already: it reads one stream; pass a new one, or leave it out")
     return accumulator
 
 
 def describe(owner: object, accumulator: Accumulator | None, **facts: object) -> str:
-    """Return the `repr` of what reads a stream with `accumulator`: its state, its counts, further `facts`.
+    """Return the `repr` of a reader that uses `accumulator`: its state, its counts, further `facts`.
 
-    It changes nothing, not even what the fast lane has still to settle: a logger or a debugger may ask in the middle of
-    `feed`, and in another thread. `None`, or an accumulator whose `__init__` raised, is not ready.
+    It changes nothing, not even the pending counts of the fast lane: a logger or a debugger may call it in the middle
+    of `feed`, and in another thread. An `accumulator` of None, or one whose `__init__` raised, is not ready.
     """
     reader = getattr(accumulator, "_reader", None)
     if accumulator is None or reader is None:

@@ -1,8 +1,8 @@
-"""What a sender did that the OpenAI format does not say: one table of codes, and the bounded list of what was seen.
+"""Anomalies: one table of the ways in which senders deviate from the OpenAI format, and the bounded list of those seen.
 
 Severities: `note` (harmless, nothing was changed), `repaired` (the meaning is certain and was restored), `lost`
 (something could not be used and is not in the response). An anomaly is described once for each code and path and
-counted after that, so that a sender which is odd in every chunk costs no memory.
+counted after that, so that a sender that is odd in every chunk costs no memory.
 """
 
 from __future__ import annotations
@@ -27,171 +27,183 @@ Grade = TypeVar("Grade", bound=str)
 
 @attrs.frozen
 class Sighting(Generic[Grade]):
-    """What was seen in a stream: once in words, and how often. `Grade`: the severities that there are."""
+    """Something seen in a stream: described once, with a count. `Grade`: its possible severities."""
 
     code: str
-    """A word from the table of its kind: `CODES` for an anomaly."""
+    """Its key in the table of its kind: `CODES` for an anomaly."""
     severity: Grade
-    """How bad it is."""
+    """How severe it is: `note`, `repaired` or `lost` for an anomaly."""
     message: str
     """One sentence: what the sender did."""
     action: str
-    """One sentence: what was made of it."""
+    """One sentence: what was done about it."""
     path: str
     """JSON path inside the event (`$.choices[0].index`), or `$` for the event as a whole."""
     event: int
-    """1-based number of the event in which it was first seen; 0 for what belongs to no event."""
+    """1-based number of the event in which it was first seen; 0 if it belongs to no event."""
     count: int
     """How often it was seen."""
     excerpt: str | None = None
-    """The start of what stood there the first time."""
+    """The start of what was found there the first time, at most 120 characters; None if nothing is worth quoting."""
 
 
 @attrs.frozen
 class Anomaly(Sighting[Severity]):
-    """One thing that a sender did and the format does not say."""
+    """One way in which a sender deviated from the OpenAI format."""
 
 
 CODES: dict[str, tuple[Severity, str, str]] = {
-    # code: (severity, what the sender did, what was made of it)
+    # code: (severity, what the sender did, what was done about it)
     # --- bytes and events
     "invalid_utf8": ("repaired", "Bytes of an event are not UTF-8.", "They were replaced by U+FFFD."),
     "unterminated_event": ("repaired", "The stream ends inside an event.", "Its data was whole JSON and was used."),
-    "unterminated_done": ("note", "`[DONE]` has no blank line behind it.", "It counts all the same."),
-    "torn_event": ("lost", "The stream ends inside an event.", "Its data was no whole JSON and was left out."),
+    "unterminated_done": ("note", "`[DONE]` is not followed by a blank line.", "It counts anyway."),
+    "torn_event": ("lost", "The stream ends inside an event.", "Its data was incomplete JSON and was left out."),
     "not_json": ("lost", "The data of an event is not JSON.", "The event was left out."),
     "too_deep": ("lost", "The data of an event is nested too deeply.", "The event was left out."),
-    "not_a_chunk": ("note", "An event holds JSON that is not a chunk.", "It was taken for a ping."),
+    "not_a_chunk": ("note", "An event holds JSON that is not a chunk.", "It was treated as a ping."),
     "perhaps_error": (
         "note",
         "An event may be an error, or a ping.",
-        "It is an error if neither output nor a finish reason follows, and none stood before.",
+        "It is an error if neither output nor a finish reason follows, and none arrived before.",
     ),
     "null_event": ("note", "The data of an event is null.", "The event was left out."),
     "blank_event": ("note", "The data of an event is blank.", "The event was left out."),
     "unframed_json": (
         "repaired",
-        "JSON stands on a line without `data:`, or with more around it.",
+        "JSON is on a line without `data:`, or with other text around it.",
         "It was read as data.",
     ),
-    "ignored_line": ("note", "A line is no field of the standard, and no JSON.", "It was ignored."),
-    "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read for itself."),
-    "event_in_event": ("lost", "An event breaks off inside another.", "The broken one was dropped, the rest read."),
+    "ignored_line": ("note", "A line is neither a field of the standard nor JSON.", "It was ignored."),
+    "several_documents": ("repaired", "One event holds several JSON documents.", "Each was read separately."),
+    "event_in_event": (
+        "lost",
+        "An event breaks off, and another begins inside it.",
+        "The broken one was dropped, the other was read.",
+    ),
     "json_in_string": (
         "repaired",
         "The data of an event is JSON written as a JSON string.",
         "It was read as that JSON.",
     ),
     "unread_end": ("lost", "The stream ends with text that is not an event.", "It was left out."),
-    "split_document": ("repaired", "One JSON document stands in two events.", "They were joined."),
-    "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read for itself."),
+    "split_document": ("repaired", "One JSON document is split over two events.", "They were joined."),
+    "chunk_list": ("repaired", "An event holds a list of chunks.", "Each was read separately."),
     "after_done": (
         "note",
-        "Something follows the end of the stream.",
-        "Of it only unknown fields of a chunk were taken.",
+        "More data arrived after the end of the stream.",
+        "Only unknown fields of chunks were taken from it.",
     ),
     "done_suffix": ("note", "Something follows `[DONE]` in the same event.", "It was left out of the response."),
     "missing_done": ("note", "The stream has finish reasons but no `[DONE]`.", "It counts as complete."),
-    "missing_finish": ("note", "`[DONE]` came before every choice had a finish reason.", "It counts as complete."),
-    "full_body": ("repaired", "A full response came where a stream was asked for.", "It was read as the response."),
+    "missing_finish": ("note", "`[DONE]` arrived before every choice had a finish reason.", "It counts as complete."),
+    "full_body": ("repaired", "A full response arrived instead of a stream.", "It was read as the response."),
     "non_finite_number": (
         "repaired",
-        "A number is NaN or infinite, which JSON cannot say, or has more digits than Python reads (4,300).",
-        "It became a float.",
+        "A number is NaN or infinite, which JSON cannot express, or has more digits than Python reads (4,300).",
+        "It was read as a float.",
     ),
-    "lone_surrogate": ("repaired", "Half a surrogate pair never met its other half.", "It became U+FFFD."),
+    "lone_surrogate": ("repaired", "Half of a surrogate pair has no other half.", "It was replaced by U+FFFD."),
     # --- the chunk
-    "choices_missing": ("note", "A chunk has no `choices`, or null.", "It was read as an empty list."),
+    "choices_missing": ("note", "A chunk has no `choices`, or they are null.", "They were read as an empty list."),
     "choices_object": ("repaired", "`choices` is an object, not a list.", "It was read as its only item."),
     "null_item": ("note", "A list holds null where an object belongs.", "It was left out."),
     "bad_choice": ("lost", "A choice is not an object.", "It was left out."),
     "index_missing": ("repaired", "A choice has no index.", "Its position was used."),
     "index_type": ("repaired", "An index is not a whole number.", "It was converted."),
-    "delta_missing": ("note", "A choice has no delta, or null.", "It was read as an empty one."),
+    "delta_missing": ("note", "A choice has no delta, or it is null.", "It was read as an empty one."),
     "message_for_delta": ("repaired", "A choice has a message instead of a delta.", "It was read as a delta."),
     "message_repeated": ("note", "A full message follows the deltas.", "Only what was still missing was taken."),
-    "message_differs": ("lost", "A full message differs from its deltas.", "The deltas stand."),
-    "field_type": ("repaired", "A field has another type than the format says.", "It was converted."),
+    "message_differs": ("lost", "A full message differs from its deltas.", "The deltas were kept."),
+    "field_type": ("repaired", "A field does not have the type that the format defines.", "It was converted."),
     "bad_field": ("lost", "A field has a type that cannot be converted.", "It was kept as an unknown field."),
-    "created_missing": ("note", "A chunk has no `created`, or null.", "The time that another chunk gives stands."),
+    "created_missing": ("note", "A chunk has no `created`, or it is null.", "The time in another chunk is used."),
     "created_form": ("repaired", "`created` is not a whole number of seconds.", "It was converted."),
     "finish_empty": ("note", "A finish reason is empty, or the word `null`.", "It counts as none."),
-    "finish_unknown": ("note", "A finish reason is not of the format.", "It was kept as it is."),
+    "finish_unknown": ("note", "A finish reason is not defined by the format.", "It was kept as it is."),
     "id_word": ("note", "An id is a word for no value: null, none, undefined.", "It counts as absent."),
-    "number_unreadable": ("lost", "A count is no number, or too great for one.", "It was left out."),
-    "number_changed": ("note", "An unknown number changes between chunks.", "The last one stands."),
-    "object_repeated": ("note", "Another object stands where one stood before.", "Both were kept, as a list."),
-    "list_repeated": ("note", "A list in a delta repeats what was sent before.", "Only what is new in it was taken."),
-    "id_changed": ("note", "The id changes between chunks.", "The first one stands."),
-    "created_changed": ("note", "The time of creation changes between chunks.", "The first one stands."),
-    "model_changed": ("note", "The model changes between chunks.", "The first one stands."),
-    "choice_restarted": ("note", "The role of a choice comes again behind its text.", "The choice goes on."),
-    "finish_changed": ("note", "A choice got a second, different finish reason.", "The last one stands."),
-    "role_unknown": ("note", "A role is not of the format.", "It was kept as it is."),
-    "after_finish": ("note", "A choice went on after its finish reason.", "It was reopened."),
-    "usage_moved": ("note", "Usage stands elsewhere than on the chunk.", "It was taken from there."),
-    "usage_repeated": ("note", "Usage came more than once.", "The last one stands, none was added up."),
-    "usage_per_choice": ("note", "Usage of the whole comes once for each choice.", "The last one stands."),
+    "number_unreadable": ("lost", "A count is not a number, or is too large.", "It was left out."),
+    "number_changed": ("note", "An unknown number changes between chunks.", "The last one was kept."),
+    "object_repeated": ("note", "A field holds a different object than before.", "Both were kept, as a list."),
+    "list_repeated": ("note", "A list in a delta repeats what was sent before.", "Only the new items were taken."),
+    "id_changed": ("note", "The id changes between chunks.", "The first one was kept."),
+    "created_changed": ("note", "The time of creation changes between chunks.", "The first one was kept."),
+    "model_changed": ("note", "The model changes between chunks.", "The first one was kept."),
+    "choice_restarted": ("note", "The role of a choice is repeated after its text.", "The choice was continued."),
+    "finish_changed": ("note", "A choice got a second, different finish reason.", "The last one was kept."),
+    "role_unknown": ("note", "A role is not defined by the format.", "It was kept as it is."),
+    "after_finish": ("note", "A choice continued after its finish reason.", "It was reopened."),
+    "usage_moved": ("note", "Usage is not on the chunk but elsewhere.", "It was taken from there."),
+    "usage_repeated": ("note", "Usage was reported more than once.", "The last report was kept; nothing was added up."),
+    "usage_per_choice": (
+        "note",
+        "The usage of the whole response is repeated in each choice.",
+        "The last one was kept.",
+    ),
     "content_parts": ("repaired", "Content is a list of parts.", "Text and reasoning were taken from them."),
-    "type_changed": ("repaired", "A field changes its type between chunks.", "All values were kept, as a list."),
+    "type_changed": ("repaired", "The type of a field changes between chunks.", "All values were kept, as a list."),
     "audio_base64": ("repaired", "Audio data is not base64.", "The pieces were joined as text."),
     # --- tool calls
     "tool_calls_object": ("repaired", "`tool_calls` is an object, not a list.", "It was read as its only item."),
     "bad_tool_call": ("lost", "A tool call is not an object.", "It was left out."),
-    "tool_index_missing": ("repaired", "A tool call has no index.", "It was placed by its id, its name or its turn."),
-    "tool_index_reused": ("repaired", "Two tool calls share one index.", "They were told apart by id or name."),
-    "tool_index_changed": ("note", "A fragment has the id of one call and the index of another.", "The id decides."),
+    "tool_index_missing": (
+        "repaired",
+        "A tool call has no index.",
+        "It was placed by its id, its name or its position.",
+    ),
+    "tool_index_reused": ("repaired", "Two tool calls share one index.", "They were distinguished by id or name."),
+    "tool_index_changed": ("note", "A fragment has the id of one call and the index of another.", "The id was used."),
     "tool_id_missing": ("repaired", "A tool call has no id.", "One was made up."),
-    "tool_id_reused": ("repaired", "Two tool calls share one id.", "They were told apart by index or name."),
+    "tool_id_reused": ("repaired", "Two tool calls share one id.", "They were distinguished by index or name."),
     "tool_id_changed": (
         "note",
-        "The id of a tool call changes on the way.",
-        "The one that its arguments began with stands.",
+        "The id of a tool call changes between chunks.",
+        "The id in effect when its arguments began was kept.",
     ),
-    "tool_id_nested": ("repaired", "The id of a tool call stands inside its function.", "It was taken from there."),
+    "tool_id_nested": ("repaired", "The id of a tool call is inside its function.", "It was taken from there."),
     "tool_name_missing": ("note", "A tool call ended without a name.", "It was kept as it is."),
     "tool_name_repeated": ("note", "The name of a tool call is repeated.", "It was taken once."),
     "arguments_object": ("repaired", "Arguments are JSON, not a string.", "They were written as a string."),
     "arguments_doubled": (
         "lost",
-        "Arguments hold more than one JSON document: a piece repeats what came before it.",
+        "Arguments are more than one JSON document: a piece repeats what was sent before it.",
         "They were kept as sent, and the call is not complete.",
     ),
     # --- errors
-    "error_event": ("lost", "The sender reported an error inside the stream.", "The stream counts as failed."),
+    "error_event": ("lost", "The sender reported an error inside the stream.", "The stream has failed."),
     # --- this list itself
     "more_anomalies": ("note", "More anomalies were seen than are kept.", "They were only counted."),
 }
-"""Every code with its severity, what the sender did, and what was made of it."""
+"""Every code with its severity, what the sender did, and what was done about it."""
 
 
-MANY_NOTES = 64  # notes of one event that the trail keeps
+MANY_NOTES = 64  # the most notes that the trail keeps of one event
 
 _INDEX = re.compile(r"\[\d++\]")
 
 
 class Anomalies:
-    """Collects anomalies: described once for each code and path (whatever the index), counted after that.
+    """Collects anomalies: each code and path (ignoring indices) is described once, and counted after that.
 
     `strict`: raise a `FormatError` at the first one that is worse than a note.
     """
 
     def __init__(self, *, maximum: int, strict: bool = False) -> None:
         self.event = 0  # number of the event that is being read; set by the accumulator
-        self.trail: list[tuple[str, str]] = []  # what was noted since the reader of this list emptied it
+        self.trail: list[tuple[str, str]] = []  # noted since the reader of this list emptied it
         self.strict = strict
-        self.fresh: list[Anomaly] = []  # first sightings that no one has been told of yet
+        self.fresh: list[Anomaly] = []  # first sightings not yet reported as events
         self._deferred: list[FormatError] | None = None
         self._maximum = maximum
         self._seen: dict[tuple[str, str], Anomaly] = {}
         self._counts: dict[tuple[str, str], int] = {}
 
     def note(self, code: str, path: str = "$", found: object = None) -> None:
-        """Record that `code` was seen at `path`, where `found` stood."""
+        """Record that `code` was seen at `path`, where `found` is the value."""
         key = (code, _INDEX.sub("[]", path))
         if len(self.trail) < MANY_NOTES:
             self.trail.append(key)
-        elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is no longer of use
+        elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is useless
             self.trail.append(("more_anomalies", ""))
         if key in self._counts:
             self._counts[key] += 1
@@ -212,7 +224,7 @@ class Anomalies:
 
     @contextmanager
     def deferred(self) -> Iterator[list[FormatError]]:
-        """Raise nothing for a while; the list holds what would have been raised."""
+        """Collect errors in the returned list instead of raising them, while the context is open."""
         found: list[FormatError] = []
         self._deferred = found
         try:
@@ -226,7 +238,7 @@ class Anomalies:
             self._counts[key] += times
 
     def all(self) -> tuple[Anomaly, ...]:
-        """Every anomaly so far, in order of first sight, each with its count."""
+        """Return every anomaly so far, in order of first sighting, each with its count."""
         return tuple(attrs.evolve(seen, count=self._counts[key]) for key, seen in self._seen.items())
 
 

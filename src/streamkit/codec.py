@@ -1,16 +1,16 @@
-"""JSON to types and back, strict: what the seed's types accept under serde is accepted, what they refuse is refused.
-With `tolerant=True` what an accumulator gave, and `dumps` wrote, is read back equal to it (`types/_structuring.py`, rule 9).
+"""JSON to types and back, strict: accepts and refuses what the seed's types do under serde. With `tolerant=True` an
+accumulator's response, written by `dumps`, is read back equal (`types/_structuring.py`, rule 9).
 
-In: bytes, text, or a decoded value, and a type. Out: the object; ValidationError with every problem and its JSON path.
-Back: new plain values, or compact JSON. Everything goes through two cattrs converters with hooks for the types of
-`streamkit.types`, `converter` and `tolerant_converter`; whatever cattrs can handle (lists, dataclasses, classes of the
-caller's) may hold them. Copy one to register hooks; an accumulator takes such a copy of the tolerant one.
-Cost: linear; a chunk about 5 µs beyond the JSON, either way.
+In: bytes, text, or a decoded value, and a type. Out: the object, or a ValidationError with every problem and its JSON
+path. Back: new plain values, or compact JSON. Everything goes through two cattrs converters with hooks for the types of
+`streamkit.types`, `converter` and `tolerant_converter`; anything that cattrs can handle (lists, dataclasses, your
+classes) may contain them. Copy one to register hooks; an accumulator accepts such a copy of the tolerant one. Cost:
+linear; a chunk takes about 5 µs in addition to the JSON, either way.
 
 Departures from the seed, all on purpose:
   - unknown fields are kept, in `extra`, and written back; the seed drops them;
   - a tool call of the type `custom` is read (senders write it; the seed knows functions only);
-  - numbers stay Python's: no rounding to 32 bits, and whole numbers beyond 64 bits in free JSON stay whole;
+  - numbers are Python's: no rounding to 32 bits, and whole numbers beyond 64 bits in free JSON stay whole;
   - nesting is read down to 200 levels (the JSON reader's limit; the seed's is 128).
 """
 
@@ -44,7 +44,7 @@ from .types import (
 from .types._base import Wire
 from .types._encoding import encoded
 from .types._mismatch import Mismatch, wrong
-from .types._refining import Hook, Refine, refiner
+from .types._refining import Hook, Refine, beside, refiner
 from .types._structuring import SENDERS, STRICT, TOLERANT, Way, marked, shape_of
 from .types._unstructuring import written
 
@@ -54,19 +54,19 @@ T = TypeVar("T")
 Document: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any]
 
 converter = cattrs.Converter()
-"""The strict door from JSON to types. Hooks of your own can be registered with it, or better with a copy.
+"""The strict converter. Register your hooks with it, or better with a copy.
 
-A hook for a class of ours is called by itself where that class is the target, and for each object of the class inside
-another, innermost first, with the object that was read; it returns that one, or a copy changed by `attrs.evolve`.
+A hook for one of our classes is called directly if that class is the target, and for each object of the class inside
+another, innermost first, with the object that was read; it returns that object, or a copy changed by `attrs.evolve`.
 """
 
 tolerant_converter = cattrs.Converter()
-"""The tolerant door: reads chunks as an accumulator does, and responses as `structure` does with `tolerant=True`.
+"""The tolerant converter: reads chunks as an accumulator does, and responses like `structure` with `tolerant=True`.
 
-Register hooks with a copy (`tolerant_converter.copy()`), and hand it to `Accumulator`, `ChatStream` or `reassemble` as
-`converter=`: hooks for the classes of a chunk are called with each chunk, and what they return is folded, as plain values;
-those for the classes of a response are called with each response that is read. `register_extra` makes the commonest kind,
-a class for a field: name a class of the response for it to arrive there.
+Register hooks with a copy (`tolerant_converter.copy()`), and pass it to `Accumulator`, `ChatStream` or `reassemble` as
+`converter=`. Hooks for the classes of a chunk are called with each chunk, and what they return is folded, as plain
+values; hooks for the classes of a response are called with each response that is read. `register_extra` creates the
+most common kind, a class for an unknown field: name a class of the response for it to appear there.
 """
 
 _hooks: dict[Any, Hook] = {}
@@ -79,13 +79,13 @@ def loads(data: Document, target: type[T], *, tolerant: bool = False) -> T: ...
 def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any: ...
 @guarded
 def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
-    """Make an object of the type `target` from one JSON document in UTF-8; a mapping is a document already decoded.
+    """Parse one JSON document in UTF-8 into an object of the type `target`; a mapping counts as decoded already.
 
-    `tolerant`: read what `dumps` wrote of an accumulator's response, as `structure` does.
-    ValidationError where it is no JSON (NaN, invalid UTF-8, half a surrogate pair, anything after the end, nesting
-    over 200 levels), where it does not fit, and where a known field stands twice in an object. Of an unknown field, or
-    in free JSON, the last one of a name stands; a number there that is too great for a float, as 1e400,
-    becomes infinite.
+    `tolerant`: read what `dumps` wrote of an accumulator's response, like `structure`. Raises ValidationError if the
+    data is not JSON (NaN, invalid UTF-8, half of a surrogate pair, anything after the end, nesting over 200 levels), if
+    it does not match the type, or if a known field appears twice in an object. Of an unknown field, or in free JSON,
+    the last of several with one name is kept; a number there that is too large for a float, such as 1e400, is read as
+    infinity.
     """
     if tolerant is not False and tolerant is not True:
         check_bool("tolerant=", tolerant)
@@ -107,17 +107,17 @@ def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
             value = jiter.from_json(data, allow_inf_nan=False)
         except ValueError as error:
             _refuse(data, str(error), target)
-        # It is JSON, so a name stands twice. Where an object knows that name, reading the marked document says so.
+        # It is JSON, so a name appears twice. If an object knows that name, reading the marked document reports it.
         structure(json.loads(data, object_pairs_hook=marked), target, tolerant=tolerant)
     return structure(value, target, tolerant=tolerant)
 
 
 @guarded
 def dumps(obj: Any) -> bytes:
-    """`obj` as compact JSON in UTF-8: an object of ours, a plain value, any mixture.
+    """Return `obj` as compact JSON in UTF-8: one of our objects, a plain value, any mixture.
 
-    What JSON cannot say is written so that it stays valid: a number that is not finite as null; half
-    a surrogate pair as U+FFFD. ValidationError for anything else that is no JSON.
+    Values that JSON cannot express are written as valid JSON: a number that is not finite as null, half of a surrogate
+    pair as U+FFFD. Raises ValidationError for anything else that is not JSON.
     """
     return encoded(unstructure(obj))
 
@@ -128,13 +128,15 @@ def structure(value: Any, target: type[T], *, tolerant: bool = False) -> T: ...
 def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any: ...
 @guarded
 def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any:
-    """Make an object of the type `target` from a decoded JSON value. One that is there already, at any depth, is kept.
+    """Convert a decoded JSON value to an object of the type `target`. Objects already of their type are kept, at any
+    depth.
 
-    `target`: a class or union of `streamkit.types`, a list or dict of them, or anything that cattrs can make of them.
-    `tolerant`: read what was written of an accumulator's response, with the words and numbers of any sender: the object
-    is equal to that response, except that a number that is not finite became null. A chunk is read as an accumulator
-    reads it: any object is one.
-    ValidationError lists every problem, up to 100, with its path. Free JSON inside (`extra`, schemas) is not copied.
+    `target`: a class or union of `streamkit.types`, a list or dict of them, or anything that cattrs can build from
+    them.
+    `tolerant`: read what was written of an accumulator's response, with any sender's words and numbers: the object is
+    equal to that response, except that a number that is not finite was written as null. A chunk is read as an
+    accumulator reads it: any object is accepted. Raises ValidationError with every problem, up to 100, and its path.
+    Free JSON inside (`extra`, schemas) is not copied.
     """
     if tolerant is not False and tolerant is not True:
         check_bool("tolerant=", tolerant)
@@ -148,10 +150,10 @@ def structure(value: Any, target: Any, *, tolerant: bool = False) -> Any:
 
 @guarded
 def unstructure(obj: Any) -> Any:
-    """`obj` as plain values: new dicts and lists, strings, numbers, booleans, None. Plain values come back, copied.
+    """Return `obj` as plain values: new dicts and lists, strings, numbers, booleans, None. Plain values are copied.
 
-    Fields come in the order of their class, then what stood in `extra`. Fields that are None are left out or null as
-    in the reference types. ValidationError for what is no JSON value (a set, bytes), and where nesting has no end.
+    Fields are in the order of their class, then those in `extra`. Fields that are None are left out or null, as in the
+    reference types. Raises ValidationError for a value that is not JSON (a set, bytes), and for endless nesting.
     """
     try:
         return written(obj, _foreign)
@@ -164,10 +166,10 @@ def unstructure(obj: Any) -> Any:
 
 
 def _foreign(obj: Any) -> Any:
-    """What cattrs makes of an object that is not ours, as plain values: what it knows nothing of, it gives back.
+    """Return an object that is not ours as plain values, by cattrs; what cattrs does not know is returned unchanged.
 
-    cattrs asks one predicate after the other for its hooks, passes over those that raise, and keeps what it found for
-    good: with RecursionError among them it would keep the wrong one. So there must be room.
+    cattrs tries its predicates one after the other to find a hook, skips those that raise, and caches the result: after
+    a RecursionError it would cache the wrong one. So there must be room on the stack.
     """
     require_room()
     return written(converter.unstructure(obj))
@@ -181,15 +183,15 @@ def _is_ours(target: Any) -> bool:
     return True
 
 
-_ways: WeakKeyDictionary[Hook, Way] = WeakKeyDictionary()  # of the hooks made here: all others are a caller's
-_typing: WeakSet[Hook] = WeakSet()  # those that only make objects of extra fields
+_ways: WeakKeyDictionary[Hook, Way] = WeakKeyDictionary()  # the hooks created here: all others are a caller's
+_typing: WeakSet[Hook] = WeakSet()  # those that only convert extra fields to objects
 
 
 def _our_hook(target: Any, way: Way, owner: cattrs.Converter) -> Hook:
-    """How `owner` reads a type of ours: at once, and then by the caller's hooks for what stands inside."""
+    """Return how `owner` reads one of our types: directly, then by the caller's hooks for the objects inside."""
     read = shape_of(target, way).read
     refine: Refine | None = None
-    planned = False  # when first used: a caller may register more before
+    planned = False  # planned at first use: a caller may register more hooks before
 
     def hook(value: Any, _: Any) -> Any:
         nonlocal refine, planned
@@ -208,7 +210,7 @@ def _our_hook(target: Any, way: Way, owner: cattrs.Converter) -> Hook:
 def _refiner(
     target: Any, owner: cattrs.Converter, *, inside: bool, but: Container[Hook] = frozenset()
 ) -> Refine | None:
-    """Return what applies the hooks of `owner`, `but` some."""
+    """Return a function that applies the hooks of `owner`, except those in `but`."""
 
     def hook_of(cls: type[Wire]) -> Hook | None:
         hook = owner.get_structure_hook(cls)
@@ -218,14 +220,15 @@ def _refiner(
 
 
 def refiners(owner: object) -> tuple[Callable[[Any], tuple[Any, Any]] | None, Refine | None]:
-    """Return what applies the hooks of `owner`, a copy of `tolerant_converter`, to a chunk and to a response.
+    """Return functions that apply the hooks of `owner`, a copy of `tolerant_converter`, to a chunk and to a response.
 
-    Of a chunk it returns two: as the hooks made it, and what is to be folded, by rules that know plain values only: the
-    chunk as it was read, where the hooks only made objects of extra fields, or else what they made, written and read again.
+    The first returns two chunks: the one that the hooks made, and the one to fold, by rules that know plain values
+    only: the chunk as read, if the hooks only converted extra fields to objects, or else the hooks' chunk, written and
+    read again.
     """
     hook = owner.get_structure_hook(_Sentinel) if isinstance(owner, cattrs.Converter) else None
     if not isinstance(owner, cattrs.Converter) or hook is None or _ways.get(hook) is not TOLERANT:
-        found = "a converter that is no copy of it" if isinstance(owner, cattrs.Converter) else shown(owner)
+        found = "a converter that is not a copy of it" if isinstance(owner, cattrs.Converter) else shown(owner)
         raise MisuseError(
             "converter= takes streamkit.codec.tolerant_converter, or what its copy() returned with hooks of yours, not"
             f" {found}"
@@ -237,9 +240,9 @@ def refiners(owner: object) -> tuple[Callable[[Any], tuple[Any, Any]] | None, Re
     def both(chunk: Any) -> tuple[Any, Any]:
         assert refine is not None
         made = refine(chunk)
-        if not changes:
+        if not changes or made is chunk:
             return made, chunk
-        return made, structure(unstructure(made), CreateChatCompletionStreamResponse, tolerant=True)
+        return made, beside(made, structure(unstructure(made), CreateChatCompletionStreamResponse, tolerant=True))
 
     response = _refiner(CreateChatCompletionResponse, owner, inside=False)
     return None if refine is None else both, response
@@ -247,15 +250,15 @@ def refiners(owner: object) -> tuple[Callable[[Any], tuple[Any, Any]] | None, Re
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class _Sentinel(Wire):
-    """A class that no caller has a hook for: which hook a converter has for it says what that converter is a copy of."""
+    """A class for which no caller has a hook: a converter's hook for it shows which converter it is a copy of."""
 
 
 def register_extra(converter: cattrs.Converter, cls: type[Wire], name: str, type_: Any) -> None:
-    """Register that the field `name`, which the format does not know, is a `type_` in the `extra` of each `cls`.
+    """Register that the field `name`, which the format does not define, is a `type_` in the `extra` of each `cls`.
 
-    `converter`: a copy of `tolerant_converter`, or of `converter`. `type_`: whatever that converter can structure, a class
-    of yours by attrs or dataclasses, a list of them. What is absent or null stays so. What does not fit stays as it was
-    where reading is tolerant, and is refused with a ValidationError where it is strict.
+    `converter`: a copy of `tolerant_converter`, or of `converter`. `type_`: anything that converter can structure, such
+    as your attrs class or dataclass, or a list of them. An absent or null field stays so. A value that does not match
+    is kept unchanged in tolerant reading, and refused with a ValidationError in strict reading.
     """
     if not isinstance(converter, cattrs.Converter) or not (isinstance(cls, type) and issubclass(cls, Wire)):
         raise MisuseError(
@@ -293,7 +296,7 @@ def _is_wire(target: Any) -> bool:
 
 
 def _open(owner: cattrs.Converter, way: Way) -> None:
-    """Register the hooks for the types of ours with `owner`."""
+    """Register the hooks for our types with `owner`."""
 
     def make(target: Any, owner: cattrs.BaseConverter) -> Hook:
         return _our_hook(target, way, owner)  # type: ignore[arg-type]
@@ -307,13 +310,13 @@ def _open(owner: cattrs.Converter, way: Way) -> None:
         return hook(value, target)
 
     owner.register_structure_hook_factory(_is_ours, make)
-    for kind in (StrEnum, str, int, float, bool):  # cattrs looks these up by class before it asks any predicate
+    for kind in (StrEnum, str, int, float, bool):  # cattrs looks these up by class before it tries any predicate
         owner.register_structure_hook(kind, read)
     owner.register_unstructure_hook_func(_is_wire, written)
 
 
 def _sender(cls: type[Wire], read: Callable[[dict[str, Any]], Any]) -> None:
-    """Read `cls` tolerantly by the reader of what senders write, as `Accumulator.add` reads it."""
+    """Read `cls` tolerantly, with the reader for sender data, like `Accumulator.add`."""
 
     def taken(value: Any) -> Any:
         if isinstance(value, cls):
@@ -335,9 +338,9 @@ _open(tolerant_converter, TOLERANT)
 
 
 def _hook_of(target: Any, tolerant: bool) -> Hook:
-    if target is None:  # cattrs lets everything through then
-        raise MisuseError("loads and structure take a type to make, not None")
-    # cattrs takes an object of an attrs class, or of a dataclass, for its class, and fails when it makes one.
+    if target is None:  # cattrs then accepts everything
+        raise MisuseError("loads() and structure() take a type as their target, not None")
+    # cattrs treats an object of an attrs class, or of a dataclass, as its class, and fails on creating one.
     require_room()
     made = attrs.has(type(target)) or dataclasses.is_dataclass(type(target))
     owner = tolerant_converter if tolerant else converter
@@ -346,20 +349,22 @@ def _hook_of(target: Any, tolerant: bool) -> Hook:
     except RecursionError:
         raise
     except Exception as error:
-        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}: {shown(error)}") from None
+        raise MisuseError(
+            f"loads() and structure() take a type as their target, not {shown(target)}: {shown(error)}"
+        ) from None
     if hook is None:
-        raise MisuseError(f"loads and structure take a type to make, not {shown(target)}")
+        raise MisuseError(f"loads() and structure() take a type as their target, not {shown(target)}")
     if not _is_ours(target):
         hook = _guarded(hook)
     try:
         (_tolerant_hooks if tolerant else _hooks)[target] = hook
     except (TypeError, ValueError):
-        pass  # not hashable, so looked up each time
+        pass  # not hashable, so looked up every time
     return hook
 
 
 def _guarded(hook: Hook) -> Hook:
-    """A hook of cattrs or the caller's, whose exceptions are made ours."""
+    """Wrap a hook of cattrs or of the caller so that its exceptions are converted to ours."""
 
     def checked(value: Any, target: Any) -> Any:
         require_room()

@@ -1,19 +1,19 @@
-"""Habits that cannot be told from honest streams with certainty: opt-ins, off by default, as one `Dialect` value.
+"""Sender habits that cannot be detected with certainty: opt-ins, off by default, as one `Dialect` value.
 
-`Interpreter` applies a Dialect to chunks between `_decode/chunk_reader.py` and the reducer; what is said of a tool call's
-arguments is applied in `_fold`, which knows the call of each fragment. `suggest` looks at the chunks of a recorded stream and
-says which Dialect would read it best. Each habit has a shape of its own:
+`Interpreter` applies a Dialect to chunks between `_decode/chunk_reader.py` and the reducer; the options about arguments
+of tool calls are applied in `_fold`, which knows the call of each fragment. `suggest` examines the chunks of a recorded
+stream and returns the Dialect that reads it best. Each habit has a recognisable shape:
 
     token_index          the choice index counts tokens (TGI wrote 0, 1, 2 ... for the tokens of its only choice)
-    cumulative_text      every delta repeats all text so far, or all arguments of a call (DashScope, Apple's models, some Gemini
-                         relays)
+    cumulative_text      every delta repeats all text so far, or all arguments of a call (DashScope, Apple's models, some
+                         Gemini relays)
     doubled_arguments    a call's arguments are more than one document: `{}` first, or the whole again at the end (proxies
                          of Bedrock, Anthropic and Gemini)
     cumulative_logprobs  every chunk repeats the log probabilities so far (SGLang, for a while)
-    choice_text          text stands on the choice, where the old completions API has it (bridges from there)
-    think_tags           reasoning stands in the content, between `<think>` and `</think>`
+    choice_text          text is on the choice, where the old completions API has it (bridges from that API)
+    think_tags           reasoning is in the content, between `<think>` and `</think>`
 
-Cost: O(what the chunk carries) a chunk; nothing where the Dialect says nothing, for then no Interpreter is made.
+Cost: O(size of the chunk) a chunk; nothing for an empty Dialect, for which no Interpreter is created.
 """
 
 from __future__ import annotations
@@ -45,28 +45,29 @@ __all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
 _OPEN, _CLOSE = "<think>", "</think>"
 _TEXTS = ("reasoning_content", "reasoning")
 _ENOUGH = 4  # deltas that must agree before a habit is suggested
-_ENOUGH_ARGUMENTS = 3  # of arguments fewer, as all of them must come to a document
+_ENOUGH_ARGUMENTS = 3  # fewer for arguments, since together they must form a document
 _LONG = 16  # characters of cumulative text before it counts: "ha", "haha" is a laugh
 
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """What a sender is known to do that its bytes alone cannot prove. All off by default."""
+    """Habits of a sender that its bytes alone cannot prove; all off by default. `suggest` finds them in a recording."""
 
     token_index: bool = attrs.field(default=False, validator=bool_field)
-    """The index of a choice counts tokens; everything belongs to choice 0."""
+    """The index of a choice counts tokens: everything belongs to choice 0."""
     cumulative_text: bool = attrs.field(default=False, validator=bool_field)
-    """A delta repeats the text so far and adds to it; only what is new is taken. Text that repeats nothing adds. Arguments
-    of calls are text too."""
+    """Each delta repeats the text so far and adds to it: only the new part is taken. Text that repeats nothing is
+    appended. Applies to arguments of calls too."""
     cumulative_logprobs: bool = attrs.field(default=False, validator=bool_field)
-    """Log probabilities repeat those so far and add to them; only what is new is taken."""
+    """Log probabilities repeat those so far and add to them: only the new ones are taken."""
     doubled_arguments: bool = attrs.field(default=False, validator=bool_field)
-    """Arguments of calls may be several JSON documents, or end in all of themselves again; the last whole document is taken.
-    What is new in them is told at the end of the choice, when that is known. Arguments that are one document stay as sent."""
+    """Arguments of calls may be several JSON documents, or be repeated as a whole at the end: the last whole document
+    is taken. Their text is reported at the end of the choice, when it is known. Arguments that are one document are
+    kept as sent."""
     choice_text: bool = attrs.field(default=False, validator=bool_field)
-    """`text` on a choice is its content, where the delta has none. (Together repeats the content of the delta there.)"""
+    """`text` on a choice is its content if the delta has none. (Together repeats the content of the delta there.)"""
     think_tags: bool = attrs.field(default=False, validator=bool_field)
-    """`<think>`…`</think>` at the start of the content is reasoning, and goes to `reasoning_content`."""
+    """`<think>`…`</think>` at the start of the content is reasoning: it is moved to `reasoning_content`."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in attrs.fields(Dialect))
@@ -76,7 +77,7 @@ DEFAULT_DIALECT = Dialect()
 
 
 class Interpreter:
-    """Rewrites the chunks of one stream as a `Dialect` says: each habit that it names has one method, applied in this order."""
+    """Rewrites the chunks of one stream by a `Dialect`: each habit has one method, applied in this order."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._so_far: dict[tuple[int, str], SoFar] = {}
@@ -92,14 +93,14 @@ class Interpreter:
         self._habits = tuple(habit for name, habit in habits.items() if getattr(dialect, name))
 
     def read(self, chunk: CreateChatCompletionStreamResponse) -> CreateChatCompletionStreamResponse:
-        """The chunk as it was meant."""
+        """Return the chunk as the sender meant it."""
         choices = chunk.choices
         for habit in self._habits:
             choices = [habit(choice) for choice in choices]
         return attrs.evolve(chunk, choices=choices)
 
     def end(self) -> list[ChatChoiceStream]:
-        """Nothing more will come: choices with the text that was held back for a tag that did not come."""
+        """End the stream: return choices with the text held back for a tag that did not arrive."""
         held = []
         for index, tags in self._tags.items():
             content, reasoning = tags.end()
@@ -142,7 +143,7 @@ class Interpreter:
         return attrs.evolve(choice, delta=attrs.evolve(delta, content=text, extra=extra))
 
     def _new_text(self, index: int, field: str, text: Any) -> Any:
-        """What `text` adds to the text so far; all of it where it does not repeat that text."""
+        """Return what `text` adds to the text so far: all of it if it does not repeat that text."""
         if not text or not isinstance(text, str):
             return text
         return self._so_far.setdefault((index, field), SoFar()).new_in(text)
@@ -150,7 +151,7 @@ class Interpreter:
     def _new_tokens(
         self, index: int, field: str, tokens: list[ChatCompletionTokenLogprob] | None
     ) -> list[ChatCompletionTokenLogprob] | None:
-        """What `tokens` add to the tokens so far; all of them where they do not repeat those."""
+        """Return what `tokens` add to the tokens so far: all of them if they do not repeat those."""
         if not tokens:
             return tokens
         so_far = self._tokens.setdefault((index, field), [])
@@ -179,27 +180,28 @@ def _delta(content: str, reasoning: str) -> ChatCompletionStreamResponseDelta:
 
 
 class SoFar:
-    """The text so far, joined only where a new text begins as it does: text that repeats nothing costs its length."""
+    """The text so far, joined only if a new text begins like it: text that repeats nothing costs its length."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
 
     def new_in(self, text: str) -> str:
-        """What `text` adds, if it is the text so far and more, or else a further piece."""
+        """Return what `text` adds if it begins with the text so far, or else all of it, as a further piece."""
         if self._pieces and self._begins(text):
             if len(text) >= self._length:
                 self._pieces = ["".join(self._pieces)]
                 text = text[self._length :]
             elif len(text) >= _LONG:
-                return ""  # an older state once more
+                return ""  # an older state, repeated
         self._pieces.append(text)
         self._length += len(text)
         return text
 
     def _begins(self, text: str) -> bool:
-        """Whether one of `text` and the text so far begins with the other. Costs no more than `text` is long: each piece is
-        compared where it stands, as one join for each text that is an older state would cost all that came before."""
+        """Return True if one of `text` and the text so far begins with the other. Costs at most the length of `text`:
+        each piece is compared in place, since a join for each text that is an older state would cost the whole text so
+        far."""
         at = 0
         for piece in self._pieces:
             if at >= len(text):
@@ -211,16 +213,16 @@ class SoFar:
 
 
 class _ThinkTags:
-    """Splits content that comes in pieces at `<think>` and `</think>`; a tag may be cut anywhere."""
+    """Splits content that arrives in pieces at `<think>` and `</think>`; a tag may be cut anywhere."""
 
     def __init__(self) -> None:
-        self._held = ""  # what may be the beginning of a tag
-        self._blank: list[str] = []  # whitespace before it, not looked at again with each piece
-        self._tag = _OPEN  # the tag to look for; empty once reasoning is over, or cannot come any more
+        self._held = ""  # possibly the beginning of a tag
+        self._blank: list[str] = []  # whitespace before it, not scanned again with each piece
+        self._tag = _OPEN  # the tag to look for; empty once reasoning has ended or can no longer begin
         self._thinking = False
 
     def split(self, text: str) -> tuple[str, str]:
-        """(content, reasoning) in `text` and in what was held back."""
+        """Return (content, reasoning) in `text` and in the text held back."""
         text, self._held = self._held + text, ""
         if not self._tag:
             return text, ""
@@ -245,7 +247,7 @@ class _ThinkTags:
         return "", text[: len(text) - keep]
 
     def end(self) -> tuple[str, str]:
-        """What was held back, as what it turned out to be."""
+        """Return (content, reasoning) in the text held back."""
         held, self._held = self._blanks() + self._held, ""
         return ("", held) if self._thinking else (held, "")
 
@@ -256,10 +258,10 @@ class _ThinkTags:
 
 
 def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompletionStreamResponse]) -> Dialect:
-    """Return the Dialect that reads a recorded stream best. A suggestion: look at the stream before you use it.
+    """Return the Dialect that reads a recorded stream best. It is a suggestion: check the stream before you use it.
 
-    `stream`: the bytes of its body, or its chunks. It wants clear evidence: several deltas in a row of the habit's shape,
-    and none against it. Raises `MisuseError` for a str or whatever else holds no chunks.
+    `stream`: the bytes of its body, or its chunks. A habit is suggested on clear evidence only: several deltas in a row
+    of its shape, and none against it. Raises `MisuseError` for a str or anything else that does not contain chunks.
     """
     if isinstance(stream, (bytes, bytearray, memoryview)):
         chunks: Iterable[CreateChatCompletionStreamResponse] = _chunks_in(bytes(stream))
@@ -274,16 +276,16 @@ def suggest(stream: bytes | bytearray | memoryview | Iterable[CreateChatCompleti
 
 
 class _Evidence:
-    """What the chunks of a recorded stream say of its sender's habits."""
+    """The evidence for habits in the chunks of a recorded stream."""
 
     def __init__(self) -> None:
         self._indices: list[int] = []
         self._texts: dict[int, list[str]] = {}
-        self._aside = 0  # choices with text beside a delta without any
-        self._old = False  # whether a chunk says that it is of the old completions API
+        self._aside = 0  # choices with `text`, whose delta has none
+        self._old = False  # a chunk declares itself an object of the old completions API
         self._tokens: dict[int, list[list[Any]]] = {}
         self._arguments = _ArgumentPieces()
-        self._single = True  # no chunk has had several choices
+        self._single = True  # no chunk had several choices
 
     def add(self, chunk: CreateChatCompletionStreamResponse) -> None:
         self._single = self._single and len(chunk.choices) <= 1
@@ -330,7 +332,8 @@ def _checked(chunk: Any) -> CreateChatCompletionStreamResponse:
 
 
 def _chunks_in(data: bytes) -> Iterator[CreateChatCompletionStreamResponse]:
-    """The chunks of a body. What is odd in it is left to `Accumulator.anomalies`; what cannot be read ends it."""
+    """Return the chunks of a body. Anomalies are ignored (see `Accumulator.anomalies`); it stops where the body is
+    unreadable."""
     decoder = EventDecoder(max_event_bytes=max(len(data), 1))
     documents = DocumentReader(Anomalies(maximum=1), DEFAULT_LIMITS.max_event_values)
     last = None
@@ -349,13 +352,13 @@ def _chunks_in(data: bytes) -> Iterator[CreateChatCompletionStreamResponse]:
 
 
 def _counts(indices: list[int]) -> bool:
-    """Whether the indices go up by one; the last chunks of a stream may repeat one."""
+    """Return True if the indices go up by one; the last chunks of a stream may repeat one."""
     steps = [b - a for a, b in pairwise(indices)]
     return max(indices) >= _ENOUGH - 1 and all(step in (0, 1) for step in steps) and steps.count(0) <= 2
 
 
 def _grows(pieces: list[str]) -> bool:
-    """Whether each piece repeats the one before, and most add to it."""
+    """Return True if each piece repeats the one before, and most add to it."""
     return (
         len(set(pieces)) >= _ENOUGH
         and len(pieces[-1]) >= _LONG
@@ -365,7 +368,7 @@ def _grows(pieces: list[str]) -> bool:
 
 @attrs.define
 class _Arguments:
-    """What a recorded call's arguments came in."""
+    """The pieces of the arguments of one recorded call."""
 
     id: str
     name: str
@@ -373,15 +376,15 @@ class _Arguments:
 
 
 class _ArgumentPieces:
-    """The pieces of arguments of each call of a recorded stream. Which call one belongs to is read from index, id and name, as
-    far as these are plain; `_fold/tool_calls.py`, which knows better, is above."""
+    """The pieces of arguments of each call of a recorded stream. The call of a piece is taken from index, id and name,
+    as far as these are clear; `_fold/tool_calls.py`, which knows better, is on a higher level."""
 
     def __init__(self) -> None:
         self.calls: list[_Arguments] = []
-        self._last: dict[tuple[int, int | None], _Arguments] = {}  # of a choice at an index; at None, of the choice
+        self._last: dict[tuple[int, int | None], _Arguments] = {}  # by choice and index; None: the last of the choice
 
     def add(self, choice: ChatChoiceStream) -> None:
-        """Take what a chunk says of one choice."""
+        """Add one choice of a chunk."""
         function = choice.delta.function_call
         if function is not None and function.arguments:
             self._piece((choice.index, -1), "", "", function.arguments)
@@ -404,7 +407,7 @@ class _ArgumentPieces:
 
 
 def _grows_to_a_document(pieces: list[str]) -> bool:
-    """Whether each piece of arguments repeats the one before, and the last is a whole document."""
+    """Return True if each piece of arguments repeats the one before, and the last is a whole document."""
     pieces = [piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece != before]
     return (
         len(pieces) >= _ENOUGH_ARGUMENTS
@@ -415,7 +418,7 @@ def _grows_to_a_document(pieces: list[str]) -> bool:
 
 
 def _repeats(lists: list[list[Any]]) -> bool:
-    """Whether each list repeats the one before, and most add to it."""
+    """Return True if each list repeats the one before, and most add to it."""
     return len({len(one) for one in lists}) >= _ENOUGH and all(
         later[: len(earlier)] == earlier for earlier, later in pairwise(lists)
     )

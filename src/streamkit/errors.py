@@ -1,19 +1,19 @@
-"""Everything streamkit raises, in one small tree. Whose fault it was is the first split.
+"""The error tree. It splits first by fault: the caller's mistake, or the sender's (including the network's).
 
-    StreamError                 all that streamkit raises
-    |-- MisuseError             the caller's: a wrong argument, feed() after close()
-    |-- ValidationError         a value given to the strict codec does not fit its type (a ValueError too)
-    `-- SenderError             the sender's, or the network's
-        |-- RemoteError         the sender said so: an error in the stream, an error or a web page in its place
-        |-- FormatError         bytes that are not the format: text, nothing at all, any anomaly under strict=True
+    StreamError                 base class of every error that streamkit raises
+    |-- MisuseError             the caller's mistake: a wrong argument, feed() after close()
+    |-- ValidationError         a value passed to the strict codec does not match its type (also a ValueError)
+    `-- SenderError             the sender's fault, or the network's
+        |-- RemoteError         the sender reported an error: in the stream, or an error body or web page instead of it
+        |-- FormatError         the bytes are not in the format: text, an empty stream, any anomaly under strict=True
         |-- TruncatedError      the bytes ended before the response did
-        |-- SourceError         the source broke before the response began: no connection, one that was reset
-        |-- LimitError          more than a limit allows
-        `-- DeadlineError       slower than a deadline allows
+        |-- SourceError         the source failed before the response began: no connection, or a reset one
+        |-- LimitError          more arrived than a limit allows
+        `-- DeadlineError       something arrived later than a deadline allows
 
-Every error carries facts, not only a sentence: where it happened (`event`, `path`), what stood there (`excerpt`) and
-what had come until then (`partial`), so that nothing already received is lost with the exception. A caller that decides what
-to do next reads `kind`, `retryable` and `emitted`; the table of the first two is in `_error_kinds.py`.
+Every error carries facts, not only a sentence: where it happened (`event`, `path`), the offending input (`excerpt`) and
+the response so far (`partial`), so that nothing already received is lost with the exception. To decide what to do next,
+read `kind`, `retryable` and `emitted`; the table of the first two is in `_error_kinds.py`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ __all__ = (
     "ValidationError",
 )
 
-EXCERPT = 120  # characters: enough to recognise an event by, little enough for one log line
+EXCERPT = 120  # characters: enough to recognise an event, short enough for one log line
 
 
 def excerpt(data: object) -> str:
-    """Return the start of `data` as text of at most 120 characters, for an error message: bytes as UTF-8, a text as it
-    is, a value that was decoded as the JSON that it was."""
+    """Return the start of `data` as text of at most 120 characters, for an error message: bytes decoded as UTF-8, a
+    string unchanged, a decoded value as JSON."""
     if isinstance(data, (bytes, bytearray)):
         text = bytes(data[: EXCERPT * 4]).decode("utf-8", "replace")
     else:
@@ -59,15 +59,15 @@ def excerpt(data: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return `value` as one short line for a message, also where its `repr` raises or takes pages."""
+    """Return `value` as one short line for a message, even if its `repr` raises or fills pages."""
     try:
         return excerpt(repr(value))
-    except Exception:  # a list nested 1,000 deep; a number of more digits than Python writes; an odd `__repr__`
+    except Exception:  # a list nested 1,000 deep; a number with more digits than Python writes; an odd `__repr__`
         return f"a value of the type {type(value).__name__}"
 
 
 def _as_json(value: object) -> str:
-    """Return `value` as JSON; as Python shows it only where it is no JSON: an exception, a bare object."""
+    """Return `value` as JSON; or as `str` if it is not JSON: an exception, a plain object."""
     if not (value is None or isinstance(value, (dict, list, bool, int, float))):
         return str(value)
     try:
@@ -77,25 +77,26 @@ def _as_json(value: object) -> str:
 
 
 def counted(number: int, what: str, form: str = "") -> str:
-    """Return `1 block`, `2 blocks`: the only place that knows how a plural is written. `form`: of the number, as in
-    `format` (`,` for 1,000)."""
+    """Return `1 block`, `2 blocks`: the only place that forms plurals. `form`: a format specification for the number
+    (`,` for 1,000)."""
     return f"{number:{form}} {what}{'' if number == 1 else 's'}"
 
 
 class StreamError(Exception):
-    """Anything streamkit raises.
+    """Base class of every error that streamkit raises.
 
-    `event`: 1-based number of the server-sent event, or None where no event was involved.
+    `message`: what happened, in one sentence.
+    `event`: 1-based number of the server-sent event, or None if no event was involved.
     `path`: JSON path inside that event or value (`$.choices[0].delta`), or None.
-    `excerpt`: the start of the bytes or value that caused it, or None.
-    `partial`: the response so far, or None where no chunk had come.
-    `emitted`: whether anything of the response had been handed to the caller before, so that asking again would repeat
-    what may have been shown.
-    `status`: the HTTP status of the response, where it was 400 or more and known; else None.
+    `excerpt`: the start of the bytes or value that caused it, at most 120 characters, or None.
+    `partial`: the response so far, or None if no chunk had arrived.
+    `emitted`: True if the caller had already received part of the response, so that a retry would repeat output that
+    may have been shown.
+    `status`: the HTTP status of the response if it is known and 400 or more, else None.
     """
 
     status: int | None = None
-    _own = Verdict("unknown", False)  # what it is by its class alone
+    _own = Verdict("unknown", False)  # the verdict that follows from the class alone
 
     def __init__(
         self,
@@ -117,24 +118,26 @@ class StreamError(Exception):
 
     @property
     def kind(self) -> ErrorKind:
-        """What went wrong: `rate_limit`, `overloaded`, `context_length`, `content_filter`, `auth`, `bad_request`, as the
-        sender's status, code, type, finish reason or words say; `network` for a connection that failed or took too long;
-        `sender` for a sender that failed or did not keep to the format; else `unknown`, which is what the caller's own
-        mistakes are as well."""
+        """Return what went wrong. `rate_limit`, `overloaded`, `context_length`, `content_filter`, `auth` and
+        `bad_request` are read from the sender's status, code, type, finish reason or message; `network` is a connection
+        that failed or timed out; `sender` is a sender that failed or broke the format; anything else is `unknown`,
+        including the caller's own mistakes."""
         return self._verdict().kind
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed when it is sent again later, unchanged. Not so for a limit that waiting does
-        not lift, such as an account without money (`rate_limit` too). It says nothing of what was shown: see `emitted`."""
+        """Return True if the same request, unchanged, may succeed later. False for a limit that waiting does not lift,
+        such as an account without money (a `rate_limit` too). Check `emitted` as well: output may have been shown
+        already."""
         return self._verdict().retryable
 
     def _verdict(self) -> Verdict:
-        # Asked for each time, and not kept: the status is noted on the error after it was made.
+        # Computed on each call, not cached: the status is set on the error after it was created.
         return self._own if self.status is None else judge(Facts(self.status, words=_words(self.message)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are rebuilt from `args` alone, which are not what these take: pickle and copy need the facts too.
+        # Python rebuilds an exception from `args` alone, which do not match these signatures: pickle and copy need the
+        # facts.
         return _rebuilt, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
@@ -143,12 +146,12 @@ class StreamError(Exception):
         where += [f"HTTP {self.status}"] if self.status is not None else []
         text = _words(self.message) + (f" ({', '.join(where)})" if where else "")
         text += f": {shown(self.excerpt)}" if self.excerpt is not None else ""
-        cause = self.__cause__  # of a stream that broke off: what the client raised
+        cause = self.__cause__  # of a stream that broke off: the client's exception
         return text if cause is None else f"{text}{_after(text, cause)}"
 
 
 def _after(text: str, cause: BaseException) -> str:
-    """Return what `text` does not say yet of the cause: some messages quote it, and it is read once only."""
+    """Return what `text` does not already contain of the cause, since some messages quote it."""
     kind, said = type(cause).__name__, excerpt(cause)
     if said and said not in text:
         return f" <- {kind}: {said}"
@@ -166,26 +169,26 @@ def _rebuilt(kind: type[StreamError], args: tuple[Any, ...], facts: dict[str, An
 
 
 class MisuseError(StreamError):
-    """The caller did something that cannot mean anything: says what was passed and what is taken."""
+    """The caller made a mistake: a wrong argument, or a call in the wrong order. The message says what is accepted."""
 
 
 @attrs.frozen
 class Problem:
-    """One thing wrong with a value given to the strict codec."""
+    """One mismatch in a value passed to the strict codec."""
 
     path: str
-    """JSON path of the value, `$` being the whole."""
+    """JSON path of the value, `$` for the value as a whole."""
     expected: str
-    """What the type takes there."""
+    """What the type accepts there."""
     got: str
-    """What stood there, shortened."""
+    """What was found there, shortened."""
 
     def __str__(self) -> str:
         return f"invalid value, expected {self.expected} @ {self.path}, got {self.got}"
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not fit its type. `problems` lists every mismatch found, in document order."""
+    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type."""
 
     def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
         if not isinstance(problems, tuple) or not isinstance(type_name, str):
@@ -200,14 +203,14 @@ class ValidationError(StreamError, ValueError):
 
 
 class SenderError(StreamError):
-    """The stream itself is at fault, not the caller: the sender's doing, or the network's."""
+    """The stream is at fault, not the caller: the sender or the network failed."""
 
 
 class RemoteError(SenderError):
-    """The sender reported an error, inside the stream or in its place.
+    """The sender reported an error, in the stream or instead of one.
 
-    `code`, `type`, `param`: as the sender wrote them, None where it did not. `body`: the decoded JSON of the whole
-    event or body, unchanged; of a web page, its text.
+    `code`, `type`, `param`: as the sender wrote them, None if absent. `body`: the decoded JSON of the whole event or
+    body, unchanged; for a web page, its text.
     """
 
     def __init__(
@@ -236,7 +239,8 @@ class RemoteError(SenderError):
 
 
 class FormatError(SenderError):
-    """The bytes are not a chat-completion stream, or under `strict=True` not exactly one. `code`: the anomaly's."""
+    """The bytes are not a chat-completion stream, or break the format under `strict=True`; `code`: that anomaly's
+    code."""
 
     def __init__(
         self,
@@ -251,29 +255,29 @@ class FormatError(SenderError):
         self.code = code
 
     def _verdict(self) -> Verdict:
-        # A stream that said nothing may say something the next time. Bytes of another format, or an anomaly, are what this
-        # sender writes.
+        # A stream that was empty may have content the next time. Another format, or an anomaly, is how this sender
+        # writes.
         if self.status is not None:
             return super()._verdict()
         return Verdict("sender", self.code is None and self.excerpt is None)
 
 
 class TruncatedError(SenderError):
-    """The bytes ended with neither `[DONE]` nor a finish reason for every choice; or, where `Clean` asks for it, a tool call
-    was cut off before its arguments were over."""
+    """The bytes ended with neither `[DONE]` nor a finish reason for every choice; or, if `Clean` was asked to raise it,
+    a tool call was cut off in its arguments."""
 
     _own = Verdict("network", True)
 
 
 class SourceError(SenderError):
-    """The source raised an exception before any chunk had arrived; it is the `__cause__`, and `excerpt` is what bytes there
-    were. Nothing is lost by asking again."""
+    """The source raised an exception before any chunk had arrived: see `__cause__`. `excerpt` has the bytes received,
+    if any. Nothing is lost by retrying."""
 
     _own = Verdict("network", True)
 
 
 class LimitError(SenderError):
-    """Something grew over a limit. `limit`: its name; `maximum`: its value."""
+    """Something grew beyond a limit. `limit`: its name, as in `Limits`; `maximum`: its value."""
 
     _own = Verdict("sender", False)
 
@@ -284,9 +288,9 @@ class LimitError(SenderError):
 
 
 class DeadlineError(SenderError):
-    """Something came later than a deadline allows. `deadline`: its name, as in `Deadlines`; `seconds`: its value."""
+    """Something arrived later than a deadline allows. `deadline`: its name, as in `Deadlines`; `seconds`: its value."""
 
-    _own = Verdict("network", True)  # as in the SDKs, whose timeouts are errors of the connection
+    _own = Verdict("network", True)  # like the SDKs, whose timeouts are connection errors
 
     def __init__(self, message: str, *, deadline: str, seconds: float, event: int | None = None) -> None:
         super().__init__(message, event=event)

@@ -1,4 +1,4 @@
-"""What an accumulator reports as a stream goes on. Values, frozen; each says when it is fired.
+"""The events that an accumulator reports. Frozen values; each docstring says when the event is fired.
 
 The grammar, for each choice and each of its parts (content, refusal, reasoning, each tool call, function_call, audio,
 annotations, logprobs):
@@ -6,9 +6,10 @@ annotations, logprobs):
     choice := ChoiceStarted { part | Finish } [ChoiceDone]
     part   := Started(reopened=False) {Delta} [Done] { Started(reopened=True) {Delta} [Done] }
 
-Done is fired when a part is really over: when its choice has finished, or the stream was completed without that. In a
-stream that breaks off, parts stay without Done. One `End` comes always, and last. Every event has a running `sequence`
-number from 0; every event of a choice has the choice's index; tool events also the call's position, id and name.
+Done is fired when a part is really over: when its choice has finished, or the stream was completed without that. If a
+stream breaks off, its open parts have no Done. One `End` is always fired, and last. Every event has a running
+`sequence` number from 0; every event of a choice has the choice's index; tool events also have the call's position, id
+and name.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ __all__ = (
 
 
 class _Fired:
-    """What attrs would write into each class of events, written once: half of the time that importing them takes."""
+    """The methods that attrs would generate for each event class, written once: saves half of their import time."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -91,7 +92,7 @@ class _Fired:
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ChoiceStarted(_Fired):
-    """Fired when a choice is seen for the first time, or goes on after it was done (`reopened`)."""
+    """Fired when a choice is seen for the first time, or continues after it was done (`reopened`)."""
 
     sequence: int
     choice: int
@@ -100,7 +101,7 @@ class ChoiceStarted(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ChoiceDone(_Fired):
-    """Fired when a choice is over: all its parts are done. `finish_reason` is None where the sender gave none."""
+    """Fired when a choice is over: all its parts are done. `finish_reason` is None if the sender sent none."""
 
     sequence: int
     choice: int
@@ -109,7 +110,7 @@ class ChoiceDone(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Finish(_Fired):
-    """Fired when the sender gives a choice its finish reason, and again if it gives another one."""
+    """Fired when the sender reports a choice's finish reason, and again if it reports a different one."""
 
     sequence: int
     choice: int
@@ -136,7 +137,7 @@ class ContentDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ContentDone(_Fired):
-    """Fired when no more content will come; `text` is all of it."""
+    """Fired when the content is complete; `text` is all of it."""
 
     sequence: int
     choice: int
@@ -163,7 +164,7 @@ class RefusalDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class RefusalDone(_Fired):
-    """Fired when the refusal is over; `text` is all of it."""
+    """Fired when the refusal is complete; `text` is all of it."""
 
     sequence: int
     choice: int
@@ -172,7 +173,7 @@ class RefusalDone(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ReasoningStarted(_Fired):
-    """Fired before the first piece of reasoning, whatever field the sender writes it in."""
+    """Fired before the first piece of reasoning, whichever field the sender writes it in."""
 
     sequence: int
     choice: int
@@ -181,7 +182,7 @@ class ReasoningStarted(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ReasoningDelta(_Fired):
-    """Fired for each piece of reasoning; once where a sender writes it in two fields."""
+    """Fired for each piece of reasoning; only once if a sender writes it in two fields."""
 
     sequence: int
     choice: int
@@ -190,7 +191,7 @@ class ReasoningDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ReasoningDone(_Fired):
-    """Fired when no more reasoning will come; `text` is all of it."""
+    """Fired when the reasoning is complete; `text` is all of it."""
 
     sequence: int
     choice: int
@@ -199,7 +200,7 @@ class ReasoningDone(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ToolCallStarted(_Fired):
-    """Fired when a tool call begins: with its name, or with its first arguments where the name comes later."""
+    """Fired when a tool call begins: with its name, or with its first arguments if the name arrives later."""
 
     sequence: int
     choice: int
@@ -223,7 +224,7 @@ class ToolCallDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ToolCallDone(_Fired):
-    """Fired when a call is over. `tool_call` is all of it; run it only if `tool_call.complete`."""
+    """Fired when a call has ended. `tool_call` is all of it; run it only if `tool_call.complete`."""
 
     sequence: int
     choice: int
@@ -255,7 +256,7 @@ class FunctionCallDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class FunctionCallDone(_Fired):
-    """Fired when a legacy `function_call` is over."""
+    """Fired when a legacy `function_call` has ended."""
 
     sequence: int
     choice: int
@@ -283,7 +284,7 @@ class AudioDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AudioDone(_Fired):
-    """Fired when the audio is over."""
+    """Fired when the audio is complete."""
 
     sequence: int
     choice: int
@@ -310,7 +311,7 @@ class AnnotationsDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AnnotationsDone(_Fired):
-    """Fired when no more annotations will come."""
+    """Fired when the annotations are complete."""
 
     sequence: int
     choice: int
@@ -338,7 +339,7 @@ class LogprobsDelta(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class LogprobsDone(_Fired):
-    """Fired when no more log probabilities will come."""
+    """Fired when the log probabilities are complete."""
 
     sequence: int
     choice: int
@@ -347,7 +348,7 @@ class LogprobsDone(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class UsageSeen(_Fired):
-    """Fired when the sender reports usage; `usage` is what stands after it (senders report again and again)."""
+    """Fired when the sender reports usage; `usage` is the current total, since some senders report repeatedly."""
 
     sequence: int
     usage: CompletionUsage
@@ -355,7 +356,7 @@ class UsageSeen(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AnomalySeen(_Fired):
-    """Fired the first time that a sender deviates from the format in a way and place; repeats are only counted."""
+    """Fired the first time that an anomaly is seen at a path; repeats are only counted."""
 
     sequence: int
     anomaly: Anomaly
@@ -363,7 +364,7 @@ class AnomalySeen(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class KeepAlive(_Fired):
-    """Fired for a comment or a ping: the sender is alive and has nothing to say. `text` is what it wrote."""
+    """Fired for a comment or a ping: the sender is alive but has no data to send. `text` is what it wrote."""
 
     sequence: int
     text: str
@@ -371,7 +372,7 @@ class KeepAlive(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ErrorSeen(_Fired):
-    """Fired when the stream fails: an error that the sender reports, a limit. What had come stays."""
+    """Fired when the stream fails: an error reported by the sender, or a limit. What had arrived is kept."""
 
     sequence: int
     error: StreamError
@@ -379,7 +380,7 @@ class ErrorSeen(_Fired):
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class End(_Fired):
-    """Fired once, always last: how the stream ended."""
+    """Fired once, always last; `outcome` says how the stream ended."""
 
     sequence: int
     outcome: Outcome
@@ -440,26 +441,26 @@ show_fields(
     __name__,
     {
         "annotations": "The annotations: of one chunk, or all of them in the event that ends the part.",
-        "anomaly": "What the sender did, and what was made of it.",
+        "anomaly": "What the sender did, and what was done about it.",
         "arguments": "The piece of the arguments.",
         "audio": "All of the audio.",
         "call": "Position of the tool call in its choice, from 0.",
         "choice": "Index of the choice.",
         "content": "Tokens of the content.",
         "data": "The piece of audio, decoded; empty where there is none.",
-        "error": "What the stream failed with.",
-        "finish_reason": "Why the choice ended, as the sender says.",
+        "error": "The error that the stream failed with.",
+        "finish_reason": "Why the choice ended, as the sender reported it.",
         "function_call": "All of the call.",
         "id": "Id of the tool call.",
         "logprobs": "All log probabilities of the choice.",
-        "name": "Name of the function that is called, as far as it is known.",
+        "name": "Name of the called function, empty until it is known.",
         "outcome": "How the stream ended.",
         "refusal": "Tokens of the refusal.",
-        "reopened": "Whether it goes on after it was done.",
+        "reopened": "True if it continues after it was done.",
         "sequence": "Running number of the event in its stream, from 0.",
         "text": "The piece of text, or all of it in the event that ends the part.",
         "tool_call": "All of the call.",
         "transcript": "The piece of the transcript; empty where there is none.",
-        "usage": "The token counts that stand from here on.",
+        "usage": "The token counts in effect from here on.",
     },
 )

@@ -1,6 +1,6 @@
-"""How large a stream may grow before it is an attack. On by default: a sender is somebody else's program.
+"""Limits on what a stream may grow to. On by default, since the sender is an untrusted program.
 
-A number that real streams meet is worse than none, so each stands beside the precedent it was chosen by.
+A limit that real streams reach is worse than none, so each default is next to the precedent it was chosen by.
 """
 
 from __future__ import annotations
@@ -21,30 +21,32 @@ def _positive(_: object, attribute: attrs.Attribute[int], value: object) -> None
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Over any of these the stream fails with a `LimitError`; what had arrived stays."""
+    """Limits of one stream. Beyond any of them it fails with a `LimitError`; what had arrived is kept."""
 
     max_event_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_positive)
     """Bytes of one event. aiohttp's 128 and 512 KiB and httpx2's 1 MiB cut real images and reasoning traces off."""
     max_event_values: int = attrs.field(default=1024 * 1024, validator=_positive)
-    """JSON values of one event, by the memory they take: each counts 1, a string 1 more, a member of an object 3 more, an
-    array or an object 10 more. 6 MB of `{},` took 260 MB, as choices 1,200. A prompt of a million `token_ids` passes, 1,000
-    citations are some 50,000; log probabilities, many by their nature, may weigh as much as their event has bytes."""
+    """JSON values of one event, weighted by the memory they take: each counts 1, a string 1 more, a member of an object
+    3 more, an array or an object 10 more. 6 MB of `{},` took 260 MB, and 1,200 MB as choices. A prompt of a million
+    `token_ids` is within it, 1,000 citations are about 50,000; log probabilities, which are many, may weigh up to the
+    bytes of their event."""
     max_response_bytes: int = attrs.field(default=256 * 1024 * 1024, validator=_positive)
     """Bytes of event data folded into one response, all events together: 16 events of the largest size."""
     max_choices: int = attrs.field(default=1024, validator=_positive)
-    """Choices of one response. OpenAI allows n up to 128; TGI numbers tokens instead of choices, hence the room."""
+    """Choices of one response. OpenAI allows n up to 128; TGI numbers tokens instead of choices, hence the large
+    value."""
     max_tool_calls: int = attrs.field(default=1024, validator=_positive)
     """Tool calls of one choice. OpenAI takes at most 128 tools in a request, and one may be called repeatedly."""
     max_nesting: int = attrs.field(default=128, validator=_positive)
     """Levels of arrays and objects in an unknown field. jiter itself refuses a document deeper than 200."""
     max_extra_values: int = attrs.field(default=2_000_000, validator=_positive)
-    """What is kept outside the typed fields, in units of about 32 bytes of memory: a number counts 1, a string in a list
-    2, an object or a list 8, each member of an object 7 more, a new unknown field 30, a choice 60, a tool call 45. A
-    value that is replaced counts no longer. 60,000 unknown fields, or 1,000 citations in every chunk, are within it."""
+    """What is kept outside the typed fields, in units of about 32 bytes of memory: a number counts 1, a string in a
+    list 2, an object or a list 8, each member of an object 7 more, a new unknown field 30, a choice 60, a tool call 45.
+    A replaced value no longer counts. 60,000 unknown fields, or 1,000 citations in every chunk, are within it."""
     max_comments: int = attrs.field(default=250_000, validator=_positive)
     """Comments (keep-alives) of one stream: one a second for almost three days."""
     max_anomalies: int = attrs.field(default=256, validator=_positive)
-    """Different anomalies kept; repeats of one are counted, not kept. Over it they are counted but not described."""
+    """Different anomalies kept; repeats of one are counted, not kept. Beyond it they are counted but not described."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -1,7 +1,7 @@
-"""First wins, last wins, adds: what becomes of a field that comes in many chunks, in one table by path.
+"""Merge rules: how the values of a field that appears in several chunks are combined, one table keyed by path.
 
-A path names the place in the chunk, `[]` standing for any item of a list. What the table does not name follows from
-where it stands and what it is (`rule_for`). The table is data: a caller passes `{**RULES, "choices[].delta.x": ...}`.
+A path names the place in the chunk; `[]` means any item of a list. For a field that is not in the table, the rule
+follows from its place and type (`rule_for`). The table is data: a caller passes `{**RULES, "choices[].delta.x": ...}`.
 How each rule accumulates is in `_fold/field_rules.py`.
 """
 
@@ -28,50 +28,50 @@ __all__ = (
 
 
 class Rule(StrEnum):
-    """What to do with the next value of a field. Null never erases, whatever the rule."""
+    """How the next value of a field is combined with the earlier ones. Null never erases a value, whatever the rule."""
 
     FIRST = "first"
-    """The first non-empty value stands."""
+    """The first non-empty value is kept."""
     LAST = "last"
-    """The last non-null value stands."""
+    """The last non-null value is kept."""
     ADD = "add"
     """Text: the pieces are joined."""
     ADD_BASE64 = "add_base64"
-    """Base64 text: the pieces are joined as the bytes they stand for, as each may be padded for itself."""
+    """Base64 text: the pieces are decoded and joined as bytes, since each may have its own padding."""
     SAME_OR_ADD = "same_or_add"
     """Text of unknown kind: one value while every piece is equal, joined once they differ."""
     EXTEND = "extend"
-    """A list: the items are appended. Inside a delta a list that repeats, from its first item, at least two kept objects or
-    strings is taken as cumulative, and only the rest of it is appended."""
+    """A list: the items are appended. Inside a delta, a list that repeats at least two kept objects or strings from the
+    first item on is cumulative, and only the rest of it is appended."""
     GROW = "grow"
-    """A list of objects or strings: one that equals, or begins with, all that was kept replaces it; any other, and any
-    list of something else, is appended."""
+    """A list of objects or strings: one that equals, or begins with, everything kept replaces it; any other list is
+    appended."""
     MERGE = "merge"
     """An object: each of its fields by its own rule."""
     KEYED = "keyed"
-    """A list of typed blocks that come in pieces: a block continues the last one of its index if type and id agree (an
-    absent one agrees) and that one has no signature, seal or data yet. What is no such block is appended."""
+    """A list of typed blocks that arrive in pieces: a block continues the last one of its index if type and id agree
+    (an absent one agrees) and that one has no signature, seal or data yet. Any other item is appended."""
     LEDGER = "ledger"
-    """Token counts: the last report stands, what is missing from it keeps its value; never a sum."""
+    """Token counts: the last report is kept, and counts missing from it keep their value; never a sum."""
     DROP = "drop"
-    """Not part of the response."""
+    """The field is not part of the response."""
 
 
 DELTA = "choices[].delta."
-"""What the path of every field of a delta begins with."""
+"""The prefix of the path of every field of a delta."""
 
 SEALS = frozenset({"data", "encrypted_content", "seal", "signature", "thought_signature"})
-"""The fields of a typed block that end it: what follows at its index is another block."""
+"""The fields of a typed block that end it: the next piece at the same index is another block."""
 
 BLOCK_TEXT = frozenset({"reasoning", "refusal", "summary", "text", "thinking", "transcript"})
-"""The fields of a typed block whose text comes in pieces: two equal pieces are two."""
+"""The fields of a typed block whose text arrives in pieces: two equal pieces are both kept."""
 
 _BLOCK: dict[str, Rule] = {
     **dict.fromkeys(("format", "id", "index", "type"), Rule.FIRST),
     **dict.fromkeys(("signature", "status"), Rule.LAST),
     **dict.fromkeys(BLOCK_TEXT, Rule.ADD),
 }
-"""The rules of the fields that any typed block may have, of the kind of value that they take."""
+"""Rules for the fields that any typed block may have, by the type of value that they accept."""
 
 _TOOL = "choices[].delta.tool_calls[]"
 _PART = "choices[].delta.content_parts[]"
@@ -79,7 +79,7 @@ _DETAIL = "choices[].delta.reasoning_details[]"
 
 
 class _Table(dict[str, Rule]):
-    """A dict, but short to look at: as the default of an argument it stands in every `help()`."""
+    """A dict with a short `repr`, since it is the default of an argument and so appears in `help()`."""
 
     __slots__ = ()
 
@@ -96,11 +96,11 @@ RULES: Mapping[str, Rule] = _Table(
         "system_fingerprint": Rule.LAST,
         "usage": Rule.LEDGER,
         "obfuscation": Rule.DROP,  # padding against side channels (OpenAI): random, and different in each chunk
-        "p": Rule.DROP,  # the same by another name (Bedrock, Cloudflare)
+        "p": Rule.DROP,  # the same under another name (Bedrock, Cloudflare)
         "choices[].finish_reason": Rule.LAST,
         "choices[].obfuscation": Rule.DROP,
         "choices[].delta.obfuscation": Rule.DROP,
-        "choices[].text": Rule.ADD,  # Together repeats each delta's content here
+        "choices[].text": Rule.ADD,  # Together repeats the content of each delta here
         "choices[].logprobs.content": Rule.EXTEND,
         "choices[].logprobs.refusal": Rule.EXTEND,
         "choices[].logprobs.reasoning_content": Rule.EXTEND,  # xAI: logprobs of the reasoning
@@ -109,8 +109,8 @@ RULES: Mapping[str, Rule] = _Table(
         "choices[].logprobs.token_logprobs": Rule.EXTEND,
         "choices[].logprobs.top_logprobs": Rule.EXTEND,
         "choices[].logprobs.text_offset": Rule.EXTEND,
-        "choices[].content_filter_offsets": Rule.LAST,  # of the last report, and those of each in the spans
-        "choices[].content_filter_spans": Rule.EXTEND,  # ours: which span each report of Azure's filter is about
+        "choices[].content_filter_offsets": Rule.LAST,  # of the last report; the spans have those of each report
+        "choices[].content_filter_spans": Rule.EXTEND,  # ours: the span that each report of Azure's filter covers
         "choices[].token_ids": Rule.EXTEND,  # vLLM return_token_ids: those of this chunk
         "choices[].delta.role": Rule.FIRST,
         "choices[].delta.name": Rule.FIRST,
@@ -120,7 +120,7 @@ RULES: Mapping[str, Rule] = _Table(
         "choices[].delta.reasoning": Rule.ADD,
         "choices[].delta.reasoning_content": Rule.ADD,
         "choices[].delta.reasoning_text": Rule.ADD,
-        "choices[].delta.reasoning_opaque": Rule.LAST,  # Copilot: one sealed text, worth nothing when joined
+        "choices[].delta.reasoning_opaque": Rule.LAST,  # Copilot: one sealed text, useless when joined
         "choices[].delta.reasoning_details": Rule.KEYED,
         f"{_DETAIL}.text": Rule.ADD,
         f"{_DETAIL}.summary": Rule.ADD,
@@ -130,10 +130,10 @@ RULES: Mapping[str, Rule] = _Table(
         f"{_DETAIL}.format": Rule.FIRST,
         f"{_DETAIL}.id": Rule.FIRST,
         f"{_DETAIL}.index": Rule.FIRST,
-        "choices[].delta.content_parts": Rule.KEYED,  # ours: content that came as a list of parts (Mistral)
+        "choices[].delta.content_parts": Rule.KEYED,  # ours: content sent as a list of parts (Mistral)
         f"{_PART}.type": Rule.FIRST,
         f"{_PART}.text": Rule.ADD,
-        f"{_PART}.summary": Rule.KEYED,  # Databricks, as `thinking` of Mistral
+        f"{_PART}.summary": Rule.KEYED,  # Databricks, like `thinking` of Mistral
         f"{_PART}.thinking": Rule.KEYED,
         f"{_PART}.thinking[].type": Rule.FIRST,
         f"{_PART}.thinking[].text": Rule.ADD,
@@ -144,7 +144,7 @@ RULES: Mapping[str, Rule] = _Table(
         "choices[].delta.audio.data": Rule.ADD_BASE64,
         "choices[].delta.audio.transcript": Rule.ADD,
         "choices[].delta.audio.expires_at": Rule.LAST,
-        # Gemini seals what it thought, for the next turn: verbatim or not at all.
+        # Gemini's thought signature, needed for the next turn: only valid verbatim.
         "choices[].delta.extra_content.google.thought_signature": Rule.LAST,
         "choices[].delta.extra_content.vertex.thought_signature": Rule.LAST,
         f"{_TOOL}.extra_content.google.thought_signature": Rule.LAST,
@@ -154,15 +154,16 @@ RULES: Mapping[str, Rule] = _Table(
         f"{_TOOL}.function.arguments": Rule.ADD,  # and a custom tool's input
     }
 )
-"""The rule of every field that has one of its own."""
+"""The table of rules: path of a field, then its rule. Fields not listed here follow `rule_for`."""
 
 
 def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
-    """The rule of the field at `path`, whose first value is `value`: the table's, or else by place and kind.
+    """Return the rule of the field at `path`, whose first value is `value`: the table's, or one by place and type.
 
-    Inside a delta unknown strings are SAME_OR_ADD, lists KEYED (which appends all that is no typed block), objects MERGE.
-    Outside a delta lists GROW, and objects MERGE too, so that a report in parts (Azure's content filter results) keeps
-    all its parts. Numbers, booleans, strings outside a delta, and lists in a report of usage, which arrives whole, are LAST.
+    Inside a delta, unknown strings are SAME_OR_ADD, lists KEYED (which appends everything that is not a typed block),
+    objects MERGE. Outside a delta, lists GROW, and objects MERGE too, so that a report in parts (Azure's content filter
+    results) keeps all its parts. Numbers, booleans, strings outside a delta, and lists in a usage report, which arrives
+    whole, are LAST.
     """
     rule = rules.get(path)
     if rule is not None:
@@ -185,7 +186,8 @@ def rule_for(rules: Mapping[str, Rule], path: str, value: Any) -> Rule:
 
 
 def is_usage(path: str) -> bool:
-    """Whether the field at `path` is, or lies in, a report of usage (`x_groq.usage`, `copilot_usage.token_details`)."""
+    """Return True if the field at `path` is a usage report, or inside one (`x_groq.usage`,
+    `copilot_usage.token_details`)."""
     return "usage" in path
 
 
@@ -193,16 +195,16 @@ def is_usage(path: str) -> bool:
 
 _NOT_FOLDED = frozenset(
     {
-        "object",  # of a response it is always the same
+        "object",  # always the same in a response
         "choices",
         "choices[].index",
         f"{_TOOL}.index",
-        f"{_TOOL}.id",  # which call a fragment belongs to is not a rule of one field: `_fold/tool_calls.py`
+        f"{_TOOL}.id",  # assigning a fragment to a call is not a rule of one field: `_fold/tool_calls.py`
         f"{_TOOL}.type",
         f"{_TOOL}.function.name",
     }
 )
-"""Fields that no rule is asked for."""
+"""Fields for which no rule is looked up."""
 
 _LEAVES = frozenset(
     {
@@ -223,18 +225,18 @@ _LEAVES = frozenset(
         f"{_TOOL}.custom",  # a custom tool's name and input are a function's name and arguments
     }
 )
-"""Fields of the format whose values are folded whole: there is no path into them."""
+"""Fields of the format whose values are folded as a whole: no path leads into them."""
 
 _LISTS = frozenset({"choices", "choices[].delta.tool_calls"})
-"""Lists whose items have fields with rules; others are those with the rule KEYED."""
+"""Lists whose items have fields with rules, besides lists with the rule KEYED."""
 
 _WHOLE = frozenset({Rule.FIRST, Rule.LAST, Rule.LEDGER, Rule.DROP})
-"""Rules that take an object as one value: none is asked for its fields. (An object that any other rule cannot take is
-merged.)"""
+"""Rules that treat an object as one value: no rule is looked up for its fields. (An object that any other rule cannot
+take is merged.)"""
 
 
 def check_rules(rules: Mapping[Any, Any]) -> None:
-    """Raise `MisuseError` where `rules` is not a table of rules by path, or a path can never match."""
+    """Raise `MisuseError` if `rules` is not a mapping of paths to rules, or a path can never match."""
     for path, rule in rules.items():
         if not isinstance(path, str) or not isinstance(rule, Rule):
             text = f"rules= takes a mapping of paths to Rule values, and {shown(path)} has {shown(rule)}"
@@ -244,7 +246,7 @@ def check_rules(rules: Mapping[Any, Any]) -> None:
 
 
 def _never_matches(rules: Mapping[str, Rule], path: str) -> str | None:
-    """Why no field can be found at `path`; None where one can."""
+    """Return why `path` can never match a field, or None if it can."""
     steps = path.split(".")
     for at, step in enumerate(steps, 1):
         name, place, last = step.removesuffix("[]"), ".".join(steps[:at]), at == len(steps)

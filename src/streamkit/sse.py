@@ -1,18 +1,18 @@
-"""Blocks of bytes to server-sent events, as section 9.2 of the HTML standard interprets an event stream.
+"""Split blocks of bytes into server-sent events, as section 9.2 of the HTML standard interprets an event stream.
 
-What goes in: the bytes of a response body in blocks, cut anywhere. What comes out: each event as soon as the blank line
-that ends it has come, comments (keep-alives) for those who want them, and from close() what stood at the end without
-its blank line. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+In: the bytes of a response body in blocks, cut anywhere. Out: each event as soon as the blank line that ends it has
+arrived; comments (keep-alives) on request; and from close() the event at the end that lacks its blank line.
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-Rule 1: the cut does not matter. The same bytes give the same events, comments, fields and failure, however they come.
-Rule 2: linear. A byte is looked at when its block comes and once more when its line is complete, never once a block.
-Rule 3: bounded. No event grows over `max_event_bytes`: the bytes of its lines so far, without line ends and finished
-    comments, the unfinished line included. Every byte is measured in effect, so rule 1 holds for the failure too.
+Rule 1: the cut does not matter. The same bytes give the same events, comments, fields and failure, in any blocks.
+Rule 2: linear. A byte is examined when its block arrives and again when its line is complete, never once for each block.
+Rule 3: bounded. No event grows beyond `max_event_bytes`: the bytes of its lines so far, without line ends and finished
+    comments, the unfinished line included. Every byte is measured in effect, so rule 1 covers the failure too.
 
-Plan: work on bytes, since each byte that means something here is ASCII and so never part of a longer UTF-8 character;
-decode event names, ids and comments only. Split the block at `\\n\\ndata: ` (the fast lane: 0.24 us an event of 270 bytes,
-0.7 us alone in its block), and read line by line what does not look like one data line (0.3 us a line). Nothing refers
-to a block after feed() returns: what is held is one bytearray and the lines of one event.
+Plan: work on bytes, since each byte with a meaning here is ASCII and so never part of a longer UTF-8 character; decode
+only event names, ids and comments. Split the block at `\\n\\ndata: ` (the fast lane: 0.24 us an event of 270 bytes, 0.7
+us alone in its block), and read line by line whatever does not look like one data line (0.3 us a line). Nothing refers
+to a block after feed() returns: the state is one bytearray and the lines of one event.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from .errors import LimitError, MisuseError, counted, shown
 __all__ = ("Comment", "Discarded", "EventDecoder", "ServerSentEvent")
 
 BOM = b"\xef\xbb\xbf"
-EVENTS, ALL, RAW = 0, 1, 2  # what a call wants: see feed, feed_all, feed_raw
+EVENTS, ALL, RAW = 0, 1, 2  # the kind of output of a call: see feed, feed_all, feed_raw
 LF, CR = 10, 13  # as numbers: `LF in block` takes 14 ns where `b"\n" in block` takes 92
 
-# aiohttp cuts a line off at 128 KiB (later 512), httpx2 an event at 1 MiB, and both met real images and reasoning
+# aiohttp cuts a line off at 128 KiB (later 512), httpx2 an event at 1 MiB, and both cut off real images and reasoning
 # traces that are longer; clients without a limit ran out of memory.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
-# An ignored line is kept as an object of its own: 33 bytes, its place among the data lines, and what is noted of it, beside
-# its text. 16 MiB of `xx` lines would hold over 900. So each counts for this much more than its text; HPACK does the same
+# An ignored line is kept as an object: besides its text 33 bytes, its position among the data lines, and a note about
+# it. 16 MiB of `xx` lines would take over 900 MB. So each counts for this much more than its text; HPACK does the same
 # (RFC 7541, Section 4.1).
 IGNORED_LINE_COST = 96
 
-# To join n bytes objects takes 80 bytes for each while it lasts (a Py_buffer): 200 MB for 16 MiB of empty data lines.
+# Joining n bytes objects takes 80 bytes for each, temporarily (a Py_buffer): 200 MB for 16 MiB of empty data lines.
 _JOINED_AT_ONCE = 8192
 
-# A keep-alive a second for almost three days. The sender of a comment spends two bytes, and who unpacks gzip spends 6 KB on 4 MB
+# A keep-alive a second for almost three days. A comment costs its sender two bytes, or with gzip 6 KB for 4 MB
 # of them.
 MAX_COMMENTS = 250_000
 
-# Bytes to be split into lines at once: a line of a byte becomes an object of 34, and a place in a list.
+# Bytes split into lines in one go: a line of one byte takes an object of 34 bytes and a slot in a list.
 PIECE = 1024 * 1024
 
 # The standard sets no bound, but int() refuses more than 4300 digits and is quadratic before: what does not fit 64 bits
-# is no time to wait, and is ignored like any other malformed `retry`.
+# is not a usable time, and is ignored like any other malformed `retry`.
 RETRY_DIGITS = 18
 
 
@@ -65,37 +65,38 @@ class ServerSentEvent:
     """Fired when a blank line ends an event that had a data line."""
 
     data: bytes
-    """The values of its data lines, joined with LF. Empty where the sender wrote an empty data line."""
+    """The values of its data lines, joined with LF. Empty if the sender wrote an empty data line."""
     event: str = "message"
-    """Its type: the last `event` field, or "message"."""
+    """The event type: the last `event` field, or "message"."""
     id: str = ""
     """The last event ID of the stream so far, sticky: from this event or an earlier one."""
     ignored: tuple[bytes, ...] = ()
     """Lines of this event that the standard says to ignore: unknown field, no colon, malformed `id` or `retry`."""
     ignored_at: tuple[int, ...] = attrs.field(default=(), eq=False, repr=False)
-    """Of each of these, how many data lines stand before it: JSON by turns with and without `data:` is read in order."""
+    """For each of these, the number of data lines before it, so that JSON with and without `data:` is read in order."""
 
 
 @attrs.frozen(weakref_slot=False)
 class Comment:
-    """Fired when a line that starts with a colon has come: most often a keep-alive."""
+    """Fired for a line that starts with a colon: most often a keep-alive."""
 
     text: str
-    """What follows the colon, without one leading space."""
+    """The text after the colon, without one leading space."""
 
 
 @attrs.frozen(weakref_slot=False)
 class Discarded:
-    """Fired, by `feed_raw` only, when a blank line ends lines that the standard ignores, with no data line among them."""
+    """Fired, by `feed_raw` only, when a blank line ends a group of lines that the standard ignores, none a data
+    line."""
 
     lines: tuple[bytes, ...]
-    """The lines, without their ends: `error: {…}` is how some servers report that they failed."""
+    """The lines, without their ends: `error: {…}` is how some servers report a failure."""
     event: str = "message"
-    """The type that stood among them: the last `event` field, or "message"."""
+    """The event type of the group: the last `event` field, or "message"."""
 
 
 class _Draft:
-    """A ServerSentEvent while it is filled: same slots, but not frozen.
+    """A ServerSentEvent under construction: same slots, but not frozen.
 
     Filling one and then assigning `__class__` takes 91 ns; calling the frozen class takes 274, because each field goes
     through object.__setattr__.
@@ -105,7 +106,7 @@ class _Draft:
 
 
 def event_of(data: bytes) -> ServerSentEvent:
-    """Return an event that is nothing but its data, as `feed_raw` gives those."""
+    """Return an event that consists of its data alone, for bytes returned by `feed_raw`."""
     draft: Any = _Draft()
     draft.data = data
     draft.event = "message"
@@ -116,17 +117,17 @@ def event_of(data: bytes) -> ServerSentEvent:
 
 
 class EventDecoder:
-    """Blocks in, server-sent events out: feed(block) for each block, then close().
+    """Turn blocks into server-sent events: call feed(block) for each block, then close().
 
-    `max_event_bytes`: the most that one event may grow to, see rule 3 at the head of this file. An event over it is a
-    LimitError. Where events were complete before it, they are handed over first and the next call raises.
-    `max_comments`: the most comments that a stream may have; one more is a LimitError likewise.
+    `max_event_bytes`: the most bytes that one event may grow to (rule 3 at the head of this file). A larger event is a
+    LimitError. If events were complete before it, they are returned first and the next call raises.
+    `max_comments`: the most comments that a stream may have; one more is a LimitError, too.
 
     `retry`: the reconnection time in milliseconds that the sender asked for, or None.
-    `unread`, `unread_event`: after close(), the ignored lines of an event that was still open and had no data line, and the
-    type of that event.
-    `last_event_id`: what to reconnect with: the last event ID as of the last blank line.
-    `events`, `comments`: how many of each have come.
+    `unread`, `unread_event`: after close(), the ignored lines of an event that was still open and had no data line, and
+    the type of that event.
+    `last_event_id`: the last event ID as of the last blank line, for reconnecting.
+    `events`, `comments`: the number of each so far.
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, max_comments: int = MAX_COMMENTS) -> None:
@@ -141,12 +142,12 @@ class EventDecoder:
         self._maximum = max_event_bytes
         self._most = min(max_event_bytes, PIECE)
         self._most_comments = max_comments
-        self._flooded = False  # one comment more than that
-        self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks count as they are
-        self._between = True  # nothing is held: the next byte begins a line and an event
+        self._flooded = False  # there was one comment more than that
+        self._plain = False  # no `_bom` to look for, no `_after_cr`, not failed, not closed: blocks are read unchanged
+        self._between = True  # nothing is buffered: the next byte begins a line and an event
         self._closed = self._failed = False
-        self._owed = False  # failed, but no call has raised it yet
-        self._bom: bytes | None = b""  # what has come of a byte order mark; None once that is decided
+        self._owed = False  # failed, but no call has raised the error yet
+        self._bom: bytes | None = b""  # the start of a possible byte order mark; None once that is decided
         self._after_cr = False  # the last byte was CR: an LF next belongs to it
         self._tail = bytearray()  # the unfinished line
         self._size = 0  # rule 3, without the unfinished line
@@ -158,28 +159,29 @@ class EventDecoder:
 
     @property
     def held(self) -> int:
-        """How many bytes are held now: the event being built and its unfinished line, as rule 3 counts them."""
+        """Number of bytes buffered: the event being built and its unfinished line, as rule 3 counts them."""
         return self._size + len(self._tail) + len(self._bom or b"")
 
     @property
     def between_events(self) -> bool:
-        """Whether nothing is held and the next byte begins a line and an event."""
+        """True if nothing is buffered and the next byte begins a line and an event."""
         return self._plain and self._between
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
-        """The events that this block completes. `feed(b"")` does nothing; it is not the end.
+        """Feed a block; return the events that it completes. `feed(b"")` does nothing; it does not end the stream.
 
-        Raises MisuseError for anything but bytes and after close(), LimitError over the limit, from then on always.
+        Raises MisuseError for anything but bytes, and after close(); LimitError over a limit, and in every call after
+        that.
         """
         return cast("list[ServerSentEvent]", self._take(block, EVENTS))
 
     def feed_all(self, block: bytes | bytearray | memoryview) -> list[ServerSentEvent | Comment]:
-        """As feed(), with each comment in its place: before the event in which it stood."""
+        """Feed a block, like feed(), and return comments as well, each before the event that it is part of."""
         return self._take(block, ALL)
 
     def feed_raw(self, block: bytes | bytearray | memoryview) -> list[bytes | ServerSentEvent | Comment | Discarded]:
-        """As feed_all(), for those who want little and much of it: an event that is just a data line comes as its data,
-        as plain bytes (without the last event ID); ignored lines without data come as Discarded."""
+        """Feed a block, like feed_all(), at the lowest cost: an event of a single data line is returned as its data,
+        plain bytes (without the last event ID); ignored lines without data are returned as Discarded."""
         if self._plain and self._between and type(block) is bytes and len(block) <= self._maximum:
             end = block.find(b"\n")  # one data line and nothing else: a third of the time
             if end >= 6 and block[end:] == b"\n\n" and block.startswith(b"data: ") and CR not in block:
@@ -188,11 +190,12 @@ class EventDecoder:
         return self._take(block, RAW)
 
     def close(self) -> ServerSentEvent | None:
-        """The end of the stream: the event that was still open, its last line perhaps cut off, or None.
+        """End the stream; return the event that was still open, its last line perhaps cut off, or None.
 
         Departs from the standard, which says "any pending data must be discarded": senders forget the last blank line,
-        and the caller can tell whole JSON from half. None where no data line was in it. `retry`, `last_event_id`, `events`
-        and `comments` stay as they are. Closing again does nothing. Raises LimitError if feed() still owed it.
+        and the caller can distinguish whole JSON from half. None if the event had no data line. `retry`,
+        `last_event_id`, `events` and `comments` stay valid. Closing again does nothing. Raises LimitError if feed() had
+        not raised it yet.
         """
         if self._closed:
             return None
@@ -201,7 +204,7 @@ class EventDecoder:
             raise self._too_large()
         retry, comments = self.retry, self.comments
         try:
-            if self._tail or start:  # cut off perhaps: `retry: 30` may have been 3000
+            if self._tail or start:  # perhaps cut off: `retry: 30` may have been 3000
                 self._read(start + b"\n", [], EVENTS)
             if self._data:
                 return self._event()
@@ -224,7 +227,7 @@ class EventDecoder:
                 block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if len(block) <= self._most:
                 self._piece(block, out, want)
-            else:  # no line of a piece is over the limit: the fast lane need not look
+            else:  # no line of a piece is over the limit: the fast lane need not check
                 for start in range(0, len(block), self._most):
                     self._piece(block[start : start + self._most], out, want)
         except LimitError:
@@ -235,9 +238,10 @@ class EventDecoder:
         return out
 
     def _admit(self, block: bytes | bytearray | memoryview) -> bytes:
-        """What of this block is to be read; all that is seldom: misuse, a failure before, BOM, LF of a CRLF cut in two."""
+        """Return the bytes of this block to read. Handles the rare cases: misuse, an earlier failure, BOM, LF of a
+        split CRLF."""
         if self._closed:
-            raise MisuseError("feed() after close(): an EventDecoder reads one stream; make a new one for the next")
+            raise MisuseError("feed() after close(): an EventDecoder reads one stream; create a new one for the next")
         if not isinstance(block, (bytes, bytearray, memoryview)):
             raise MisuseError(f"feed() takes a block as bytes, bytearray or memoryview, not {type(block).__name__}")
         try:
@@ -265,12 +269,12 @@ class EventDecoder:
     def _piece(self, block: bytes, out: list[Any], want: int) -> None:
         """Read a block whose line ends are LF and that is not over the limit."""
         end = block.rfind(b"\n\n")
-        if not self._between and end >= 0:  # first the event that is open
+        if not self._between and end >= 0:  # first the open event
             start = block.find(b"\n\n") + 2
             self._read(block[:start], out, want)
             block, end = block[start:], end - start
         # The fast lane. Splitting at `\n\ndata: ` does three things in one search, and a longer needle is found faster:
-        # 97 ns an event of 270 bytes, where splitting at `\n\n` takes 189. What stands between two of them is the value of
+        # 97 ns an event of 270 bytes, where splitting at `\n\n` takes 189. What is between two of them is the value of
         # one data line, unless there is an LF in it: then it is any number of lines and events, of any kind.
         if end < 0:
             return self._read(block, out, want)
@@ -293,7 +297,7 @@ class EventDecoder:
                 self._read(lead + part + b"\n\n", out, want)
                 last_id = self._id
                 continue
-            if want == RAW:  # as where all of the block is plain: the cut does not matter
+            if want == RAW:  # the same as if the whole block were plain: the cut does not matter
                 self.events += 1
                 out.append(part)
                 continue
@@ -309,7 +313,7 @@ class EventDecoder:
 
     def _read(self, text: bytes, out: list[Any], want: int) -> None:
         """Process text line by line, "in the order they are received" (9.2.6), and keep the unfinished last one."""
-        if b"\n\n\n" in text:  # 1 MB of blank lines would be a million lines: those after the first mean nothing
+        if b"\n\n\n" in text:  # 1 MB of blank lines would be a million lines: those after the first have no effect
             text = _BLANK_LINES.sub(b"\n\n", text)
         lines = text.split(b"\n")
         last = lines.pop()
@@ -324,7 +328,9 @@ class EventDecoder:
             # "If the line is empty (a blank line): dispatch the event"
             if not line:
                 self.last_event_id = self._id  # step 1, data or not
-                if self._data:  # step 2: an empty data buffer is no event. One `data:` leaves "\n", which is one
+                if (
+                    self._data
+                ):  # step 2: an empty data buffer is not an event. One `data:` leaves "\n", which is an event
                     plain = want == RAW and len(self._data) == 1 and not (self._type or self._ignored)
                     out.append(self._data[0] if plain else self._event())  # steps 3 to 6
                     self.events += 1
@@ -343,7 +349,7 @@ class EventDecoder:
                 self._type = value.decode("utf-8", "replace")
             elif field == b"id" and b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
-            # bytes.isdigit() is ASCII only, and not true of nothing
+            # bytes.isdigit() is ASCII only, and False for empty bytes
             elif field == b"retry" and value.isdigit() and len(value.lstrip(b"0")) <= RETRY_DIGITS:
                 self.retry = int(value.lstrip(b"0") or b"0")
             elif field:  # "The field is ignored"
@@ -367,7 +373,7 @@ class EventDecoder:
         self._between = not size
 
     def _event(self) -> ServerSentEvent:
-        """Joining the lines with LF is step 3: each was to be followed by one, and the last is removed."""
+        """Return the event. Joining the lines with LF is step 3: an LF follows each, and the last is removed."""
         draft: Any = _Draft()
         lines = self._data
         if len(lines) > _JOINED_AT_ONCE:
@@ -388,7 +394,7 @@ class EventDecoder:
         self._tail.clear()
 
     def _too_large(self) -> LimitError:
-        """Made anew for each raise: a kept one would keep the frames it went through, and their blocks."""
+        """Return a new error for each raise: a stored one would keep the frames of its traceback, and their blocks."""
         if self._flooded:
             limit, maximum, text = (
                 "max_comments",

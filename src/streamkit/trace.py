@@ -7,14 +7,14 @@ A file is JSON Lines in UTF-8 (`<case>.trace.jsonl`), every line one JSON object
 who write a reader themselves:
 
 Rule 1: line 1 is the header: `format` "streamkit-trace", `version` 2, then what is known before anything is sent: the
-        fields of `Trace` up to `request_body`, which stands as `request_text` or `request_base64`. A field unknown here is
+        fields of `Trace` up to `request_body`, which is written as `request_text` or `request_base64`. A field unknown here is
         kept in `Trace.extra` and written back.
 Rule 2: then one line each: the head (`t`, `status`, `headers`), the blocks in order (`t`, and the bytes as `text` where
         they are UTF-8 by themselves, else as `base64`, never both), the ending (`t`, `end`, `error`). `t` is seconds since
         the request was sent; head and ending lack it where nobody looked.
-Rule 3: times are finite, not negative, and never run backwards: a clock that does is no record of an arrival.
-Rule 4: lines end with LF. Line ends of the stream stand escaped inside a JSON string: CRLF in the file (a checkout on
-        Windows) does no harm, and U+2028 and its friends are no line ends here.
+Rule 3: times are finite, not negative, and never run backwards: a clock that does is not a record of an arrival.
+Rule 4: lines end with LF. Line ends of the stream are escaped inside a JSON string: CRLF in the file (a checkout on
+        Windows) does no harm, and U+2028 and its friends are not line ends here.
 Rule 5: lines of an unknown kind, unknown fields of a line, and lines that begin with `#` are passed over.
 Rule 6: a file without an ending was cut, or its writer was stopped: it is read up to there, `end` "unknown" and `torn`.
 Rule 7: what does not follow these rules is refused with its line number; nothing is guessed or repaired.
@@ -63,9 +63,9 @@ MAX_BYTES = 64 * 1024 * 1024
 def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
     """Read a trace from a path (`.gz` and `.zst` by their suffix) or a binary file.
 
-    A file that was cut anywhere gives what stands before the cut, with `torn` True. Raises `FormatError` where the file is
-    no trace, with its name and line and what was expected there; `MisuseError` where `source` is neither path nor binary
-    file; `OSError` as `open` does.
+    A file that was cut anywhere is read up to the cut, with `torn` True. Raises `FormatError` where the file is not a
+    trace, with its name and line and what was expected there; `MisuseError` where `source` is neither path nor binary
+    file; `OSError` where `open` does.
     """
     header, head, ending = Trace(), Head(None), Ending()
     blocks: list[Block] = []
@@ -93,7 +93,7 @@ def read_trace(source: str | os.PathLike[str] | IO[bytes]) -> Trace:
 
 
 def iter_trace(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Trace | Head | Block | Ending]:
-    """Yield the parts of a trace as they stand in the file, holding one line at a time.
+    """Return an iterator over the parts of a trace in the order of the file, holding one line at a time.
 
     First the header, as a `Trace` without blocks; then the `Head` where there is one, each `Block`, and always one
     `Ending`, last. Raises what `read_trace` raises, when it gets there.
@@ -109,9 +109,9 @@ def _parts(source: Any) -> Iterator[Trace | Head | Block | Ending]:
 
 
 def write_trace(trace: Trace, target: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write a trace to a path (`.gz` and `.zst` by their suffix), replacing what stood there, or into a binary file.
+    """Write a trace to a path (`.gz` and `.zst` by their suffix), replacing what was there, or into a binary file.
 
-    `read_trace` gives back an equal `Trace`, its blocks byte for byte; one that is `torn` is written without an ending.
+    `read_trace` returns an equal `Trace`, its blocks byte for byte; one that is `torn` is written without an ending.
     Nothing is written where anything is wrong: `MisuseError` where the request or an extra field is not JSON, or `target`
     is neither path nor binary file.
     """
@@ -136,8 +136,8 @@ class TraceWriter:
         writer.write(Ending(0.4, "eof"))
 
     `target`: a path, which is replaced, or a binary file, which is left open. A path that ends in `.gz` or `.zst` is
-    written without that suffix, and compressed into its place by `close`. `header`: a `Trace`, of which what stands in a
-    header is taken. Above `max_bytes` of body the recording ends with an ending that says so, and `write` returns False
+    written without that suffix, and compressed into its place by `close`. `header`: a `Trace`, of which the fields of a
+    header are taken. Above `max_bytes` of body the recording ends with an ending that says so, and `write` returns False
     from then on. Closed without an `Ending`, the file is one that was torn. Raises `OSError` as files do, `MisuseError`
     for a line out of order.
     """
@@ -168,7 +168,7 @@ class TraceWriter:
         return self._state > 2
 
     def write(self, item: Head | Block | Ending) -> bool:
-        """Write what came next. Returns False where the recording had ended before: nothing is written then."""
+        """Write what arrived next. Returns False where the recording had ended before: nothing is written then."""
         if self._state > 2:
             return False
         if isinstance(item, Head):

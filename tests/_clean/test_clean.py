@@ -278,7 +278,7 @@ CUT_OFF = CALLS + sse(delta("{}", "length")) + DONE
 
 
 def test_a_call_that_was_cut_off_is_an_error_where_that_is_asked_for() -> None:
-    reason = "tool call 1 of choice 0 was cut off: the finish reason 'length' came before its arguments were over"
+    reason = "tool call 1 of choice 0 was cut off: the finish reason 'length' arrived before its arguments were over"
     for found in (documents(CUT_OFF, Clean(incomplete_calls="error")), of_response(CUT_OFF, CAREFUL)):
         facts = {"message": reason, "type": "stream_error", "param": None, "code": "incomplete_call"}
         assert {"error": facts} == found[-1]
@@ -362,7 +362,7 @@ def test_the_async_sibling_raises_in_the_words_of_a_client_too() -> None:
 def test_what_makes_no_exception_is_misuse() -> None:
     with pytest.raises(MisuseError, match="raises= takes a function from a StreamError"):
         to_events(BROKEN, raises=5)  # type: ignore[arg-type]
-    with pytest.raises(MisuseError, match="raises= takes a function to an exception, and it gave None"):
+    with pytest.raises(MisuseError, match="raises= takes a function to an exception, and it returned None"):
         list(to_chunks(BROKEN, raises=lambda error: None))  # type: ignore[arg-type,return-value]
     with pytest.raises(TruncatedError):
         list(to_chunks(BROKEN, raises=lambda error: error))

@@ -164,12 +164,12 @@ def test_a_response_in_part_is_printed_all_the_same(stream: bytes, code: int, sa
 @pytest.mark.parametrize(
     "body, said",
     [
-        (b"", "the stream had no chunk at all"),
-        (DONE, "no chunk at all, or `[DONE]` came after neither output nor a finish reason (event 1)"),
+        (b"", "the stream had no chunk"),
+        (DONE, "no chunk, or `[DONE]` arrived without any output or finish reason before it (event 1)"),
         (b"<html>\n<body>502 Bad Gateway", "the sender answered with a web page: '<html>\\n<body>502 Bad Gateway'"),
-        (b"hello\nworld\n\n", "the bytes are no event stream"),
+        (b"hello\nworld\n\n", "the bytes are not an event stream"),
         (b'{"error": {"message": "no such model"}}', "(before any event): no such model"),
-        (b'{"hello": 1}', "the bytes are no event stream"),
+        (b'{"hello": 1}', "the bytes are not an event stream"),
     ],
 )
 def test_what_is_no_stream_fails_and_prints_nothing(body: bytes, said: str) -> None:
@@ -182,7 +182,7 @@ def test_a_stream_whose_finish_reason_says_that_it_failed_is_printed_and_exits_a
     done = assemble("-", stdin=(sse(delta("a")) + sse(stop()) + DONE).replace(b'"stop"', b'"network_error"'))
     assert 4 == done.returncode
     assert "network_error" == json.loads(done.stdout)["choices"][0]["finish_reason"]
-    assert "a finish reason says that the sender failed (event 3, network_error)" in one_line(done.stderr)
+    assert "a finish reason reports that the sender failed (event 3, network_error)" in one_line(done.stderr)
 
 
 def test_a_senders_error_is_one_line_that_steers_no_terminal() -> None:
@@ -203,7 +203,7 @@ def test_a_stream_over_a_limit_ends_the_command_though_the_sender_goes_on() -> N
             flood(process)
         code, _, err = finish(process)
     assert 4 == code
-    assert "more came than a limit allows" in one_line(err)
+    assert "more arrived than a limit allows" in one_line(err)
 
 
 def test_verbose_says_the_outcome_the_figures_and_each_anomaly() -> None:
@@ -277,7 +277,9 @@ def test_an_interrupt_leaves_the_response_so_far() -> None:
         assert 130 == process.wait()
         assert b"\n" == rest[:1]
         assert "Hé" == content(rest)
-        assert "standard input: cancelled: the caller left first (after event 1)" == one_line(process.stderr.read())
+        assert "standard input: cancelled: the caller closed the stream before it ended (after event 1)" == one_line(
+            process.stderr.read()
+        )
 
 
 @posix

@@ -191,7 +191,7 @@ def test_a_trace_is_known_by_its_content_and_told_of(folder: Path, capsys: pytes
 def test_the_report_of_an_odd_stream_reads_like_this() -> None:
     expected = """\
 x: faulty
-  outcome        complete (done): `[DONE]` came, and a finish reason for every choice.
+  outcome        complete (done): `[DONE]` arrived, and a finish reason for every choice.
   counts         4 events, 3 chunks, 1 choice; 448 bytes in 1 block
   model          m
   finish reason  stop
@@ -275,8 +275,8 @@ def test_at_40_columns_a_report_reads_like_this() -> None:
     expected = """\
 x: faulty
   outcome: complete (done): `[DONE]`
-    came, and a finish reason for every
-    choice.
+    arrived, and a finish reason for
+    every choice.
   counts: 4 events, 3 chunks, 1 choice;
     448 bytes in 1 block
   model: m
@@ -473,7 +473,7 @@ def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
 def test_two_forms_at_once_are_misuse(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     code, out, err = check(capsys, "--json", "--format", form, "clean.sse")
     assert (2, "") == (code, out)
-    assert f"--json is --format json, and --format {form} is given too: leave one of them out" in err
+    assert f"--json means --format json, and --format {form} was passed too: leave one of them out" in err
 
 
 def test_the_same_form_twice_is_that_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def test_a_fault_ends_the_stream_as_it_would_a_live_one(capsys: pytest.CaptureFi
     for fault, code, words in (
         ("reset@0.5", 3, "truncated"),
         ("half_chunk@event:3", 3, "truncated"),
-        ("reset@head", 4, "failed: the source broke before any chunk had come"),
+        ("reset@head", 4, "failed: the source failed before any chunk had arrived"),
         ("status=503", 4, "failed: the sender answered with an error object"),
         ("empty", 4, "failed"),
         ("drop@event:5", 0, ""),

@@ -160,7 +160,7 @@ def test_a_passed_deadline_is_raised_behind_the_last_event() -> None:
     clock = FakeClock(100.0)
     stream = ChatStream(FakeSource([TEXT, 6, TEXT], clock=clock), deadlines=Deadlines(idle=5), clock=clock)
     told: list[Any] = []
-    with pytest.raises(DeadlineError, match="no data came for 5 s") as raised:
+    with pytest.raises(DeadlineError, match="no data arrived for 5 s") as raised:
         told.extend(stream)
     assert ["ErrorSeen", "End"] == [type(event).__name__ for event in told[-2:]]
     assert "aa" == raised.value.partial.choices[0].message.content
@@ -273,3 +273,13 @@ async def test_a_sender_that_drips_keep_alives_passes_the_idle_deadline_also_whe
     stream = read(Deadlines(idle=5), *drip)
     assert "deadline_idle" == stream.outcome.reason
     assert "a" == stream.snapshot().choices[0].message.content
+
+
+def test_deadlines_can_be_held_by_hand() -> None:
+    watch = Deadlines(total=5).watch(100.0)
+    assert watch is not None
+    assert ("total", 2.0) == watch.left(103.0)
+    assert "total" == watch.late(105.0)
+    assert Deadlines(keep_alives_count=True).watch(100.0) is None
+    with pytest.raises(MisuseError, match="a time by the caller's clock, in seconds, not 'soon'"):
+        Deadlines(total=5).watch("soon")  # type: ignore[arg-type]

@@ -153,7 +153,7 @@ def test_a_source_that_breaks_before_any_chunk_is_a_source_error_whatever_had_ar
             seen = read(script, status)
             assert type(seen.error) is SourceError
             assert seen.reason in ("source_error", None)
-            assert f"the source broke before any chunk had come: ConnectionResetError: {RESET}" in str(seen.error)
+            assert f"the source failed before any chunk had arrived: ConnectionResetError: {RESET}" in str(seen.error)
             arrived = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
             assert (arrived or None) == ((seen.error.excerpt and seen.error.excerpt.removeprefix("\ufeff")) or None)
             assert isinstance(seen.error.__cause__, ConnectionResetError)
@@ -179,7 +179,7 @@ def test_what_had_arrived_of_a_refusal_is_its_message(read: Any) -> None:
     cut = read([b'{"error":{"mess'], 500).error
     assert '{"error":{"mess' == cut.excerpt
     assert (
-        f"the sender refused, and the source broke before the whole body had come: ConnectionResetError: {RESET}"
+        f"the sender refused, and the source failed before the whole body had arrived: ConnectionResetError: {RESET}"
         == (cut.message)
     )
 

@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         reassemble(tmp_path / "nothing.sse")
     with pytest.raises(FileNotFoundError, match=r"'stream\.ss'") as told:  # at once, not by the first read
         ChatStream("stream.ss")
-    assert ["A str is taken as a path: pass bytes, if it is the body of a response."] == told.value.__notes__
+    assert ["A str is treated as a path: pass bytes if it is the body of a response."] == told.value.__notes__
 
 
 def test_a_pipe_gives_its_blocks_as_they_come() -> None:

@@ -49,7 +49,7 @@ async def test_after_the_ending_event_iteration_stops() -> None:
     assert [None, None] == [next(stream, None), next(stream, None)]
 
 
-AGAIN = "gives nothing twice"
+AGAIN = "can be iterated only once"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_tool_calls_are_there_also_behind_the_text() -> None:
 
 
 def test_a_stream_is_no_source() -> None:
-    with pytest.raises(MisuseError, match="is no source"):
+    with pytest.raises(MisuseError, match="is not a source"):
         reassemble(ChatStream([sse(delta('{"content":"a"}', "stop")) + DONE]))
 
 
@@ -238,7 +238,7 @@ def test_who_reads_while_another_reads_is_told_and_does_the_other_no_harm() -> N
         yield sse(delta('{"content":"a"}', "stop")) + DONE
 
     stream = ChatStream(source())
-    assert ("a", ["another thread is reading this stream: one at a time, and share what it gives"]) == (
+    assert ("a", ["another thread is reading this stream: let one read, and share what it reads"]) == (
         "".join(stream.text()),
         refused,
     )

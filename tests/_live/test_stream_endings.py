@@ -89,7 +89,7 @@ async def test_a_connection_that_breaks_before_the_first_chunk_is_told_from_an_e
         seen = await both([*before, ConnectionResetError("reset by peer")], way)
         assert ("failed", "source_error") == seen.ending
         assert type(seen.raised) is SourceError
-        assert "the source broke before any chunk had come: ConnectionResetError: reset by peer" in str(seen.raised)
+        assert "the source failed before any chunk had arrived: ConnectionResetError: reset by peer" in str(seen.raised)
         assert isinstance(seen.raised.__cause__, ConnectionResetError)
         assert seen.raised.__cause__ is seen.stream.source_error
         assert (None, False) == (seen.raised.partial, seen.raised.emitted)

@@ -66,7 +66,7 @@ def test_several_faults_are_one_text_or_a_list() -> None:
         ("drop=3", "drop takes no options, not '3' too"),
         ("stall=x", "stall: seconds takes seconds, finite and not negative, not 'x'"),
         ("stall=2,seconds=3", "stall was given seconds twice"),
-        ("stall=seconds=3,2", "values without a name stand before those with one"),
+        ("stall=seconds=3,2", "write values without a name before those with one"),
         ("stall=at=3", "stall takes seconds; it has no option 'at'"),
         ("stall=name=3", "stall takes seconds; it has no option 'name'"),
         ("stall=nan", "stall: seconds takes seconds, finite and not negative, not nan"),

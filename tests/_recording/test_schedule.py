@@ -83,7 +83,7 @@ def test_a_trace_without_times_is_played_at_once_but_at_no_speed() -> None:
         ({"speed": float("inf")}, "speed takes 0"),
         ({"ttft": -1}, "ttft takes seconds, finite and not negative, or None, not -1"),
         ({"max_gap": True}, "max_gap takes seconds, finite and not negative, or None, not True"),
-        ({"pace": 0.02}, "pace takes what streamkit.pace(ttft=..., itl=...) gives, not 0.02"),
+        ({"pace": 0.02}, "pace takes what streamkit.pace(ttft=..., itl=...) returns, not 0.02"),
         ({"seed": "x"}, "seed takes a whole number, not 'x'"),
     ],
 )

@@ -441,7 +441,7 @@ def test_the_certificates_of_the_environment_are_used(
 def test_without_the_private_way_to_a_clients_transports_it_sends_all_the_same(tmp_path: Path) -> None:
     httpx = pytest.importorskip("httpx")
     transport = RecordingTransport(into=tmp_path / "x.jsonl")
-    transport._own["httpx"] = inner = Plain()
+    transport._onward._clients["httpx"] = inner = Plain()
     with Loopback(body=DONE) as server, httpx.Client(transport=transport, **HTTP) as http:
         assert DONE == http.get(server.url).content
     assert 1 == inner.sent

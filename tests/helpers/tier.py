@@ -1,6 +1,6 @@
 """How many generated examples a run looks at: a quick tier for every change, the whole one before a change lands.
 
-    STREAMKIT_EXAMPLES not set    quick: a third of the examples, the same ones in every run, and a third of the recorded
+    STREAMKIT_EXAMPLES not set    quick: a fifth of the examples, the same ones in every run, and a fifth of the recorded
                                   streams where each is read in many ways
     STREAMKIT_EXAMPLES=1          whole: all of them, the same ones in every run
     STREAMKIT_EXAMPLES=20         20 times as many as the whole tier, other ones in every run
@@ -20,7 +20,7 @@ __all__ = ("TIER", "examples", "load", "some")
 
 T = TypeVar("T")
 
-QUICK = 1 / 3
+QUICK = 1 / 5
 _DEFAULT = 100  # examples of a test that names no number, as Hypothesis has it
 
 
@@ -43,7 +43,7 @@ def scaled(count: int) -> int:
 
 
 def some(items: Sequence[T], turn: int = 0) -> Sequence[T]:
-    """Return those of `items` that this tier looks at: every third of them, others with each turn, or all."""
+    """Return those of `items` that this tier looks at: every fifth of them, others with each turn, or all."""
     step = round(1 / QUICK)
     return items[turn % step :: step] if TIER == "quick" else items
 

@@ -35,7 +35,7 @@ def test_a_refusal_says_what_to_pass_instead(source: Any, asynchronous: bool, hi
 
 
 class Lines:
-    """As `iter_lines` of requests and `aiter_lines` of httpx: lines, without their ends."""
+    """As `iter_lines` of requests and `aiter_lines` of httpx: lines, without line ends."""
 
     def iter_lines(self) -> Iterator[bytes]:
         yield b": comment"
@@ -49,11 +49,11 @@ class Lines:
 def test_lines_without_their_ends_are_refused_before_anything_is_read() -> None:
     lines = Lines().iter_lines()
     for take in (blocks, ChatStream):
-        with pytest.raises(MisuseError, match=r"iter_lines\(\) .* without their ends.* pass the response itself"):
+        with pytest.raises(MisuseError, match=r"iter_lines\(\) .* without line ends.* pass the response itself"):
             take(lines)
     assert b": comment" == next(lines)
     for take in (async_blocks, AsyncChatStream):
-        with pytest.raises(MisuseError, match=r"aiter_lines\(\) .* without their ends"):
+        with pytest.raises(MisuseError, match=r"aiter_lines\(\) .* without line ends"):
             take(Lines().aiter_lines())
 
 
@@ -62,9 +62,9 @@ def test_lines_of_real_clients_are_refused() -> None:
     response = requests.Response()
     response.raw, answer = io.BytesIO(b"data: {}\n\n"), httpx.Response(200, content=b"data: {}\n\n")
     for source in (response.iter_lines(), answer.iter_lines()):
-        with pytest.raises(MisuseError, match="without their ends"):
+        with pytest.raises(MisuseError, match="without line ends"):
             blocks(source)
-    with pytest.raises(MisuseError, match="without their ends"):
+    with pytest.raises(MisuseError, match="without line ends"):
         async_blocks(answer.aiter_lines())
     assert [b"data: {}\n\n"] == list(blocks(answer))
 
@@ -72,7 +72,7 @@ def test_lines_of_real_clients_are_refused() -> None:
 @pytest.mark.parametrize("kind", [SimpleNamespace, FakeSource, list, OSError])
 def test_a_class_is_refused_as_a_class(kind: Any) -> None:
     for take in (blocks, async_blocks, ChatStream, AsyncChatStream):
-        with pytest.raises(MisuseError, match=rf"the class {kind.__name__} .*itself"):
+        with pytest.raises(MisuseError, match=rf"the class {kind.__name__} .*instance"):
             take(kind)
 
 

@@ -81,7 +81,7 @@ class Again:
         (quiet, "an error, not an end"),
         (in_strings, "in order and unchanged"),
         (Again, "stays ended"),
-        (lambda given: iter(()), "first block comes"),
+        (lambda given: iter(()), "first block arrives"),
     ],
 )
 def test_a_source_that_does_wrong_is_told_what(backend: str, make: Any, sentence: str) -> None:

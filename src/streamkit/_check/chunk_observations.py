@@ -31,7 +31,7 @@ _LONG = 16  # characters: "ha", "ha", "haha" is a laugh
 _NO_NAMES = ("null", "None", "undefined")
 _KEPT = ("system_fingerprint", "service_tier")
 # The escape of a high surrogate that ends its string, or of a low one that begins it. An escaped backslash before it
-# (`"\\\\ud83d"`, the text \ud83d) is no such escape.
+# (`"\\\\ud83d"`, the text \ud83d) is not such an escape.
 _HALF = re.compile(rb'(?<!\\)(?:\\\\)*+\\u[dD][89abAB][0-9a-fA-F]{2}"|"\\u[dD][c-fC-F][0-9a-fA-F]{2}')
 
 
@@ -87,7 +87,7 @@ class Chunks:
         self.typed.append(read_chunk(value, ignore))
 
     def end(self, response: CreateChatCompletionResponse | None) -> None:
-        """The stream is complete: what can only be said now. `response`: what it came to."""
+        """Note what is known only when the stream is complete. `response`: the full one."""
         self._event = 0
         for index, choice in self._choices.items():
             if not choice.role:
@@ -101,7 +101,7 @@ class Chunks:
                 self._say("finish_calls_without_calls", f"{path}.finish_reason")
             if calls and whole.message.content and whole.message.content.isspace():
                 self._say("content_blank", f"{path}.delta.content", whole.message.content)
-            if whole.finish_reason in _CUT:  # arguments that were cut off are no fault of their writer
+            if whole.finish_reason in _CUT:  # arguments that were cut off are not the fault of their writer
                 if calls:
                     self._say("call_cut_off", f"{path}.delta.tool_calls[{len(calls) - 1}]", str(whole.finish_reason))
                 continue
@@ -113,7 +113,7 @@ class Chunks:
         self._note(code, self._event, path, found)
 
     def _error(self, path: str, value: dict[str, Any]) -> None:
-        """An error of a shape that some readers do not know."""
+        """Note an error of a shape that some readers do not know."""
         if path == "$.base_resp":
             self._say("error_base_resp", path, value["base_resp"])
         elif path.startswith("$.choices["):
@@ -192,7 +192,7 @@ class Chunks:
                     self._say("markup_in_text", path, f"{markup} ({MARKUP[markup]}) in: {around}")
 
     def _replay(self, state: _Choice, path: str, name: str, text: Any) -> None:
-        """A piece that is all of the text so far: joined only where the lengths agree, which costs no more than the piece."""
+        """Note a piece that is all of the text so far: joined only where the lengths agree, which costs no more than the piece."""
         if not isinstance(text, str) or not text:
             return
         pieces, length = state.texts.setdefault(name, []), state.lengths.get(name, 0)
@@ -256,7 +256,7 @@ class Chunks:
             elif "type" in call and call["type"] is None:
                 self._say("tool_type_null", f"{here}.type")
             index = call.get("index")
-            if type(index) is int:  # without one there is no telling here; which call it is, the reducer knows
+            if type(index) is int:  # without one only the reducer knows which call it is
                 if index in seen:
                     self._say("tool_fragments_together", here)
                 seen.add(index)
@@ -289,7 +289,7 @@ class Chunks:
         known.named = known.named or bool(name)
 
     def _arguments(self, arguments: str, path: str) -> None:
-        """The arguments of a call that is whole."""
+        """Note what is odd in the arguments of a call that is whole."""
         if not arguments.strip():
             return self._say("arguments_empty", path)
         try:
@@ -312,7 +312,7 @@ def _choices(chunk: dict[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]]]
 
 
 def _leaves(usage: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The names of the figures in a usage object, those inside its details as `details.name`."""
+    """Yield the names of the figures in a usage object, those inside its details as `details.name`."""
     for name, item in usage.items():
         if isinstance(item, dict):
             yield from _leaves(item, f"{prefix}{name}.")

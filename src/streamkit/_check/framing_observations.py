@@ -1,7 +1,7 @@
 """How the lines of a stream are written: what the HTML standard allows and some readers cannot take.
 
 In: blocks, and where to note what is seen: `note(code, event, path, found)`. Out: nothing else. The reader of events
-(`sse`) gives the same for all of these, which is why they are looked for in the bytes. Cost: one look at each line.
+(`sse`) returns the same for all of these, which is why they are looked for in the bytes. Cost: one look at each line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Framing:
         self._over = False
         self._events = 0
         self._data_lines = 0
-        self._other: bytes = b""  # a line of this event that is no data
+        self._other: bytes = b""  # a line of this event that is not data
         self._last: bytes = b""
 
     def feed(self, block: bytes) -> None:
@@ -49,7 +49,7 @@ class Framing:
         self._tail += text[start:]
 
     def close(self) -> None:
-        """Nothing more will come: the last line may lack its end."""
+        """End the stream: the last line may lack its end."""
         line = bytes(self._tail)
         self._tail.clear()
         if line and not self._over:
@@ -83,7 +83,7 @@ class Framing:
         return None
 
     def _blank(self, number: int) -> None:
-        """A blank line: the end of an event, if there was one."""
+        """Take a blank line: the end of an event, if there was one."""
         if self._data_lines > 1:
             self._note("sse_several_lines", number)
         if self._data_lines:

@@ -5,7 +5,7 @@ is known. Costs a few hundred small values once.
 
 Rule 1  What was run on such a stream is named as a library, with its version where that was noted, and with what it
         did (`_run`, `_known`). It is true of that version.
-Rule 2  What only a public thread tells of is named by its repository, without a version (`_told`). It may be mended
+Rule 2  What only a public thread reports is named by its repository, without a version (`_told`). It may be mended
         since, and says no more than that somebody's client met the shape and had to deal with it.
 Rule 3  Nothing is guessed: no entry means that nothing is known, not that every client can read it.
 """
@@ -24,11 +24,11 @@ class Client:
     """A client that is known to break on a shape."""
 
     name: str
-    """The library, or the repository (`owner/name`) whose thread tells of it."""
+    """The library, or the repository (`owner/name`) whose thread reports it."""
     version: str
     """The version that was run; empty where it was not noted, or none was run."""
     effect: str
-    """What it does, in a few words; `reported` where the thread tells no more."""
+    """What it does, in a few words; `reported` where the thread says no more."""
     source: str | None = None
     """The public thread, None where the client was run and no thread is known."""
 
@@ -61,7 +61,7 @@ def _run(letters: str, effect: str, thread: str | None = None) -> tuple[Client, 
 
 
 def _but(letters: str) -> str:
-    """All that were run, without these."""
+    """Return all that were run, without these."""
     return " ".join(letter for letter in _LIBRARIES if letter not in letters.split())
 
 
@@ -131,7 +131,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
     "unframed_json": _told("0xPlaygrounds/rig/issues/534"),
     "event_in_event": _told("anomalyco/opencode/issues/8282"),
     "surrogate_halves": (
-        *_run(_PYTHON, "gives two lone halves, which cannot be encoded later"),
+        *_run(_PYTHON, "yields two lone halves, which cannot be encoded later"),
         *_told("elizaOS/eliza/issues/30904", "elie222/rakazo/issues/416"),
     ),
     "invalid_utf8": (
@@ -155,11 +155,11 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
     "after_done": _run("AI", "adds what follows to the text"),
     "done_suffix": _run("ON AI", "breaks"),
     "empty": (
-        *_run("LL OA LI OI LF OL", "gives an empty success"),
+        *_run("LL OA LI OI LF OL", "returns an empty success"),
         *_told("deepset-ai/haystack/pull/12721"),
     ),
     "error_body": (
-        *_run("LL OA LI OI LF OL", "gives an empty success"),
+        *_run("LL OA LI OI LF OL", "returns an empty success"),
         *_told("Hmbown/Codewhale/pull/1717", "earendil-works/pi/issues/2537"),
     ),
     "full_body": (
@@ -243,7 +243,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         "langchain-ai/langchain/issues/38366", "langchain-ai/langchainjs/issues/11054", effect="made it `stopstop`"
     ),
     "after_finish": (
-        *_run("OP", "says that a call is done while its arguments still come"),
+        *_run("OP", "says that a call is done while its arguments still arrive"),
         *_told("ducks/claux/issues/43"),
     ),
     "finish_stop_with_calls": _told("anomalyco/opencode/issues/14972", "BerriAI/litellm/pull/35753"),
@@ -261,7 +261,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         *_told("Portkey-AI/gateway/issues/1338", "databricks/databricks-ai-bridge/pull/638"),
     ),
     "usage_dropped": (
-        *_told("pydantic/pydantic-ai/issues/7913", effect="forgets the usage that came before"),
+        *_told("pydantic/pydantic-ai/issues/7913", effect="forgets the earlier usage"),
         *_told("openai/openai-agents-python/pull/2126", "openai/openai-python/pull/3901"),
         *_told("BerriAI/litellm/issues/17136"),
     ),
@@ -367,7 +367,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
         "QwenLM/qwen-code/pull/3896", "open-jarvis/OpenJarvis/pull/464", "openclaw/openclaw/pull/142888"
     ),
     "list_without_index": (
-        *_run("OP", "raises RuntimeError where it comes again"),
+        *_run("OP", "raises RuntimeError where it is repeated"),
         *_told("BerriAI/litellm/pull/23663", effect="kept the first of them only"),
     ),
     "scalar_in_delta": _run("OP", "adds the values up"),
@@ -377,7 +377,7 @@ CLIENTS: dict[str, tuple[Client, ...]] = {
 
 
 def clients_of(code: str) -> tuple[Client, ...]:
-    """The clients that are known to break on what `code` names; none where nothing is known."""
+    """Return the clients that are known to break on what `code` names; none where nothing is known."""
     return CLIENTS.get(code, ())
 
 

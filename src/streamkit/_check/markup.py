@@ -1,4 +1,4 @@
-"""Markup that should have become a tool call, a channel or the end of a turn, and stands in the text instead.
+"""Markup that should have become a tool call, a channel or the end of a turn, and is in the text instead.
 
 In: the text of one choice, piece by piece. Out: each markup with its place. A model writes its tool calls as text; the
 server reads them and sends `tool_calls`. Where it does not (no parser, the wrong one, or one that fails in streams only),
@@ -55,7 +55,7 @@ MARKUP: dict[str, str] = {
     "<|endoftext|>": "GPT, Qwen",
     "<｜end▁of▁sentence｜>": "DeepSeek",
 }
-"""Markup as it stands in text -> which models write it."""
+"""Markup as it is written in text -> which models write it."""
 
 _PATTERN = re.compile("|".join(sorted(map(re.escape, MARKUP), key=len, reverse=True)))
 _LONGEST = max(map(len, MARKUP))
@@ -75,7 +75,7 @@ class Leaks:
     def see(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield each markup that ends in `text`, whatever the cut, with some text before it and up to the end of the piece.
 
-        `</think>` after a `<think>` at the start is no leak but a habit: `Dialect(think_tags=True)` reads it.
+        `</think>` after a `<think>` at the start is not a leak but a habit: `Dialect(think_tags=True)` reads it.
         """
         if self._thinks is None:
             self._start = (self._start + text[:200]).lstrip()[: len(_THINK)]

@@ -5,7 +5,7 @@ and where, what was made of it, and which clients are known to break on it. Cost
 accumulator (anomalies), one for what hinders no reading (observations).
 
 Rule 1  Faulty is a stream with an outcome other than complete, or with an anomaly worse than a note. What the format
-        allows (`info`) and fields that it does not know are told of and are never a fault.
+        allows (`info`) and fields that it does not know are reported and are never a fault.
 Rule 2  Whatever the cut into blocks, the same report, but for the number of blocks in it.
 Rule 3  The keys of `Report.as_json` are stable: some may be added, none is renamed or leaves.
 """
@@ -45,7 +45,7 @@ _RANK = {"lost": 0, "repaired": 1, "note": 2, "info": 3}
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What there is to say of one stream."""
+    """The report of `check_stream` on one stream: how it ended, and everything that deviates from the format."""
 
     name: str
     """What the caller calls it; of a file, its path."""
@@ -62,7 +62,7 @@ class Report:
     tool_calls: int
     """Tool calls, of all choices together."""
     done: bool
-    """Whether `[DONE]` came."""
+    """Whether `[DONE]` arrived."""
     usage: CompletionUsage | None
     """What the sender says it cost; None where it does not say."""
     model: str
@@ -81,13 +81,13 @@ class Report:
         return "notes" if worst == _RANK["note"] else "clean"
 
     def passes(self, *, strict: bool = False) -> bool:
-        """Whether nothing worse than a note was found; `strict`: not even a note."""
+        """Return whether nothing worse than a note was found; `strict`: not even a note."""
         check_bool("strict=", strict)
         return self.verdict == "clean" or (self.verdict == "notes" and not strict)
 
     @property
     def content_type(self) -> str | None:
-        """The media type that the sender gave the response, as it wrote it; None where it is not known."""
+        """The media type of the response, as the sender wrote it; None where it is not known."""
         return None if self.trace is None else _content_type(self.trace)
 
     @property
@@ -110,14 +110,14 @@ class Report:
         return {name: None if figure is None else round(figure, 6) for name, figure in figures.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain values for `json.dumps`. An object with these keys, always all of them:
+        """Return the report as plain values for `json.dumps`. An object with these keys, always all of them:
 
         - `name`, `model`: strings
         - `verdict`: `clean`, `notes` or `faulty`
         - `outcome`: `name`, `reason`, `sentence` and `error`: null, or an object of `message`, `type`, `code` (of a limit,
           its name), `event` and `excerpt`, each of them null where it is not known
         - `counts`: `bytes`, `blocks`, `events`, `comments`, `chunks`, `choices`, `tool_calls`
-        - `done`: whether `[DONE]` came
+        - `done`: whether `[DONE]` arrived
         - `finish_reasons`: a list of `choice` (its index) and `finish_reason` (null where there is none)
         - `usage`: `prompt_tokens`, `completion_tokens`, `total_tokens`; null where there is none
         - `trace`: null, or `sender`, `sender_version`, `case`, `end`, `status`, `content_type` and `timing` of the
@@ -127,7 +127,7 @@ class Report:
           `event` (0: none), `count`, `excerpt` (null where there is none) and `clients`
         - `clients`: those that misread a stream which ends like this, as in findings: a list of `name`, `version`
           (empty where it is not known), `effect`, `source` (an address, or null)
-        - `unknown_fields`: a list of `path` and `chunks` (in how many it stood)
+        - `unknown_fields`: a list of `path` and `chunks` (how many have it)
         """
         counts = {name: getattr(self.statistics, name) for name in ("bytes", "blocks", "events", "comments", "chunks")}
         return {
@@ -159,12 +159,12 @@ class Report:
 
 
 def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEFAULT_LIMITS) -> Report:
-    """A report on a sender's stream.
+    """Return a report on a sender's stream.
 
-    `source`: as `reassemble` takes it (bytes, a path to a body or a trace, an open binary file, an iterable of blocks),
+    `source`: like that of `reassemble` (bytes, a path to a body or a trace, an open binary file, an iterable of blocks),
     or a `Trace`; only a trace can say what the HTTP headers were. `name`: what the report calls it, by default the path.
     What the sender does wrong is in the report. Raises `MisuseError` for a source that cannot be one, `OSError` where a
-    file cannot be read, `FormatError` where a `.jsonl` file is no trace.
+    file cannot be read, `FormatError` where a `.jsonl` file is not a trace.
     """
     check_kind("name=", name, str)
     if isinstance(source, (str, os.PathLike)):
@@ -178,7 +178,7 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
         accumulator.absorb(block)
         observations.feed(block)
         if accumulator.outcome is not None and isinstance(accumulator.outcome.error, LimitError):
-            break  # nothing that comes after is looked at, and it may never end
+            break  # nothing that follows is looked at, and it may never end
     outcome = accumulator.close()
     response, statistics = accumulator.snapshot(), accumulator.statistics()
     seen = observations.close(response, complete=outcome.ok)
@@ -203,7 +203,7 @@ def check_stream(source: Source | Trace, *, name: str = "", limits: Limits = DEF
 
 
 def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The worst first, each with its clients. An observation that is an anomaly as well was noted as that."""
+    """Return the worst first, each with its clients. An observation that is an anomaly as well was noted as that."""
     found = [Finding(*attrs.astuple(one, recurse=False)) for one in anomalies]
     found += (one for one in observations if one.code not in CODES)
     found.sort(key=lambda one: (_RANK[one.severity], one.event, one.code, one.path))
@@ -211,7 +211,7 @@ def _findings(anomalies: Iterable[Anomaly], observations: Iterable[Finding]) -> 
 
 
 def _label(trace: Trace) -> tuple[Finding, ...]:
-    """Whether a response is labelled as an event stream. An error is not, and is none."""
+    """Return whether a response is labelled as an event stream. An error is not, and is none."""
     label = _content_type(trace)
     if label is None or (trace.status or 200) >= 400 or label.partition(";")[0].strip().lower() == "text/event-stream":
         return ()

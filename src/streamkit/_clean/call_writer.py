@@ -7,7 +7,7 @@ Rule 1  A header waits for an id, a name and the first arguments: until then a s
         that has no id or name by the end gets its header there, with the id that is made up.
 Rule 2  The arguments of a call wait until the call before it is over: until those are one whole JSON document, or the
         stream ends. Senders that begin all calls at once and write their arguments by turns are written one by one.
-Rule 3  Each id of a choice is another: one that comes again gets a number.
+Rule 3  Each id of a choice is unique: one that appears again gets a number.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class CallWriter:
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
-        """How many calls there are so far."""
+        """Return how many calls there are so far."""
         return len(self._calls)
 
     def writes(self, position: int, arguments: str) -> bool:
-        """Whether these arguments are to be written as they are; what waits for them is not ready either."""
+        """Return whether these arguments are to be written as they are; what waits for them is not ready either."""
         if position != self._current or position + 1 != len(self._calls):
             return False
         call = self._calls[position]
@@ -124,7 +124,7 @@ class CallWriter:
             yield from self._go_on()
 
     def end(self) -> Iterator[ChunkDict]:
-        """Nothing more will come: all that waits, call by call."""
+        """Yield all that waits, call by call: the stream is over."""
         for position in (*range(self._current, len(self._calls)), *range(self._current)):
             call = self._calls[position]
             if not call.said:
@@ -174,7 +174,7 @@ class CallWriter:
 
 
 def _unknown(piece: Fragment, kind: tuple[str, str]) -> tuple[ChunkDict, ChunkDict]:
-    """The unknown fields of a fragment, and of the function or custom tool in it."""
+    """Return the unknown fields of a fragment, and of the function or custom tool in it."""
     sent = piece.sent
     if not sent.extra and (sent.function is None or not sent.function.extra):
         return {}, {}

@@ -33,7 +33,7 @@ __all__ = (
 )
 
 ChunkDict: TypeAlias = dict[str, Any]
-"""A chunk, or a part of one, as `json.loads` would return it."""
+"""A chunk, or a part of one, in the form that `json.loads` would return."""
 
 KEEP_ALIVE: ChunkDict = {}
 """Among chunk dicts, known by its identity: the sender reports that it is alive."""

@@ -18,7 +18,7 @@ __all__ = ("DEFAULT_CLEAN", "Clean")
 
 
 def _word(*words: str) -> Any:
-    """A field that takes one of `words`; the first is its default."""
+    """Return a field that takes one of `words`; the first is its default."""
 
     def check(_: object, attribute: attrs.Attribute[str], value: object) -> None:
         if not isinstance(value, str) or value not in words:
@@ -40,7 +40,7 @@ class Clean:
     """What the clean stream does where a strict reader would fail, or be silent. `Clean()` is what OpenAI sends.
 
     For a gateway: `Clean(truncated="error", order="index")`. An error that is written has the form of one of the sender's
-    (`{"error":{"message":…,"type":"stream_error","code":…}}`), and stands in place of `[DONE]`; one that is raised follows
+    (`{"error":{"message":…,"type":"stream_error","code":…}}`), and takes the place of `[DONE]`; one that is raised follows
     the last event. `to_chunks` and `async_to_chunks`, which cannot write an error, raise it.
     """
 
@@ -48,11 +48,11 @@ class Clean:
     """Where the stream broke off: `"as_sent"` ends with nothing, which a client that knows no `[DONE]` takes for complete;
     `"error"` ends with an error event; `"raise"` raises the `TruncatedError`."""
     refusal: Literal["as_sent", "content"] = _word("as_sent", "content")
-    """Where a refusal stands: `"as_sent"` in `refusal`; `"content"` in `content`, for readers that know no refusal."""
+    """Where a refusal is written: `"as_sent"` in `refusal`; `"content"` in `content`, for readers that know no refusal."""
     reasoning: Literal["as_sent", "reasoning_content", "reasoning", "tags", "drop"] = _word(
         "as_sent", "reasoning_content", "reasoning", "tags", "drop"
     )
-    """Where reasoning stands: `"as_sent"` in the sender's fields; `"reasoning_content"` or `"reasoning"` in that one field,
+    """Where reasoning is written: `"as_sent"` in the sender's fields; `"reasoning_content"` or `"reasoning"` in that one field,
     whatever the sender's was; `"tags"` in `content`, between `<think>` and `</think>`; `"drop"` nowhere. Typed blocks
     (`reasoning_details`) stay beside a field, and go with `"tags"` and `"drop"`."""
     choices: int | None = attrs.field(default=None, validator=_count_or_all)

@@ -7,8 +7,8 @@
     log(cleaner.outcome, cleaner.response.usage)
 
 In: blocks as any sender writes them, cut anywhere, or chunks. Out: the bytes of whole events that OpenAI could have
-written, which come to the same response. What a block says leaves with it, but for calls that wait for one another; the
-rules are at the head of `_clean/stream_writer.py`. Cost: about twice that of `Accumulator.feed`; O(1) in what came before.
+written, and that make the same response. What a block says is returned with it, but for calls that wait for one another; the
+rules are at the head of `_clean/stream_writer.py`. Cost: about twice that of `Accumulator.feed`; O(1) in what arrived before.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ __all__ = ("Cleaner",)
 
 
 class Cleaner:
-    """Writes one stream clean: `feed(block)` gives events, then `close()` gives the last ones.
+    """Writes one stream clean: `feed(block)` returns events, then `close()` returns the last ones.
 
-    `text`: how the pieces of a text are cut further: a size in characters, a function, or None for as they came.
+    `text`: how the pieces of a text are cut further: a size in characters, a function, or None for not at all.
     `logprobs`: where text is cut, each `"spread"` to the piece that has its token, or the `"whole"` list with the last
     piece. `done`: whether `[DONE]` ends a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see
     `Clean`. `raises`: a function from the error that `close` raises to another exception, for which it becomes the cause.
-    `limits`, `dialect`: as those of an `Accumulator`: what a
-    sender is known to do is undone, `<think>` in the content becomes `reasoning_content`.
+    `limits`, `dialect`: like those of an `Accumulator`: what a sender is known to do is undone, `<think>` in the content becomes
+    `reasoning_content`.
 
     Tool calls are written one after the other, each with a header as soon as it has an id, a name and arguments; an id that
-    stands twice in a choice is made another. A keep-alive goes on in its place, as the comment `: ping`. A finish reason and the usage are held to the end, as only
-    that can tell that they are the last. A stream that failed ends with its error as an event, be it the sender's or
-    `"stream_error"`; one that broke off ends with neither error nor `[DONE]`, unless `Clean(truncated="error")` asks for it.
+    appears twice in a choice is replaced. A keep-alive is forwarded in its place, as the comment `: ping`. A finish reason and
+    the usage are held to the end, since only then it is known that they are the last. A stream that failed ends with its error
+    as an event, the sender's or a `"stream_error"`; one that broke off ends with neither error nor `[DONE]`, unless
+    `Clean(truncated="error")` asks for it.
 
-    Choices begin in the order in which the sender began them, as no text waits for a choice that may never come: llama.cpp
+    Choices begin in the order in which the sender began them, as no text waits for a choice that may never begin: llama.cpp
     may begin with number 1 of 2, and openai-python's `client.chat.completions.stream` raises an IndexError there. For such
     a client pass `Clean(order="index")`.
     """
@@ -80,18 +81,19 @@ class Cleaner:
     def feed(self, block: bytes | bytearray | memoryview) -> list[bytes]:
         """Take the next bytes; return the events that say what they say: the ending too, where they say that.
 
-        `MisuseError` for what is no block, and after `close`; nothing else is raised, whatever the bytes.
+        Raises `MisuseError` for what is not a block, and after `close`; nothing else, whatever the bytes.
         """
         return self._events(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[bytes]:
-        """Take a chunk that somebody else decoded, as `Accumulator.add` does."""
+        """Take a chunk that an SDK decoded, like `Accumulator.add`; return its events."""
         return self._events(self._writer.add(chunk))
 
     def close(self) -> list[bytes]:
-        """Nothing more will come: the events that end the stream, none where they were given before.
+        """End the stream; return the events that end it, none if `feed` returned them.
 
-        Where `clean` says `"raise"`, raises a `TruncatedError`, or what `raises` makes of it, once; the events that it would have returned are in `unsent`.
+        Where `clean` says `"raise"`, raises a `TruncatedError`, or what `raises` makes of it, once; the events that it would
+        have returned are in `unsent`.
         """
         events = self.end()
         if self.fault is not None and not self._raised:

@@ -4,12 +4,12 @@ In: a response and a way to cut text. Out: one dict a chunk, in the order in whi
 piece, each tool call's header and then its arguments, whatever else the message has, the finish reason, the usage.
 Choices take turns. Cost: linear; texts are cut once.
 
-Rule 1  A field is said once, and a text as pieces that add up to it, so that any reader that adds up comes to the same.
-Rule 2  Unknown fields stand where they stood: a message's in a delta, a choice's beside its finish reason, those of the
+Rule 1  A field is said once, and a text as pieces that add up to it, so that any reader that adds up gets the same.
+Rule 2  Unknown fields are written where they were: a message's in a delta, a choice's beside its finish reason, those of the
         response in the first chunk that has a choice.
-Rule 3  What the tolerant reader kept under the name of a known field, since nothing could be made of it, has a chunk of
-        its own: in one object no name can stand twice.
-Rule 4  `x_groq` stands beside the usage where there is one: in any chunk without it, it would be a second report.
+Rule 3  What the tolerant reader kept under the name of a known field, since nothing could be made of it, has a separate
+        chunk: in one object no name can appear twice.
+Rule 4  `x_groq` is written beside the usage where there is one: in any chunk without it, it would be a second report.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def chunk_dicts(
 
 
 def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: int) -> Iterator[ChunkDict]:
-    """What the chunks say of one choice."""
+    """Yield what the chunks say of one choice."""
     message = choice.message
     rest = unstructure(message.extra)
     first: ChunkDict = {"role": unstructure(message.role), "content": None if message.content is None else ""}
@@ -91,7 +91,7 @@ def _choice(choice: ChatChoice, cut: Cut | None, logprobs: Spread, audio_size: i
 
 
 def _end(choice: ChatChoice) -> Iterator[ChunkDict]:
-    """The finish reason and what stood beside it."""
+    """Yield the finish reason and what was beside it."""
     extra = unstructure(choice.extra)
     for name in [one for one in extra if one in OF_CHOICE]:
         yield {**choice_dict(choice.index, {}), name: extra.pop(name)}
@@ -100,7 +100,7 @@ def _end(choice: ChatChoice) -> Iterator[ChunkDict]:
 
 
 def _first_logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
-    """That there are log probabilities at all, and what its sender says of all of them."""
+    """Return that there are log probabilities at all, and what its sender says of all of them."""
     known: ChunkDict = {
         "content": None if said.content is None else [],
         "refusal": None if said.refusal is None else [],
@@ -109,7 +109,7 @@ def _first_logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
 
 
 def reasoning(rest: ChunkDict, cut: Cut | None) -> Iterator[ChunkDict]:
-    """What was thought, taken out of `rest`; a sender's two fields of the same text stay side by side."""
+    """Yield what was thought, taken out of `rest`; a sender's two fields of the same text stay side by side."""
     texts: dict[str, list[str]] = {}
     for name in REASONING:
         if isinstance(text := rest.get(name), str) and text:
@@ -129,7 +129,7 @@ def _calls(message: ChatCompletionResponseMessage, cut: Cut | None) -> Iterator[
 def fragments(
     call: ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall, cut: Cut | None
 ) -> Iterator[ChunkDict]:
-    """A header, then the arguments piece by piece."""
+    """Yield a header, then the arguments piece by piece."""
     if isinstance(call, ChatCompletionMessageCustomToolCall):
         kind, field, text = "custom", "input", call.custom.input
         inner = {"name": call.custom.name, "input": "", **without(call.custom.extra, "name", "input")}

@@ -1,10 +1,10 @@
-"""Clean chunks as `Clean` asks for them: what comes between the writers and the wire.
+"""Clean chunks as `Clean` asks for them: the step between the writers and the wire.
 
 In: chunk dicts of at most one choice each, as both writers make them, and at the end the response. Out: chunk dicts, and
 the error that the stream ends with. Cost: O(1) a chunk; with `Clean()` nothing. What waits (calls with
 `incomplete_calls="drop"`, choices with `order="index"`) is kept until the end at most.
 
-Rule 1  A chunk that has nothing left is not written; unknown fields of the response that stood on it stay, without a
+Rule 1  A chunk that has nothing left is not written; unknown fields of the response that were on it stay, without a
         choice.
 Rule 2  Reasoning that several fields repeat is taken from the first that was seen, as the events have it; from typed
         blocks only where no field has it.
@@ -86,8 +86,8 @@ class Shaper:
                 yield from self._ordered(one)
 
     def passes(self, index: int, field: str) -> bool:
-        """Whether a piece of this text of a choice (`arguments`: of a call) is written as it is, before and after what else
-        `shape` is given with it."""
+        """Return whether a piece of this text of a choice (`arguments`: of a call) is written as it is, before and after what
+        else `shape` gets with it."""
         clean = self._clean
         if (clean.choices is not None and index >= clean.choices) or (clean.order == "index" and index >= self._begun):
             return False
@@ -187,7 +187,7 @@ class Shaper:
         delta = {**choice["delta"], "tool_calls": [{**fragment, "index": number}]}
         yield {**chunk, "choices": [{**choice, "delta": delta}]}
 
-    # --- where reasoning stands
+    # --- where reasoning is written
 
     def _think(self, shaped: _Shaped, delta: ChunkDict, finish: Any) -> None:
         where = self._clean.reasoning
@@ -231,7 +231,7 @@ def _thought(shaped: _Shaped, delta: ChunkDict, *, keep: bool) -> str:
 
 
 def _is_thought(value: Any) -> bool:
-    """Whether `value` is a list of typed blocks that hold reasoning, in words or sealed."""
+    """Return whether `value` is a list of typed blocks that hold reasoning, in words or sealed."""
     return isinstance(value, list) and bool(value) and all(_is_block(one) for one in value)
 
 
@@ -252,7 +252,7 @@ def _as_content(delta: ChunkDict, logprobs: ChunkDict | None) -> ChunkDict | Non
 
 
 def _rest(chunk: ChunkDict) -> Iterator[ChunkDict]:
-    """What is written of a chunk whose choice is not: what stands beside it, rule 1."""
+    """Yield what is written of a chunk whose choice is not: the fields beside it, rule 1."""
     if any(name not in OF_CHUNK for name in chunk):
         yield {**chunk, "choices": []}
 
@@ -273,7 +273,7 @@ def cut_off(choice: ChatChoice) -> list[int]:
 
 
 def verdict_on(clean: Clean, response: CreateChatCompletionResponse | None, outcome: Outcome | None) -> Verdict:
-    """Return what the clean stream of `response` ends with; `outcome`: of its stream, None for a response that is given."""
+    """Return what the clean stream of `response` ends with; `outcome`: of its stream, None for a response that the caller passed."""
     if outcome is not None and outcome.name == "failed":
         return Verdict()
     if outcome is not None and outcome.name == "truncated":
@@ -287,7 +287,9 @@ def verdict_on(clean: Clean, response: CreateChatCompletionResponse | None, outc
             continue
         for at in cut_off(choice):
             reason = f"the finish reason {str(choice.finish_reason)!r}"
-            text = f"tool call {at} of choice {choice.index} was cut off: {reason} came before its arguments were over"
+            text = (
+                f"tool call {at} of choice {choice.index} was cut off: {reason} arrived before its arguments were over"
+            )
             error = TruncatedError(text, path=f"$.choices[{choice.index}].message.tool_calls[{at}]")
             error.partial, error.emitted = response, True
             return Verdict(error, "incomplete_call", clean.incomplete_calls == "raise")

@@ -1,7 +1,7 @@
 """How text is cut when it is written as a stream: what a caller asks for, as a function to pieces.
 
 In: a size in characters, a function of the caller's, or None. Out: a `Cut`, or None for "as it is"; `MisuseError` for
-anything else, and where a function gives no pieces, or loses some of a text. Cost: linear in the text.
+anything else, and where a function returns no pieces, or loses some of a text. Cost: linear in the text.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ..types import ChatCompletionTokenLogprob
 __all__ = ("Cut", "Spread", "TextCut", "cut_of", "pieces_of", "with_tokens")
 
 TextCut: TypeAlias = int | Callable[[str], Iterable[str]] | None
-"""How text is cut: pieces of so many characters; a function to the pieces, which add up to the text; or not at all."""
+"""How text is cut: pieces of a number of characters; a function to the pieces, which add up to the text; or not at all."""
 
 Cut: TypeAlias = Callable[[str], list[str]]
 """A text to its pieces, none of them empty."""
 
 Spread: TypeAlias = Literal["spread", "whole"]
-"""Where log probabilities stand: each with the text of its token, or all in one chunk."""
+"""Where log probabilities are written: each with the text of its token, or all in one chunk."""
 
 
 def cut_of(text: TextCut, logprobs: object) -> Cut | None:
-    """What `text` asks for; `logprobs` is looked at too, as both are told where they were asked for."""
+    """Return what `text` asks for; `logprobs` is checked too, so that both fail where they were passed."""
     if logprobs not in ("spread", "whole"):
         raise MisuseError(f'logprobs is "spread" or "whole", not {shown(logprobs)}')
     if text is None:
@@ -41,13 +41,13 @@ def cut_of(text: TextCut, logprobs: object) -> Cut | None:
 def _asked(whole: str, cut: Callable[[str], Iterable[str]]) -> list[str]:
     given: object = cut(whole)
     if not isinstance(given, Iterable):
-        raise MisuseError(f"text=… is a function to the pieces of a text, and gave {type(given).__name__}")
+        raise MisuseError(f"text=… takes a function to the pieces of a text, and it returned {type(given).__name__}")
     pieces = list(given)
     for piece in pieces:
         if not isinstance(piece, str):
-            raise MisuseError(f"text=… is a function to pieces that are str, and gave {type(piece).__name__}")
+            raise MisuseError(f"text=… takes a function to pieces that are str, and it returned {type(piece).__name__}")
     if "".join(pieces) != whole:
-        raise MisuseError("the pieces that text=… gives do not add up to the text", excerpt=whole[:120])
+        raise MisuseError("the pieces that text=… returned do not add up to the text", excerpt=whole[:120])
     return [piece for piece in pieces if piece]
 
 
@@ -61,7 +61,7 @@ def pieces_of(text: str, cut: Cut | None) -> list[str]:
 def with_tokens(
     text: str, tokens: list[ChatCompletionTokenLogprob], cut: Cut | None, logprobs: Spread
 ) -> Iterator[tuple[str, list[ChatCompletionTokenLogprob]]]:
-    """The pieces of a text, each with the log probabilities of its tokens."""
+    """Yield the pieces of a text, each with the log probabilities of its tokens."""
     if logprobs == "whole" or not tokens:
         pieces = pieces_of(text, cut)
         yield from ((piece, tokens if at == len(pieces) - 1 else []) for at, piece in enumerate(pieces))
@@ -70,7 +70,7 @@ def with_tokens(
         return
     if cut is None:
         words = [one.token for one in tokens]
-        # Tokens that hold part of a character are written as something else: then they are no cut of the text.
+        # Tokens that hold part of a character are written as something else: then they do not add up to the text.
         pieces = words if "".join(words) == text else pieces_of(text, None)
     else:
         pieces = pieces_of(text, cut)

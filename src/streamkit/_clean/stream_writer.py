@@ -5,20 +5,20 @@ written. An `Accumulator` folds them once, fast lane included, and hands over wh
 here each piece is written. Cost: O(what the chunk carries) a chunk, one snapshot at the end; it keeps no text but that of
 calls which have to wait.
 
-Rule 1  What a block says leaves with that block: text, log probabilities, unknown fields where they stood. Calls are
+Rule 1  What a block says is returned with that block: text, log probabilities, unknown fields in their place. Calls are
         written one after the other (`call_writer`), so that one may have to wait for another.
 Rule 2  Said once: the role first (`assistant` where no chunk has one), the first id and model of the stream in every
         chunk, an unknown field again only where that changes something.
-Rule 3  What only the end can tell is said at the end: a finish reason (senders write it in every chunk, or go on after it),
+Rule 3  What is known only at the end is said at the end: a finish reason (senders repeat it, or continue after it),
         a list of objects that are not numbered, which no SDK can join, then the usage (a ledger), then the error. A stream
-        that broke off after a finish reason that it went on from is not given that reason: it would look complete.
-Rule 4  Under the name of a known field stands that field or nothing: what the tolerant reader could make nothing of, and
-        kept in `extra`, stays behind. So does what has a place of its own at the end: an error, usage on a choice.
+        that continued after a finish reason and then broke off is written without it: it would look complete.
+Rule 4  The name of a known field has that field or nothing: what the tolerant reader could make nothing of, and kept in
+        `extra`, is left out. So is what has its own place at the end: an error, usage on a choice.
 Rule 5  A block means what it means whatever else was read with it: only values of pieces are written, never what the
         accumulator knows by then.
 
-What the clean stream comes to is the response of the dirty one, but for rules 3 and 4, for an id that stands twice in a
-choice, for what was said before it was known (a call's type, a role that came after the first chunk), and for unknown fields
+The clean stream makes the response of the dirty one, but for rules 3 and 4, for an id that appears twice in a choice,
+for what was written before it was known (a call's type, a role that arrived after the first chunk), and for unknown fields
 in a chunk that broke a limit.
 """
 
@@ -50,7 +50,7 @@ from .splitting import Cut, Spread, pieces_of, with_tokens
 __all__ = ("StreamWriter", "failure")
 
 _MARK = "\ue000 streamkit: the text stands here \ue000"
-_encoded = encode_basestring  # as `dumps` writes a text
+_encoded = encode_basestring  # the way in which `dumps` writes a text
 _MOST_FRAMES = 256  # of the fast lane's templates, kept ready
 
 
@@ -106,26 +106,26 @@ class StreamWriter:
         self.ended = False
         self._cut = cut
         self._ready = ready and cut is None
-        self._frames: dict[Any, list[str]] = {}  # what stands around the text in a template's event
+        self._frames: dict[Any, list[str]] = {}  # what surrounds the text in a template's event
         self._logprobs = logprobs
         self._out: list[Any] = []
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._said: ChunkDict | None = None  # the head of the last chunk
         self._beside: ChunkDict = {}  # unknown fields of the chunk that is not over
-        self._groq = False  # whether there is an `x_groq`: Groq reports usage in it, so it stands beside that
+        self._groq = False  # whether there is an `x_groq`: Groq reports usage in it, so it is written beside that
         self._choices: dict[int, _Choice] = {}
         self._touched: list[_Choice] = []  # those that the chunk says something of
 
     def feed(self, block: bytes | bytearray | memoryview) -> list[Any]:
-        """What the next bytes say; the ending too, if they say that."""
+        """Return what the next bytes say; the ending too, if they say that."""
         return self._given(self.accumulator.feed(block))
 
     def add(self, chunk: Any) -> list[Any]:
-        """What a chunk says that somebody else decoded."""
+        """Take a chunk that an SDK decoded; return what it says."""
         return self._given(self.accumulator.add(chunk))
 
     def close(self) -> list[Any]:
-        """Nothing more will come: what is said at the end. Nothing, if that was said before."""
+        """End the stream; return what is said at the end, nothing if that was said before."""
         return self._given(list(self.accumulator.close().events))
 
     def _given(self, pieces: list[Any]) -> list[Any]:
@@ -146,7 +146,7 @@ class StreamWriter:
     # --- pieces
 
     def _fast(self, template: Any, text: str) -> None:
-        """A piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields."""
+        """Write a piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields."""
         choice, call, shaper = self._choices[template.state.index], template.call, self._shaper
         ready = self._ready and (shaper is None or shaper.passes(choice.index, str(template.slots[0].path[-1])))
         if call is not None and not (ready and choice.calls.writes(call.position, text)):
@@ -162,7 +162,7 @@ class StreamWriter:
                 self._say([choice_dict(choice.index, delta, part)], {})
 
     def _frame(self, template: Any, choice: _Choice) -> list[str]:
-        """The event of a template, cut where its text stands."""
+        """Return the event of a template, cut where its text is."""
         if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
         self._said = dict(self._head)
@@ -236,7 +236,7 @@ class StreamWriter:
         choice.fields[name] = text
 
     def _take_function(self, piece: Function) -> None:
-        """A piece of a legacy `function_call`; its name is said once, as soon as there is one."""
+        """Write a piece of a legacy `function_call`; its name is said once, as soon as there is one."""
         choice = self._touch(piece.choice)
         first = "function_call" not in choice.seen
         choice.seen.add("function_call")
@@ -279,7 +279,7 @@ class StreamWriter:
             choice.touched = False
             choice.clear()
         if beside:
-            # Beside a choice, if it stood beside one: without any, `error_type` would be an error.
+            # Beside a choice, if it was beside one: without any, `error_type` would be an error.
             found = piece is not None and piece.choice in self._choices
             self._say([choice_dict(piece.choice, {})] if piece is not None and found else [], beside)
 
@@ -288,7 +288,7 @@ class StreamWriter:
         self._out.append({**self._said, "choices": choices, **beside})
 
     def _choice(self, choice: _Choice, beside_it: bool) -> Iterator[ChunkDict]:
-        """What a chunk says of one choice, as the choices of clean chunks; `beside_it`: something stands beside the first."""
+        """Yield what a chunk says of one choice, as choices of clean chunks; `beside_it`: other fields go with the first."""
         told = [name for name in ("content", "refusal") if any(name in one for one in (*choice.parts, choice.fields))]
         new = [name for name in told if name not in choice.seen]
         choice.seen.update(told)
@@ -296,7 +296,7 @@ class StreamWriter:
             if choice.fields.get(name) == "" and (choice.opens or name not in new):
                 del choice.fields[name]
         for fields in (*choice.parts, choice.fields):
-            for name in told:  # after what else stands in the delta, wherever a half of a character was waited for
+            for name in told:  # after the rest of the delta, wherever a half of a character was waited for
                 if name in fields:
                     fields[name] = fields.pop(name)
         parts: list[tuple[ChunkDict, ChunkDict | None]] = []
@@ -304,14 +304,14 @@ class StreamWriter:
             parts += self._pieces(fields, None)
         parts += self._pieces(choice.fields, choice.logprobs)
         if choice.later and not parts and not choice.opens and (choice.beside or beside_it):
-            parts.append(({}, None))  # a fragment may have to wait, what stands beside it has not
+            parts.append(({}, None))  # a fragment may have to wait, what is beside it has not
         parts += [(delta, None) for delta in choice.later]
         if choice.opens:
             choice.opens = False
             role = unstructure(choice.role or Role.ASSISTANT)
             first: ChunkDict = {"role": role, "content": None, **dict.fromkeys(told, "")}
             if parts and parts[0][1] is None and not any(parts[0][0].values()):
-                first = {**parts.pop(0)[0], **first}  # nothing but nulls: an empty chunk of their own is not for them
+                first = {**parts.pop(0)[0], **first}  # nothing but nulls: they do not get a separate chunk
             parts.insert(0, (first, None))
         elif choice.beside and not parts:
             parts = [({}, None)]
@@ -323,7 +323,7 @@ class StreamWriter:
     def _pieces(
         self, fields: ChunkDict, logprobs: ChatChoiceLogprobs | None
     ) -> list[tuple[ChunkDict, ChunkDict | None]]:
-        """The fields of a delta in one chunk, or, where text is to be cut, in several."""
+        """Return the fields of a delta in one chunk, or, where text is to be cut, in several."""
         known = None if logprobs is None else _logprobs(logprobs)
         if self._cut is None:
             return [(fields, known)] if fields or known is not None else []
@@ -345,7 +345,7 @@ class StreamWriter:
     # --- the end
 
     def _last(self, out: list[Any], outcome: Outcome) -> list[Any]:
-        """All that is still to be said: what waited, and the end."""
+        """Return all that is still to be said: what waited, and the end."""
         self.ended, self._out = True, out
         response = self.accumulator.snapshot()
         self._rest(response)
@@ -362,7 +362,7 @@ class StreamWriter:
         return self._out if shaper is None else [*self._out[:at], *shaper.shape(self._out[at:])]
 
     def _rest(self, response: CreateChatCompletionResponse | None) -> None:
-        """What waited: calls, and lists that are said whole."""
+        """Write what waited: calls, and lists that are said whole."""
         self._over()
         messages = {one.index: one.message for one in response.choices} if response is not None else {}
         for index in sorted(self._choices):
@@ -370,7 +370,7 @@ class StreamWriter:
             for fragment in choice.calls.end():
                 self._say([choice_dict(index, {"tool_calls": [fragment]})], {})
             message = messages.get(index)
-            # A limit may have come between a call and what its fragment says.
+            # A limit may have ended the stream between a call and what its fragment says.
             for at, call in enumerate((message.tool_calls if message is not None else None) or ()):
                 if at >= len(choice.calls):
                     self._say([choice_dict(index, {"tool_calls": [{"index": at, **next(fragments(call, None))}]})], {})
@@ -395,7 +395,7 @@ class StreamWriter:
             self._out.append(failure(outcome.error, outcome.reason))
 
     def _finished(self, response: CreateChatCompletionResponse, outcome: Outcome) -> list[ChatChoice]:
-        """The choices whose finish reason is to be said."""
+        """Return the choices whose finish reason is to be said."""
         found = [choice for choice in response.choices if choice.finish_reason is not None]
         if outcome.name not in ("truncated", "cancelled") or len(found) < len(response.choices):
             return found
@@ -422,7 +422,7 @@ _TAKES: dict[type[Any], Callable[[StreamWriter, Any], None]] = {
 
 
 def _delta_of(template: Any, choice: _Choice, text: str) -> ChunkDict:
-    """The delta that an event of this template says, in the order in which its chunk would be written."""
+    """Return the delta that an event of this template says, in the order in which its chunk would be written."""
     if template.call is not None:
         return {"tool_calls": [{"index": template.call.position, "function": {"arguments": text}}]}
     fields: ChunkDict = {}
@@ -450,13 +450,13 @@ def failure(error: StreamError | None, code: str) -> ChunkDict:
 
 
 def _has_its_place(name: str, value: Any) -> bool:
-    """Whether an unknown field is what is said at the end, where it belongs."""
+    """Return whether an unknown field is what is said at the end, where it belongs."""
     return bool(value) and (name == "error" or (name == "usage" and isinstance(value, dict)))
 
 
 def _is_unnumbered(value: Any) -> bool:
-    """Whether a value of a message's field holds a list that SDKs could not join with the next one: of objects that have no
-    index, or still empty."""
+    """Return whether a value of a message's field holds a list that SDKs could not join with the next one: of objects that
+    have no index, or still empty."""
     if isinstance(value, dict):
         return any(map(_is_unnumbered, value.values()))
     if not isinstance(value, list):
@@ -474,7 +474,7 @@ def _logprobs(said: ChatChoiceLogprobs) -> ChunkDict:
 
 
 def _usage(usage: CompletionUsage) -> ChunkDict:
-    """The usage without what nothing could be made of, rule 4."""
+    """Return the usage without what nothing could be made of, rule 4."""
     known = wire_names(CompletionUsage)
     found: ChunkDict = unstructure(usage)
     return {name: value for name, value in found.items() if name not in known or getattr(usage, name) is not None}

@@ -5,14 +5,14 @@ stream as it runs (`_clean/cleaner.py`). Cost: linear; a response is written twi
 before anything of it goes out.
 
 Rule 1  What is read from the events is what was written: `reassemble(b"".join(to_events(r))) == r` for every response
-        that `reassemble` gives. What is not compared there is not kept either: which ids were made up.
-Rule 2  Never an invented ending. `[DONE]` stands behind a response, and behind a stream only if that was complete; a
+        that `reassemble` returns. What that comparison leaves out is not kept either: which ids were made up.
+Rule 2  Never an invented ending. `[DONE]` follows a response, and follows a stream only if that was complete; a
         failed one ends with its error, one that broke off or still runs with nothing.
 Rule 3  What cannot be said in a stream is a `MisuseError` before the first chunk: two choices of one index, an id of ""
         for a call, a field that changed its type on the way (its values are then listed, one level deeper than they
-        came) and was nested as deep as a reader allows already. These are read back as something else, and lost then:
-        an empty list of calls is none, choices come by index, a number that is not finite is null (as `dumps` has it).
-Rule 4  What a source raises is raised here, unchanged, behind the events that what had come still gives; where `raises`
+        were) and was nested as deep as a reader allows already. These are read back as something else, and lost then:
+        an empty list of calls is none, choices are sorted by index, a number that is not finite is null (like in `dumps`).
+Rule 4  What a source raises is raised here, unchanged, after the events of all that had arrived; where `raises`
         says so, in the words of a client, with our error as its cause.
 """
 
@@ -64,26 +64,25 @@ def to_events(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Written[bytes]:
-    """A response, or a stream while it runs, as the bytes of a clean stream, one event after the other: `data: {…}`,
-    blank line.
+    """Write a response, or a stream while it runs, as the bytes of a clean stream; return an iterator over its events, each
+    `data: {…}` and a blank line.
 
     `source`: a response, also as a mapping or an SDK's object; an accumulator, for what it has so far; or the source of
-    a stream, whatever `blocks` takes (a `str` is a path), whose events come as its blocks do. Close what this returns, or use it in a `with` block, to leave it early;
-    its `outcome`, `response` and `anomalies` say what is known of the stream.
+    a stream, whatever `blocks` takes (a `str` is a path), whose events are yielded as its blocks arrive. Close what this returns, or
+    use it in a `with` block, to leave it early; its `outcome`, `response` and `anomalies` say what is known of the stream.
     `text`: how content, reasoning, refusal, transcript and arguments are cut: a size in characters, a function, or None:
-    a stream as it came, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
-    `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` stands
-    behind a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`.
+    a stream as it arrives, a response in one piece (one a token, where log probabilities say how). `logprobs`: each
+    `"spread"` to the piece that has its token, or the `"whole"` list with the last piece. `done`: whether `[DONE]` follows
+    a complete stream. `clean`: what a strict reader needs beyond what OpenAI writes, see `Clean`.
     `raises`: what is raised in place of the error that the stream ended with, which becomes its cause: a function to the
     exception of a client, say. `limits`, `dialect`: how a stream is read, see `Cleaner`.
     `deadlines`, `clock`, `sent`: how long a stream may keep its reader waiting, as for a `ChatStream`; the error is raised after
-    the events that what had arrived still gives.
+    the events of what had arrived.
 
     Choices begin by index, those of a stream while it runs as their sender began them (see `Cleaner`).
     A stream that failed ends with its error as an event, one that broke off ends with neither error nor `[DONE]`.
-    `MisuseError` at once for a wrong argument; at the first event for a response that no stream can say; and where `text`
-    loses some of a text. What the source of a stream raises is raised here, behind the events that what had come still
-    gives.
+    Raises `MisuseError` at once for a wrong argument; at the first event for a response that no stream can say; and where
+    `text` loses some of a text. What the source of a stream raises is raised here, after the events of what had arrived.
     """
     cleaner = Cleaner(
         text=text, logprobs=logprobs, done=done, clean=clean, raises=raises, limits=limits, dialect=dialect
@@ -108,9 +107,10 @@ def to_chunks(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Written[CreateChatCompletionStreamResponse]:
-    """A response, or a stream while it runs, as clean chunks; arguments and errors as those of `to_events`.
+    """Write a response, or a stream while it runs, as clean chunks; return an iterator over them. Takes and raises what
+    `to_events` does.
 
-    Behind the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
+    After the chunks of a stream that failed or broke off its error is raised, as any stream of chunks does.
     """
     writer = ChunkWriter(text=text, logprobs=logprobs, clean=clean, raises=raises, limits=limits, dialect=dialect)
     settled = settle(source)
@@ -121,7 +121,7 @@ def to_chunks(
 
 
 def settle(source: Any) -> tuple[CreateChatCompletionResponse | None, Outcome | None, bool] | None:
-    """The response that is there already, how its stream ended, and whether it is complete; None for a stream."""
+    """Return the response that is there already, how its stream ended, and whether it is complete; None for a stream."""
     if isinstance(source, CreateChatCompletionResponse):
         return source, None, True
     if isinstance(source, Accumulator):
@@ -136,7 +136,7 @@ Settled: TypeAlias = tuple[CreateChatCompletionResponse | None, Outcome | None, 
 
 
 def given_as(source: Any, settled: Settled, items: Iterator[Made]) -> Given[Made]:
-    """What is there already, as `items`."""
+    """Return `items`, written from what is there already."""
     return Given(items, settled[0], settled[1], source.anomalies if isinstance(source, Accumulator) else ())
 
 
@@ -161,7 +161,7 @@ def _read(source: Any) -> CreateChatCompletionResponse:
 
 
 class ChunkWriter:
-    """A `Cleaner` that gives chunks."""
+    """A `Cleaner` that returns chunks."""
 
     def __init__(
         self,
@@ -180,15 +180,15 @@ class ChunkWriter:
         self.accumulator = self._writer.accumulator
 
     def feed(self, block: bytes) -> list[CreateChatCompletionStreamResponse]:
-        """What a block says."""
+        """Return what a block says."""
         return as_chunks(self._writer.feed(block))
 
     def add(self, chunk: Any) -> list[CreateChatCompletionStreamResponse]:
-        """What a chunk says."""
+        """Return what a chunk says."""
         return as_chunks(self._writer.add(chunk))
 
     def end(self) -> list[CreateChatCompletionStreamResponse]:
-        """What is said at the end."""
+        """Return what is said at the end."""
         return as_chunks(self._writer.close())
 
     @property
@@ -243,7 +243,8 @@ def _chunks(
 def _chunk_dicts(
     response: CreateChatCompletionResponse | None, given: bool, text: TextCut, logprobs: Spread, clean: Clean
 ) -> Iterator[ChunkDict]:
-    """`given`: whether a caller gave the response, who may have made it as he liked; what a stream says can be said."""
+    """Return the chunks of a response. `given`: a caller passed it, and may have built it freely; what a stream made can be
+    written."""
     cut = cut_of(text, logprobs)
     if response is None:
         return iter(())

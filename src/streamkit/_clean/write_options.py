@@ -22,7 +22,7 @@ Raises: TypeAlias = Callable[[StreamError], Exception] | None
 
 
 def check_raises(raises: object) -> None:
-    """Refuse what is no function."""
+    """Refuse what is not a function."""
     if raises is not None and not callable(raises):
         raise MisuseError(f"raises= takes a function from a StreamError to an exception, or None, not {shown(raises)}")
 
@@ -34,7 +34,7 @@ def to_raise(error: Exception, ended_with: StreamError | None, raises: Raises) -
         return error
     made: object = raises(own)
     if not isinstance(made, Exception):
-        raise MisuseError(f"raises= takes a function to an exception, and it gave {shown(made)}") from own
+        raise MisuseError(f"raises= takes a function to an exception, and it returned {shown(made)}") from own
     if made is not own:
         made.__cause__ = own
     return made
@@ -44,7 +44,7 @@ class WriteOptions(TypedDict, total=False):
     """The keyword arguments of whatever writes clean chunks."""
 
     text: TextCut
-    """How content, reasoning, refusal, transcript and arguments are cut. None: a stream as it came, a response whole."""
+    """How content, reasoning, refusal, transcript and arguments are cut. None: a stream as it arrives, a response whole."""
     logprobs: Spread
     """Where text is cut: each `"spread"` to the piece that has its token, or the `"whole"` list with the last piece."""
     clean: Clean

@@ -5,9 +5,10 @@ In: a `Writer` and the source that it writes clean, or what a response is writte
 
 Rule 1  Nothing is read before it is asked for, and no cancel scope is held. A read that is cancelled may be tried again if
         the source allows it.
-Rule 2  What a source raises is raised here, unchanged, after what had arrived still gives; so is the error of a deadline.
-Rule 3  Leaving early closes the source, drains nothing and ends the stream as cancelled; what waits is not given any more.
-        When all of a stream that its sender ended was given, leaving drains it for a moment.
+Rule 2  What a source raises is raised here, unchanged, after what is made of all that had arrived; so is the error of a
+        deadline.
+Rule 3  Leaving early closes the source, drains nothing and ends the stream as cancelled; what waits is not yielded any more.
+        When all of a stream that its sender ended has been yielded, leaving drains it for a moment.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ class Writer(Protocol[Made]):
         """What reads it."""
 
     def feed(self, block: bytes) -> list[Made]:
-        """What a block says."""
+        """Return what a block says."""
 
     def add(self, chunk: Any) -> list[Made]:
-        """What a chunk says."""
+        """Return what a chunk says."""
 
     def end(self) -> list[Made]:
-        """What is said at the end."""
+        """Return what is said at the end."""
 
     @property
     def fault(self) -> StreamError | None:
@@ -82,7 +83,7 @@ class Writing(Intake, Generic[Made]):
         return []
 
     def _has_data(self, block: bytes, events: object) -> bool:
-        # Its events are the writer's. An event that was no chunk, where half of one does not follow, is a keep-alive.
+        # Its events are the writer's. An event that was not a chunk, where half of one does not follow, is a keep-alive.
         before, self._chunks = self._chunks, self.accumulator.progress[1]
         ended = self._ended
         return super()._has_data(block, ()) and (self._chunks > before or self._ended == ended)
@@ -93,7 +94,7 @@ class Writing(Intake, Generic[Made]):
         add_status(self.accumulator.outcome, self.status)
 
     def ended(self) -> None:
-        """The source has no more."""
+        """Note that the source has ended."""
         with self.lock:
             if not self.over:
                 self._end()
@@ -125,11 +126,11 @@ class Writing(Intake, Generic[Made]):
 
     @property
     def whole(self) -> bool:
-        """Whether the reader was given all of a stream, and did not leave."""
+        """Whether the reader has all of a stream, and did not leave."""
         return self.over and not self._gone
 
     def fault(self) -> BaseException | None:
-        """What is raised after all that is given, once; None where nothing is."""
+        """Return what is raised at the end, once; None where nothing is."""
         first, self._raised = not self._raised, True
         if not first or self._gone:
             return None
@@ -159,17 +160,17 @@ class Given(Generic[Made]):
 
 
 class _WrittenFacts(StreamFacts, Generic[Made]):
-    """What is known of what is written; of a response that was given as a whole, what was given."""
+    """What is known of what is written; for a response that the caller passed, that response."""
 
     _given: Given[Made] | None = None
     _intake: Writing[Made]
     _all_given = False
 
     def _check_begin(self) -> None:
-        """An iteration begins."""
+        """Raise `MisuseError` if an iteration that begins now finds nothing."""
         if self._all_given:
             raise MisuseError(
-                f"this {type(self).__name__} has given all of it already, and keeps nothing: iterate over it once, or call"
+                f"this {type(self).__name__} was read to its end already, and keeps nothing: iterate over it once, or call"
                 " the function that made it again"
             )
 
@@ -183,7 +184,7 @@ class _WrittenFacts(StreamFacts, Generic[Made]):
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the stream ended; None while it runs, and where a response was given."""
+        """How the stream ended; None while it runs, and for a response that the caller passed."""
         return super().outcome if self._given is None else self._given.outcome
 
     @property
@@ -198,7 +199,11 @@ class _WrittenFacts(StreamFacts, Generic[Made]):
 
 
 class Written(_WrittenFacts[Made]):
-    """Events, or chunks, one after the other: iterate over it, or use it in a `with` block."""
+    """Iterates over the events, or chunks, of a clean stream; use it in a `with` block. `to_events` and `to_chunks` make one.
+
+    `outcome`, `response` and `anomalies` are those of the stream so far. `close()` leaves it, and any thread may call that.
+    Raises what the source raises, `DeadlineError`, and what `clean` asks for (`"raise"`); iterated again, `MisuseError`.
+    """
 
     def __init__(self, given: Given[Made] | None = None, blocks: Blocks | None = None, intake: Any = None) -> None:
         self._given = given
@@ -232,7 +237,7 @@ class Written(_WrittenFacts[Made]):
         self.close()
 
     def close(self) -> None:
-        """Leave: close the source. What waits is not given any more. Any thread may."""
+        """Leave: close the source. What waits is not yielded any more. Any thread may call this."""
         if self._given is not None:
             self._given.items = iter(())
         else:
@@ -240,7 +245,9 @@ class Written(_WrittenFacts[Made]):
 
 
 class AsyncWritten(_WrittenFacts[Made]):
-    """Events, or chunks, one after the other: `async for`, `async with`, `aclose`."""
+    """Iterates over the events, or chunks, of a clean stream: `async for`, `async with`, `aclose`. Like `Written`.
+
+    `async_to_events` and `async_to_chunks` make one."""
 
     def __init__(self, given: Given[Made] | None = None, blocks: AsyncBlocks | None = None, intake: Any = None) -> None:
         self._given = given
@@ -276,7 +283,7 @@ class AsyncWritten(_WrittenFacts[Made]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Leave: close the source. What waits is not given any more."""
+        """Leave: close the source. What waits is not yielded any more."""
         if self._given is not None:
             self._given.items = iter(())
         else:

@@ -40,7 +40,7 @@ def assemble_file(file: str, *, output: str | None, stream: bool, compact: bool,
                     else:
                         view.show(accumulator.feed(block))
                     if accumulator.outcome is not None and isinstance(accumulator.outcome.error, LimitError):
-                        break  # nothing that comes after is looked at, and it may never end
+                        break  # nothing that follows is looked at, and it may never end
             except MisuseError as error:
                 unreadable = error
         outcome = accumulator.cancel() if interrupts.stopped else accumulator.close()
@@ -84,7 +84,7 @@ def report_outcome(name: str, accumulator: Accumulator, outcome: Outcome, *, ver
 
 
 def _sentence(outcome: Outcome, events: int) -> str:
-    """What happened, at which event, and what the sender said of it."""
+    """Return what happened, at which event, and what the sender said of it."""
     sentence, error = REASONS[outcome.reason][1], outcome.error
     if error is None:
         return sentence if outcome.ok else f"{sentence} (after event {events})"

@@ -5,7 +5,7 @@ code.
 
 Rule 1  0: every stream passes. 1: one does not. 2: a file could not be read; the others are reported all the same.
 Rule 2  Nothing is wider than the terminal, but for addresses, which nobody could follow in two halves. Where standard
-        output is no terminal, the name of a file is whole, however long; `--format lines` cuts nothing anywhere.
+        output is not a terminal, the name of a file is whole, however long; `--format lines` cuts nothing anywhere.
 Rule 3  Every word that has a colour says the same without it.
 Rule 4  What a sender wrote stands on one line and steers no terminal.
 Rule 5  The JSON is one document, a list with one object a stream: `Report.as_json`.
@@ -36,7 +36,7 @@ NARROWEST = 40  # columns that a report is laid out for; a terminal of fewer wra
 def check_files(
     names: Sequence[str], *, json: bool, strict: bool, quiet: bool, verbose: bool, format: str = "report"
 ) -> int:
-    """Report on each file in turn; the exit code (rule 1). `json`: as `format="json"`."""
+    """Report on each file in turn; return the exit code (rule 1). `json`: the same as `format="json"`."""
     if names.count("-") > 1:
         raise MisuseError("-: standard input can be read once only")
     out, form = stdout(), "json" if json else format
@@ -83,7 +83,7 @@ def _read(name: str, summary: Summary) -> Report | None:
 
 
 def _files(names: Sequence[str], summary: Summary) -> Iterator[str]:
-    """The names of files, those in folders among them (rule 6)."""
+    """Return the names of files, those in folders among them (rule 6)."""
 
     def unread(line: str) -> None:
         say(line)

@@ -47,7 +47,7 @@ def seconds(value: float | None) -> str:
 def render(
     report: Report, *, width: int, colour: bool = False, verbose: bool = False, whole_name: bool = False
 ) -> Iterator[str]:
-    """The lines of a report, none of more than `width` columns (at least 40) but for addresses.
+    """Yield the lines of a report, none of more than `width` columns (at least 40) but for addresses.
 
     `whole_name`: the name of the stream is not cut off either.
     """
@@ -101,7 +101,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _error(report: Report) -> str:
-    """What the error of a stream says more than that there is one: the sender's words, which limit, which encoding."""
+    """Return what the error of a stream says more than that there is one: the sender's words, which limit, which encoding."""
     error, sentence = report.outcome.error, REASONS[report.outcome.reason][1]
     if error is None or error.message == sentence:
         return ""
@@ -140,7 +140,7 @@ def _table(findings: Sequence[Finding], width: int, paint: Paint, *, verbose: bo
 
 
 def _row(finding: Finding, code: int, width: int, severity: str) -> Iterator[str]:
-    # A row that the terminal has no room for ends early; the path is then on a line of its own.
+    # A row that the terminal has no room for ends early; the path is then on a separate line.
     row = f"{finding.code:<{code}}  {finding.event or '-':>5}  {finding.count:>5}"
     room = width - len(row) - 14
     fits = finding.path == "$" or width_of(one_line(finding.path)) <= room
@@ -150,7 +150,7 @@ def _row(finding: Finding, code: int, width: int, severity: str) -> Iterator[str
 
 
 def _breaks(clients: Iterable[Client], width: int, indent: int, *, verbose: bool) -> Iterator[str]:
-    """Who breaks on it: those who do the same together."""
+    """Yield who breaks on it: those who do the same together."""
     together: dict[str, dict[str, None]] = {}  # by effect; the names in order, each once
     sources: dict[str, None] = {}
     for client in clients:

@@ -1,4 +1,4 @@
-"""Many streams at a glance: one line for each, and what they come to together.
+"""Many streams at a glance: one line for each, and a summary of all.
 
 In: `Report`s. Out: lines. A summary keeps a count for each code and sender, and no report.
 
@@ -12,7 +12,8 @@ and the codes with how often, the worst first; `info` is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TypeVar
 
 import attrs
 
@@ -26,6 +27,7 @@ __all__ = ("Summary", "line_of")
 
 _OUTCOME = max(len(name) for name, _ in REASONS.values())
 _REASON = max(map(len, REASONS))
+Word = TypeVar("Word", bound=Hashable)
 _RANK = ("lost", "repaired", "note", "info")
 
 
@@ -58,19 +60,37 @@ class Summary:
 
     def add(self, report: Report) -> None:
         """Count one more stream."""
-        self._verdicts[report.verdict] += 1
         sender = "" if report.trace is None else report.trace.sender
+        self._verdicts[report.verdict] += 1
         for severity, code in dict.fromkeys((one.severity, one.code) for one in report.findings):
-            self._count(self._codes.setdefault((severity, code), {}), sender)
+            self._count(self._codes, (severity, code), sender)
         if not report.outcome.ok:
-            self._count(self._endings.setdefault(report.outcome.reason, {}), sender)
+            self._count(self._endings, report.outcome.reason, sender)
+
+    def add_counts(
+        self,
+        verdicts: Mapping[str, int],
+        endings: Mapping[str, Mapping[str, int]],
+        codes: Mapping[tuple[str, str], Mapping[str, int]],
+    ) -> None:
+        """Count streams that were counted elsewhere: by verdict; by reason of the outcome and sender; by severity, code
+        and sender."""
+        for verdict, count in verdicts.items():
+            self._verdicts[verdict] += count
+        for reason, senders in endings.items():
+            for sender, count in senders.items():
+                self._count(self._endings, reason, sender, count)
+        for key, senders in codes.items():
+            for sender, count in senders.items():
+                self._count(self._codes, key, sender, count)
 
     @staticmethod
-    def _count(senders: dict[str, int], sender: str) -> None:
-        senders[sender] = senders.get(sender, 0) + 1
+    def _count(table: dict[Word, dict[str, int]], word: Word, sender: str, count: int = 1) -> None:
+        senders = table.setdefault(word, {})
+        senders[sender] = senders.get(sender, 0) + count
 
     def lines(self, *, width: int, colour: bool = False) -> Iterator[str]:
-        """How the streams ended that are not complete, and each code: in how many streams, and of which senders."""
+        """Yield how the streams ended that are not complete, and each code: in how many streams, and of which senders."""
         paint = in_colour if colour else plain
         rows: list[tuple[str, str, dict[str, int], str]]
         rows = [(REASONS[reason][0], reason, senders, "lost") for reason, senders in self._endings.items()]

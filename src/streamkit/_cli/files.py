@@ -1,6 +1,6 @@
 """The files that a command line names, those in folders among them.
 
-In: names. Out: names of files, in order; what cannot be listed is reported to the caller's function, and the rest goes on.
+In: names. Out: names of files, in order; what cannot be listed is reported to the caller's function, and the rest continues.
 
 Rule 1  A folder stands for the streams in it, at any depth, in order of their names: files whose names end as those of bodies
         and traces do (`STREAMS`); hidden ones are left out. What is named itself is read whatever its name.

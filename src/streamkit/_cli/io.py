@@ -1,6 +1,6 @@
 """What every command needs of the world outside: blocks out of a file or a pipe, SIGINT between blocks, lines of text.
 
-In: the name of a file, `-` being standard input. Out: its blocks as they come; a stop where the user asks for one.
+In: the name of a file, `-` being standard input. Out: its blocks as they arrive; a stop where the user asks for one.
 Costs one read a block. Whatever goes wrong is a `MisuseError` of one line that says what and where.
 
 Rule 1  Nothing is held back: a read takes what there is. Only a trace is read to its end before its first block.
@@ -46,12 +46,12 @@ EXIT = {"complete": 0, "truncated": 3, "failed": 4, "cancelled": 130}
 MISUSE = 2
 """The exit code for what the user got wrong."""
 
-_READ = 65536  # bytes: the most that one read gives; a pipe gives what is there
+_READ = 65536  # bytes: the most that one read returns; a pipe returns what is there
 _LINE = 500  # characters of one message: a sender's error can be pages
 
 
 def opened(name: str) -> AbstractContextManager[Any]:
-    """The file to read, unbuffered: a buffered one takes "nothing there yet" (O_NONBLOCK) for the end."""
+    """Return the file to read, unbuffered: a buffered one takes "nothing there yet" (O_NONBLOCK) for the end."""
     if name == "-":
         if sys.stdin is None:
             raise MisuseError("standard input is closed")
@@ -63,26 +63,26 @@ def opened(name: str) -> AbstractContextManager[Any]:
 
 
 def created(name: str | None, source: Any) -> AbstractContextManager[BinaryIO | None]:
-    """The file to write, opened before anything is read, as a stream comes only once. None is standard output."""
+    """Return the file to write, opened before anything is read, since a stream can be read only once. None is standard output."""
     if name is None or name == "-":
         return nullcontext(None)
     try:
         if os.path.isfile(name) and hasattr(source, "name"):  # `assemble x --output x` would empty what it is to read
             if os.path.samestat(os.stat(name), os.fstat(source.fileno())):
                 raise MisuseError(f"{name}: cannot be read and written at once")
-        return open(name, "wb", buffering=0)  # buffered, closing it after a failed write fails once more
+        return open(name, "wb", buffering=0)  # buffered, closing it after a failed write fails again
     except OSError as error:
         raise MisuseError(f"{name}: {error.strerror}") from None
 
 
 def blocks_of_file(file: Any, name: str) -> Iterator[bytes]:
-    """The blocks of a body, or those that a trace recorded. `name` stands in messages."""
+    """Yield the blocks of a body, or those that a trace recorded. `name` is for messages."""
     found = contents_of_file(file, name)
     yield from (block.data for block in found.blocks) if isinstance(found, Trace) else found
 
 
 def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
-    """The trace in a file, or the blocks of the body that it is. `name` stands in messages.
+    """Return the trace in a file, or the blocks of the body that it is. `name` is for messages.
 
     No event stream begins with `{`, and JSON in its place is of use only when it is whole: to wait for its first line
     holds nothing back.
@@ -196,7 +196,7 @@ def write(out: BinaryIO, data: bytes) -> None:
 
 
 def abandon_stdout() -> None:
-    """Point standard output at nothing, else the interpreter fails once more when it flushes it at exit."""
+    """Point standard output at nothing, else the interpreter fails again when it flushes it at exit."""
     with suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -2,14 +2,14 @@
 
 In: the events of an accumulator. Out: UTF-8, one write for each call of `show`. Costs O(1) an event.
 
-Rule 1  One choice at a time, as it comes. The others wait until it is over, each under its number: senders take turns
+Rule 1  One choice at a time, as it arrives. The others wait until it is over, each under its number: senders take turns
         token by token, and three answers word by word on one screen are none.
-Rule 2  Content stands as it is. Everything else begins a line and says in brackets what it is: `[reasoning]`,
-        `[tool call 0: get_weather]`, and `[1]` for a choice. Content behind it is `[content]`.
+Rule 2  Content is written as it is. Everything else begins a line and says in brackets what it is: `[reasoning]`,
+        `[tool call 0: get_weather]`, and `[1]` for a choice. Content after it is `[content]`.
 Rule 3  A `function_call` beside tool calls is one of them written twice (llama-cpp-python does, piece by piece): it is
         shown once it is clear that it stands alone, with its second piece or at the end.
 Rule 4  Only where there are colours: reasoning is dim instead of named, and so is what is in brackets.
-Rule 5  A terminal is not steered by what a sender wrote (`terminal.SHOWN`); a file gets what came.
+Rule 5  A terminal is not steered by what a sender wrote (`terminal.SHOWN`); a file gets what arrived.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class View:
         self._left = left
         self._shown = SHOWN if out.isatty() else {}
         self._dim = has_colours(out)
-        self._live: int | None = None  # the choice that is shown as it comes
-        self._waiting: dict[int, list[tuple[str, str]]] = {}  # what came of it and the others, and is to be shown yet
+        self._live: int | None = None  # the choice that is shown as it arrives
+        self._waiting: dict[
+            int, list[tuple[str, str]]
+        ] = {}  # what arrived of it and the others, and is still to be shown
         self._over: set[int] = set()
         self._held: dict[int, list[tuple[str, str]]] = {}  # of a `function_call` (rule 3)
         self._alone: dict[int, bool] = {}  # whether it is shown, once that is clear
@@ -91,7 +93,9 @@ class View:
             if alone is None:
                 held = self._held.setdefault(choice, [])
                 held += pieces
-                if len(held) < 3:  # its start and its first piece: a tool call would come between this and the next
+                if (
+                    len(held) < 3
+                ):  # its start and its first piece: a tool call would be written between this and the next
                     return
                 self._alone[choice] = True
                 pieces = self._held.pop(choice)
@@ -105,7 +109,7 @@ class View:
             self._piece(choice, head, text)
 
     def _end(self, choice: int) -> None:
-        """A choice is over: where it is the one shown, show what waited, until there is one that still goes on."""
+        """End a choice: if it is the one shown, show what waited, up to a choice that still runs."""
         if held := self._held.pop(choice, None):
             self._let(choice, held)
         self._over.add(choice)
@@ -129,7 +133,7 @@ class View:
             self._inside_line = not text.endswith("\n")
 
     def _words(self, choice: int, head: str) -> list[str]:
-        """What is to be said in brackets before a new part."""
+        """Return what is to be said in brackets before a new part."""
         goes_on = self._at is not None and self._at[0] == choice
         words = [str(choice)] if choice or self._choices > 1 else []
         if head != _REASONING:

@@ -23,6 +23,7 @@ from typing import Any
 import attrs
 
 from ..errors import MisuseError, StreamError
+from .arguments import CORPUS, GATEWAY, IMPORT, PLAYING, RECORD, SCRUB, SERVE, VERBOSE, Arguments
 from .io import EXIT, MISUSE, abandon_stdout, say
 
 __all__ = ("COMMANDS", "Command", "main")
@@ -41,10 +42,12 @@ class Command:
     """The line in the list of commands."""
     examples: tuple[str, ...]
     """Lines to copy."""
-    arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+    arguments: Arguments
     """What `add_argument` is called with."""
     exit_codes: str = _EXIT_CODES
     """The last line of `--help`."""
+    takes_command: bool = False
+    """Whether what follows `--` is a command to run: `args.command`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +85,13 @@ def _run(argv: Sequence[str] | None) -> int:
         for flags, options in command.arguments:
             sub.add_argument(*flags, **options)
         sub.set_defaults(run=command.run)
-    args = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    after: list[str] = []
+    if "--" in given and given[0] in COMMANDS and COMMANDS[given[0]].takes_command:
+        # argparse would count it among the other arguments.
+        at = given.index("--")
+        given, after = given[:at], given[at + 1 :]
+    args = parser.parse_args(given, argparse.Namespace(command=after))
     if args.version:
         from .._version import __version__  # takes longer than all else that this option does
 
@@ -106,7 +115,9 @@ def _check(args: argparse.Namespace) -> int:
     from .check import check_files
 
     if args.json and args.format not in (None, "json"):
-        raise MisuseError(f"--json is --format json, and --format {args.format} is given too: leave one of them out")
+        raise MisuseError(
+            f"--json means --format json, and --format {args.format} was passed too: leave one of them out"
+        )
     form = args.format or "report"
     return check_files(
         args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
@@ -154,7 +165,16 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
-    """Write a body as a trace while it passes, with credentials replaced."""
+    """Write a body as a trace while it passes, or all that a program exchanges with a server, with credentials replaced."""
+    if args.upstream is not None:
+        return _record_proxied(args)
+    for flag in ("listen", "finish", "command"):
+        if getattr(args, flag):
+            raise MisuseError(
+                f"{'-- COMMAND' if flag == 'command' else '--' + flag} is for a proxy: give --upstream URL"
+            )
+    if args.into is None:
+        raise MisuseError("record takes FILE and OUT, or --upstream URL and DIR")
     from .record import record_input
 
     return record_input(
@@ -168,6 +188,51 @@ def _record(args: argparse.Namespace) -> int:
         sender_version=args.sender_version,
         case=args.case,
         notes=args.notes,
+    )
+
+
+def _record_proxied(args: argparse.Namespace) -> int:
+    for flag in ("tee", "request", "sender", "sender_version", "case", "notes"):
+        if getattr(args, flag):
+            raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
+    if args.into is not None:
+        raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
+    from .record_proxy import record_proxied
+
+    listen = "127.0.0.1:0" if args.listen is None else args.listen
+    return record_proxied(
+        args.upstream,
+        listen,
+        args.file,
+        args.command,
+        finish=args.finish,
+        scrub=not args.no_scrub,
+        verbose=args.verbose,
+    )
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Answer requests with recorded exchanges, as the server that was recorded did, or with faults."""
+    from .serve import serve_traces
+
+    return serve_traces(
+        args.folder,
+        args.listen or ("127.0.0.1:0" if args.command else "127.0.0.1:8000"),
+        args.command,
+        speed=args.speed,
+        ttft=args.ttft,
+        itl=args.itl,
+        jitter=args.jitter,
+        max_gap=args.max_gap,
+        recut=args.recut,
+        faults=args.fault,
+        fault_times=args.fault_times,
+        seed=args.seed,
+        match=args.match,
+        ignore=tuple(args.ignore),
+        repeat=not args.once,
+        api_key=args.api_key,
+        quiet=args.quiet,
     )
 
 
@@ -206,18 +271,20 @@ def _gateway(args: argparse.Namespace) -> int:
     return serve(args.upstream, args.listen, clean=args.clean)
 
 
+def _corpus(args: argparse.Namespace) -> int:
+    """Reassemble recorded streams in bulk, into Parquet with a row for each: started again, it continues where it stopped."""
+    from .corpus import reassemble_corpus
+
+    columns = {"body": args.body, "blocks": args.blocks, "arrival_ns": args.arrival_ns, "encoding": args.encoding}
+    shape = {"keep": args.keep, "sender": args.sender, "partitions": args.partitions}
+    return reassemble_corpus(args.input, args.output, columns, engine=args.engine, workers=args.workers, **shape)
+
+
 # --- the table
 
 
 _FILE = (("file",), {"metavar": "FILE", "help": "the bytes of a response body, or a trace; - is standard input"})
 _OUTPUT = (("-o", "--output"), {"metavar": "FILE", "help": "write the JSON there instead of to standard output"})
-_VERBOSE = (("-v", "--verbose"), {"action": "store_true", "help": "say how the stream ended, and what was odd in it"})
-
-_NO_SCRUB = (("--no-scrub",), {"action": "store_true", "help": "leave credentials where they stand"})
-_SENDER = (
-    (("--sender",), {"metavar": "WORD", "help": "what wrote the stream, in one word"}),
-    (("--sender-version",), {"metavar": "TEXT", "help": "its version"}),
-)
 
 COMMANDS: dict[str, Command] = {
     "assemble": Command(
@@ -230,10 +297,10 @@ COMMANDS: dict[str, Command] = {
         ),
         arguments=(
             _FILE,
-            (("--stream",), {"action": "store_true", "help": "show the text as it comes; JSON only with --output"}),
+            (("--stream",), {"action": "store_true", "help": "show the text as it arrives; JSON only with --output"}),
             _OUTPUT,
             (("--compact",), {"action": "store_true", "help": "JSON on one line"}),
-            _VERBOSE,
+            VERBOSE,
         ),
     ),
     "check": Command(
@@ -261,7 +328,10 @@ COMMANDS: dict[str, Command] = {
             ),
             (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
             (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
-            (("-v", "--verbose"), {"action": "store_true", "help": "also the public threads that tell of the clients"}),
+            (
+                ("-v", "--verbose"),
+                {"action": "store_true", "help": "also the public threads that report on the clients"},
+            ),
         ),
         exit_codes="exit codes: 0 no faults, 1 faults in at least one stream, 2 misuse, 130 interrupted",
     ),
@@ -284,33 +354,7 @@ COMMANDS: dict[str, Command] = {
                     " a terminal and events elsewhere",
                 },
             ),
-            (
-                ("--speed",),
-                {"type": float, "default": 1.0, "metavar": "N", "help": "1 as recorded (default), 0 no waiting"},
-            ),
-            (("--ttft",), {"type": float, "metavar": "S", "help": "seconds until the first output"}),
-            (("--max-gap",), {"type": float, "metavar": "S", "help": "seconds that no wait exceeds"}),
-            (("--itl",), {"type": float, "metavar": "S", "help": "a made-up pace: seconds from block to block"}),
-            (("--jitter",), {"type": float, "metavar": "N", "help": "how far a wait may be off, as a share of --itl"}),
-            (
-                ("--recut",),
-                {
-                    "metavar": "HOW",
-                    "help": "other blocks: bytes, a number of bytes, events, characters (inside of them), crlf (between), random, one",
-                },
-            ),
-            (
-                ("--fault",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "FAULT",
-                    "help": "what goes wrong, NAME[=VALUE][@PLACE], may be given again: delay, stall, truncate, disconnect, reset,"
-                    " half_chunk, drop, duplicate, corrupt, malformed, error_event, status, bandwidth, slow_close, empty; at"
-                    " head, block:3, event:3, byte:100, a share of the body such as 0.5, or random",
-                },
-            ),
-            (("--seed",), {"type": int, "default": 0, "metavar": "N", "help": "for what is random (default 0)"}),
+            *PLAYING,
             (
                 ("-v", "--verbose"),
                 {"action": "store_true", "help": "say how it ended, what was odd, how late blocks were"},
@@ -375,7 +419,7 @@ COMMANDS: dict[str, Command] = {
                     "action": "append",
                     "default": [],
                     "choices": ("bytes", "cuts", "response"),
-                    "help": "look at this alone, may be given again; the exit code is about it",
+                    "help": "look at this alone, can be repeated; the exit code is about it",
                 },
             ),
             (("--json",), {"action": "store_true", "help": "a JSON object, on a terminal too"}),
@@ -384,28 +428,29 @@ COMMANDS: dict[str, Command] = {
     ),
     "record": Command(
         _record,
-        help="a body from a pipe into a trace",
+        help="a body from a pipe, or what a program exchanges, into traces",
         examples=(
             "curl -sN $URL -d @request.json | streamkit record - answer.trace.jsonl",
             "curl -sN $URL -d @request.json | streamkit record --tee --request request.json - traces/ | jq -R .",
+            "streamkit record --upstream https://api.openai.com traces/ -- node agent.mjs",
+            "streamkit record --upstream http://127.0.0.1:8080 --listen 127.0.0.1:9000 traces/",
         ),
-        arguments=(
-            (("file",), {"metavar": "FILE", "help": "the bytes of a response body; - is standard input"}),
-            (
-                ("into",),
-                {
-                    "metavar": "OUT",
-                    "help": "the trace (.jsonl, .jsonl.gz, .jsonl.zst), or a folder for 001-….trace.jsonl",
-                },
-            ),
-            (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
-            (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to stand in the trace"}),
-            *_SENDER,
-            (("--case",), {"metavar": "WORD", "help": "what the stream shows, in one word"}),
-            (("--notes",), {"metavar": "TEXT", "help": "what else a reader must know"}),
-            _NO_SCRUB,
-            _VERBOSE,
+        arguments=RECORD,
+        exit_codes=f"{_EXIT_CODES}; of a proxy that of the command, or 0",
+        takes_command=True,
+    ),
+    "serve": Command(
+        _serve,
+        help="recorded exchanges as a server",
+        examples=(
+            "streamkit serve traces/",
+            "streamkit serve traces/ --speed 0 --fault reset@0.5 --fault-times 1",
+            "streamkit serve tests/traces/agent -- python -m pytest tests/test_agent.py",
+            'curl -N 127.0.0.1:8000/v1/chat/completions -d \'{"model": "llama.cpp/plain", "stream": true}\'',
         ),
+        arguments=SERVE,
+        exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted; with a command its own",
+        takes_command=True,
     ),
     "import": Command(
         _import,
@@ -415,27 +460,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit import tests/cassettes/ --output traces/",
             "streamkit import openai-text.chunks.txt -o text.trace.jsonl",
         ),
-        arguments=(
-            (
-                ("file",),
-                {
-                    "nargs": "+",
-                    "metavar": "FILE",
-                    "help": "a body (.sse), lines of JSON chunks (.chunks.txt, .ndjson, .jsonl), a cassette of vcrpy or cassetter"
-                    " (.yaml), or a folder of them; - is standard input",
-                },
-            ),
-            (
-                ("--kind",),
-                {"choices": ("sse", "chunks", "cassette"), "help": "what the files are, whatever their names"},
-            ),
-            (
-                ("-o", "--output"),
-                {"metavar": "OUT", "help": "a trace, or a folder for several; without it standard output"},
-            ),
-            *_SENDER,
-            _NO_SCRUB,
-        ),
+        arguments=IMPORT,
         exit_codes="exit codes: 0 all imported, 2 misuse or a file that could not be read, 130 interrupted",
     ),
     "export": Command(
@@ -466,30 +491,19 @@ COMMANDS: dict[str, Command] = {
             "streamkit scrub --check tests/ || echo 'a trace holds secrets'",
             "streamkit scrub --find '[\\w.]+@[\\w.]+' answer.trace.jsonl",
         ),
-        arguments=(
-            (("file",), {"nargs": "+", "metavar": "TRACE", "help": "a trace, or a folder of them"}),
-            (("--check",), {"action": "store_true", "help": "look only, and replace nothing"}),
-            (
-                ("--find",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "REGEX",
-                    "help": "what else is private, may be given again",
-                },
-            ),
-            (
-                ("--keep-header",),
-                {
-                    "action": "append",
-                    "default": [],
-                    "metavar": "NAME",
-                    "help": "a request header to keep, may be given again",
-                },
-            ),
-            (("--json",), {"action": "store_true", "help": "a JSON object for each finding, on a terminal too"}),
-        ),
+        arguments=SCRUB,
         exit_codes="exit codes: 0 nothing found, 1 something found, 2 misuse or a file that could not be read, 130 interrupted",
+    ),
+    "corpus": Command(
+        _corpus,
+        help="recorded streams in bulk, on an engine, into Parquet",
+        examples=(
+            "streamkit corpus logs.parquet responses/ --body raw_response --keep request_id,ts",
+            "streamkit corpus logs/ responses/ --engine ray --workers 8 --partitions 200",
+            "streamkit corpus traces/ responses/",
+        ),
+        arguments=CORPUS,
+        exit_codes="exit codes: 0 all parts are there, 2 misuse, or a part or row that could not be read, 130 interrupted",
     ),
     "gateway": Command(
         _gateway,
@@ -498,20 +512,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit gateway --upstream http://127.0.0.1:8080",
             "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
         ),
-        arguments=(
-            (("--upstream",), {"metavar": "URL", "required": True, "help": "where to forward to, without the /v1"}),
-            (
-                ("--listen",),
-                {"metavar": "HOST:PORT", "default": "127.0.0.1:8000", "help": "where to listen (default: %(default)s)"},
-            ),
-            (
-                ("--clean",),
-                {
-                    "action": "store_true",
-                    "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
-                },
-            ),
-        ),
+        arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
     ),
 }

@@ -1,6 +1,6 @@
 """How far a long command is: one line on standard error that replaces itself, and is gone at the end.
 
-In: items, and how many there are. Out: the same items. Writes nothing where standard error is no terminal, nor in the first
+In: items, and how many there are. Out: the same items. Writes nothing where standard error is not a terminal, nor in the first
 second: what is quick needs no progress.
 """
 

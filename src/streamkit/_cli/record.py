@@ -1,7 +1,7 @@
 """`streamkit record`: a body from a pipe or a file, written as a trace while it passes.
 
 In: the name of the input, `-` being standard input, and where to write. Out: the trace; with `tee` the bytes on standard
-output, too. Exit code: how the stream ended, as that of `assemble`; 2 where it could not be recorded.
+output, too. Exit code: how the stream ended, like that of `assemble`; 2 where it could not be recorded.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def replay_file(
 def _played(source: Replay) -> str:
     lags = sorted(source.lags)
     if not lags:
-        return "no block was given"
+        return "no block was played"
     return f"{len(lags)} blocks given, late by {lags[len(lags) // 2] * 1e3:.1f} ms as a rule, {lags[-1] * 1e3:.1f} ms at most"
 
 

@@ -1,8 +1,8 @@
 """`streamkit scrub`: secrets out of traces, and whether there were any.
 
 In: names of files and folders, and patterns of the user's. Out: for each trace in which something was found a line, JSON
-where standard output is no terminal; the file is replaced, unless it is only to be looked at. Exit code: 0 nothing found, 1
-something found, 2 a file that could not be read or is no trace.
+where standard output is not a terminal; the file is replaced, unless it is only to be looked at. Exit code: 0 nothing found, 1
+something found, 2 a file that could not be read or is not a trace.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In: the names of files and folders. Out: a table on a terminal, one JSON object 
 or `--json` asks for it; what could not be read on standard error; an exit code: 0, or 2 if a file could not be read.
 
 Rule 1  A figure that cannot be known is null, and `-` in the table: a trace without times has none.
-Rule 2  Of several traces the table gives how many have a figure, and its 50th, 90th and 99th percentile and maximum over them;
+Rule 2  Of several traces the table says how many have a figure, and its 50th, 90th and 99th percentile and maximum over them;
         a percentile is a value that occurs (nearest rank).
 """
 

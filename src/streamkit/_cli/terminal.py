@@ -58,7 +58,7 @@ def dimmed(text: str) -> str:
 def json_bytes(text: str) -> bytes:
     """Return JSON as a line of UTF-8 in which nothing steers a terminal.
 
-    JSON leaves C1 alone, but a terminal does not, and it can only stand inside strings. Half a surrogate pair, in the name
+    JSON leaves C1 alone, but a terminal does not, and it can only be inside strings. Half a surrogate pair, in the name
     of a file, has no other form either.
     """
     return re.sub("[\x7f-\x9f\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"

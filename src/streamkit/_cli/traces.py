@@ -1,7 +1,7 @@
 """What the commands on traces share: the trace in a file, and JSON Lines.
 
-In: the name of a file, `-` being standard input. Out: a `Trace`. A body that is no trace becomes one without times, its
-blocks being what the reads gave.
+In: the name of a file, `-` being standard input. Out: a `Trace`. A body that is not a trace becomes one without times, its
+blocks being what the reads returned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def trace_in(name: str) -> Trace:
 
 
 def is_for_machines(out: BinaryIO, *, asked: bool = False) -> bool:
-    """Return whether `out` gets JSON Lines: where it is asked for, and where it is no terminal."""
+    """Return whether `out` gets JSON Lines: where it is asked for, and where it is not a terminal."""
     return asked or not out.isatty()
 
 

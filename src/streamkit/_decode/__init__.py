@@ -1,1 +1,2 @@
-"""Server-sent events to clean chunks: JSON that strict readers refuse, errors, whole bodies, every sender's dialect."""
+"""Server-sent events to clean chunks: JSON that strict readers refuse, errors, whole bodies, the variants of every
+sender."""

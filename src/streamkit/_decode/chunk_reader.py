@@ -1,8 +1,8 @@
-"""A JSON value to a chunk, whatever the sender's dialect: what it meant is restored here, at the edge.
+"""Read a JSON value as a chunk, in any sender's variant: its meaning is restored here, at the edge.
 
-`read_chunk` never raises: what is certain is repaired, the rest is kept as an unknown field, and `note(code, path,
-found)` is told of each deviation. What comes out is clean: choices are a list, indices are numbers, an absent delta is
-an empty one, an empty finish reason is None, text is text. Unknown fields go to `extra` of the object they stood in.
+`read_chunk` never raises: what is certain is repaired, the rest is kept as an unknown field, and each deviation is
+reported by `note(code, path, found)`. The result is clean: choices are a list, indices are numbers, an absent delta is
+an empty one, an empty finish reason is None, text is text. Unknown fields go to `extra` of their object.
 
 Cost: one pass over the fields of a chunk.
 """
@@ -70,12 +70,13 @@ _new_function = unfrozen_twin(FunctionCallStream)
 
 
 def is_chunk(value: dict[str, Any]) -> bool:
-    """Whether an object looks like a chunk at all; `{"type": "ping"}` does not, nor does a line of Ollama's own format."""
+    """Return True if an object looks like a chunk; `{"type": "ping"}` does not, nor does a line of Ollama's native
+    format."""
     return "choices" in value or (not _CHUNK_MARKS.isdisjoint(value) and other_format(value) is None)
 
 
 def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamResponse:
-    """The chunk that `value` means."""
+    """Return the chunk that `value` means."""
     choices = value.get("choices")
     if type(choices) is not list:
         if isinstance(choices, dict):
@@ -139,7 +140,7 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
             note("delta_missing", f"{path}.delta")
         delta = {}
     if message is not None:
-        extra["message"] = message  # the reducer takes from it what the deltas lack
+        extra["message"] = message  # the reducer takes from it what is missing in the deltas
     if "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
         extra.setdefault("content_filter_spans", [{key: extra[key] for key in _SPAN if key in extra}])
     finish = value.get("finish_reason")
@@ -168,7 +169,7 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
 
 
 def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
-    """The delta that `value` means; `path` is that of its choice."""
+    """Return the delta that `value` means; `path`: of its choice."""
     path += ".delta"
     extra = fields_beside(value, _DELTA)
     content = value.get("content")
@@ -218,7 +219,7 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
 
 
 def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | None:
-    """Content that is not a string: Mistral sends a list of parts, text and thinking by turns, Databricks reasoning."""
+    """Return content that is not a string: Mistral sends a list of text and thinking parts, Databricks of reasoning."""
     if not isinstance(value, list):
         return string(value, f"{path}.content", note)
     note("content_parts", f"{path}.content", value)
@@ -232,7 +233,7 @@ def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | 
             thinking.append(reasoning_in(part))
     if thought := "".join(thinking):
         extra.setdefault("reasoning_content", thought)
-    extra["content_parts"] = value  # whole, as the sender wants to see it again in the next turn
+    extra["content_parts"] = value  # whole, since the sender needs it again in the next turn
     return "".join(text) if text else None
 
 
@@ -290,9 +291,9 @@ def read_function(value: dict[str, Any], path: str, note: Note) -> FunctionCallS
 
 
 def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[tuple[str, CompletionUsage]]:
-    """Usage that stands elsewhere than on the chunk, and where: in `x_groq` (Groq), on a choice (Moonshot).
+    """Return the usages that are not on the chunk, with their places: in `x_groq` (Groq), on a choice (Moonshot).
 
-    It is left where it was, too.
+    They also stay where they were.
     """
     found = []
     groq = chunk.extra.get("x_groq")
@@ -306,7 +307,7 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
 
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
-    """The usage that `value` means; a count that is absent, or cannot be read, is None."""
+    """Return the usage that `value` means; a count that is absent, or cannot be read, is None."""
     extra = fields_beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
@@ -342,9 +343,9 @@ def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | Non
 
 
 def _created(value: Any, note: Note, extra: dict[str, Any]) -> int:
-    """Seconds since 1970: senders also write null, a float, milliseconds, a numeral, an ISO date, or nothing.
+    """Return seconds since 1970: senders also write null, a float, milliseconds, a numeral, an ISO date, or nothing.
 
-    What was written is kept in `extra`, which a field of the format's own wins over on the wire.
+    The original value is kept in `extra`; on the wire, the format's own field takes precedence over it.
     """
     if value is None:
         note("created_missing", "$.created")
@@ -358,6 +359,6 @@ def _created(value: Any, note: Note, extra: dict[str, Any]) -> int:
         except (ValueError, OverflowError):
             return 0
     seconds = whole_number(value, 0)
-    while _MILLISECONDS <= seconds < 10**20:  # milliseconds (mistral.rs), or finer; above that it is no time
+    while _MILLISECONDS <= seconds < 10**20:  # milliseconds (mistral.rs), or finer; beyond that it is not a time
         seconds //= 1000
     return int(seconds) if 0 <= seconds < _MILLISECONDS else 0

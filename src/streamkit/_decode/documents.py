@@ -1,8 +1,8 @@
-"""The JSON documents in an event: nearly always one; `[DONE]`; or what can be salvaged where it is neither.
+"""The JSON documents in an event: nearly always one; `[DONE]`; or whatever can be salvaged if it is neither.
 
-In: events, one after the other. Out: their documents, `[DONE]` as the bytes `b"[DONE]"`, so that it is told from a JSON
-string. What was repaired or lost is noted. State: data that is no JSON but begins like an object is kept until the next
-event, since a relay may have put a blank line into a document. Cost: one parse an event, two where it is torn.
+In: events, one after the other. Out: their documents, `[DONE]` as the bytes `b"[DONE]"`, to distinguish it from a JSON
+string. Repairs and losses are noted. State: data that is not JSON but begins like an object is kept until the next
+event, since a relay may have put a blank line into a document. Cost: one parse an event, two if it is torn.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ __all__ = ("DONE", "DocumentReader")
 
 
 class DocumentReader:
-    """read(event) -> documents, then give_up() when nothing can follow. `maximum`: the most values of one event."""
+    """read(event) -> documents, then give_up() if nothing more can follow. `maximum`: the most values of one event."""
 
     __slots__ = ("_anomalies", "_light", "_maximum", "_torn")
 
     def __init__(self, anomalies: Anomalies, maximum: int) -> None:
         self._anomalies = anomalies
         self._maximum = maximum
-        self._light = maximum // HEAVIEST  # bytes that cannot be too many values: not so much as a call for those
-        self._torn: tuple[bytes, int] | None = None  # the data of an event that may go on in the next, and its number
+        self._light = maximum // HEAVIEST  # so few bytes cannot be too many values: no call for those
+        self._torn: tuple[bytes, int] | None = (
+            None  # the data of an event that may continue in the next, and its number
+        )
 
     @property
     def waiting(self) -> bool:
-        """Whether part of a document waits for the rest."""
+        """True if part of a document waits for the rest."""
         return self._torn is not None
 
     def read(self, event: ServerSentEvent) -> list[Any]:
-        """The documents in `event`, in order; none where nothing can be made of it (yet)."""
+        """Return the documents in `event`, in order; none if it cannot be read (yet)."""
         data, note = event.data, self._anomalies.note
         if data == DONE:
             self.give_up()
@@ -62,7 +64,8 @@ class DocumentReader:
         return self._amid(event, value) if event.ignored else [value]
 
     def _amid(self, event: ServerSentEvent, value: Any) -> list[Any]:
-        """The documents of an event whose data is one: lines without `data:` may hold others, before it and after it."""
+        """Return the documents of an event whose data is one: lines without `data:` may be others, before and after
+        it."""
         before = event.ignored_at.count(0)
         return [
             *self._salvage(b"", event.ignored[:before]),
@@ -113,7 +116,7 @@ class DocumentReader:
         return values
 
     def give_up(self) -> None:
-        """What began in an earlier event did not go on in this one."""
+        """Note that a document begun in an earlier event did not continue."""
         if self._torn is not None:
             data, number = self._torn
             self._torn = None
@@ -124,7 +127,7 @@ class DocumentReader:
                 self._anomalies.event = current
 
     def late(self, data: bytes) -> Any:
-        """The document that `data` is, or None, for what follows the end of the stream; notes nothing."""
+        """Return `data` as a document, or None; for data after the end of the stream; notes nothing."""
         try:
             check_weight(data, self._maximum)
             return decode(data)[0]
@@ -132,8 +135,8 @@ class DocumentReader:
             return None
 
     def is_whole(self, event: ServerSentEvent) -> tuple[bool, bool]:
-        """Of an unterminated event: whether all of its data can be read (JSON, `[DONE]`, several of them, an error in
-        words), and whether some of it can, where the rest broke off."""
+        """Return, for an unterminated event, whether all of its data can be read (JSON, `[DONE]`, several of them, an
+        error message), and whether some of it can, if the rest was cut off."""
         data = event.data.strip()
         check_weight(data, self._maximum, self._anomalies.event)
         if data == DONE or (event.event == "error" and data[:1] not in (b"", b"{", b"[")):
@@ -150,7 +153,8 @@ class DocumentReader:
 
 
 def _within(text: str) -> Any:
-    """The document that a JSON string is, where a sender wrote JSON as a string: an object or `[DONE]`; else None."""
+    """Return the document inside a JSON string, if a sender wrote JSON as a string: an object or `[DONE]`; else
+    None."""
     data = text.strip().encode("utf-8", "surrogatepass")
     if data == DONE:
         return DONE

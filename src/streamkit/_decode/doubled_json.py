@@ -1,15 +1,15 @@
-"""Text that was meant to be one JSON document and holds more: what a sender does that repeats itself.
+"""Text that was meant to be one JSON document and has more, from senders that repeat themselves.
 
-In: the arguments of a call, all of them. Out: whether they are JSON, and where the last whole document begins in a text that
-is doubled. Cost: linear in the text, whatever it is: what may need more is given up (`_PATIENCE`).
+In: the arguments of a call, all of them. Out: whether they are JSON, and where the last whole document begins in a
+doubled text. Cost: linear in the text, whatever it is: a search that may need more is abandoned (`_PATIENCE`).
 
     {}{"a":1}             an empty document first, then the real one (Bedrock through a bridge)
     {"a":1}{"a":1}        the whole again at the end (Anthropic and Gemini through proxies)
     {"a{"a":{"a":1}       each piece repeats all before it
 
 Rule 1  What is JSON is never doubled: `{"n":1` and then `1}` is 11.
-Rule 2  A text is doubled if it ends in a whole object or array, and all before that is made of whole documents, or of
-        beginnings of that last one. Anything else is text that broke off, or no JSON at all.
+Rule 2  A text is doubled if it ends in a whole object or array, and everything before that consists of whole documents,
+        or of beginnings of that last one. Any other text was cut off, or is not JSON.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from .scanning import end_of, is_heavy
 __all__ = ("is_json", "last_document")
 
 _BLANK = re.compile(rb"\s*+")
-_PATIENCE = 8  # times the length of a text that is looked at to find its last document; honest texts take one or two
+_PATIENCE = 8  # times the length of a text, scanned to find its last document; honest texts take one or two
 
 
 def is_json(text: str) -> bool:
-    """Return whether `text` is one JSON document. NaN and the infinities are none of JSON's."""
+    """Return True if `text` is one JSON document. NaN and the infinities are not JSON."""
     try:
         data = text.encode("utf-8")
         if is_heavy(data):
             return data.lstrip()[:1] in (b"{", b"[") and end_of(data, 0, len(data)) == len(data.rstrip())
         jiter.from_json(data, allow_inf_nan=False, cache_mode="none")
-    except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter goes
+    except ValueError:  # half a surrogate pair as an escape, or nested deeper than jiter reads
         pass
     else:
         return True
@@ -46,7 +46,7 @@ def is_json(text: str) -> bool:
 
 
 def last_document(text: str) -> str | None:
-    """Return the last whole document of a text that is doubled (rule 2), None for any other."""
+    """Return the last whole document of a doubled text (rule 2), None for any other text."""
     data = text.encode("utf-8", "surrogatepass").strip()
     if data[:1] not in (b"{", b"[") or is_json(text):
         return None
@@ -57,7 +57,7 @@ def last_document(text: str) -> str | None:
 
 
 def _after_whole_ones(data: bytes) -> int:
-    """Where the last of several documents begins that follow each other; -1 where they do not."""
+    """Return where the last of several consecutive documents begins; -1 if there are none."""
     at, size = 0, len(data)
     while data[at : at + 1] in (b"{", b"["):
         end = end_of(data, at, size)
@@ -71,11 +71,11 @@ def _after_whole_ones(data: bytes) -> int:
 
 
 def _after_beginnings(data: bytes) -> int:
-    """Where the last document begins, if all before it is made of beginnings of it; -1 where it is not."""
+    """Return where the last document begins, if everything before it consists of beginnings of it; else -1."""
     size, first = len(data), data[:1]
     left = _PATIENCE * size
     at = size
-    # From the end: what begins inside the last document ends before that does, or within a string is no document.
+    # From the end: a document inside the last one ends before it does, and text within a string is not a document.
     while (at := data.rfind(first, 1, at)) > 0:
         end = end_of(data, at, size)
         if end == size and _is_made_of_beginnings(data, at) and is_json(_text(data, at)):
@@ -87,10 +87,10 @@ def _after_beginnings(data: bytes) -> int:
 
 
 def _is_made_of_beginnings(data: bytes, stop: int) -> bool:
-    """Whether `data[:stop]` is made of pieces with each of which `data[stop:]` begins."""
+    """Return True if `data[:stop]` consists of pieces that are each a beginning of `data[stop:]`."""
     whole, first = data[stop:], data[:1]
     left = _PATIENCE * len(data)
-    reached = at = 0  # all up to `reached` can be made so, as a beginning of a beginning is one too
+    reached = at = 0  # everything up to `reached` consists of such pieces, since a beginning of a beginning is one too
     while 0 <= at <= reached < stop and left > 0:
         common = _common(data, at, stop, whole)
         left -= common + 1
@@ -100,7 +100,7 @@ def _is_made_of_beginnings(data: bytes, stop: int) -> bool:
 
 
 def _common(data: bytes, at: int, stop: int, whole: bytes) -> int:
-    """How many bytes of `data` from `at` on are those with which `whole` begins."""
+    """Return how many bytes of `data` from `at` on equal the beginning of `whole`."""
     low, high = 0, min(stop - at, len(whole))
     step = 64
     while low < high:

@@ -1,10 +1,10 @@
-"""Filling frozen objects quickly: `unfrozen_twin(cls)` makes a class of the same layout whose attributes can still be set.
+"""Fill frozen objects quickly: `unfrozen_twin(cls)` returns a class of the same layout whose attributes can be set.
 
     d = new_delta(); d.content = text; ...; d.__class__ = ChatCompletionStreamResponseDelta
 
 A frozen attrs class sets each field through object.__setattr__: 0.46 us for eight fields. A draft takes 0.16 us, and is
-the frozen object itself once its `__class__` is assigned, which Python allows between classes of equal slots and base.
-For the objects that are made once a chunk, and nowhere else. Every field must be set: a draft has no defaults.
+the frozen object once its `__class__` is assigned, which Python allows between classes of equal slots and base. Only
+for objects created once a chunk. Every field must be set: a draft has no defaults.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ("unfrozen_twin",)
 
 
 def unfrozen_twin(cls: type[Any]) -> Any:
-    """A class to call without arguments, whose instances become `cls` by assigning `__class__`."""
+    """Return a class without constructor arguments whose instances turn into `cls` by assigning `__class__`."""
     (base,) = cls.__bases__
     inherited = {field.name for field in attrs.fields(base)} if attrs.has(base) else set()
     own = tuple(field.name for field in attrs.fields(cls) if field.name not in inherited)
     body = {"__slots__": own, "__init__": object.__init__}
-    # Both, or Python sets through a slower path: one C slot serves setting and deleting.
+    # Both, or Python uses a slower path for setting: one C slot serves setting and deleting.
     body |= {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     made = type(f"{cls.__name__}Draft", (base,), body)
-    made().__class__ = cls  # raises TypeError here, at import, should the layouts ever differ
+    made().__class__ = cls  # raises TypeError here, at import, if the layouts ever differ
     return made

@@ -1,8 +1,8 @@
 """The log probabilities of a choice, tolerant of what real senders write.
 
 In: the JSON value under `logprobs`. Out: clean entries; what cannot be read is kept as an unknown field and reported
-through `note`. Entries are compact, see `types/_logprobs.py`: of bytes that are the token's, and of unknown fields where
-there are none, nothing is kept. Cost: 0.35 us for each likely token that is written as the format says, 0.7 for any other.
+through `note`. Entries are compact, see `types/_logprobs.py`: bytes equal to the token's, and an empty set of unknown
+fields, take no memory. Cost: 0.35 us for each likely token written exactly in the format, 0.7 for any other.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _new_top = unfrozen_twin(TopLogprobs)
 
 
 def read_logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
-    """The log probabilities that `value` means; what is no object is kept in `extra` of the choice."""
+    """Return the log probabilities that `value` means; a value that is not an object is kept in `extra` of the
+    choice."""
     if not isinstance(value, dict):
         note("bad_field", path, value)
         extra["logprobs"] = value
@@ -65,7 +66,7 @@ def _tokens(
 
 
 def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:
-    """The entries of log probabilities that `items` mean."""
+    """Return the entries of log probabilities that `items` mean."""
     return [_token(item, path, note) for item in items]
 
 
@@ -74,10 +75,11 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
     top_logprobs = value.get("top_logprobs")
     plain = len(value) == 4 and "token" in value and "logprob" in value and "bytes" in value and "top_logprobs" in value
     extra = None if plain else fields_beside(value, _TOKEN)
-    lists, compact = 0, not extra  # lists of bytes that are kept; whether nothing else is
+    lists, compact = 0, not extra  # byte lists that are kept; whether nothing else is
     if type(top_logprobs) is list:
         for top in top_logprobs:
-            # A token as the format says, five or twenty for each one chosen: 0.35 us here, 0.7 by the way below.
+            # A token exactly in the format, five or twenty for each chosen one: 0.35 us here, 0.7 by the general way
+            # below.
             try:
                 text, number, raw = top["token"], top["logprob"], top["bytes"]
             except (KeyError, TypeError):
@@ -99,7 +101,7 @@ def _token(value: dict[str, Any], path: str, note: Note) -> ChatCompletionTokenL
                             raw = 0
                         else:
                             lists += 1
-                    except (TypeError, ValueError):  # no list of small numbers
+                    except (TypeError, ValueError):  # not a list of small numbers
                         compact = False
                 made.bytes = raw
                 made.extra = 0
@@ -136,8 +138,8 @@ def _may_be_booleans(text: str) -> bool:
 
 
 def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> int | None:
-    """Fill the three fields that a token has, be it the one chosen or one of the likely ones; return how many lists of
-    bytes that keeps, or None where it is a list of anything else."""
+    """Fill the three fields shared by the sampled token and its alternatives; return the number of byte lists kept, or
+    None if it is a list of anything else."""
     token.token = text = (
         text if type(text := value.get("token")) is str else string(text, f"{path}[].token", note) or ""
     )
@@ -162,7 +164,9 @@ def _fill_token(token: Any, value: dict[str, Any], path: str, note: Note) -> int
 
 
 def _logprob(value: Any, path: str, note: Note) -> float:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:  # more is no float
+    if (
+        isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023
+    ):  # larger ones do not fit a float
         return float(value)
     note("field_type", f"{path}[].logprob", value)
-    return -9999.0  # so OpenAI says minus infinity, where others write null, -Infinity or NaN
+    return -9999.0  # OpenAI's form of minus infinity, for which others write null, -Infinity or NaN

@@ -1,10 +1,10 @@
-"""Whose format is this, if it is no chat completion: a table of other APIs, by the fields that each alone writes.
+"""Recognise streams of other APIs: a table of them, by fields that each alone writes.
 
-In: a decoded JSON object: an event, a line, or a whole body. Out: the name of its API, or None. Costs a few look-ups in the
-object; asked only for what is no chunk. Nothing is read of these formats: the name goes into the error of a stream in
-which there was no chunk, so that its reader knows which address was asked by mistake.
+In: a decoded JSON object: an event, a line, or a whole body. Out: the name of its API, or None. Costs a few look-ups in
+the object; used only for objects that are not chunks. These formats are not read: the name goes into the error of a
+stream without a chunk, so that its reader knows which wrong endpoint was called.
 
-A row names what stands in every event of its API that carries output. What several APIs write (`ping`, `error`) is in none.
+A row tests what is in every event with output of its API. What several APIs write (`ping`, `error`) is in no row.
 """
 
 from __future__ import annotations
@@ -85,15 +85,16 @@ OTHER_FORMATS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "llama.cpp's own API (/completion)": _llama_cpp,
     "Cloudflare's Workers AI": _workers_ai,
 }
-"""The name of an API -> whether an object is one of its events, or its whole response."""
+"""The name of an API -> a test whether an object is one of its events, or its whole response."""
 
 
 LEGACY = "OpenAI's Completions API (/v1/completions)"
-"""The name of the API before chat, whose objects have choices too."""
+"""The name of the API before chat, whose objects have choices, too."""
 
 
 def is_legacy(value: dict[str, Any]) -> bool:
-    """Whether `value` is a whole completion of the API before chat: text on its choices, and neither message nor delta."""
+    """Return True if `value` is a whole completion of the API before chat: text on its choices, and neither message nor
+    delta."""
     choices = value.get("choices")
     if value.get("object") != "text_completion" or value.get("error") or not isinstance(choices, list) or not choices:
         return False
@@ -104,7 +105,7 @@ def is_legacy(value: dict[str, Any]) -> bool:
 
 
 def other_format(value: Any) -> str | None:
-    """Return the name of the API that writes `value`, or the first item of a list; None where it is not known, or a chunk."""
+    """Return the name of the API that writes `value`, or the first item of a list; None if unknown, or a chunk."""
     if isinstance(value, list) and value:
         value = value[0]  # Gemini without `alt=sse` writes its stream as one list
     if not isinstance(value, dict):

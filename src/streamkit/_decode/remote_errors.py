@@ -1,14 +1,15 @@
-"""Is this an error, and what does it say: every shape in which senders report one, in one table.
+"""Recognise errors and read them: every shape in which senders report one, in one table.
 
 In: a decoded object, and the name of its event, or "body" for a whole body. Out: a `RemoteError`, or None.
 
-Strategy: `SHAPES` is tried from the top, and the first row whose test finds something decides. A strong shape is an error
-as soon as it arrives. A weak one (`{"message":"boom"}`, `{"code":500,"msg":"boom"}`) is what some senders write as a sign
-of life, too, so that only the end of the stream can say which it was: `find_weak_error` gives a candidate, and the
+Strategy: `SHAPES` is tried from the top, and the first row whose test matches decides. A strong shape is an error
+as soon as it arrives. A weak one (`{"message":"boom"}`, `{"code":500,"msg":"boom"}`) is also used by some senders as a
+keep-alive, so that only the end of the stream shows which it was: `find_weak_error` returns a candidate, and the
 assembler decides. Nothing follows a whole body: there a weak shape is an error like any other.
 
-Rule 1  What says nothing is no error: `"error":null`, `{"message":"","code":0}`, `{"code":200,"message":"Success"}`.
-Rule 2  An object with choices is a chunk. It is an error only by what cannot be part of one: `error`, `base_resp`.
+Rule 1  An empty report is not an error: `"error":null`, `{"message":"","code":0}`, `{"code":200,"message":"Success"}`.
+Rule 2  An object with choices is a chunk. It is an error only by fields that cannot be part of one: `error`,
+        `base_resp`.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ __all__ = ("SHAPES", "Shape", "find_error", "find_weak_error", "may_report")
 
 Value = dict[str, Any]
 Found = tuple[Any, str]
-"""What says that there was an error, and its path."""
+"""The value that reports an error, and its path."""
 
-# Words in the place of a code or a message that say that all is well, or still under way.
+# Words in the place of a code or a message that mean success, or work in progress.
 _GOOD = frozenset(
     {"", "0", "200", "ok", "success", "succeeded", "processing", "pending", "queued", "running", "inprogress", "null", "none"}
 )  # fmt: skip
-# A text that is only a sign of life: `{"message":"keep-alive"}`.
+# A text that is only a keep-alive: `{"message":"keep-alive"}`.
 _ALIVE = _GOOD | {"ping", "pong", "keepalive", "heartbeat", "alive", "connected", "waiting"}
 _PINGS = frozenset({"ping", "pong", "keepalive", "heartbeat"})
 _IDS = frozenset({"requestid", "xrequestid", "traceid"})
 
 _CODES = ("code", "status", "ret")
 _MESSAGES = ("message", "msg")
-# Where the facts of an error stand in the object that reports it, in the order in which they are asked.
+# The fields with the facts of an error in the object that reports it, in the order in which they are tried.
 _MESSAGE_IN = (
     "message", "msg", "error_message", "error_msg", "errorMessage", "detail", "exception", "err", "status_msg",
     "text", "reason", "description", "title",
@@ -50,25 +51,26 @@ class Shape(NamedTuple):
 
     name: str
     test: Callable[[Value, str], Found | None]
-    """Of an object, and the name of its event: what says that there was an error, and where; None: it is not this shape."""
+    """Test an object, and the name of its event: return what reports the error, and its path; None: another shape."""
     facts: Callable[[Any, Value], Value]
-    """Of what says it, and the object: the fields that hold message, code and type."""
+    """From what reports the error, and the object: return the fields with message, code and type."""
     weak: bool = False
-    """Whether only the end of the stream can say that it was an error."""
+    """True if only the end of the stream shows that it was an error."""
 
 
 def find_error(value: Value, kind: str = "message") -> RemoteError | None:
-    """Return the error that `value` reports for certain, or None. `kind`: the event's type, or "body" for a whole body."""
+    """Return the error that `value` reports for certain, or None. `kind`: the event's type, or "body" for a whole
+    body."""
     return _first(_STRONG, value, kind) or (_first(_WEAK, value, kind) if kind == "body" else None)
 
 
 def find_weak_error(value: Value, kind: str = "message") -> RemoteError | None:
-    """Return the error that `value` reports if nothing else is said after it, or None."""
+    """Return the error that `value` reports if no output follows it, or None."""
     return _first(_WEAK, value, kind)
 
 
 def may_report(chunk: Value) -> bool:
-    """Whether a chunk with choices may hold an error all the same: a quick look, for every chunk."""
+    """Return True if a chunk with choices may still contain an error: a quick check, done for every chunk."""
     choices = chunk["choices"]
     if type(choices) is not list or not choices:
         return True
@@ -96,7 +98,7 @@ def _first(shapes: tuple[Shape, ...], value: Value, kind: str) -> RemoteError | 
 
 
 def _field(name: str) -> Callable[[Value, str], Found | None]:
-    """`name` says something, whatever else there is."""
+    """Return a test: `name` is not empty, whatever else there is."""
 
     def test(value: Value, kind: str) -> Found | None:
         return (value[name], f"$.{name}") if _says(value.get(name)) else None
@@ -105,7 +107,7 @@ def _field(name: str) -> Callable[[Value, str], Found | None]:
 
 
 def _field_without_choices(*names: str) -> Callable[[Value, str], Found | None]:
-    """One of `names` says something, and there are no choices, or an empty list."""
+    """Return a test: one of `names` is not empty, and there are no choices, or an empty list."""
 
     def test(value: Value, kind: str) -> Found | None:
         return None if value.get("choices") or not any(_says(value.get(name)) for name in names) else (value, "$")
@@ -114,7 +116,7 @@ def _field_without_choices(*names: str) -> Callable[[Value, str], Found | None]:
 
 
 def _field_within(outer: str) -> Callable[[Value, str], Found | None]:
-    """`error` in the object `outer` says something."""
+    """Return a test: `error` in the object `outer` is not empty."""
 
     def test(value: Value, kind: str) -> Found | None:
         inner = value.get(outer)
@@ -179,7 +181,7 @@ def _message_alone(value: Value, kind: str) -> Found | None:
 
 
 def _msg_of_body(value: Value, kind: str) -> Found | None:
-    """Beside anything: of a body that is no response one word is enough."""
+    """Match next to any other field: for a body that is not a response, one word is enough."""
     if kind == "body" and "choices" not in value and not _is_well(value):
         for name in _MESSAGES:
             if _is_text(value.get(name)):
@@ -188,7 +190,7 @@ def _msg_of_body(value: Value, kind: str) -> Found | None:
 
 
 def _says(error: Any) -> bool:
-    """Rule 1: whether there is anything in what stands where an error would."""
+    """Return True if the value in the place of an error is not empty (rule 1)."""
     if isinstance(error, dict):
         if _is_good(error.get("code")) and (message := error.get("message", error.get("msg"))) and _is_good(message):
             return False
@@ -199,14 +201,14 @@ def _says(error: Any) -> bool:
 
 
 def _is_good(word: Any) -> bool:
-    """Whether a code or a text is absent, or says that all is well: 0, 200, `ok`."""
+    """Return True if a code or a text is absent, or means success: 0, 200, `ok`."""
     if isinstance(word, str):
         return _plain(word) in _GOOD
     return word is None or word is False or (isinstance(word, (int, float)) and word in (0, 200) and word is not True)
 
 
 def _is_well(value: Value) -> bool:
-    """Whether there is a code, and it says that all is well."""
+    """Return True if there is a code, and it means success."""
     return value.get("success") is True or any(_is_good(value[name]) for name in _CODES if value.get(name) is not None)
 
 
@@ -215,7 +217,7 @@ def _is_ping(value: Value, kind: str) -> bool:
 
 
 def _names(value: Value, kind: str) -> list[str]:
-    """What an event calls itself."""
+    """Return the names that an event has: its type and fields."""
     names = (kind, value.get("type"), value.get("event"), value.get("object"))
     return [_plain(name) for name in names if isinstance(name, str)]
 
@@ -225,7 +227,7 @@ def _is_text(message: Any) -> bool:
 
 
 def _plain(word: str) -> str:
-    """`Keep-Alive` as `keepalive`; of a long text the beginning will do."""
+    """Return `Keep-Alive` as `keepalive`; a long text is cut off."""
     return word[:64].strip().lower().replace("-", "").replace("_", "").replace(" ", "").rstrip(".!")
 
 
@@ -233,7 +235,7 @@ def _plain(word: str) -> str:
 
 
 def _of_part(said: Any, value: Value) -> Value:
-    """What says it is all there is; `"error":true` says no more than that, and the rest stands beside it."""
+    """Return the part that reports the error; for `"error":true`, the object around it, which has the rest."""
     if isinstance(said, dict):
         return said
     return {**value, "error": None} if said is True else {"message": said}
@@ -244,7 +246,7 @@ def _of_whole(said: Any, value: Value) -> Value:
 
 
 SHAPES: tuple[Shape, ...] = (
-    # OpenAI, vLLM, LiteLLM: an object; others a string, or `true` with a message beside it
+    # OpenAI, vLLM, LiteLLM: an object; others a string, or `true` with a separate message
     Shape("error", _field("error"), _of_part),
     # Cloudflare, GraphQL
     Shape("errors", _errors, _of_part),
@@ -252,13 +254,13 @@ SHAPES: tuple[Shape, ...] = (
     Shape("error in a choice", _in_choice, _of_part),
     # MiniMax
     Shape("base_resp", _base_resp, _of_part),
-    # Groq, which stops a stream so
+    # Groq, which ends a stream like this
     Shape("x_groq.error", _field_within("x_groq"), _of_part),
     # relays that wrap each event
     Shape("data.error", _field_within("data"), _of_part),
     # OpenAI's Responses API: `{"type":"response.failed","response":{"error":…}}`
     Shape("response.error", _field_within("response"), _of_part),
-    # DeepInfra, beside null choices
+    # DeepInfra, next to null choices
     Shape("error_message", _field_without_choices("error_message", "error_type"), _of_whole),
     # Baidu Qianfan
     Shape("error_code", _field_without_choices("error_code", "error_msg"), _of_whole),
@@ -268,7 +270,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("err", _field_without_choices("err"), _of_whole),
     # Anthropic, FastChat (`object`), and every object under `event: error`
     Shape("named error", _named, _of_whole),
-    # FastAPI: a text, or a list of what does not fit; RFC 9457
+    # FastAPI: a text, or a list of mismatches; RFC 9457
     Shape("detail", _detail, _of_part),
     Shape("success false", _unsuccessful, _of_whole),
     # SiliconFlow, iFlytek Spark, NeMo; Kong and AWS gateways: the message alone
@@ -298,7 +300,7 @@ def _error(facts: Value, body: Any, path: str) -> RemoteError:
 
 
 def _text(message: Any) -> str:
-    """A message as text: some put an object with the message into it, FastAPI a list of those."""
+    """Return a message as text: some senders nest an object with the message, FastAPI a list of those."""
     if isinstance(message, dict):
         inner = next((message[name] for name in _MESSAGE_IN if isinstance(message.get(name), str)), None)
         return inner or excerpt(json.dumps(message, ensure_ascii=False))

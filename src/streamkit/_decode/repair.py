@@ -1,12 +1,13 @@
-"""What to make of an event whose data is not one JSON document. Certain repairs only; the rest is left to the caller.
+"""Repair an event whose data is not one JSON document. Certain repairs only; the rest is left to the caller.
 
 In: the data, and the lines of its event that the standard says to ignore. Out: the values in order, and the anomaly
-codes of what was done. Relays put an error into an event that they had begun (`data: {…\\n{"error":…}`), senders forget
+codes of the repairs. Relays put an error into an event that they had begun (`data: {…\\n{"error":…}`), senders forget
 the blank line between two events, or the `data:` before the JSON, or tear an event with another.
 
-Rule 1  Nothing from the first to the last byte of a document is touched or looked into: `{"a":"data: {}"}` is one.
-Rule 2  A document begins where a line begins, where another one ends, or, after one that is torn, at a `data: ` in it.
-Rule 3  Linear: the end of a document that has none is looked for in all the rest a few times only, then in its line.
+Rule 1  The bytes of a document are never changed or searched: `{"a":"data: {}"}` is one.
+Rule 2  A document begins at the beginning of a line, at the end of another one, or, after a torn one, at a `data: ` in
+        it.
+Rule 3  Linear: the missing end of a document is searched for in all the rest a few times only, then in its line.
 """
 
 from __future__ import annotations
@@ -24,30 +25,31 @@ __all__ = ("DONE", "is_unframed", "repair", "unframed", "unframed_lines")
 DONE = b"[DONE]"
 
 _Found = tuple[Any, tuple[str, ...]]
-"""A value, and the codes of what had to be repaired in it."""
+"""A value, and the codes of its repairs."""
 
-# Where to go on after something that is no document: at the next line, or at a `data: ` in this one. Inside of a string
-# neither of these follows it: a quote would end the string, and more words would stand on the line of this `[DONE]`.
+# Where to continue after something that is not a document: at the next line, or at a `data: ` in this one. Inside a
+# string neither of these follows it: a quote would end the string, and more text would be on the line of this `[DONE]`.
 _NEXT = re.compile(rb"\n|data: ?(?=\{\s*+\"|\[DONE\]\s*+(?:\Z|\n|data:))")
 _FRAMED = re.compile(rb"[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+data\s*+: ?", re.IGNORECASE)
-_QUOTES = b" \t\r\n\0\"'`,;"  # what says nothing after a document: `data: {…}"`
-_PATIENCE, _LEAST = 4, 65536  # how many times all the data, and how many bytes at least, are looked through in vain
+_QUOTES = b" \t\r\n\0\"'`,;"  # ignored after a document: `data: {…}"`
+_PATIENCE, _LEAST = 4, 65536  # the most unsuccessful searches: times all the data, and at least so much in bytes
 
 
 def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = ()) -> tuple[list[Any], list[str]]:
-    """Return the JSON values to be had from `data` and `ignored`, and the codes of what was repaired or lost.
+    """Return the JSON values found in `data` and `ignored`, and the codes of repairs and losses.
 
-    `[DONE]` is returned as the bytes `b"[DONE]"`, so that it is told from a JSON string. No values: nothing could be had.
-    `places`: how many lines of `data` stand before each ignored one; without it all of them do.
+    `[DONE]` is returned as the bytes `b"[DONE]"`, to distinguish it from a JSON string. No values: nothing was
+    readable.
+    `places`: for each ignored line, the number of lines of `data` before it; by default all of them.
     """
     if not ignored:
         return _documents(data)
     rows = data.split(b"\n") if data else []
     lines: list[bytes] = []
-    bare: list[bool] = []  # whether it lacks its `data:`
+    bare: list[bool] = []  # whether its `data:` is missing
     read = 0
     for place, line in zip(places or repeat(len(rows)), ignored, strict=False):
-        place = min(place, len(rows))  # no data at all may be one empty line, too
+        place = min(place, len(rows))  # empty data may be one empty line, too
         bare += [False] * (place - read) + [True]
         lines += [*rows[read:place], line]
         read = max(read, place)
@@ -76,7 +78,7 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
         found = _value(text) if text else None
         some, more = ([found[0]], found[1]) if found else _documents(text)
         if some:
-            if waiting:  # what was written by turns is read by turns
+            if waiting:  # alternating lines are read in order
                 read_waiting()
             values += some
             codes += ["unframed_json", *more]
@@ -88,8 +90,9 @@ def repair(data: bytes, ignored: Sequence[bytes] = (), places: Sequence[int] = (
 
 
 def unframed(line: bytes) -> bytes:
-    """Return the JSON of a line that is no field by the standard, or nothing: without `data:`, or with something that is
-    nearly it (` data:`, `Data:`, `data {`, a byte order mark before it), or with other bytes before it (`xdata: {`)."""
+    """Return the JSON of a line that is not a field of the standard, or nothing: without `data:`, or with something
+    close to it (` data:`, `Data:`, `data {`, a byte order mark before it), or with other bytes before it (`xdata:
+    {`)."""
     at = begin_of(line)
     if line[at : at + 1] in (b"{", b"["):
         return line[at:].rstrip()
@@ -99,13 +102,13 @@ def unframed(line: bytes) -> bytes:
 
 
 def unframed_lines(lines: Sequence[bytes]) -> Sequence[bytes]:
-    """Return `lines`, those joined that are one document together: JSON is also written over many lines."""
+    """Return `lines`, with lines that form one document joined, since JSON may be written over many lines."""
     return [text for _, text in _joined(lines)]
 
 
 def is_unframed(lines: Sequence[bytes]) -> bool:
-    """Whether one of `lines`, which have no `data:`, is a document that is whole, or an error (`error: …`): half of one
-    (`error: {"me`) says that the stream broke off there, not that its sender failed."""
+    """Return True if one of `lines`, which have no `data:`, is a whole document, or an error (`error: …`): half of one
+    (`error: {"me`) means that the stream was cut off there, not that its sender failed."""
     return any(_is_error(line) or is_document(unframed(line)) for line in unframed_lines(lines))
 
 
@@ -115,12 +118,12 @@ def _is_error(line: bytes) -> bool:
 
 
 def is_document(text: bytes) -> bool:
-    """Whether `text` begins with an object or array that ends."""
+    """Return True if `text` begins with a complete object or array."""
     return text[:1] in (b"{", b"[") and end_of(text, 0, len(text)) > 0
 
 
 def _joined(lines: Sequence[bytes]) -> Sequence[tuple[int, bytes]]:
-    """Return `lines`, those joined that are one document together, each with how many lines they are."""
+    """Return `lines`, with lines that form one document joined, each with its number of lines."""
     if len(lines) < 2 or not any(line[begin_of(line) :][:1] in (b"{", b"[") for line in lines):
         return [(1, line) for line in lines]
     found = _as_written(lines)
@@ -152,13 +155,13 @@ def _as_written(lines: Sequence[bytes]) -> list[tuple[int, bytes]]:
 
 
 def _bare(line: bytes) -> bytes:
-    """Return what stands after ` data: ` on a line that begins so, or else the line."""
+    """Return the rest of a line that begins with ` data: `, or else the line."""
     found = _FRAMED.match(line)
     return line[found.end() :] if found else line
 
 
 def _documents(data: bytes) -> tuple[list[Any], list[str]]:
-    """Return the documents in `data`: one a line, one right after the other, or after a `data:` inside."""
+    """Return the documents in `data`: one a line, consecutive, or after a `data:` inside."""
     values: list[Any] = []
     repairs: list[str] = []
     lost, at, size, said = False, 0, len(data), len(data.rstrip(_QUOTES))
@@ -186,7 +189,7 @@ def _documents(data: bytes) -> tuple[list[Any], list[str]]:
             patience -= (end if end > 0 else stop) - at
         if values and at >= said:
             break
-        lost = lost or values[-1:] != [DONE]  # what is no document after the end is not missed
+        lost = lost or values[-1:] != [DONE]  # text after the end that is not a document is not a loss
         following = following or _NEXT.search(data, at + 1)
         if following is None:
             break

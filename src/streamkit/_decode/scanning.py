@@ -1,7 +1,7 @@
-"""Plain scans of bytes that may be JSON: where a document begins and ends, and how much it would take to decode it.
+"""Plain scans of bytes that may be JSON: where a document begins and ends, and how much memory decoding it would take.
 
-In: bytes of a sender. Out: offsets and numbers; nothing is decoded and nothing is changed. Cost: linear in the bytes looked
-at, whatever they are: patterns that see a sender's bytes are possessive, so that none of them backtracks.
+In: bytes of a sender. Out: offsets and numbers; nothing is decoded and nothing is changed. Cost: linear in the bytes
+scanned, whatever they are: patterns applied to a sender's bytes are possessive, so that none of them backtracks.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from ..limits import DEFAULT_LIMITS
 
 __all__ = ("DEEPEST", "HEAVIEST", "begin_of", "check_weight", "end_of", "is_deep", "is_heavy", "weight")
 
-# What stands before a document on a line that is nearly `data: {`: blanks, NULs, byte order marks, `data:` in any case.
+# What may precede a document on a line that is almost `data: {`: blanks, NULs, byte order marks, `data:` in any case.
 _LEAD = re.compile(rb"(?:[\s\0]++|\xef\xbb\xbf|data(?=[\s\0:\[{]|\xef\xbb\xbf):?+)*+", re.IGNORECASE)
-# A string, or a bracket outside of strings. A string without its end runs to the end: were it passed over, each quote in
+# A string, or a bracket outside of strings. An unterminated string runs to the end: if it were skipped, each quote in
 # `"\"\"\"\"…` would be tried as the beginning of another one.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 _BACKSLASHES = re.compile(rb"\\*+")
 
-# Beside 1 for each value, and for each string: an empty object takes 72 bytes and more, a float 32, a string 56 to 112.
+# In addition to 1 for each value, and for each string: an empty object takes 72 bytes and more, a float 32, a string 56
+# to 112.
 _CONTAINER, _MEMBER = 10, 2
 HEAVIEST = 1 + _CONTAINER
-"""The most that one byte weighs: n bytes need not be counted where this times n is not too much."""
+"""The most that one byte weighs: n bytes need not be counted if this times n is within the limit."""
 DEEPEST = 200
-"""Levels of arrays and objects that are read: jiter's own limit."""
+"""The most levels of arrays and objects that are read: jiter's limit."""
 _WINDOW = 65536
 
 
@@ -37,7 +38,7 @@ def begin_of(data: bytes, at: int = 0) -> int:
 
 
 def end_of(data: bytes, at: int, stop: int) -> int:
-    """Return the offset after the object or array that begins at `at`, or -1 where it does not end before `stop`."""
+    """Return the offset after the object or array that begins at `at`, or -1 if it does not end before `stop`."""
     depth = 0
     for token in _TOKEN.finditer(data, at, stop):
         first = data[token.start()]
@@ -53,11 +54,11 @@ def end_of(data: bytes, at: int, stop: int) -> int:
 
 
 def weight(data: bytes, enough: int) -> int:
-    """Return how many JSON values `data` holds at most, each weighed by the memory that it takes.
+    """Return an upper bound for the JSON values in `data`, each weighed by the memory that it takes.
 
-    A value counts 1, a string 1 more, a member of an object 3 more, an array or an object 10 more. A value is the whole,
-    or the first in its array or object, or follows a comma: to count those bytes is an upper bound, at some ms a MB. Only
-    where that is more than `enough` are the strings left out, in which they mean nothing: five times that.
+    A value counts 1, a string 1 more, a member of an object 3 more, an array or an object 10 more. A value is the whole
+    document, the first in its array or object, or follows a comma: counting those bytes is an upper bound, at some ms a
+    MB. Only if that exceeds `enough` are strings skipped, in which these bytes do not count: five times as slow.
     """
     crude = _count(data) + data.count(b'"') // 2
     if crude <= enough:
@@ -65,7 +66,7 @@ def weight(data: bytes, enough: int) -> int:
     total, at, size, quotes = 1, 0, len(data), 0
     while at < size:
         stop = min(at + _WINDOW, size)
-        if data[stop - 1] == 0x5C and (run := _BACKSLASHES.match(data, stop)):  # no cut inside of an escape
+        if data[stop - 1] == 0x5C and (run := _BACKSLASHES.match(data, stop)):  # no cut inside an escape
             stop = min(run.end() + 1, size)
         window = data[at:stop]
         if b"\\" in window:
@@ -85,13 +86,14 @@ def _count(data: bytes) -> int:
 
 
 def is_heavy(data: bytes) -> bool:
-    """Whether to decode `data` just to see that it is JSON would take more memory than one event may."""
+    """Return True if decoding `data` just to see whether it is JSON would take more memory than one event may."""
     most = DEFAULT_LIMITS.max_event_values
     return len(data) * HEAVIEST > most and weight(data, most) > most
 
 
 def is_deep(data: bytes) -> bool:
-    """Whether `data` is nested deeper than is read. Such data is never decoded, so that what it weighs does not matter."""
+    """Return True if `data` is nested too deeply to be read. Such data is never decoded, so that its weight is
+    irrelevant."""
     depth = 0
     for token in _TOKEN.finditer(data):
         first = data[token.start()]
@@ -103,10 +105,10 @@ def is_deep(data: bytes) -> bool:
 
 
 def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
-    """Raise `LimitError` where to decode `data` would make more values than `maximum`.
+    """Raise `LimitError` if decoding `data` would create more values than `maximum`.
 
-    Log probabilities are many values by their nature, five or twenty for each token, but each takes a name and a number:
-    where there are any, as much is allowed as there are bytes. An entry of the format weighs at most 0.9 a byte.
+    Log probabilities are many values by nature, five or twenty for each token, but each takes a name and a number: if
+    there are any, the limit is the number of bytes. An entry of the format weighs at most 0.9 a byte.
     """
     if len(data) * HEAVIEST < maximum:
         return

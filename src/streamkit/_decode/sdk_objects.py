@@ -1,7 +1,7 @@
-"""Chunks that somebody else decoded: what counts as one, and how it becomes a mapping.
+"""Chunks decoded by other libraries: which values count as one, and how they are converted to a mapping.
 
-In: any value. Out: whether `Accumulator.add` takes it, or its fields. SDK objects dump themselves, each in its own way: one
-table of methods says how.
+In: any value. Out: whether `Accumulator.add` accepts it, or its fields. SDK objects have various dump methods: they are
+in one table.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _FIELDS: dict[type, dict[str, tuple[type, ...]]] = {
     ChatCompletionTokenLogprob: {"token": (str,), "top_logprobs": (list,)},
     TopLogprobs: {"token": (str,)},
 }
-"""What folding takes for granted of each object in a chunk: field -> the classes of its value."""
+"""The types that folding relies on in each object of a chunk: field -> the classes of its value."""
 
 _ITEMS: dict[str, type] = {
     "choices": ChatChoiceStream,
@@ -88,7 +88,7 @@ _ITEMS: dict[str, type] = {
     "refusal": ChatCompletionTokenLogprob,
     "top_logprobs": TopLogprobs,
 }
-"""Of each field that is a list, the class of its items."""
+"""For each field that is a list, the class of its items."""
 
 _WORDS = frozenset({str, NoneType, Role, FinishReason, ServiceTierResponse})
 
@@ -105,17 +105,17 @@ _METHODS = tuple(name for name, _ in _DUMPS)
 
 
 def can_dump(value: Any) -> bool:
-    """Return whether `value` is an object that can dump itself. A class has the methods, and nothing to dump."""
+    """Return True if `value` is an object with a dump method. A class has the methods, too, but nothing to dump."""
     return not isinstance(value, type) and any(callable(getattr(value, name, None)) for name in _METHODS)
 
 
 def is_chunk_object(value: Any) -> bool:
-    """Return whether `value` is of a kind that `Accumulator.add` takes: a mapping, a chunk of ours, or an SDK's object."""
+    """Return True if `Accumulator.add` accepts `value`: a mapping, a chunk of ours, or an SDK's object."""
     return isinstance(value, (Mapping, CreateChatCompletionStreamResponse)) or can_dump(value)
 
 
 def is_sound(chunk: CreateChatCompletionStreamResponse) -> bool:
-    """Whether a chunk of ours holds what its class says: `attrs.evolve(chunk, choices=5)` does not.
+    """Return True if a chunk of ours matches its class: `attrs.evolve(chunk, choices=5)` does not.
 
     0.5 us for a chunk of text, as most are; some microseconds for any other.
     """
@@ -123,7 +123,7 @@ def is_sound(chunk: CreateChatCompletionStreamResponse) -> bool:
 
 
 def _is_text(chunk: CreateChatCompletionStreamResponse) -> bool:
-    """Whether a chunk is sound and says nothing but text; no loop, as any of the way below takes 5 us."""
+    """Return True if a chunk is sound and has nothing but text; without a loop, since the general way takes 5 us."""
     if type(chunk.choices) is not list or len(chunk.choices) != 1 or chunk.extra != {} or chunk.usage is not None:
         return False
     choice = chunk.choices[0]
@@ -175,8 +175,8 @@ def _fits(value: Any) -> bool:
 
 
 class _Plan:
-    """How a class is looked at: its fields, those that may hold objects, and of kinds of values that were right before
-    those that do."""
+    """How a class is checked: its fields, those that may contain objects, and the types of values already found right
+    for those."""
 
     __slots__ = ("get", "nested", "seen")
 
@@ -204,7 +204,7 @@ def _is_json(value: Any) -> bool:
 
 
 def as_mapping(chunk: Any) -> dict[str, Any]:
-    """Return `chunk` as a mapping; `MisuseError` where it is none and cannot dump itself."""
+    """Return `chunk` as a mapping; raise `MisuseError` if it is not one and has no dump method."""
     if isinstance(chunk, Mapping):
         return dict(chunk)
     for name, arguments in _DUMPS:
@@ -213,12 +213,14 @@ def as_mapping(chunk: Any) -> dict[str, Any]:
             try:
                 try:
                     value = dump(**arguments)
-                except TypeError:  # a method of that name that takes no arguments
+                except TypeError:  # a method with that name but without arguments
                     value = dump()
             except (RecursionError, MisuseError):
                 raise
             except Exception as error:
-                text = f"add() takes a chunk that can dump itself, and {name}() of this {type(chunk).__name__} raised"
+                text = (
+                    f"add() takes a chunk with a dump method that works; {name}() of this {type(chunk).__name__} raised"
+                )
                 raise MisuseError(f"{text} {type(error).__name__}: {error}") from error
             if isinstance(value, Mapping):
                 return dict(value)

@@ -1,10 +1,10 @@
-"""What kind of body this is, by its first byte: an event stream, or JSON, or a web page. Never by its header.
+"""Detect what kind of body this is by its first byte: an event stream, JSON, or a web page. Never by its header.
 
 Gateways label streams `application/json` and answer a streaming request with an error body under HTTP 200 and
-`text/event-stream`. No line of an event stream that says anything begins with `{`, `[` or `<`, or as gzip does; a body that
-does is held whole (up to a limit) for the end. Whitespace and a byte order mark before the first byte do not count.
-A body that is still compressed is known by its first bytes, which are no text in UTF-8 (brotli has none that are its own);
-of that only the beginning is held, as nothing but its name can be said of it.
+`text/event-stream`. No meaningful line of an event stream begins with `{`, `[` or `<`, or like gzip; a body that does
+is held whole (up to a limit) until the end. Whitespace and a byte order mark before the first byte do not count. A body
+that is still compressed is recognised by its first bytes, which are not UTF-8 (brotli has no magic bytes); only its
+beginning is held, since only its encoding can be reported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ("Sniffer", "begins_with_document", "packed_as", "read_body", "refusal
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BODY = frozenset(b"{[<")
-_PACKED = {  # how a compressed body begins -> the encoding
+_PACKED = {  # first bytes of a compressed body -> the encoding
     b"\x1f\x8b": "gzip",  # RFC 1952, section 2.3.1
     b"\x28\xb5\x2f\xfd": "zstd",  # RFC 8878, section 3.1.1
     b"\x78\x01": "deflate",  # zlib, RFC 1950, section 2.2: by the levels of compression
@@ -32,12 +32,12 @@ _PACKED = {  # how a compressed body begins -> the encoding
     b"\x78\xda": "deflate",
 }
 _UNSURE = frozenset(_BOM[:1] + _SPACE) | _BODY | {begin[0] for begin in _PACKED}
-_HEAD = 4096  # bytes of a compressed body that are held, to be quoted
+_HEAD = 4096  # bytes held of a compressed body, for the error
 _TITLE = re.compile(r"<title", re.IGNORECASE)
 
 
 class Sniffer:
-    """feed(block) until `decided`; then `body` says whether the bytes are held here or were handed on."""
+    """feed(block) until `decided`; then `body` says whether the bytes are held here or were passed on."""
 
     __slots__ = ("_held", "_looked", "_maximum", "_packed", "body", "decided")
 
@@ -45,19 +45,19 @@ class Sniffer:
         self.decided = False
         self.body = False
         self._held = bytearray()
-        self._looked = 0  # bytes at the start that are a mark or whitespace: not looked at again
+        self._looked = 0  # bytes at the start that are a mark or whitespace: not scanned again
         self._maximum = maximum
         self._packed = False
 
     @property
     def held(self) -> bytes:
-        """The bytes held, without a byte order mark."""
+        """The held bytes, without a byte order mark."""
         return bytes(self._held).removeprefix(_BOM)
 
     def feed(self, block: bytes) -> bytes:
-        """Take the next bytes; once it is clear that they are an event stream, return all of them."""
+        """Feed the next bytes; return all held bytes once they are known to be an event stream."""
         held = self._held
-        if block and not held and block[0] not in _UNSURE:  # as nearly every stream begins: no copy of a large block
+        if block and not held and block[0] not in _UNSURE:  # the usual case: no copy of a large block
             self.decided = True
             return block
         held += block
@@ -67,7 +67,7 @@ class Sniffer:
             self.body = self._packed or held[self._looked] in _BODY
         if self._packed:
             del held[_HEAD:]
-        # What is measured is the body, or the whitespace before the first byte: the same however the blocks are cut.
+        # Measure the body, or the whitespace before the first byte: the same however the blocks are cut.
         if (len(held) if self.body else self._looked) > self._maximum:
             self.decided = self.body = True
             del held[self._maximum :]
@@ -83,7 +83,7 @@ class Sniffer:
         return b""
 
     def give_up(self) -> bytes:
-        """The bytes have ended. Return what was held and is text after all: `x`, with which zlib begins, and no more."""
+        """End the bytes. Return what was held but is text after all: `x` alone, with which zlib begins."""
         nothing = self.decided or self._looked == len(self._held) or _BOM.startswith(self._held)
         return b"" if nothing else self.held
 
@@ -99,13 +99,13 @@ class Sniffer:
 
 
 def packed_as(data: bytes | bytearray) -> str | None:
-    """The encoding of a body that is still compressed, by its first bytes; None where it is not, or brotli."""
+    """Return the encoding of a body that is still compressed, by its first bytes; None if it is not, or is brotli."""
     return next((name for begin, name in _PACKED.items() if data.startswith(begin)), None)
 
 
 def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> RemoteError | dict[str, Any] | None:
-    """What a body that is no event stream says: an error, a full response (as the one chunk that says it all), or
-    nothing that can be told. Raises `LimitError` where it holds more than `maximum` values."""
+    """Return what a body that is not an event stream is: an error, a full response (as one chunk with all of it), or
+    None if unknown. Raises `LimitError` if it has more than `maximum` values."""
     try:
         value = _one_value(data, maximum)
     except ValueError:
@@ -115,7 +115,7 @@ def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Re
     if not isinstance(value, dict):
         return None
     if not value.get("error") and other_format(value) not in (None, LEGACY):
-        return None  # `message` is an error's sentence in many bodies, and in Ollama's the answer itself
+        return None  # `message` is the text of an error in many bodies, but the answer itself in Ollama's
     error = find_error(value, "body")
     if error is not None and not value.get("choices"):
         return error
@@ -126,7 +126,7 @@ def read_body(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Re
 
 
 def _as_delta(choice: Any) -> Any:
-    """A choice of a full response as one of a chunk that says it all; its tool calls are numbered, as fragments are."""
+    """Return a choice of a full response as a choice of one chunk; its tool calls get indices, like fragments."""
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         return choice
     delta = choice["message"]
@@ -137,8 +137,8 @@ def _as_delta(choice: Any) -> Any:
 
 
 def begins_with_document(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> bool:
-    """Whether these are events without `data:`: they begin with an object, and more follows, or it is a chunk. So are
-    chunks one a line, or one after the other, and `{"error":…}` with `data: [DONE]` after it."""
+    """Return True if these are events without `data:`: they begin with an object, and more follows, or it is a chunk.
+    So are chunks one a line, or one after the other, and `{"error":…}` with `data: [DONE]` after it."""
     at = begin_of(data)
     end = end_of(data, at, len(data))
     try:
@@ -151,11 +151,11 @@ def begins_with_document(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_va
 
 
 def _one_value(data: bytes, maximum: int) -> Any:
-    """The JSON value that `data` is; ValueError where it is none, `LimitError` where it would be too many."""
+    """Return `data` as one JSON value; ValueError if it is not one, `LimitError` if it has too many values."""
     try:
         check_weight(data, maximum)
     except LimitError:
-        # Chunks one a line are many values and no document, nor is one that breaks off: neither need be decoded.
+        # Chunks one a line are many values, not a document, and neither is one that was cut off: do not decode them.
         at = begin_of(data)
         end = end_of(data, at, len(data))
         if end < 0 or data[end:].strip() or is_deep(data):
@@ -165,7 +165,7 @@ def _one_value(data: bytes, maximum: int) -> Any:
 
 
 def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> SenderError:
-    """The error for a body that says nothing which can be told: a web page, other JSON, a text, or bytes of no kind."""
+    """Return the error for a body of no known kind: a web page, other JSON, text, or unknown bytes."""
     if (encoding := packed_as(data)) is not None:
         return FormatError(
             f"this body is still compressed ({encoding}): decode it first, or pass the response itself and let its client"
@@ -181,25 +181,28 @@ def refusal(data: bytes, maximum: int = DEFAULT_LIMITS.max_event_values) -> Send
     except (ValueError, LimitError):
         value = None
     if (name := other_format(value)) is not None:
-        text = f"this is {name}, not a chat completion: ask the sender's /v1/chat/completions"
+        text = f"this is {name}, not a chat completion: send the request to the sender's /v1/chat/completions"
         if name is LEGACY:
             text += ", or read it with Dialect(choice_text=True)"
         return RemoteError(text, body=value, excerpt=excerpt(data))
     if isinstance(value, dict):
-        return RemoteError("the sender answered with JSON that is no response", body=value, excerpt=excerpt(data))
+        return RemoteError("the sender answered with JSON that is not a response", body=value, excerpt=excerpt(data))
     said = value if isinstance(value, str) else text
     if (
         said[:1] not in ("", "{", "[")
         and "\ufffd" not in said
         and all(one.isprintable() or one in "\r\n\t" for one in said)
     ):
-        return RemoteError(excerpt(" ".join(said.split())), body=said)  # "upstream timed out", as proxies answer
-    hint = "" if "\ufffd" not in text else ": where the response has a Content-Encoding (br, say), decode it first"
-    return FormatError(f"the bytes are no event stream{hint}", excerpt=excerpt(data) if data else None)
+        return RemoteError(
+            excerpt(" ".join(said.split())), body=said
+        )  # "upstream timed out", like the answers of proxies
+    hint = "" if "\ufffd" not in text else ": if the response has a Content-Encoding (for example br), decode it first"
+    return FormatError(f"the bytes are not an event stream{hint}", excerpt=excerpt(data) if data else None)
 
 
 def _title(page: str) -> str:
-    """The title of a web page; by searches that each go on where the last one ended, as `<title<title…` is long."""
+    """Return the title of a web page. Each search continues where the last one ended, since `<title<title…` may be
+    long."""
     opening = _TITLE.search(page)
     start = page.find(">", opening.end()) if opening else -1
     return page[start + 1 :].partition("<")[0] if start >= 0 else ""

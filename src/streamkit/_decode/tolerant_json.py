@@ -1,8 +1,9 @@
-"""Bytes to a JSON value, also where strict readers refuse what a sender wrote.
+"""Decode bytes to a JSON value, even if strict readers refuse what a sender wrote.
 
-jiter reads nearly everything. What it refuses is tried once more with the standard library, which takes NaN,
-infinities, whole numbers of more than 4,300 digits (infinite, as floats) and half a surrogate pair (`"\\ud83d"`); bytes
-that are no UTF-8 are replaced first. What was odd is said by name, so that the caller can report it. Cost: one parse; the second only for documents that the first refuses.
+jiter reads nearly everything. What it refuses is read again with the standard library, which accepts NaN, infinities,
+whole numbers of more than 4,300 digits (infinite, as floats) and half of a surrogate pair (`"\\ud83d"`); bytes that are
+not UTF-8 are replaced first. Deviations are returned by name, so that the caller can report them. Cost: one parse; the
+second only for documents that the first refuses.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ TEXT_KEYS = frozenset(
         "transcript",
     }
 )
-"""Strings that a sender cuts into deltas: half a pair at their edge may meet its other half in the next delta."""
+"""Strings that a sender cuts into deltas: half of a pair at their edge may have its other half in the next delta."""
 
-_MOST_BITS = 14_284  # of a whole number of 4,300 digits: Python writes and reads none that is longer
+_MOST_BITS = 14_284  # of a whole number of 4,300 digits: the longest that Python writes and reads
 _LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 has_half = re.compile("[\ud800-\udfff]").search
 
 
 def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """The JSON value in `data` and the anomaly codes of what had to be repaired; ValueError if there is none."""
+    """Return the JSON value in `data` and the anomaly codes of its repairs; raise ValueError if there is none."""
     try:
         return jiter.from_json(data, allow_inf_nan=False), ()
     except ValueError as refusal:
@@ -71,12 +72,12 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
     def whole(digits: str) -> int | float:
         try:
             return int(digits)
-        except ValueError:  # more digits than Python takes: infinite, as 1e400 is
+        except ValueError:  # more digits than Python accepts: infinite, like 1e400
             return constant(digits)
 
     try:
         value = json.loads(text, parse_constant=constant, parse_int=whole, strict=False)
-        if depth(value) > DEEPEST:  # the standard library goes on until it raises RecursionError
+        if depth(value) > DEEPEST:  # the standard library continues until it raises RecursionError
             raise ValueError("nested too deeply")
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -93,10 +94,11 @@ def decode(data: bytes) -> tuple[Any, tuple[str, ...]]:
 
 
 def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> Any:
-    """`value` with every lone surrogate replaced by U+FFFD, but for halves at the edges of text that comes in deltas.
+    """Return `value` with every lone surrogate replaced by U+FFFD, except halves at the edges of text that arrives in
+    deltas.
 
-    `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`. `lost`: is
-    given each text in which something was replaced. What is not JSON becomes JSON.
+    `edges`: whether `value` itself is such a text. Values of a `delta` are, and those under `TEXT_KEYS`. `lost`:
+    collects each text in which something was replaced. Values that are not JSON are converted to JSON.
     """
     if isinstance(value, str):
         return _scrub_text(value, edges, lost)
@@ -122,7 +124,8 @@ def scrub(value: Any, *, edges: bool = False, lost: list[str] | None = None) -> 
 
 
 def _as_json(value: Any) -> Any:
-    """The JSON value of what a caller's chunk holds beside JSON: SDKs dump dates, decimals, tuples. A text, if no other."""
+    """Return the JSON value for a value of a caller's chunk that is not JSON: SDKs dump dates, decimals, tuples. Else
+    text."""
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else _text(key): item for key, item in value.items()}
     if isinstance(value, tuple):
@@ -130,7 +133,7 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Wire):
         try:
             return written(value)
-        except (AttributeError, TypeError, ValueError):  # one that does not hold what its class says
+        except (AttributeError, TypeError, ValueError):  # one that does not match its class
             pass
     return _text(value)
 
@@ -143,7 +146,7 @@ def _text(value: object) -> str:
 
 
 def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
-    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
+    if text.isascii() or not has_half(text):  # no copy if nothing changes
         return text
     text = pair(text)
     head = text[:1] if edges and "\udc00" <= text[:1] <= "\udfff" else ""
@@ -156,14 +159,14 @@ def _scrub_text(text: str, edges: bool, lost: list[str] | None) -> str:
 
 
 def pair(text: str) -> str:
-    """`text` with halves of a surrogate pair that stand side by side joined into their character."""
+    """Return `text` with adjacent halves of a surrogate pair joined into their character."""
     if _PAIR.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def depth(value: Any) -> int:
-    """How many arrays and objects lie inside one another: 0 for a scalar, 1 for `[]`. No recursion."""
+    """Return the nesting depth of arrays and objects: 0 for a scalar, 1 for `[]`. No recursion."""
     deepest, stack = 0, [(value, 1)]
     while stack:
         item, level = stack.pop()

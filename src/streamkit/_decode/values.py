@@ -1,4 +1,4 @@
-"""A JSON value as the type that its field has, and the fields that no type has: what every reader of `_decode` shares.
+"""Convert JSON values to the types of their fields, and collect unknown fields: shared by every reader of `_decode`.
 
 Each function reports what it changed through `note(code, path, found)` and raises nothing.
 """
@@ -26,12 +26,12 @@ Note = Callable[..., None]
 
 
 def fields_beside(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields of `value` that are not `known`."""
+    """Return the fields of `value` that are not `known`."""
     return {} if value.keys() <= known else {key: item for key, item in value.items() if key not in known}
 
 
 def misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:
-    """A field of a type that nothing can be made of: kept where unknown fields are kept."""
+    """Keep a field of an unusable type among the unknown fields."""
     note("bad_field", f"{path}.{name}", value)
     extra[name] = value
     return None
@@ -45,7 +45,7 @@ def string(value: Any, path: str, note: Note) -> str | None:
 
 
 def text_of(value: Any) -> str:
-    """Arguments as the text that they should have been: other JSON than a string, written compactly."""
+    """Return arguments as the text that they should have been: JSON that is not a string, written compactly."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
@@ -56,7 +56,8 @@ _TOO_GREAT = 2**63
 
 
 def identifier(value: Any, path: str, note: Note) -> str | None:
-    """An id; the words that languages write for an absent one are none: `str(None)` in Python, `String(undefined)`."""
+    """Return an id; words that languages write for an absent one count as none: `str(None)` in Python,
+    `String(undefined)`."""
     id = string(value, path, note)
     if id in NO_IDS:
         note("id_word", path, id)
@@ -65,7 +66,8 @@ def identifier(value: Any, path: str, note: Note) -> str | None:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a JSON value says nothing: null, 0, false, `""`, or objects and lists of nothing else. No recursion."""
+    """Return True if a JSON value is empty: null, 0, false, `""`, or objects and lists of nothing else. No
+    recursion."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -79,7 +81,7 @@ def is_empty(value: Any) -> bool:
 
 
 def count(value: Any, path: str, note: Note) -> int | None:
-    """A count of tokens; None where it is absent or cannot be read (NaN, 1e400, 400 digits), never 0."""
+    """Return a count of tokens; None if it is absent or cannot be read (NaN, 1e400, 400 digits), never 0."""
     if value is None or (type(value) is int and -_TOO_GREAT < value < _TOO_GREAT):
         return value
     read = whole_number(value, None)
@@ -91,7 +93,7 @@ def count(value: Any, path: str, note: Note) -> int | None:
 
 
 def whole_number(value: Any, default: Any) -> Any:
-    """A whole number out of `"0"`, 0.0 or true, or else the default."""
+    """Return `"0"`, 0.0 or true as a whole number, or else the default."""
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):

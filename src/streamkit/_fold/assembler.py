@@ -1,13 +1,13 @@
-"""Events in, the response so far and the outcome out: what an accumulator does once the bytes are cut into events.
+"""Events in, the response so far and the outcome out: what an accumulator does after the bytes were split into events.
 
-It joins the layers by calling: `documents` reads the data of an event, `remote_errors` tells errors from chunks, `dialect`
-makes clean chunks, `reducer` folds them. What it adds is how the stream ends, and why. It knows no bytes but those of
-events, and nothing of the fast lane.
+It joins the layers by calling: `documents` reads the data of an event, `remote_errors` separates errors from chunks,
+`dialect` cleans chunks, `reducer` folds them. It adds how the stream ends, and why. It sees no bytes except those of
+events, and does not know about the fast lane.
 
-Rule 1  An error of the sender's is the outcome, whatever follows it, and under strict it is what is raised.
-Rule 2  An object that only may be an error (`{"message":"boom"}`) waits for the end: it was one if no output and no finish
-        reason follows, and none stood before. Only the first one waits.
-Rule 3  After `[DONE]` nothing changes but `extra`: a gateway writes what the request cost there.
+Rule 1  An error from the sender is the outcome, whatever follows it, and under strict it is the error raised.
+Rule 2  An object that may be an error (`{"message":"boom"}`) waits for the end: it was one if no output and no finish
+        reason follows or preceded it. Only the first one waits.
+Rule 3  After `[DONE]` nothing changes except `extra`: a gateway writes the cost of the request there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Out = list[ev.Event] | None
 
 
 class Assembler:
-    """One response, while its stream runs."""
+    """The state of one response while its stream is running."""
 
     def __init__(self, strict: bool, limits: Limits, rules: Mapping[str, Rule], dialect: Dialect) -> None:
         self._response_limit, self._value_limit = limits.max_response_bytes, limits.max_event_values
@@ -53,29 +53,30 @@ class Assembler:
         self._documents = DocumentReader(self.anomalies, limits.max_event_values)
         self.events = 0
         self.data_bytes = 0
-        self._pings = 0  # events that are JSON and no chunk
-        self._format: str | None = None  # the API that wrote the first of them which says so
-        self._weak: RemoteError | None = None  # the first object that is an error if nothing else is said
+        self._pings = 0  # events that are JSON but not a chunk
+        self._format: str | None = None  # the API of the first of them that is recognised
+        self._weak: RemoteError | None = None  # the first object that is an error if no output follows
         self._left = Leftovers()
-        self._ended = False  # `[DONE]` came
+        self._ended = False  # `[DONE]` arrived
         self.error: StreamError | None = None  # the first error that the stream failed with
         self._reason = ""  # the reason that goes with it
-        self.instead: SenderError | None = None  # what a stream without a chunk fails with: its source broke
+        self.instead: SenderError | None = None  # the error of a stream without a chunk whose source failed
         self.outcome: Outcome | None = None
         self.tap: Callable[[CreateChatCompletionStreamResponse], object] | None = None
-        # What the hooks of a caller's converter make of a chunk (for the tap, and for the fold), and of a response.
+        # The hooks of a caller's converter for a chunk (one result for the tap, one for the fold), and for a response.
         self.refine_chunk: Callable[[Any], tuple[Any, Any]] | None = None
         self.refine_response: Callable[[Any], Any] | None = None
-        self.caller_error: tuple[str, Exception] | None = None  # which of these raised, and what
+        self.caller_error: tuple[str, Exception] | None = None  # the function that raised, and its exception
 
     @property
     def open(self) -> bool:
-        """Whether neither an outcome nor an error has come yet."""
+        """True if there is neither an outcome nor an error yet."""
         return self.outcome is None and self.error is None
 
     @property
     def unaffected(self) -> bool:
-        """Whether an event that folded nothing left everything as it was: no end, no half of a document, no doubt."""
+        """True if an event that folded nothing changed nothing else: no end, no half of a document, no possible
+        error."""
         return self.outcome is None and not self._documents.waiting and self._weak is None
 
     # --- events
@@ -84,7 +85,7 @@ class Assembler:
         self.events += 1
         self.anomalies.event = self.context.event = self.events
         self.anomalies.trail.clear()
-        if self._weak is not None:  # each event has to be looked at: what the fast lane would take, it would not see
+        if self._weak is not None:  # each event has to be checked here: the fast lane would not see what it takes
             self.anomalies.trail.append(("perhaps_error", "$"))
         if self.outcome is not None:
             return self._late(event)
@@ -103,7 +104,7 @@ class Assembler:
                 self._done(out)
             else:
                 self._document(document, event.event, out)
-        if self.anomalies.fresh and self.outcome is None:  # nothing is told behind the ending event
+        if self.anomalies.fresh and self.outcome is None:  # nothing is reported after the ending event
             self._report(out)
         return None
 
@@ -113,7 +114,7 @@ class Assembler:
         return self._documents.read(event)
 
     def _read(self, event: ServerSentEvent, repaired: str | None, out: Out) -> list[Any]:
-        """Read an event under strict: of one that had to be repaired, an error of the sender's is raised first."""
+        """Read an event under strict; in one that needs repair, an error from the sender is raised first."""
         with self.anomalies.deferred() as refused:
             documents = self._documents_of(event, repaired)
         if refused:
@@ -128,7 +129,7 @@ class Assembler:
         return documents
 
     def _reported(self, document: Any, kind: str) -> RemoteError | None:
-        """The error in a document after which nothing else is read."""
+        """Return the error in a document, after which nothing else is read."""
         if isinstance(document, list):
             return next((found for item in document if (found := self._reported(item, kind)) is not None), None)
         if not isinstance(document, dict):
@@ -136,7 +137,7 @@ class Assembler:
         return find_error(document, kind) or self._weak_error(document, kind)
 
     def _late(self, event: ServerSentEvent, document: Any = None) -> None:
-        """Rule 3. Usage is no part of that: what was told with the end stands."""
+        """Apply rule 3. Usage is excluded: the usage reported with the end is kept."""
         self.anomalies.note("after_done", "$", event.data)
         if not self._ended or not self.reducer.chunks or self.data_bytes + len(event.data) > self._response_limit:
             return
@@ -147,8 +148,8 @@ class Assembler:
                 self.reducer.fold_late(read_chunk(value, ignore).extra)
 
     def discarded(self, lines: tuple[bytes, ...], kind: str, out: Out) -> None:
-        """Lines that are no event by the standard: `error: {…}` (GPUStack), or JSON without `data:`. `kind`: the type of
-        their event."""
+        """Read lines that are not an event by the standard: `error: {…}` (GPUStack), or JSON without `data:`. `kind`:
+        the type of their event."""
         left = []
         for line in unframed_lines(lines):
             if not self._unframed(line, kind, out):
@@ -158,12 +159,12 @@ class Assembler:
                     self.anomalies.note("after_done", "$", line)
                     continue
                 self.anomalies.note("ignored_line", "$", line)
-                self._report(out)  # at once: what follows may take the fast lane, which tells of no anomaly
+                self._report(out)  # at once: what follows may take the fast lane, which reports no anomalies
         if left:
             self._left.add(left, self.events, before_chunks=not self.reducer.chunks)
 
     def _unframed(self, line: bytes, kind: str, out: Out) -> bool:
-        """Read a line that is no field of the standard as an event, if it can be one; whether it was."""
+        """Read a line that is not a field of the standard as an event, if possible; return whether it was."""
         name, _, rest = line.partition(b":")
         text = rest.strip() if name == b"error" else unframed(line)
         if text:
@@ -172,8 +173,8 @@ class Assembler:
         return bool(text)
 
     def _unread(self, lines: tuple[bytes, ...], kind: str, out: Out) -> bytes:
-        """Read lines without data with which the bytes end; return those of which nothing can be made: the words of a
-        proxy, a web page, half a document."""
+        """Read lines without data at the end of the bytes; return those that cannot be read: the text of a proxy, a web
+        page, half of a document."""
         left = []
         for line in unframed_lines(lines):
             if not (is_unframed((line,)) and self._unframed(line, kind, out)):
@@ -200,7 +201,7 @@ class Assembler:
                     self.anomalies.note("lone_surrogate", "$", lost[0])
                 self._document(value, "message", out)
         else:
-            # What the strict codec keeps in `extra` may be an error all the same.
+            # What the strict codec keeps in `extra` may still be an error.
             choices = [{"delta": choice.delta.extra, **choice.extra} for choice in value.choices]
             error = find_error({**value.extra, "choices": choices})
             if error is not None:
@@ -212,11 +213,11 @@ class Assembler:
     # --- the response so far
 
     def refined(self, response: CreateChatCompletionResponse | None) -> CreateChatCompletionResponse | None:
-        """Return a response as the caller's hooks make it; raises what they raise."""
+        """Return a response after the caller's hooks; raises what they raise."""
         return response if self.refine_response is None or response is None else self.refine_response(response)
 
     def partial(self) -> CreateChatCompletionResponse | None:
-        """Return the response so far, for an error: without the caller's hooks where one of them raises."""
+        """Return the response so far, for an error: without the caller's hooks if one of them raises."""
         response: CreateChatCompletionResponse | None = self.reducer.snapshot()
         try:
             return self.refined(response)
@@ -260,7 +261,7 @@ class Assembler:
         if self.refine_chunk is not None:
             try:
                 typed, chunk = self.refine_chunk(chunk)
-            except Exception as error:  # whatever the caller's hook raises: the chunk is folded as it was read
+            except Exception as error:  # anything from the caller's hook: the chunk is folded as it was read
                 self.refine_chunk, self.caller_error = None, ("a hook of the converter", error)
         if self.tap is not None:
             try:
@@ -274,7 +275,7 @@ class Assembler:
         self.reducer.fold(chunk, out)
 
     def _report(self, out: Out) -> None:
-        """Tell of anomalies that were seen for the first time."""
+        """Report anomalies that were seen for the first time."""
         for anomaly in self.anomalies.fresh:
             self.reducer.emit(out, ev.AnomalySeen, anomaly)
         self.anomalies.fresh.clear()
@@ -282,7 +283,7 @@ class Assembler:
     # --- errors
 
     def _weak_error(self, value: dict[str, Any], kind: str) -> RemoteError | None:
-        """The error that `value` is by rule 2 if nothing else is said after it."""
+        """Return the error that `value` is, by rule 2, if no output follows it."""
         error = find_weak_error(value, kind)
         if error is None or any(state.finish.value() for state in self.reducer.choices.values()):
             return None
@@ -290,7 +291,7 @@ class Assembler:
         return error
 
     def _doubt(self, value: dict[str, Any], kind: str) -> bool:
-        """Let `value` wait for the end if it may be an error; whether it may."""
+        """Keep `value` for the end if it may be an error; return whether it may."""
         weak = self._weak_error(value, kind)
         if weak is not None:
             self.anomalies.note("perhaps_error", "$", value)
@@ -298,7 +299,7 @@ class Assembler:
         return weak is not None
 
     def _decide(self, out: Out) -> None:
-        """Rule 2: nothing else is said."""
+        """Decide by rule 2: no output followed."""
         error, self._weak = self._weak, None
         if error is not None:
             self._remote_error(error, out)
@@ -310,17 +311,17 @@ class Assembler:
         self.anomalies.event = error.event
         self.anomalies.note("error_event", error.path or "$", error.message)
         self.anomalies.event = self.events
-        if self.error is None:  # only the first takes a snapshot: a stream may be nothing but errors
+        if self.error is None:  # only the first takes a snapshot: a stream may consist of errors only
             self.error, self._reason = error, "remote_error"
             error.partial, error.emitted = self.partial(), self.reducer.emitted
         self.reducer.emit(out, ev.ErrorSeen, error)
-        if strict:  # the sender's own error says more than that there was one
+        if strict:  # the sender's own error says more than the anomaly
             raise error
 
     # --- the end
 
     def fail(self, error: StreamError, reason: str, out: Out) -> None:
-        """The stream is over: nothing that comes after this is looked at."""
+        """Fail the stream: nothing after this is read."""
         if error.event is None:
             error.event = self.events or None
         if self.outcome is not None:
@@ -331,12 +332,12 @@ class Assembler:
         if self.error is None:
             self.error, self._reason = error, reason
         self._report(out)
-        if not isinstance(error, RemoteError) or error is self.instead:  # the sender's was told when it came
+        if not isinstance(error, RemoteError) or error is self.instead:  # the sender's was reported when it arrived
             self.reducer.emit(out, ev.ErrorSeen, error)
         self.end("no_finish", out)
 
     def _done(self, out: Out) -> None:
-        """`[DONE]` came."""
+        """Handle `[DONE]`."""
         self._decide(out)
         self._ended = True
         if self._interpreter is not None and not self.reducer.said:  # it may hold back the beginning of a tag
@@ -365,9 +366,9 @@ class Assembler:
         alive: bool,
         any_bytes: bool,
     ) -> None:
-        """The bytes are over. `last`: an event without its blank line; `unread`, `kind`: the lines and the type of one that
-        has no data. `head`: how the bytes began, where no event was in them; `alive`: whether there was a sign of an event
-        stream; `any_bytes`: whether there were bytes at all."""
+        """End the bytes. `last`: an event without its blank line; `unread`, `kind`: the lines and the type of one
+        without data. `head`: the first bytes, if there was no event in them; `alive`: whether there was any sign of an
+        event stream; `any_bytes`: whether there were any bytes."""
         self.anomalies.event = self.context.event = self.events
         torn, left = False, self._unread(unread, kind, out)
         if last is not None:
@@ -398,7 +399,7 @@ class Assembler:
             self.end("mid_event" if torn else "no_finish", out)
 
     def _leave(self, text: bytes, torn: bool) -> None:
-        """Report what stands at the very end and could not be read: `text`, or what was left out right before. Where there is
+        """Report text at the very end that could not be read: `text`, or what was left out just before. If there is
         nothing else in the stream, it is its error."""
         name = name_of(text, torn=torn) if text else ""
         if name == "unread_end":
@@ -413,27 +414,27 @@ class Assembler:
             self.anomalies.event = self.events
 
     def _broken(self) -> SenderError | None:
-        """What the stream fails with where its source broke before any chunk, or an error of the sender's, had arrived."""
+        """Return the error of a stream whose source failed before a chunk, or an error from the sender, had arrived."""
         return self.instead if self.error is None and not self.reducer.chunks else None
 
     def _refuse(self, data: bytes, out: Out) -> None:
         found, instead = refusal(data, self._value_limit), self._broken()
-        # Of a page or a text the beginning may be all there is; only an HTTP status says that it was meant as a refusal.
+        # A page or a text may be only the beginning; only an HTTP status shows that it was meant as a refusal.
         if instead is None or (isinstance(instead, RemoteError) and isinstance(found, RemoteError)):
             return self._instead_of_stream(found, "not_a_stream", out)
         return self.end("not_a_stream", out)
 
     def _instead_of_stream(self, error: StreamError, reason: str, out: Out) -> None:
-        """The body is no stream, and says `error`."""
+        """End a body that is not a stream with `error`."""
         self.error, self._reason = error, reason
         self.reducer.emit(out, ev.ErrorSeen, error)
         self.end(reason, out)
-        if self.anomalies.strict and isinstance(error, RemoteError):  # as where it is an event
+        if self.anomalies.strict and isinstance(error, RemoteError):  # like an error in an event
             raise error
 
     def _unterminated(self, event: ServerSentEvent, out: Out) -> tuple[bool, bytes]:
-        """Use the last event, which has no blank line behind it, as far as its data is whole; whether it broke off, and
-        what of it was left out."""
+        """Use the last event, which lacks its blank line, as far as its data is whole; return whether it was cut off,
+        and which part of it was left out."""
         if self.outcome is not None:
             self.event(event, out)
             return False, b""
@@ -448,7 +449,7 @@ class Assembler:
         return bool(data), data or left or b"data"
 
     def body(self, found: dict[str, Any] | RemoteError | None, data: bytes, out: Out) -> None:
-        """There was no event stream but one whole body, `data`: a response, an error, or nothing that can be read."""
+        """Take one whole body, `data`, instead of an event stream: a response, an error, or unreadable."""
         if isinstance(found, dict) and is_legacy(found) and not self.context.dialect.choice_text:
             found = None
         self.events = self.anomalies.event = self.context.event = 1 if found is not None else 0
@@ -461,13 +462,13 @@ class Assembler:
         return self._refuse(data, out)
 
     def _release(self, out: Out) -> None:
-        """Fold what the dialect held back: nothing more will come."""
+        """Fold what the dialect held back: the stream has ended."""
         for choice in self._interpreter.end() if self._interpreter is not None else ():
             self.reducer.fold_choice(choice, out)
 
     def end(self, reason: str, out: Out) -> None:
-        """Settle the outcome. An error that came before decides it, whatever the reason would be, and then a finish reason
-        that says that the sender failed: only here, as the last reason of a choice stands."""
+        """Decide the outcome. An earlier error decides it, whatever `reason` is, and then a finish reason that reports
+        a failure of the sender: only here, since the last reason of a choice counts."""
         self.anomalies.event = self.context.event = self.events
         error, instead = self.error, self._broken()
         if error is not None:
@@ -485,7 +486,9 @@ class Assembler:
             error = TruncatedError(sentence, event=self.events or None)
         elif error is None and name == "failed":
             if reason == "empty" and self._format is not None:
-                sentence = f"{sentence}: its events are those of {self._format}; ask for /v1/chat/completions"
+                sentence = (
+                    f"{sentence}: its events are those of {self._format}; send the request to /v1/chat/completions"
+                )
             error = FormatError(sentence, event=self.events or None) if instead is None else instead
             self.reducer.emit(out, ev.ErrorSeen, error)
         if error is not None:
@@ -496,7 +499,7 @@ class Assembler:
 
 
 def _failed(choice: int, reason: str, event: int | None) -> RemoteError:
-    """What a stream fails with whose sender says in a finish reason that it failed."""
+    """Return the error of a stream whose finish reason reports that the sender failed."""
     text = f"the sender ended choice {choice} with the finish reason {excerpt(reason)!r}"
     return RemoteError(text, type=reason, event=event, path=f"$.choices[{choice}].finish_reason")
 
@@ -506,5 +509,5 @@ def _reason_of(instead: SenderError) -> str:
 
 
 def _goes_on(choice: ChatChoiceStream) -> bool:
-    """Whether anything is said of a choice, or that it is over."""
+    """Return True if there is output in a choice, or a finish reason."""
     return choice.finish_reason is not None or says(choice.delta) or any(map(choice.extra.get, ("message", "text")))

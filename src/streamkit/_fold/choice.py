@@ -1,7 +1,7 @@
-"""The state of one choice while its stream runs, and what it says now.
+"""The state of one choice while its stream is running, and its value.
 
-It holds the states of the choice's fields and remembers which parts (content, a tool call ...) are open, which is what
-the grammar of `events.py` is about. It folds nothing itself: the reducer does.
+It has the states of the choice's fields and remembers which parts (content, a tool call ...) are open, as the grammar
+of `events.py` needs. It folds nothing itself: the reducer does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DELTA = "choices[].delta"
 
 
 class ChoiceState:
-    """Everything known of one choice."""
+    """Everything known about one choice."""
 
     __slots__ = (
         "_context",
@@ -68,35 +68,35 @@ class ChoiceState:
     def __init__(self, context: Context, index: int) -> None:
         self._context = context
         self.index = index
-        self.waiting: Waiting = {}  # texts that end in half a surrogate pair
+        self.waiting: Waiting = {}  # texts that end in half of a surrogate pair
         self.role = new_field(context, f"{_DELTA}.role", "")
         self.content = new_field(context, f"{_DELTA}.content", "", self.waiting)
         self.calls = CallTable(context, index, self.waiting)
         self.finish = new_field(context, "choices[].finish_reason", "")
         self.delta_extra = Fields(context, _DELTA, self.waiting)
-        # What most choices never have: None until it is needed.
+        # Absent from most choices: None until needed.
         self.refusal: Any = None
         self.function_name: Any = None
         self.function_arguments: Any = None
         self.function_extra: Any = None
         self.audio: Any = None
-        self.thought: Any = None  # what was thought, where it does not stand in text: pieces as they came
+        self.thought: Any = None  # reasoning that is not text: the pieces as they arrived
         self.logprobs_content: Any = None
         self.logprobs_refusal: Any = None
         self.logprobs_extra: Any = None
         self.extra: Any = None
-        # Which of the optional fields were there at all: "" is content, null is none.
+        # Which of the optional fields were present: "" is content, null is not.
         self.has_content = self.has_function_call = self.has_logprobs = self.has_message = False
-        self.bare = False  # whether content came without a role: one that comes again after that begins the choice anew
+        self.bare = False  # content arrived in a chunk without a role: a role after that means a restarted choice
         self.reasoning = ""  # the field in which this sender writes reasoning; it may be a list of blocks
-        self.open: dict[Part, None] = {}  # parts that were started and are not done, in order
-        self.ended: dict[Part, None] = {}  # parts that were done before: a further piece reopens them
-        self.reopened = False  # whether it went on after it was done
-        self.settled = False  # whether, having gone on, it has a finish reason behind all that it said
+        self.open: dict[Part, None] = {}  # parts started and not done, in order
+        self.ended: dict[Part, None] = {}  # parts that are done: a further piece reopens them
+        self.reopened = False  # whether it continued after it was done
+        self.settled = False  # after being reopened: a finish reason has followed the latest output
         self.done = False  # whether the choice was reported as done
 
     def need(self, name: str) -> Any:
-        """The state or fields of this name, made where they are not there yet."""
+        """Return the state or fields of this name; create them if absent."""
         found = getattr(self, name)
         if found is None:
             path, empty = _LATER[name]
@@ -109,14 +109,14 @@ class ChoiceState:
         return found
 
     def field_of(self, field: str) -> FieldState | None:
-        """The state of a text in the delta: `content`, `refusal`, or an unknown field."""
+        """Return the state of a text in the delta: `content`, `refusal`, or an unknown field."""
         if field == "content":
             return self.content
         found: FieldState | None = self.refusal if field == "refusal" else self.delta_extra.state(field)
         return found
 
     def text_of(self, part: str) -> str:
-        """All text of the part `content`, `refusal` or `reasoning`."""
+        """Return all text of the part `content`, `refusal` or `reasoning`."""
         if part == "content":
             return self.content.value() or ""
         if part == "refusal":
@@ -124,17 +124,18 @@ class ChoiceState:
         if self.thought is not None:
             return self.thought.value() or ""
         found = self.delta_extra.get(self.reasoning) or ""
-        if isinstance(found, list):  # a field that changed its type on the way
+        if isinstance(found, list):  # a field that changed its type between chunks
             return "".join(piece for piece in found if isinstance(piece, str))
         return str(found)
 
     def length_of(self, part: str) -> int:
-        """How many characters `text_of(part)` has. Joins nothing where the part is text, as it nearly always is."""
+        """Return the length of `text_of(part)` in characters. Joins nothing if the part is text, as it nearly always
+        is."""
         field = self.content if part == "content" else self.refusal
         return field.length if isinstance(field, Text) else len(self.text_of(part))
 
     def function_call(self, make: Make = made) -> Any:
-        """The legacy function call, or None."""
+        """Return the legacy function call, or None."""
         if not self.has_function_call:
             return None
         return make(
@@ -145,7 +146,7 @@ class ChoiceState:
         )
 
     def audio_value(self, make: Make = made) -> Any:
-        """The audio, or None."""
+        """Return the audio, or None."""
         if not self.audio:
             return None
         found = self.audio.value()
@@ -159,7 +160,7 @@ class ChoiceState:
         )
 
     def logprobs(self, make: Make = made) -> Any:
-        """The log probabilities, or None."""
+        """Return the log probabilities, or None."""
         if not self.has_logprobs:
             return None
         content, refusal = _value(self.logprobs_content), _value(self.logprobs_refusal)
@@ -171,7 +172,7 @@ class ChoiceState:
         )
 
     def value(self, make: Make = made) -> Any:
-        """The choice as the response lists it, a `ChatChoice` or its JSON value."""
+        """Return the choice as the response lists it, a `ChatChoice` or its JSON value."""
         calls = [call.value(make) for call in self.calls.calls]
         return make(
             ChatChoice,
@@ -192,7 +193,7 @@ class ChoiceState:
         )
 
     def _message_extra(self) -> dict[str, Any]:
-        """The unknown fields of the message, and those of a function call that has neither a name nor arguments."""
+        """Return the unknown fields of the message, and those of a function call without a name and arguments."""
         extra = self.delta_extra.value()
         if self.function_extra is not None and not self.has_function_call:
             extra.setdefault("function_call", self.function_extra.value())
@@ -211,14 +212,14 @@ _LATER: dict[str, tuple[str, Any]] = {
     "logprobs_extra": ("choices[].logprobs", None),
     "extra": ("choices[]", None),
 }
-"""What is made when it is needed: its path, and the empty value of a state, or None for fields."""
+"""What `need` creates: its path, and the factory of a state, or None for fields."""
 
 
 def _value(state: Any) -> Any:
-    """What stands in a state now, None where there is none."""
+    """Return the current value of a state, None if there is no state."""
     return None if state is None else state.value()
 
 
 def _words(value: Any) -> str:
-    """A field of the audio as the text it should have been."""
+    """Return a field of the audio as the text that it should have been."""
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,9 +1,10 @@
-"""Merge rules at work: the state of one field while its stream runs, one class for each rule of `rules.py`.
+"""The merge rules, implemented: the state of one field while its stream is running, one class for each rule of
+`rules.py`.
 
-`add(value)` takes the next value (never None) and returns what is new in it; `value()` returns the value so far, never
+`add(value)` takes the next value (never None) and returns the new part of it; `value()` returns the value so far, never
 an alias of live state (frozen objects, such as the entries of log probabilities, are values and are shared). `takes` is
-the type that a class adds to: a value of another type makes the field a `Mixed` one. Text is kept in pieces and joined
-when read, so that n pieces cost O(n), not O(n^2).
+the type that a class adds: a value of another type turns the field into a `Mixed` one. Text is kept in pieces and
+joined when read, so that n pieces cost O(n), not O(n^2).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ __all__ = (
 )
 
 MANY_PIECES = 32
-"""Pieces of text to be joined for good: enough that joining costs 15 ns a piece, few enough to be no memory."""
+"""Number of pieces to join at a time: enough that joining costs 15 ns a piece, few enough to take little memory."""
 
 
 class FieldState(Protocol):
@@ -47,19 +48,19 @@ class FieldState(Protocol):
     """The type of the values that it can add."""
 
     def add(self, value: Any) -> Any:
-        """Take the next value; return what is new in it."""
+        """Add the next value; return the new part of it."""
 
     def value(self) -> Any:
-        """What stands now."""
+        """Return the value so far."""
 
 
 Waiting = dict[int, "Text | SameOrAdd | LastDocument"]
-"""The texts of one choice in which half a surrogate pair waits for its other half, each under its `id()`: so that the
-end of a choice does not look at every field that was ever seen."""
+"""The texts of one choice in which half of a surrogate pair waits for its other half, by `id()`: so that the end of a
+choice does not visit every field ever seen."""
 
 
 class First:
-    """FIRST: the first non-empty value stands."""
+    """FIRST: the first non-empty value is kept."""
 
     __slots__ = ("_value",)
     takes: ClassVar[type] = object
@@ -77,15 +78,15 @@ class First:
 
 
 class Last:
-    """LAST: the last value stands; an empty list or object does not replace one that says something."""
+    """LAST: the last value is kept; an empty list or object does not replace a non-empty one."""
 
     __slots__ = ("_value", "varies", "weight")
     takes: ClassVar[type] = object
 
     def __init__(self) -> None:
         self._value: Any = None
-        self.varies = False  # whether it was another number before
-        self.weight = 0  # of the value that stands, see `weight.weight`
+        self.varies = False  # whether it was a different number before
+        self.weight = 0  # of the kept value, see `weight.weight`
 
     def add(self, value: Any) -> Any:
         if not (self._value and isinstance(value, (list, dict)) and not value):
@@ -93,7 +94,7 @@ class Last:
         return value
 
     def begins_to_vary(self, value: Any) -> bool:
-        """Whether `value` is the first number that differs from the one that stands."""
+        """Return True if `value` is the first number that differs from the kept one."""
         if self.varies or type(value) not in _NUMBERS or type(self._value) not in _NUMBERS or value == self._value:
             return False
         self.varies = True
@@ -104,8 +105,8 @@ class Last:
 
 
 class Each:
-    """A field of the format that has another type than the format says: each value is kept, as a list once there are
-    two; one that is the same again says nothing new."""
+    """A field of the format with a value of another type than the format defines: each value is kept, as a list if
+    there are two; an equal value adds nothing."""
 
     __slots__ = ("_items",)
     takes: ClassVar[type] = object
@@ -127,23 +128,23 @@ class Text:
     """ADD: pieces of text, valid at every moment.
 
     A sender that cuts between UTF-16 units sends half a surrogate pair at the end of one delta and the other half at
-    the start of the next; the first half is held back until then, and becomes U+FFFD if nothing follows.
+    the start of the next; the first half is held back until then, and is replaced by U+FFFD if nothing follows.
     """
 
     __slots__ = ("_joined", "_length", "_lone", "_waiting", "held", "pieces")
     takes: ClassVar[type] = str
 
     def __init__(self, lone: Callable[[], None] | None = None, waiting: Waiting | None = None) -> None:
-        self._joined: list[str] = []  # what was joined before
-        self._length = 0  # of all that is joined
-        self.pieces: list[str] = []  # what came since; always this list, to which the fast lane appends
+        self._joined: list[str] = []  # already joined
+        self._length = 0  # of everything joined
+        self.pieces: list[str] = []  # not joined yet; always this list object, to which the fast lane appends
         self.held = ""
-        self._lone = lone or _nothing  # called for each half that became U+FFFD
+        self._lone = lone or _nothing  # called for each half that was replaced by U+FFFD
         self._waiting = waiting
 
     @property
     def length(self) -> int:
-        """Characters so far, a half that waits not counted. Joins nothing."""
+        """Number of characters so far, without a waiting half. Joins nothing."""
         return self._length + sum(map(len, self.pieces))
 
     def add(self, value: str) -> str:
@@ -157,7 +158,7 @@ class Text:
         return value
 
     def compact(self) -> None:
-        """Join what came since the last time, once: a string of one token takes 50 bytes beside its text."""
+        """Join the pieces since the last time: a string of one token takes 50 bytes in addition to its text."""
         joined = "".join(self.pieces)
         self._joined.append(joined)
         self._length += len(joined)
@@ -176,7 +177,7 @@ class Text:
         return whole
 
     def flush(self) -> str:
-        """Nothing more will come: a half that still waits becomes U+FFFD, which is returned."""
+        """End the text: replace a waiting half by U+FFFD and return it."""
         lost, self.held = ("\ufffd" if self.held else ""), ""
         if lost:
             self.pieces.append(lost)
@@ -236,8 +237,8 @@ class SameOrAdd:
 
 
 class LastDocument:
-    """ADD, for arguments of a sender that doubles them (`Dialect.doubled_arguments`): what the pieces say is known when the
-    last one has arrived, so that all are held back until then. A text that is not doubled comes out as it is."""
+    """ADD, for arguments of a sender that doubles them (`Dialect.doubled_arguments`): which pieces count is known when
+    the last one has arrived, so all are held back until then. A text that is not doubled is returned unchanged."""
 
     __slots__ = ("_settled", "_text", "_waiting", "plain")
     takes: ClassVar[type] = str
@@ -250,7 +251,7 @@ class LastDocument:
 
     @property
     def held(self) -> bool:
-        """Whether something is held back."""
+        """Return True if something is held back."""
         return not self._settled and bool(self._text.length or self._text.held)
 
     def add(self, value: str) -> str:
@@ -260,7 +261,7 @@ class LastDocument:
         return shown if self._settled else ""
 
     def flush(self) -> str:
-        """Nothing more will come: what was held back, of a doubled text its last document."""
+        """End the text: return what was held back, or the last document of a doubled text."""
         rest = self._text.flush()
         if self._settled:
             return rest
@@ -277,18 +278,18 @@ class LastDocument:
 
 
 Repeats = Callable[[list[Any], list[Any]], int]
-"""How many items at the beginning of a new list (the second) only repeat those kept (the first)."""
+"""Returns how many items at the beginning of a new list (the second) only repeat the kept ones (the first)."""
 
 
 def none_repeated(kept: list[Any], new: list[Any]) -> int:
-    """Each list is new: two equal tokens are two."""
+    """Return 0: each list is new, since two equal tokens are both kept."""
     return 0
 
 
 def all_repeated(kept: list[Any], new: list[Any]) -> int:
-    """GROW: a list of objects or strings that begins with all that was kept repeats it.
+    """Return the repeated items by GROW: a list of objects or strings that begins with everything kept repeats it.
 
-    Cost: O(the new list): it is as long as what it is compared with, and a comparison ends with the shorter of two values.
+    Cost: O(the new list): both compared lists have its length, and a comparison ends with the shorter of two values.
     """
     if not kept or len(new) < len(kept) or not _NAMEABLE.issuperset(map(type, new)):
         return 0
@@ -296,7 +297,8 @@ def all_repeated(kept: list[Any], new: list[Any]) -> int:
 
 
 def two_repeated(kept: list[Any], new: list[Any]) -> int:
-    """Inside a delta: a list that begins with the first two objects or strings that were kept repeats as many as agree."""
+    """Return the repeated items inside a delta: a list that begins with the first two kept objects or strings repeats
+    them."""
     count = 0
     for before, now in zip(kept, new, strict=False):
         if type(now) not in _NAMEABLE or before != now:
@@ -306,7 +308,7 @@ def two_repeated(kept: list[Any], new: list[Any]) -> int:
 
 
 class Extend:
-    """EXTEND and GROW: a list that grows by the items of each value, but for those that only repeat what was kept."""
+    """EXTEND and GROW: a list that grows by the items of each value, except those that only repeat kept ones."""
 
     __slots__ = ("_items", "_lone", "_repeated", "_repeats")
     takes: ClassVar[type] = list
@@ -320,19 +322,19 @@ class Extend:
         self._items: list[Any] = []
         self._lone = lone or _nothing
         self._repeats = repeats
-        self._repeated = repeated or _nothing  # called for each list that repeats something
+        self._repeated = repeated or _nothing  # called for each list with repeated items
 
     @property
     def length(self) -> int:
-        """How many items were kept."""
+        """Number of kept items."""
         return len(self._items)
 
     def stands(self, value: list[Any]) -> bool:
-        """Whether `value` is just what was kept, and would add nothing."""
+        """Return True if `value` equals the kept list, and would add nothing."""
         return self._repeats(self._items, value) == len(self._items) == len(value) > 0
 
     def fresh(self, value: list[Any]) -> list[Any]:
-        """The items of `value` that are new, as valid text."""
+        """Return the new items of `value`, as valid text."""
         if value and type(value[0]) in _JSON:
             new = [copy_of(item) for item in value]
             if new != value:
@@ -348,7 +350,7 @@ class Extend:
         return self.append(self.fresh(value))
 
     def append(self, fresh: list[Any]) -> list[Any]:
-        """Append what `fresh` returned, and return it."""
+        """Append the result of `fresh`, and return it."""
         self._items += fresh
         return fresh
 
@@ -359,7 +361,7 @@ class Extend:
 class Base64:
     """ADD_BASE64: pieces of base64 joined as bytes. A piece may be padded, or end inside a group of four characters.
 
-    Where a piece is no base64 at all, all of them are joined as the text they are: nothing is lost.
+    If a piece is not base64, all of them are joined as text: nothing is lost.
     """
 
     __slots__ = ("_broken", "_bytes", "_carry", "_pieces")
@@ -369,7 +371,7 @@ class Base64:
         self._bytes: list[bytes] | None = []
         self._carry = ""
         self._pieces: list[str] = []
-        self._broken = broken or _nothing  # called once it is clear that this is no base64
+        self._broken = broken or _nothing  # called once this is known not to be base64
 
     def add(self, value: str) -> bytes:
         self._pieces.append(value)
@@ -389,7 +391,7 @@ class Base64:
         return new
 
     def flush(self) -> bytes:
-        """Nothing more will come: what a last piece without padding still stands for."""
+        """End the data: return the bytes of a last piece without padding."""
         text, self._carry = self._carry, ""
         if not text or self._bytes is None:
             return b""
@@ -421,7 +423,7 @@ def _padded_parts(text: str) -> list[str]:
 
 
 class Dropped:
-    """DROP: takes everything, keeps nothing."""
+    """DROP: accepts everything, keeps nothing."""
 
     __slots__ = ()
     takes: ClassVar[type] = object
@@ -434,7 +436,7 @@ class Dropped:
 
 
 class Mixed:
-    """A field that changed its type on the way: all its values, as a list."""
+    """A field that changed its type between chunks: all its values, as a list."""
 
     __slots__ = ("_items",)
     takes: ClassVar[type] = object
@@ -443,7 +445,7 @@ class Mixed:
         self._items = [before]
 
     def add(self, value: Any) -> Any:
-        if value != "":  # says nothing, whatever the type was; the fast lane counts on that
+        if value != "":  # empty, whatever the type was; the fast lane relies on that
             self._items.append(copy_of(value))
         return copy_of(value)
 
@@ -452,10 +454,10 @@ class Mixed:
 
 
 class Ledger:
-    """LEDGER: counts that are reported again and again. The last report stands; absent, null and zero erase nothing.
+    """LEDGER: counts that are reported repeatedly. The last report is kept; absent, null and zero erase nothing.
 
-    Zero cannot erase because counts only grow: a zero after a number is a sender that had nothing to say (MiniMax
-    writes zeros in every chunk but one).
+    Zero cannot erase because counts only grow: a zero after a number is a sender without news (MiniMax writes zeros in
+    every chunk but one).
     """
 
     __slots__ = ("_value",)
@@ -465,7 +467,7 @@ class Ledger:
         self._value: dict[str, Any] = {}
 
     def add(self, value: dict[str, Any]) -> list[str]:
-        """Take the next report; return the paths of the counts that it gave."""
+        """Add the next report; return the paths of its counts."""
         return _merge_counts(self._value, value)
 
     def value(self) -> dict[str, Any]:
@@ -491,14 +493,15 @@ def _whole(value: Any) -> Any:
 
 
 def _whole_text(text: str) -> str:
-    """`text` with every lone surrogate replaced, so that it can be encoded."""
-    if text.isascii() or not has_half(text):  # no copy of what is to stay as it is
+    """Return `text` with every lone surrogate replaced, so that it can be encoded."""
+    if text.isascii() or not has_half(text):  # no copy if nothing changes
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def copy_of(value: Any) -> Any:
-    """A value that shares nothing mutable with live state, its text valid. Frozen objects are values already."""
+    """Return a copy that shares nothing mutable with live state, with valid text. Frozen objects are returned
+    unchanged."""
     kind = type(value)
     if kind is str:
         return value if value.isascii() else _whole_text(value)
@@ -510,9 +513,9 @@ def copy_of(value: Any) -> Any:
 
 
 _JSON = frozenset({dict, list, str})
-_NAMEABLE = frozenset({dict, str})  # two that are equal are one said twice; two equal numbers may be two
+_NAMEABLE = frozenset({dict, str})  # two equal ones are a repeat; two equal numbers may be two values
 _NUMBERS = frozenset({int, float})
 
 
 def _nothing() -> None:
-    """For a state that nobody wants to hear of."""
+    """Do nothing: the default callback."""

@@ -1,7 +1,7 @@
-"""The fields of one object, each folded by its rule; unknown fields live here too.
+"""The fields of one object, each folded by its rule; unknown fields are kept here, too.
 
-In: names and values, as a chunk has them. Out: what is new in a value (`put`), and the object so far (`value`), in the
-order in which its fields appeared. Cost: O(1) a value in what came before.
+In: names and values, as a chunk has them. Out: the new part of a value (`put`), and the object so far (`value`), in the
+order in which its fields appeared. Cost: O(1) a value in what arrived before.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = ("Context", "Fields", "Keyed", "Several", "new_field")
 
 
 class Context:
-    """What every state of one response shares: the rules, the limits, and where to report what is odd."""
+    """Shared by every state of one response: the rules, the limits, and where to report anomalies."""
 
     __slots__ = ("dialect", "event", "id", "kept", "limits", "mixed", "note", "rules", "size", "unknown")
 
@@ -56,20 +56,20 @@ class Context:
         self.size = 0  # bytes of its data; 0 for a chunk that was decoded elsewhere
         self.kept = 0  # units kept outside the typed fields, see `weight`
         self.id: Any = None  # the state of the response's id
-        self.mixed = False  # whether a field changed its type on the way: then each of its values counts
-        self.unknown: dict[str, int] = {}  # path of each unknown field -> how often it stood there
+        self.mixed = False  # whether a field changed its type between chunks: then each of its values counts
+        self.unknown: dict[str, int] = {}  # path of each unknown field -> how often it was seen
 
     def keep(self, units: int) -> None:
-        """Count what is kept from here on outside the typed fields; negative where a value was replaced."""
+        """Count units kept from here on outside the typed fields; negative if a value was replaced."""
         self.kept += units
         maximum = self.limits.max_extra_values
         if self.kept > maximum:
-            text = f"what is kept beside the text weighs more than {counted(maximum, 'value')}"
+            text = f"the unknown fields of the response weigh more than {counted(maximum, 'value')}"
             raise LimitError(text, limit="max_extra_values", maximum=maximum)
 
 
 class Fields:
-    """MERGE: an object, each of its fields by its own rule. Also the home of every unknown field of one object."""
+    """MERGE: an object, each of its fields by its own rule. Also keeps every unknown field of one object."""
 
     __slots__ = ("_context", "_path", "_prefix", "_states", "_waiting")
     takes: ClassVar[type] = dict
@@ -90,9 +90,9 @@ class Fields:
         return value
 
     def put(self, name: str, value: Any) -> Any:
-        """Take the next value of field `name`; return what is new in it, None where nothing is."""
+        """Add the next value of field `name`; return the new part of it, None if nothing is new."""
         state = self._states.get(name)
-        if type(value) is float and not -inf < value < inf:  # 1e400, say, which no parser refuses
+        if type(value) is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
             self._context.note("non_finite_number", "$", value)
         if value is None:
             if name not in self._states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
@@ -124,7 +124,7 @@ class Fields:
                 if value := state.fresh(value):  # type: ignore[arg-type]
                     self._weigh(state, value)
                 return state.append(value)  # type: ignore[arg-type]
-            if not isinstance(state, (Fields, Keyed, Several)):  # which count what they take, piece by piece
+            if not isinstance(state, (Fields, Keyed, Several)):  # which count their pieces themselves
                 self._weigh(state, value)
         return state.add(value)
 
@@ -144,43 +144,44 @@ class Fields:
             unknown[path] = unknown.get(path, 0) + 1
 
     def _note_number(self, name: str, value: Any) -> None:
-        """Note that the last one of an unknown number stands, once: Together's `token_id` is another with each token."""
+        """Note once that only the last value of an unknown number is kept: Together's `token_id` changes with each
+        token."""
         path = self._prefix + name
         if path not in self._context.rules and not is_usage(path):
             self._context.note("number_changed", f"$.{path}", value)
 
     def _is_whole(self, name: str) -> bool:
-        """Whether the object under `name` may be one that arrives whole: in a delta, and not known to come in parts."""
+        """Return True if the object under `name` may arrive whole: in a delta, and not known to arrive in parts."""
         path = self._prefix + name
         return path.startswith(DELTA) and path not in self._context.rules
 
     def _outgrows(self, name: str, value: Any) -> bool:
-        """Whether a field of a delta that was a number is a text, a list or an object now, which would add."""
+        """Return True if a field of a delta was a number and is now a text, a list or an object, which would add."""
         path = self._prefix + name
         if isinstance(value, (int, float)) or not path.startswith(DELTA) or path in _OF_OTHER_TYPES:
             return False
         return rule_for(self._context.rules, path, value) not in (Rule.LAST, Rule.FIRST)
 
     def state(self, name: str) -> FieldState | None:
-        """The state of field `name`, or None."""
+        """Return the state of field `name`, or None."""
         return self._states.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every field that was there."""
+        """The name of every field seen."""
         return tuple(self._states)
 
     def knows(self, name: str) -> bool:
-        """Whether field `name` was there at all, be it as null, or is dropped."""
+        """Return True if field `name` was seen, even as null, or is dropped."""
         return name in self._states or self._context.rules.get(self._prefix + name) is Rule.DROP
 
     def has(self, name: str) -> bool:
-        """Whether anything stands under `name` now. Unlike `get`, this copies nothing."""
+        """Return True if there is a value under `name`. Unlike `get`, this copies nothing."""
         state = self._states.get(name)
         return state is not None and not isinstance(state, Dropped)
 
     def get(self, name: str) -> Any:
-        """What stands under `name` now, or None."""
+        """Return the value so far under `name`, or None."""
         state = self._states.get(name)
         return None if state is None else state.value()
 
@@ -196,21 +197,21 @@ class _Block:
 
     def __init__(self, fields: Fields, turn: int) -> None:
         self.fields = fields
-        self.turn = turn  # the list that its last piece stood in
-        self.sealed = False  # whether it has a signature, a seal or data: then it is over
-        self.whole: dict[str, Any] | None = None  # what it says, once it was sealed and compared
+        self.turn = turn  # the number of the list with its last piece
+        self.sealed = False  # whether it has a signature, a seal or data: then it has ended
+        self.whole: dict[str, Any] | None = None  # its value, once it was sealed and compared
 
 
 class Keyed:
-    """KEYED: typed blocks that come in pieces, joined entry by entry; what is no such block is appended.
+    """KEYED: typed blocks that arrive in pieces, joined entry by entry; any other item is appended.
 
     Rule 1: a piece continues the last entry of its index, without an index the last entry of all, if type and id agree
             (an absent one agrees) and that entry is not sealed. (OpenRouter repeats index 0 for all.)
-    Rule 2: without an index and an id all else that is no text must agree too, and it stands in a later list: two blocks
-            beside each other in one list are two.
-    Rule 3: objects without a text or a seal arrive whole, and so do those without a type where the table of rules does
-            not say that blocks stand here: they are appended, and what is no object too.
-    Rule 4: a list that begins with the first two entries that were kept, each whole or sealed, repeats as many as agree.
+    Rule 2: without an index and an id, everything that is not text must agree, too, and the piece is in a later list:
+            two blocks in one list are two.
+    Rule 3: objects without a text or a seal arrive whole, and so do those without a type if the table of rules does not
+            define blocks here: they are appended, and so is anything that is not an object.
+    Rule 4: a list that begins with the first two kept entries, each whole or sealed, repeats as many as agree.
 
     Cost: O(the list).
     """
@@ -262,7 +263,7 @@ class Keyed:
             self._entries += new
 
     def entry_of(self, item: Mapping[str, Any]) -> Fields | None:
-        """The entry that `item` would continue in a list of the next chunk, or None where it is another."""
+        """Return the entry that `item` would continue in a list of the next chunk, or None if it is a new one."""
         block = self._block_of(item, self._turn + 1)
         return None if block is None else block.fields
 
@@ -274,7 +275,7 @@ class Keyed:
             block = self._entries[-1] if self._entries and type(self._entries[-1]) is _Block else None
         if block is None or block.sealed:
             return None
-        # What is absent agrees, and is not looked up: a type that is no word might be of any size.
+        # An absent value agrees, and is not looked up: a type that is not a string might have any size.
         kind, id, certain = item.get("type"), item.get("id"), index is not None
         if kind and (known := block.fields.get("type")) and known != kind:
             return None
@@ -287,7 +288,7 @@ class Keyed:
         return None
 
     def _repeated(self, value: list[Any]) -> int:
-        """How many items at the beginning of `value` only repeat those kept."""
+        """Return how many items at the beginning of `value` only repeat kept ones."""
         count = 0
         for entry, item in zip(self._entries, value if len(value) > 1 else (), strict=False):
             if type(entry) is _Block:
@@ -307,7 +308,7 @@ class Keyed:
 
 
 class Several:
-    """Objects that arrived whole, one a chunk, at a place of one object: as a list, none blended with another."""
+    """Objects that arrived whole, one a chunk, in the place of one object: kept as a list, not merged."""
 
     __slots__ = ("_context", "_entries", "_path", "_waiting")
     takes: ClassVar[type] = dict
@@ -326,7 +327,7 @@ class Several:
 
     @property
     def last(self) -> Fields:
-        """The object that came last."""
+        """The last object."""
         return self._entries[-1]
 
     def value(self) -> list[Any]:
@@ -334,7 +335,7 @@ class Several:
 
 
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
-    """A state for the field at `path`, whose first value is `value`; `waiting`: of the choice that it belongs to."""
+    """Return a state for the field at `path`, whose first value is `value`; `waiting`: that of its choice."""
     if context.rules is RULES and (plain := _STANDING.get(path)) is not None:
         return plain()
     rule = rule_for(context.rules, path, value)
@@ -343,7 +344,7 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
     if not isinstance(value, _TAKES.get(rule, object)):
         if isinstance(value, (int, float)):
             return Each()
-        # What the table's rule cannot take (`"reasoning": [...]`): as an unknown field.
+        # A value that the table's rule cannot take (`"reasoning": [...]`): treated as an unknown field.
         rule = rule_for({}, path, value)
     if rule is Rule.KEYED:
         return Keyed(context, path, waiting)
@@ -361,7 +362,8 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
 
 
 def _list_field(context: Context, path: str, rule: Rule) -> Extend:
-    """A list: a repeat of what was kept is as good as said outside a delta, where senders repeat all in each chunk."""
+    """Return a state for a list: outside a delta, repeats are expected, since senders repeat everything in each
+    chunk."""
 
     def lone() -> None:
         context.note("lone_surrogate", f"$.{path}")
@@ -400,7 +402,7 @@ _OF_OTHER_TYPES = frozenset(
         f"{DELTA}tool_calls[].function",
     }
 )
-"""Fields that the format defines as an object or a list: any other value of theirs is kept beside the format's fields."""
+"""Fields that the format defines as an object or a list: any other value is kept among the unknown fields."""
 
 _ARGUMENTS = (f"{DELTA}function_call.arguments", f"{DELTA}tool_calls[].function.arguments")
 
@@ -420,4 +422,4 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
         "id", "created", "model", "service_tier", "system_fingerprint", f"{DELTA}role", "choices[].finish_reason",
     )
 }  # fmt: skip
-"""Of the fields that nearly every stream has, and whose rule takes any value: their states, looked up once."""
+"""State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""

@@ -1,8 +1,8 @@
-"""A full message in the chunk that finishes a choice: what the deltas lacked, and nothing twice.
+"""A full message in the chunk that finishes a choice: adds what the deltas lacked, and nothing twice.
 
 In: the message (read as a delta) and the state of its choice. Out: a delta with what is still missing. MiniMax and
 Perplexity repeat the whole message at the end; other senders write messages instead of deltas, so that a message may
-also be a further piece. Where the message contradicts the deltas, the deltas stand and the message is kept in `extra`.
+also be a further piece. If the message contradicts the deltas, the deltas are kept and the message is kept in `extra`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ("missing_from_deltas",)
 def missing_from_deltas(
     context: Context, state: ChoiceState, whole: ChatCompletionStreamResponseDelta
 ) -> ChatCompletionStreamResponseDelta:
-    """The part of the message `whole` that the deltas of its choice have not said yet."""
+    """Return the part of the message `whole` that is missing in the deltas of its choice."""
     content, refusal = whole.content, whole.refusal
     if content:
         content = _missing_text(context, state, "content", content)
@@ -49,13 +49,13 @@ def missing_from_deltas(
 
 
 def _missing_text(context: Context, state: ChoiceState, part: str, whole: str) -> str | None:
-    """The rest of the full text `whole` after the text so far.
+    """Return the rest of the full text `whole` after the text so far.
 
-    All of `whole` where it is a further piece: of a sender that writes messages instead of deltas, or of one that wrote
-    more before, which no full text would leave out.
+    Return all of `whole` if it is a further piece: from a sender that writes messages instead of deltas, or from one
+    that wrote more text before, which a full text would repeat.
     """
     path = f"$.choices[{state.index}].message.{part}"
-    if len(whole) < state.length_of(part):  # not joined for this: a sender may write a short message in every chunk
+    if len(whole) < state.length_of(part):  # do not join for this: a sender may write a short message in every chunk
         return whole
     so_far = state.text_of(part)
     if whole.startswith(so_far):
@@ -71,7 +71,7 @@ def _missing_text(context: Context, state: ChoiceState, part: str, whole: str) -
 def _missing_calls(
     context: Context, state: ChoiceState, whole: list[ChatCompletionMessageToolCallChunk]
 ) -> list[ChatCompletionMessageToolCallChunk] | None:
-    """The calls of a full message, where they are a further piece; None where they repeat those of the deltas."""
+    """Return the calls of a full message if they are a further piece; None if they repeat those of the deltas."""
     path = f"$.choices[{state.index}].message.tool_calls"
     functions = [one.function or FunctionCallStream() for one in whole]
     calls = state.calls.calls
@@ -91,6 +91,6 @@ def _missing_calls(
 
 
 def _keep_beside(context: Context, state: ChoiceState, path: str, field: str, whole: Any) -> None:
-    """Let the deltas stand, and keep what the message says in `extra`."""
+    """Keep the deltas, and keep the value of the message in `extra`."""
     context.note("message_differs", path, whole)
     state.need("extra").put("message", {field: whole})

@@ -1,9 +1,11 @@
-"""Which of two objects are one: a block of a list that comes in pieces, or another object that arrives whole.
+"""Decide whether two objects are the same: a block of a list that arrives in pieces, or another object that arrives
+whole.
 
-In: what is kept of an object (`Fields`) and a new one at the same place. Two different objects are never blended, so that
-whatever is no text in pieces must agree. What is known of pieces stands in the tables below and in `rules.py`.
+In: what is kept of an object (`Fields`) and a new one at the same place. Two different objects are never merged, so
+that everything except text in pieces must agree. The fields known to arrive in pieces are in the tables below and in
+`rules.py`.
 
-Cost: O(the new object): what is kept of a field that is compared is as long as the value that it was equal to before.
+Cost: O(the new object): the kept value of a compared field is as long as the value that it was equal to before.
 """
 
 from __future__ import annotations
@@ -20,24 +22,24 @@ if TYPE_CHECKING:
 __all__ = ("agrees", "is_another", "is_block", "is_sealed")
 
 _PIECES = BLOCK_TEXT | SEALS | {"arguments", "content", "delta", "input", "output", "partial_json"}
-"""Fields of which each block has its own, or a piece of one; Groq repeats the `arguments` of an executed tool whole."""
+"""Fields with a separate value, or a piece of one, in each block; Groq repeats the `arguments` of an executed tool."""
 
 _LABELS = frozenset({"channel", "format", "id", "index", "model", "name", "provider_type", "role", "status", "type"})
-"""Fields that say what kind of block this is, the same in each of its pieces. (A title or a url is an object's own.)"""
+"""Fields that label a block, the same in each of its pieces. (A title or a url belongs to one object.)"""
 
 _BLOCK = _PIECES | _LABELS
 
 _OWN = frozenset({"id", "title", "type", "uri", "url"})
-"""Texts that never come in pieces: where they differ, there are two objects."""
+"""Texts that never arrive in pieces: if they differ, there are two objects."""
 
 _NUMBERS = frozenset({int, float})
 
 
 def is_block(item: Mapping[str, Any]) -> bool:
-    """Whether an item of a list may be a block that comes in pieces: it has a text or a seal, or an index and labels only.
+    """Return True if an item of a list may be a block in pieces: it has a text or a seal, or an index and labels only.
 
-    `{"type": "url_citation", "url_citation": {...}}` is an object that arrives whole, and so is a search result that has
-    a title and a url beside its text, unless an index or id says which piece belongs to which.
+    `{"type": "url_citation", "url_citation": {...}}` is an object that arrives whole, and so is a search result that
+    has a title and a url next to its text, unless an index or id shows which piece belongs to which.
     """
     placed = item.get("index") is not None
     if _PIECES.isdisjoint(item):
@@ -48,14 +50,14 @@ def is_block(item: Mapping[str, Any]) -> bool:
 
 
 def is_sealed(item: Mapping[str, Any]) -> bool:
-    """Whether a block ends with this piece of it."""
+    """Return True if a block ends with this piece."""
     if SEALS.isdisjoint(item):
         return False
     return any(item.get(name) for name in SEALS)
 
 
 def agrees(kept: Fields, item: Mapping[str, Any]) -> bool:
-    """Whether a piece without an index or id can be of this block: nothing in it but text differs."""
+    """Return True if a piece without an index or id can belong to this block: only text differs."""
     for name, value in item.items():
         if name in _PIECES or not value or isinstance(value, list):
             continue
@@ -68,10 +70,10 @@ def agrees(kept: Fields, item: Mapping[str, Any]) -> bool:
 
 
 def is_another(kept: Fields, value: Mapping[str, Any], whole: bool = False) -> bool:
-    """Whether the object at a place of one object is another one than the last: LiteLLM's `citation`, one a chunk.
+    """Return True if a new object in the place of one object is a different one: LiteLLM's `citation`, one a chunk.
 
-    It is where a text differs that never comes in pieces, or a number beside a text that would be joined; in a typed
-    object, and in those inside one (`whole`), where any text differs but those that are known to come in pieces.
+    It is if a text differs that never arrives in pieces, or a number next to a text that would be joined; in a typed
+    object, and in those inside one (`whole`), if any text differs except those known to arrive in pieces.
     """
     whole = whole or isinstance(value.get("type"), str)
     moved = joined = False

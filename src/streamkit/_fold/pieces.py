@@ -1,13 +1,14 @@
-"""What a chunk says beside its events: the pieces that a writer of clean chunks needs, in the order in which they stood.
+"""The pieces of a chunk that are not events: what a writer of clean chunks needs, in the order in which they appeared.
 
-The reducer hands each new piece to a sink, which is the list `out`: events where the caller wants events, these pieces
-among them where `Reducer.whole` is set, nothing where it is None. Pieces are values: they mean the same whenever they are
-looked at, so that a whole block may be folded before the first of them is written. Cost: one tuple a piece.
+The reducer passes each new piece to a sink, the list `out`: events if the caller wants events, with these pieces
+among them if `Reducer.whole` is set, nothing if it is None. Pieces are values: they mean the same whenever they are
+read, so that a whole block may be folded before the first of them is written. Cost: one tuple a piece.
 
-Rule 1  Text and arguments are events (`ContentDelta`, `RefusalDelta`, `FunctionCallDelta`, `ToolCallDelta`), said once.
-        Reasoning is a field here, as it may stand in several.
-Rule 2  A field that only repeats what was kept is no piece. So it does not matter whether the fast lane took its event,
-        which takes only events that repeat every field (`repeats` must hold wherever `_fast/template.py` says so).
+Rule 1  Text and arguments are events (`ContentDelta`, `RefusalDelta`, `FunctionCallDelta`, `ToolCallDelta`), reported
+        once. Reasoning is a field here, as it may be in several.
+Rule 2  A field that only repeats its kept value is not a piece. So it does not matter whether the fast lane took its
+        event, which takes only events that repeat every field (`repeats` must be true wherever `_fast/template.py`
+        requires it).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ("Field", "Fragment", "Function", "Head", "LogprobsPiece", "Over", "pu
 
 
 class Head(NamedTuple):
-    """What a chunk says of the whole response, where that is not what the last one said."""
+    """The fields of a chunk about the whole response, if they differ from the last chunk's."""
 
     id: str
     created: int
@@ -32,18 +33,18 @@ class Head(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A value of a field outside the texts of the format, as the sender wrote it."""
+    """A value of a field that is not one of the format's texts, as the sender wrote it."""
 
     choice: int
     """-1 for a field of the chunk itself."""
     place: str
-    """The object that it stands in: `chunk`, `choice`, `delta` or `audio`."""
+    """The object that it is in: `chunk`, `choice`, `delta` or `audio`."""
     name: str
     value: Any
 
 
 class Fragment(NamedTuple):
-    """A fragment, and what is known of its call since; its arguments follow as an event."""
+    """A fragment, and what is now known about its call; its arguments follow as an event."""
 
     choice: int
     call: int
@@ -71,14 +72,15 @@ class LogprobsPiece(NamedTuple):
 
 
 class Over(NamedTuple):
-    """All pieces of one chunk have been said."""
+    """All pieces of one chunk have been reported."""
 
     choice: int
-    """The first choice that stands in it, -1 for none."""
+    """The first choice in it, -1 for none."""
 
 
 def put_whole(fields: Fields, name: str, value: Any) -> tuple[Any, bool, Any]:
-    """Put a value; return what `put` returns, whether the value is a piece, and that piece: of a text what can be shown."""
+    """Put a value; return the result of `put`, whether the value is a piece, and that piece: for a text the valid
+    part."""
     same = repeats(fields, name, value)
     shown = fields.put(name, value)
     state = fields.state(name)
@@ -89,7 +91,7 @@ def put_whole(fields: Fields, name: str, value: Any) -> tuple[Any, bool, Any]:
 
 
 def repeats(fields: Fields, name: str, value: Any) -> bool:
-    """Whether putting this value changes nothing."""
+    """Return True if putting this value changes nothing."""
     if value is None:
         return fields.knows(name)
     state = fields.state(name)
@@ -116,5 +118,5 @@ def _repeats(state: FieldState, value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, and of one type: True is not 1."""
+    """Return True if both are equal and of one type: True is not 1."""
     return type(one) is type(other) and bool(one == other)

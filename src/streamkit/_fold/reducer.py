@@ -1,9 +1,9 @@
-"""Folds chunks into the state of each choice, and reads the response out of that state at any moment.
+"""Folds chunks into the state of each choice, and builds the response from that state at any moment.
 
-In: clean chunks (what `dialect` makes of a sender's). Out: events, where the caller wants them (`out` is a list, not
-None), and `snapshot()`. What becomes of a field that comes again is said by `rules.py`, which call a fragment belongs
-to by `_fold/tool_calls.py`. Cost: O(1) a chunk in what came before; a snapshot costs one join of the text and one object for
-each field, tool call and logprob entry.
+In: clean chunks (after `dialect`). Out: events, if the caller wants them (`out` is a list, not None), and `snapshot()`.
+`rules.py` decides how repeated fields are combined, `_fold/tool_calls.py` which call a fragment belongs to. Cost: O(1)
+a chunk in what arrived before; a snapshot costs one join of the text and one object for each field, tool call and
+logprob entry.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _OF_DELTA = wire_names(ChatCompletionStreamResponseDelta)
 
 Out = list[ev.Event] | None
 
-_CHANGED = ("id", "created", "model")  # of what is said of a whole response, what every chunk should repeat
+_CHANGED = ("id", "created", "model")  # the fields about the whole response that every chunk should repeat
 _STARTED: dict[str, Any] = {
     **{part: kinds[0] for part, kinds in ev.TEXT_PARTS.items()},
     "audio": ev.AudioStarted,
@@ -63,9 +63,9 @@ class Reducer:
     def __init__(self, context: Context) -> None:
         self.chunks = 0
         self.emitted = False  # whether any output has been folded that a caller may have shown
-        self.said = False  # whether anything was said: output, a call, an unknown field of a delta that is not empty
+        self.said = False  # whether there was any output: text, a call, an unknown field of a delta that is not empty
         self.sequence = 0  # number of the next event
-        self.whole = False  # whether `out` gets the pieces of a chunk that are not events too, see `pieces`
+        self.whole = False  # whether `out` also gets the pieces of a chunk that are not events, see `pieces`
         self.last: CreateChatCompletionStreamResponse | None = None  # the chunk folded last
         self._context = context
         self.choices: dict[int, ChoiceState] = {}
@@ -77,7 +77,7 @@ class Reducer:
         self._tier = new_field(context, "service_tier", "")
         self._fingerprint = new_field(context, "system_fingerprint", "")
         self.usage = UsageLedger(context)
-        self.models: dict[str, None] = {}  # every name that was given, in order
+        self.models: dict[str, None] = {}  # every name that was sent, in order
         self._extra = Fields(context)
 
     @property
@@ -87,13 +87,13 @@ class Reducer:
 
     @property
     def mixed(self) -> bool:
-        """Whether a field changed its type on the way."""
+        """True if a field changed its type between chunks."""
         return self._context.mixed
 
     # --- in
 
     def fold(self, chunk: CreateChatCompletionStreamResponse, out: Out) -> None:
-        """Take the next chunk; append to `out` what it means."""
+        """Fold the next chunk; append its events to `out`."""
         self.chunks += 1
         self.last = chunk
         metadata = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
@@ -121,16 +121,16 @@ class Reducer:
             self._tell(out, Over, (chunk.choices[0].index if chunk.choices else -1,))
 
     def fold_late(self, extra: dict[str, Any]) -> None:
-        """Take unknown fields that stand after the end of the stream."""
+        """Fold unknown fields that arrive after the end of the stream."""
         self._extra.count(extra)
         self._extra.add(extra)
 
     def unknown(self, name: str) -> FieldState | None:
-        """The state of an unknown field of the chunk, or None."""
+        """Return the state of an unknown field of the chunk, or None."""
         return self._extra.state(name)
 
     def _take_metadata(self, metadata: tuple[Any, ...]) -> None:
-        """What a chunk says of the response as a whole, where that is not what the last one said."""
+        """Fold the fields about the whole response if they differ from the last chunk's."""
         before = self._metadata or metadata
         self._metadata = metadata
         model = metadata[2]
@@ -145,12 +145,12 @@ class Reducer:
                 field.add(value)
 
     def fold_choice(self, choice: ChatChoiceStream, out: Out) -> None:
-        """Take what a chunk says of one choice."""
+        """Fold one choice of a chunk."""
         state = self.choices.get(choice.index)
         if state is None:
             state = self._open_choice(choice.index, out)
         delta = choice.delta
-        if state.settled:  # it goes on once more, unless there is nothing in this
+        if state.settled:  # it continues again, unless this is empty
             state.settled = not says(delta)
         if delta.role:
             if state.bare and choice.finish_reason is None and state.role.value():
@@ -202,12 +202,12 @@ class Reducer:
             self.sequence += 1
 
     def _tell(self, out: Out, kind: Any, facts: tuple[Any, ...]) -> None:
-        """Append a piece that is no event to `out`, if the caller wants all pieces."""
+        """Append a piece that is not an event to `out`, if the caller wants all pieces."""
         if self.whole and out is not None:
             out.append(kind(*facts))
 
     def _put(self, fields: Fields, name: str, value: Any, choice: int, place: str, out: Out) -> Any:
-        """Put a value into `fields`, and hand on what is new in it."""
+        """Put a value into `fields`, and report the new part of it."""
         if not self.whole or out is None:
             return fields.put(name, value)
         shown, new, piece = put_whole(fields, name, value)
@@ -243,7 +243,7 @@ class Reducer:
     def _function_call(self, state: ChoiceState, function: FunctionCallStream, out: Out) -> None:
         done = "function_call" in state.ended and "function_call" not in state.open
         renamed = False
-        if function.name or function.arguments:  # `{}`, or both empty, is no call
+        if function.name or function.arguments:  # `{}`, or both empty, is not a call
             state.has_function_call = True
         if function.name:
             name = state.need("function_name")
@@ -266,15 +266,15 @@ class Reducer:
 
     def _tool_call(self, state: ChoiceState, fragment: ChatCompletionMessageToolCallChunk, out: Out) -> None:
         call, shown = state.calls.add(fragment)
-        if call is None:  # a fragment that says nothing
+        if call is None:  # an empty fragment
             return
         self.said = True
         if self.whole:
             said_of_it = (call.id, call.synthetic_id, call.name, call.type, call.custom, fragment)
             self._tell(out, Fragment, (state.index, call.position, *said_of_it))
         if call not in state.open:
-            # A piece that is only half a surrogate pair shows nothing yet, but is one.
-            # One that names a call that was done, or gives its id, changes what its Done reported.
+            # A piece that is only half of a surrogate pair is a piece, although it shows nothing yet.
+            # A piece with the name or id of a call that was done changes what its Done reported.
             said = call.identity() != call.told if call in state.ended else call.name
             if shown or said or getattr(call.arguments, "held", ""):
                 self._start(state, call, out)
@@ -303,7 +303,7 @@ class Reducer:
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
         state.delta_extra.count(extra)
         reasoning: list[str] = []
-        thoughts: dict[str, str] = {}  # of each object and list of blocks the reasoning in it
+        thoughts: dict[str, str] = {}  # the reasoning in each object and list of blocks
         try:
             for name, value in extra.items():
                 if name == "audio" and value is not None and is_empty(value):
@@ -315,10 +315,10 @@ class Reducer:
                 shown = self._put(state.delta_extra, name, value, state.index, "delta", out)
                 if not value:
                     continue
-                # A field of the format with a value of another type (`tool_calls: 5`) is kept, and says nothing.
+                # A field of the format with a value of another type (`tool_calls: 5`) is kept, and is not output.
                 self.said = self.said or (shown is not None and name not in _OF_DELTA and not is_empty(value))
                 if name in REASONING and isinstance(value, str):
-                    # Some senders write the same piece in two fields: the first field that was ever seen counts.
+                    # Some senders write the same piece in two fields: the field seen first counts.
                     state.reasoning = state.reasoning or name
                     if name == state.reasoning:
                         shown = shown if state.thought is None else state.thought.add(value)
@@ -332,9 +332,9 @@ class Reducer:
                     continue
                 elif isinstance(value, (dict, list)) and (found := field_reasoning(name, value)):
                     thoughts[name] = found
-        finally:  # a field behind it may break a limit: what is in the response must have been told
+        finally:  # a later field may exceed a limit: what is in the response must have been reported
             if thoughts:
-                # Where a field says the same, it counts: LiteLLM writes `reasoning_content` and `thinking_blocks`.
+                # If a field has the same text, it counts: LiteLLM writes `reasoning_content` and `thinking_blocks`.
                 state.reasoning = state.reasoning or next(iter(thoughts))
                 if piece := thoughts.get(state.reasoning):
                     if state.thought is None and ("reasoning" in state.open or "reasoning" in state.ended):
@@ -372,11 +372,11 @@ class Reducer:
                 self._put(fields, name, value, choice.index, "choice", out)
 
     def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
-        """A message where a delta should be, or beside one.
+        """Fold a message in the place of a delta, or next to one.
 
-        In the chunk that finishes the choice it may be the whole message over again (MiniMax, Perplexity): then it
-        gives what the deltas lacked, and nothing twice. Before that, and without a delta, it is a delta by another name;
-        beside a delta it repeats what was said so far (Perplexity) and is passed over.
+        In the chunk that finishes the choice it may be the whole message again (MiniMax, Perplexity): then it adds what
+        the deltas lacked, and nothing twice. Before that, and without a delta, it is a delta under another name; next
+        to a delta it repeats the text so far (Perplexity) and is ignored.
         """
         delta = choice.delta
         if choice.finish_reason is None:
@@ -400,20 +400,20 @@ class Reducer:
             self._finished += 1
         if before and before != reason:
             self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
-            if state.done:  # so that the last ChoiceDone has the reason that stands
+            if state.done:  # so that the last ChoiceDone has the final reason
                 state.done = False
                 self.emit(out, ev.ChoiceStarted, state.index, True)
         if before != reason:
             self.emit(out, ev.Finish, state.index, reason)
         if state.reopened:
-            # A sender that goes on behind a finish reason, perhaps with one in every chunk: only the end of the stream can
-            # say that this is over, and each Done carries all text.
+            # A sender that continues after a finish reason, perhaps with one in every chunk: only the end of the stream
+            # shows that this is over, and each Done carries all text.
             state.settled = True
         elif not state.done:
             self._end_choice(state, out)
 
     def _end_choice(self, state: ChoiceState, out: Out) -> None:
-        """The choice is really over: every open part is done."""
+        """End the choice: every open part is done."""
         self._flush(state, out)
         reason = state.finish.value() or None
         for part in list(state.open):
@@ -452,9 +452,9 @@ class Reducer:
         self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
-        """Halves of a surrogate pair that no other half can reach any more, and base64 that no padding will follow.
+        """End halves of a surrogate pair that can no longer be completed, and base64 that will get no more padding.
 
-        Only what waits is looked at: a choice may end again and again, and have had any number of fields.
+        Only what waits is visited: a choice may end repeatedly, and may have any number of fields.
         """
         audio = state.audio.state("data") if state.audio is not None else None
         data, transcript = audio.flush() if isinstance(audio, Base64) else b"", ""
@@ -462,9 +462,9 @@ class Reducer:
             calls, waiting = state.calls.waiting(), dict(state.waiting)
             state.waiting.clear()
             reasoning = state.thought if state.thought is not None else state.delta_extra.state(state.reasoning)
-            texts: dict[str, str] = {}  # of fields whose half was flushed as an event
+            texts: dict[str, str] = {}  # by field: halves flushed as an event
             for part, field in (("content", state.content), ("refusal", state.refusal), ("reasoning", reasoning)):
-                # A limit may have come between a piece and its part.
+                # A limit may have been exceeded between a piece and its part.
                 if isinstance(field, Text) and id(field) in waiting and (text := field.flush()) and part in state.open:
                     self.emit(out, ev.TEXT_PARTS[part][1], state.index, text)
                     texts[state.reasoning if part == "reasoning" else part] = text
@@ -499,22 +499,24 @@ class Reducer:
 
     @property
     def finished(self) -> bool:
-        """Whether at least one choice was opened, and each has its finish reason."""
+        """True if at least one choice was opened, and each has its finish reason."""
         return bool(self.choices) and self._finished == len(self.choices)
 
     @property
     def failure(self) -> tuple[int, str] | None:
-        """The first choice whose finish reason says that the sender failed, and that reason; None where none does."""
+        """The first choice whose finish reason reports that the sender failed, and that reason; None if there is
+        none."""
         reasons = ((index, self.choices[index].finish.value()) for index in sorted(self.choices))
         return next(((index, reason) for index, reason in reasons if FinishReason.says_failed(reason)), None)
 
     @property
     def settled(self) -> bool:
-        """Whether, besides, no choice went on behind its finish reason: without `[DONE]` that is no end."""
+        """`finished`, and no choice had output after its finish reason (without `[DONE]`, such a stream may not be
+        over)."""
         return self.finished and all(state.done or state.settled for state in self.choices.values())
 
     def end(self, completed: bool, out: Out) -> None:
-        """Nothing more will come. `completed`: the stream says so itself, so that what is open is really over."""
+        """End the stream. `completed`: the sender ended it, so that open parts are done."""
         if self.usage.unreported and out is not None and (usage := self.usage.value()) is not None:
             self.emit(out, ev.UsageSeen, usage)
         for index in sorted(self.choices):
@@ -527,13 +529,14 @@ class Reducer:
     # --- out
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
-        """Why each fragment of a tool call came to it: (rule, how many in a row)."""
+        """Return why each fragment of a tool call was assigned to it: (rule, number in a row)."""
         if call < 0:
             raise LookupError(call)
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
     def snapshot(self, make: Make = made) -> Any:
-        """The response so far, or what `make` makes of it; None before the first chunk. Shares nothing with the state."""
+        """Return the response so far, as built by `make`; None before the first chunk. Shares nothing with the
+        state."""
         if not self.chunks:
             return None
         return make(
@@ -551,12 +554,12 @@ class Reducer:
 
 
 def says(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Whether there is anything in a delta but its role and empty structs."""
+    """Return True if a delta has anything except its role and empty structs."""
     return bool(delta.content or delta.refusal) or _calls(delta) or not all(map(is_empty, delta.extra.values()))
 
 
 def _calls(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Whether there is anything of a call in a delta, of either kind."""
+    """Return True if a delta has any part of a call, of either kind."""
     function = delta.function_call
     if function is not None and (function.name or function.arguments or not is_empty(function.extra)):
         return True
@@ -564,5 +567,6 @@ def _calls(delta: ChatCompletionStreamResponseDelta) -> bool:
 
 
 def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Whether a message in the same choice stands beside this delta, and repeats what was said; else it is the delta."""
+    """Return True if a message in the same choice is separate from this delta and repeats the output; else it is the
+    delta."""
     return says(delta) or bool(delta.content == "" and delta.role)

@@ -1,20 +1,20 @@
-"""Which tool call a fragment belongs to. Each choice has its own `CallTable`.
+"""Assign fragments to tool calls. Each choice has its own `CallTable`.
 
 Senders number calls from 0, from 1, with holes, all as 0, or not at all; they repeat ids and names in every fragment,
-change them on the way, or leave them out. The rules, in this order:
+change them between chunks, or leave them out. The rules, in this order:
 
-Rule 1: an id seen before is that call, whatever its index says (unless it comes with another name, or at another index
-        with a name: senders reuse ids).
+Rule 1: an id seen before is that call, whatever its index (unless it has another name, or another index with a name:
+        senders reuse ids).
 Rule 2: a new id with a name opens a call, unless the slot at its index still waits for its id.
-Rule 3: a known index is that slot; a new id without a name is noise while arguments run; another name after arguments,
-        without an id, opens a call.
+Rule 3: a known index is that slot; a new id without a name is noise while arguments arrive; another name after
+        arguments, without an id, opens a call.
 Rule 4: an unknown index, or none, with an id or a name, opens a call.
 Rule 5: bare arguments continue the last call.
 
-Id and type: the first non-empty one stands, but a changed id replaces it as long as no argument has come. A name
-repeated is one name; different pieces of a name before any argument join. Arguments add. Calls are listed in order of
-first appearance. A call without an id gets one that is made up from the response's id, as far as it is known when the
-call begins, and the call's place: `call_<response>_<choice>_<position>`, the same in every run and for every cut.
+Id and type: the first non-empty one is kept, but a changed id replaces it until an argument has arrived. A repeated
+name is one name; different pieces of a name before any argument are joined. Arguments add. Calls are listed in order of
+first appearance. A call without an id gets one generated from the response's id, as far as it is known when the call
+begins, and the call's place: `call_<response>_<choice>_<position>`, the same in every run and for every cut.
 
 Cost: O(1) a fragment.
 """
@@ -44,11 +44,11 @@ from .weight import CALL
 
 __all__ = ("Call", "CallTable", "says_nothing")
 
-# OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn brings it back, and
+# OpenAI's chat completions refuse a tool call's id of more than 40 characters when the next turn repeats it, and
 # Anthropic's API one with any character besides these.
 _LONGEST = 40
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]++")
-_LOOKED_AT = 1024  # characters of an id of which the last 40 are wanted: each of 1,024 calls without an id asks
+_LOOKED_AT = 1024  # characters read of an id to get the last 40: done for each of up to 1,024 calls without an id
 
 KNOWN_INDEX = "rule 3: known index"
 _NOTHING: dict[str, Any] = {}
@@ -56,7 +56,7 @@ _PATH = "choices[].delta.tool_calls[]"
 
 
 class Call:
-    """The state of one tool call while its stream runs."""
+    """The state of one tool call while its stream is running."""
 
     __slots__ = (
         "arguments",
@@ -88,7 +88,7 @@ class Call:
         self.arguments = new_field(context, f"{_PATH}.function.arguments", "", waiting)
         self.so_far = SoFar() if context.dialect.cumulative_text else None
         self.has_arguments = False
-        self.doubled = False  # whether its arguments hold more than the one document that they were meant to be
+        self.doubled = False  # whether its arguments are more than the one document that they should be
         self.extra = Fields(context, _PATH, waiting)
         self.function_extra = Fields(context, f"{_PATH}.function", waiting)
         self.complete = False
@@ -96,14 +96,14 @@ class Call:
         self.reasons: list[tuple[str, int]] = []
 
     def explain(self, reason: str, count: int = 1) -> None:
-        """Count `count` more fragments that came here for `reason`; runs of one reason take one entry."""
+        """Count `count` more fragments assigned here for `reason`; runs of one reason take one entry."""
         if self.reasons and self.reasons[-1][0] == reason:
             self.reasons[-1] = (reason, self.reasons[-1][1] + count)
         else:
             self.reasons.append((reason, count))
 
     def take_unknown(self, extra: dict[str, Any], known: str, inner: dict[str, Any]) -> None:
-        """Fold the unknown fields of a fragment, but the one that is `known` after all, and those of its function."""
+        """Fold the unknown fields of a fragment, except the `known` one, and those of its function."""
         if extra:
             self.extra.count(extra)
             for key, value in extra.items():
@@ -114,16 +114,16 @@ class Call:
             self.function_extra.add(inner)
 
     def identity(self) -> tuple[object, ...]:
-        """Return what a fragment without arguments can still change."""
+        """Return the facts that a fragment without arguments can still change."""
         return self.id, self.name, self.type, self.custom
 
     def close(self, *, finished: bool, cut_off: bool) -> None:
-        """The choice is over. `finished`: with a finish reason. `cut_off`: by a limit on tokens or by a filter, in the
-        middle of this call.
+        """End the call with its choice. `finished`: the choice has a finish reason. `cut_off`: by a limit on tokens or
+        by a filter, in the middle of this call.
 
-        A call is complete only if it has a name, and its arguments are a JSON document, or a custom tool's free text, or,
-        where the choice was finished, nothing at all (senders write `""` for a tool without parameters). They are parsed
-        here, once. A call cut off is never complete: vLLM writes `{}` where it had not yet begun.
+        A call is complete only if it has a name, and its arguments are a JSON document, or a custom tool's free text,
+        or, if the choice was finished, empty (senders write `""` for a tool without parameters). They are parsed here,
+        once. A call that was cut off is never complete: vLLM writes `{}` where it had not begun yet.
         """
         text = self.arguments.value() or ""
         whole = (finished and (self.custom or not text.strip())) or is_json(text)
@@ -132,7 +132,7 @@ class Call:
         self.told = self.identity()
 
     def value(self, make: Make = made) -> Any:
-        """The call as the response lists it, an object or its JSON value."""
+        """Return the call as the response lists it, an object or its JSON value."""
         text = self.arguments.value() or ""
         if self.custom:
             inner = self.function_extra.value()
@@ -160,15 +160,15 @@ _TYPES: dict[str, Any] = {"": ChatCompletionToolType.FUNCTION, "function": ChatC
 
 
 _NO_NAMES = frozenset({"null", "None", "undefined"})
-"""Words that gateways write in later fragments for a name that is absent; a call that begins with one is called so."""
+"""Words that gateways write in later fragments for an absent name; a call that begins with one has it as its name."""
 
 
 Routed: TypeAlias = tuple[Call, str]
-"""The call that a fragment belongs to, and the rule that says so."""
+"""The call of a fragment, and the rule that decided it."""
 
 
 class CallTable:
-    """The tool calls of one choice, and where each fragment belongs."""
+    """The tool calls of one choice; assigns each fragment to one."""
 
     __slots__ = ("_by_arguments", "_by_id", "_by_index", "_choice", "_context", "_waiting", "calls", "last")
 
@@ -183,9 +183,9 @@ class CallTable:
         self.last: Call | None = None
 
     def add(self, fragment: ChatCompletionMessageToolCallChunk) -> tuple[Call | None, str]:
-        """Fold one fragment in; return its call and the new piece of arguments, as it can be shown.
+        """Fold one fragment; return its call and the new piece of arguments, as valid text.
 
-        None for a fragment with neither an id, a name nor arguments, where no call has its index: an empty struct.
+        Return None for a fragment without an id, a name and arguments, if no call has its index: an empty struct.
         """
         function, custom = fragment.function, fragment.extra.get("custom")
         name, arguments, inner = "", None, _NOTHING
@@ -207,7 +207,7 @@ class CallTable:
             self._identify(call, fragment.id)
         if fragment.type and not call.type:
             call.type = str(fragment.type)
-        # `custom: {}` beside a function is a gateway that leaves out no empty field.
+        # `custom: {}` beside a function is a gateway that never omits empty fields.
         if call.type == "custom" or (custom and (custom.get("name") or custom.get("input"))):
             call.custom = True
             if isinstance(call.arguments, LastDocument):
@@ -224,16 +224,16 @@ class CallTable:
         return call, call.arguments.add(arguments) or ""
 
     def at(self, index: int | None) -> Call | None:
-        """The call that bare arguments with this index go to."""
+        """Return the call that gets bare arguments with this index."""
         return self._by_index.get(index) if index is not None else None
 
     def waiting(self) -> list[Call]:
-        """The calls whose arguments end in half a surrogate pair, in order."""
+        """Return the calls whose arguments end in half of a surrogate pair, in order."""
         found = (self._by_arguments.get(text) for text in self._waiting)
         return sorted((call for call in found if call is not None), key=lambda call: call.position)
 
     def _route(self, id: str, index: int | None, name: str) -> Routed:
-        """Return the call that a fragment belongs to, opened where need be, and the rule that says so."""
+        """Return the call of a fragment, opened if necessary, and the rule that decided it."""
         slot = self._by_index.get(index) if index is not None else None
         if slot is not None and not id and not name:  # nearly every fragment
             return slot, KNOWN_INDEX
@@ -290,7 +290,7 @@ class CallTable:
         call = Call(self._context, len(self.calls), self._choice, self._waiting)
         self._by_arguments[id(call.arguments)] = call
         call.index = index
-        while call.id in self._by_id:  # a sender that writes ids as they are made up here, but not for every call
+        while call.id in self._by_id:  # a sender that writes ids like those generated here, but not for every call
             call.id += "_"
         if index is None:
             self._note("tool_index_missing", None)
@@ -317,7 +317,7 @@ class CallTable:
 
 
 def _is_another(name: str, call: Call) -> bool:
-    """Whether a fragment of this name cannot be of `call`, whose arguments have begun under another one."""
+    """Return True if a fragment of this name cannot belong to `call`, whose arguments began under another one."""
     return bool(call.has_arguments and call.name and name != call.name)
 
 
@@ -333,8 +333,8 @@ def _with_custom(
 
 
 def says_nothing(fragment: ChatCompletionMessageToolCallChunk) -> bool:
-    """Whether a fragment has nothing but its place and type: a gateway that leaves out no empty field writes
-    `{"index":0,"id":"","type":"function","function":{"name":"","arguments":""}}` beside every piece of text."""
+    """Return True if a fragment has only its place and type: a gateway that never omits empty fields writes
+    `{"index":0,"id":"","type":"function","function":{"name":"","arguments":""}}` next to every piece of text."""
     function = fragment.function
     if fragment.id or (function is not None and (function.name or function.arguments or not is_empty(function.extra))):
         return False
@@ -342,10 +342,10 @@ def says_nothing(fragment: ChatCompletionMessageToolCallChunk) -> bool:
 
 
 def _made_up(context: Context, place: str) -> str:
-    """An id for a call that has none.
+    """Return an id for a call that has none.
 
-    By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request that has two
-    calls of one id is refused. The end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
+    By its place alone, the first call of every turn of a conversation would be `call_0_0`, and a request with two calls
+    of one id is refused. It uses the end of the response's id, since senders begin all of theirs alike (`chatcmpl-`).
     """
     response = _UNFIT.sub("-", str((context.id and context.id.value()) or "")[-_LOOKED_AT:])
     room = _LONGEST - len("call_") - len(place)

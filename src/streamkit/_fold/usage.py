@@ -1,7 +1,7 @@
-"""The usage of one response: reports in, the counts as they stand out. A ledger, never a sum.
+"""The usage of one response: reports in, the current counts out. A ledger, never a sum.
 
-Senders report usage once, at the end, or in every chunk, in pieces and in odd places. The last report stands, a count
-missing from it keeps its earlier value, and `source` remembers where each count came from. Cost: O(counts) a report.
+Senders report usage once, at the end, or in every chunk, in pieces and in odd places. The last report is kept, a count
+missing from it keeps its earlier value, and `source` records where each count was reported. Cost: O(counts) a report.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from .weight import COUNT, weight
 __all__ = ("UsageLedger",)
 
 MANY_COUNTS = 256
-"""More counts than that, and an event is fired only for a report that has half of them. OpenAI reports nine."""
+"""With more counts than this, an event is fired only for a report with half of them. OpenAI reports nine."""
 
 
 class UsageLedger:
     """Every report of one stream."""
 
     def __init__(self, context: Context) -> None:
-        self.source: dict[str, tuple[str, int]] = {}  # count -> where it stood, in which event
+        self.source: dict[str, tuple[str, int]] = {}  # count -> its place and event
         self._context = context
         self._counts = new_field(context, "usage", {})
         self._lists: dict[str, int] = {}  # path of each list in it -> its weight
         self._reports = 0
         self._only: CompletionUsage | None = None
-        self.unreported = False  # whether the last report is kept for one event at the end
-        # Of the last report in a chunk without choices: its tokens, and whether all choices had finished.
+        self.unreported = False  # whether the last report still waits for one event at the end
+        # The last report in a chunk without choices: its tokens, and whether all choices had finished.
         self._total: tuple[int | None, bool] | None = None
 
     def take(self, usage: CompletionUsage, place: str) -> None:
-        """Take a report that stood at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""
+        """Add a report found at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""
         self._reports += 1
         if self._reports == 2:
             self._context.note("usage_repeated", "$.usage")
         report = written(usage)
-        # With one report, as most streams have, the response says just that, if nobody could change it there.
+        # With one report, as in most streams, the response has just that object, if nothing could change it there.
         self._only = usage if self._reports == 1 and report and not _has_extra(usage) else None
         self._weigh_lists(report)
         taken = self._counts.add(report) or ()
@@ -50,11 +50,12 @@ class UsageLedger:
         for name in taken:
             self.source[name] = (place, self._context.event)
         self._context.keep(COUNT * (len(self.source) - before))
-        # A sender may write a new count in every chunk: then an event with all of them would cost what came before.
+        # A sender may write a new count in every chunk: then an event with all of them would cost O(everything before).
         self.unreported = len(self.source) > max(MANY_COUNTS, 2 * len(taken))
 
     def _weigh_lists(self, report: Mapping[str, Any], prefix: str = "") -> None:
-        """Count the lists in a report, of which each replaces the one before: `{"k1":[{},{},…]}`, then `k2`, was unbounded."""
+        """Count the lists in a report, each of which replaces the one before: `{"k1":[{},{},…]}`, then `k2`, was
+        unbounded."""
         for name, value in report.items():
             if isinstance(value, list):
                 units = weight(value)
@@ -64,17 +65,18 @@ class UsageLedger:
                 self._weigh_lists(value, f"{prefix}{name}.")
 
     def take_total(self, usage: CompletionUsage, choices: int, finished: bool) -> None:
-        """Compare a report without choices with the one before: such a report is made once, at the end, for all choices.
+        """Compare a report without choices with the one before: such a report is made once, at the end, for all
+        choices.
 
         llama.cpp writes such a chunk for each of several choices, with the tokens of that one, and before the others
-        have finished. The last stands all the same: no sum is right, as the prompt is counted in each.
+        have finished. The last report is kept nevertheless: no sum is right, since each counts the prompt.
         """
         before, self._total = self._total, (usage.completion_tokens, finished)
         if before is not None and choices > 1 and (before[0] != usage.completion_tokens or not before[1]):
             self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
 
     def value(self) -> CompletionUsage | None:
-        """The usage so far, or None where none was reported."""
+        """Return the usage so far, or None if none was reported."""
         if self._only is not None:
             return self._only
         counts = self._counts.value()

@@ -1,7 +1,7 @@
-"""What a value costs that is kept outside the typed fields, so that a stream of tiny values stays bounded in memory.
+"""What a value kept outside the typed fields costs, so that a stream of tiny values stays bounded in memory.
 
-The unit is about 32 bytes of memory beyond four times the bytes of the value's JSON, the snapshot's copy included, as
-measured under CPython 3.11. Text weighs nothing by its length: it takes at most four times its bytes.
+The unit is about 32 bytes of memory in addition to four times the bytes of the value's JSON, including the snapshot's
+copy, as measured under CPython 3.11. The length of text has no weight: it takes at most four times its bytes.
 `Limits.max_extra_values` bounds the sum. Cost: O(values), without recursion; a list of plain values takes one C call.
 """
 
@@ -19,14 +19,14 @@ CONTAINER = 8  # an object or a list
 MEMBER = 7  # each member of an object, besides its value
 STRING = 2
 NUMBER = 1  # or a boolean, or null
-FIELD = 30  # a name that was never seen at its place before: its state, and its entries in the tables
+FIELD = 30  # a name not seen at its place before: its state, and its entries in the tables
 ENTRY = 30  # an entry of a list of typed blocks, besides its fields
 COUNT = 12  # a count of the usage
 CALL = 45  # a tool call
 CHOICE = 60
-TOKEN_BYTES = 290  # of an entry of log probabilities as it is kept, its list of alternatives included
+TOKEN_BYTES = 290  # of a kept entry of log probabilities, including its list of alternatives
 TOP_BYTES = 176  # of a likely alternative in it
-LIST_BYTES = 80  # of a list of bytes that had to be kept, besides what stands in it
+LIST_BYTES = 80  # of a list of bytes that had to be kept, besides its items
 
 _extra_of = EXTRA_SLOT.__get__
 
@@ -34,7 +34,7 @@ _PLAIN = frozenset({int, float, bool, type(None), str})
 
 
 def weight(value: Any) -> int:
-    """How many units a JSON value takes."""
+    """Return the weight of a JSON value in units."""
     total, waiting = 0, [value]
     while waiting:
         one = waiting.pop()
@@ -54,11 +54,11 @@ def weight(value: Any) -> int:
 
 
 def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int:
-    """How many units entries of log probabilities take, which arrived in an event of `size` bytes.
+    """Return the weight in units of entries of log probabilities that arrived in an event of `size` bytes.
 
     An entry as senders write it, with its token, number and bytes, weighs nothing: 128,000 tokens with twenty
-    alternatives each are an honest stream. A `{}` weighs twelve. Of entries that were decoded elsewhere (`size` is 0) only
-    what stands beside the typed fields counts, as for any other object.
+    alternatives each are an honest stream. A `{}` weighs twelve. For entries decoded elsewhere (`size` is 0) only
+    fields outside the typed ones count, as for any other object.
     """
     taken = beside = 0
     for token in tokens:
@@ -78,8 +78,8 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
 
 
 def _beside(entry: ChatCompletionTokenLogprob | TopLogprobs) -> tuple[int, int]:
-    """How many units what is not compact in an entry takes, unknown fields and lists of anything but small numbers; and how
-    many lists of small numbers it keeps."""
+    """Return the weight of the parts of an entry that are not compact, unknown fields and lists of anything except
+    small numbers; and how many lists of small numbers it keeps."""
     extra = _extra_of(entry)
     units = weight(extra) if extra and type(extra) is dict else 0
     numbers = BYTES_SLOTS[type(entry)].__get__(entry)

@@ -1,1 +1,1 @@
-"""Reading living sources: streams, tees, broadcasts, deadlines and timing, sync and async."""
+"""Reading live sources: streams, tees, broadcasts, deadlines and timing, sync and async."""

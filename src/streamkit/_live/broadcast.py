@@ -1,12 +1,12 @@
-"""One source, many subscribers, each in a thread of its own.
+"""One source, many subscribers, each in its own thread.
 
     broadcast = Broadcast(upstream)
     for client in clients:
         Thread(target=serve, args=(client, broadcast.subscribe(slow="coalesce"))).start()
     outcome = broadcast.run()                 # reads the source to its end, in this thread
 
-In: any source that `blocks` takes. Out, for each subscriber: the events of one accumulator, `End` last and always. Who
-joins late, or was too slow, gets a `Snapshot` and goes on from there; see `_live/mailbox.py` for the rules.
+In: any source that `blocks` takes. Out, for each subscriber: the events of one accumulator, `End` last and always. One
+that joins late, or was too slow, gets a `Snapshot` and continues from there; see `_live/mailbox.py` for the rules.
 Cost: one accumulator, one lock; for each subscriber O(1) an event and at most `buffer` events that wait.
 
 A subscriber is there as long as somebody holds it: the broadcast knows its mailbox only. One that is lost without
@@ -50,7 +50,7 @@ class HandingOut(Intake):
         self.next = 0
         self.failure: Exception | None = None  # what run() raises
         self._fresh: list[Event] = []
-        self._ending = False  # the ending event has come
+        self._ending = False  # the ending event has arrived
 
     def _came(self, events: Sequence[Event]) -> None:
         if events:
@@ -63,7 +63,7 @@ class HandingOut(Intake):
         super()._broke(error)
 
     def fresh(self) -> list[Event]:
-        """The events that were not handed out, once; of a stream that is over with the ending one last."""
+        """Return the events that were not handed out, once; of a stream that is over with the ending one last."""
         with self.lock:
             outcome = self.accumulator.outcome
             if self.over and not self._ending and outcome is not None:  # a strict accumulator raised instead
@@ -88,12 +88,12 @@ class BroadcastFacts(StreamFacts):
 
     @property
     def accumulator(self) -> Accumulator:
-        """What reads the blocks. While `run` goes on in another thread, `response` is the safe way to look."""
+        """The accumulator that reads the blocks. While `run` is active in another thread, use `response`, which is locked."""
         return self._intake.accumulator
 
     @property
     def response(self) -> CreateChatCompletionResponse | None:
-        """The response so far, a value of its own."""
+        """The response so far, as a separate value; None before the first chunk."""
         return self.snapshot()
 
     def _snapshot(self) -> Snapshot:
@@ -101,12 +101,18 @@ class BroadcastFacts(StreamFacts):
 
 
 class Broadcast(BroadcastFacts):
-    """Reads a source once for all its subscribers.
+    """Reads a source once for all its subscribers, each in its own thread.
 
-    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
-    `deadlines`, `clock`, `sent`: as those of a `ChatStream`; over one the subscribers get the end, and `run` raises its error. A
-    reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has `timing`; without
-    either of them no instants are kept.
+        broadcast = Broadcast(http)
+        Thread(target=show, args=(broadcast.subscribe(slow="coalesce"),)).start()
+        outcome = broadcast.run()
+
+    `accumulator`: an unused one that reads the blocks; a new one by default. `buffer`: how many events may wait for one
+    subscriber (256). `deadlines`, `clock`, `sent`: like those of a `ChatStream`; where a deadline passes, the subscribers get
+    the end, and `run` raises its error. Waiting for a slow subscriber does not count as waiting for the source. `timing` needs
+    `sent` or `deadlines`; without either no instants are kept.
+
+    Subscribers never get an exception: `End` has the outcome. `run` raises what the source raises, unchanged.
     """
 
     def __init__(
@@ -127,7 +133,7 @@ class Broadcast(BroadcastFacts):
         self._reader = Reader(self._blocks, self._intake, "broadcast")
         self._buffer = buffer
         self._changed = Condition(self._intake.lock)  # for subscribers: there is something to take
-        # For whoever reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any
+        # For the thread that reads the source: there is room. No Condition, since a subscriber may be found to be garbage at any
         # moment, in the middle of `notify` too; `put` of a SimpleQueue may be called even then.
         self._room: SimpleQueue[None] = SimpleQueue()
         self._waiting = False  # whether somebody waits for room
@@ -138,13 +144,13 @@ class Broadcast(BroadcastFacts):
         self._left = False  # whether nobody is waited for any more
 
     def __repr__(self) -> str:
-        boxes = list(getattr(self, "_boxes", ()))  # no lock: whoever has it may be asking
+        boxes = list(getattr(self, "_boxes", ()))  # no lock: the thread that has it may be asking
         intake = getattr(self, "_intake", None)
         accumulator = None if intake is None else intake.accumulator
         return describe(self, accumulator, subscribers=sum(not one.closed for one in boxes))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> Subscription:
-        """A new subscriber: iterate it, in any thread. Whoever subscribes before the first event gets every one.
+        """Add a subscriber; iterate what this returns, in any thread. One added before the first event gets every event.
 
         `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
         (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
@@ -161,11 +167,13 @@ class Broadcast(BroadcastFacts):
     def run(self) -> Outcome:
         """Read the source to the end of the stream and hand its events out, in the thread that calls; then close it.
 
-        Raises what the source raised, when every subscriber has been given the end. Another thread may call `close`.
+        Raises what the source raised, after every subscriber has received the end. Another thread may call `close`.
         """
         with self._changed:
             if self._begun:
-                raise MisuseError("run() a second time: a Broadcast reads one source, once")
+                raise MisuseError(
+                    "run() was called a second time, or after close(): a Broadcast reads one source, once"
+                )
             self._begun, self._runner = True, get_ident()
         try:
             self._read()
@@ -248,9 +256,9 @@ class Broadcast(BroadcastFacts):
 
 
 class Subscription:
-    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+    """The items for one subscriber: events, and a `Snapshot` where it joined late or was slow. `End` is the last item.
 
-    Leaving the loop early: `close()`, or a `with` block, so that nobody waits for it.
+    Leave the loop early by `close()` or a `with` block, so that the source does not wait for it.
     """
 
     def __init__(self, broadcast: Broadcast, box: Mailbox) -> None:

@@ -1,4 +1,4 @@
-"""One source, many subscribers, each in a task of its own: the async sibling of `_live/broadcast.py`, on asyncio and trio.
+"""One source, many subscribers, each in its own task: the async sibling of `_live/broadcast.py`, on asyncio and trio.
 
     broadcast = AsyncBroadcast(upstream)
     async with anyio.create_task_group() as tasks:
@@ -39,7 +39,7 @@ _LOOK = (
 
 
 class _Bell:
-    """Wakes whoever waits for a change."""
+    """Wakes the tasks that wait for a change."""
 
     __slots__ = ("_event",)
 
@@ -66,16 +66,22 @@ class _Seat:
 
     def __init__(self, box: Mailbox) -> None:
         self.box = box
-        self.bell = _Bell()  # rings when something has come
+        self.bell = _Bell()  # rings when something has arrived
 
 
 class AsyncBroadcast(BroadcastFacts):
-    """Reads an async source once for all its subscribers.
+    """Reads an async source once for all its subscribers, each in its own task.
 
-    `accumulator`: who reads the blocks, nothing before them; a new one by default. `buffer`: how many events may wait for a subscriber.
-    `deadlines`, `clock`, `sent`: as those of an `AsyncChatStream`; over one the subscribers get the end, and `run` raises its
-    error. A reader that waits for a slow subscriber does not wait for the source. With `sent` or `deadlines` it has
-    `timing`; without either of them no instants are kept.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broadcast.run)
+            async for item in broadcast.subscribe(slow="coalesce"): ...
+
+    `accumulator`: an unused one that reads the blocks; a new one by default. `buffer`: how many events may wait for one
+    subscriber (256). `deadlines`, `clock`, `sent`: like those of an `AsyncChatStream`; where a deadline passes, the subscribers
+    get the end, and `run` raises its error. Waiting for a slow subscriber does not count as waiting for the source. `timing`
+    needs `sent` or `deadlines`; without either no instants are kept.
+
+    Subscribers never get an exception: `End` has the outcome. `run` raises what the source raises, unchanged.
     """
 
     def __init__(
@@ -110,7 +116,7 @@ class AsyncBroadcast(BroadcastFacts):
         return describe(self, accumulator, subscribers=sum(not one.box.closed for one in seats))
 
     def subscribe(self, slow: Slow = "wait", *, buffer: int | None = None) -> AsyncSubscription:
-        """A new subscriber: iterate it, in any task. Whoever subscribes before the first event gets every one.
+        """Add a subscriber; iterate what this returns, in any task. One added before the first event gets every event.
 
         `slow`: what happens when `buffer` events wait for it: the source waits (`"wait"`), they give way to a snapshot
         (`"drop"`), or text deltas join and only the rest may give way to one (`"coalesce"`).
@@ -127,12 +133,12 @@ class AsyncBroadcast(BroadcastFacts):
     async def run(self) -> Outcome:
         """Read the source to the end of the stream and hand its events out; then close it.
 
-        Raises what the source raised, when every subscriber has been given the end. Cancelled, it ends as cancelled.
+        Raises what the source raised, after every subscriber has received the end. Cancelled, it ends as cancelled.
         """
         import anyio
 
         if self._begun:
-            raise MisuseError("run() a second time: a Broadcast reads one source, once")
+            raise MisuseError("run() was called a second time, or after close(): a Broadcast reads one source, once")
         self._begun = self._running = True
         self._thread = get_ident()
         try:
@@ -228,9 +234,9 @@ class AsyncBroadcast(BroadcastFacts):
 
 
 class AsyncSubscription:
-    """What one subscriber gets: events, and snapshots where it came late or was slow. `End` is the last item.
+    """The items for one subscriber: events, and a `Snapshot` where it joined late or was slow. `End` is the last item.
 
-    Leaving the loop early: `aclose()`, or an `async with` block, so that nobody waits for it.
+    Leave the loop early by `aclose()` or an `async with` block, so that the source does not wait for it.
     """
 
     def __init__(self, broadcast: AsyncBroadcast, seat: _Seat) -> None:

@@ -4,9 +4,9 @@
 
 Rule 1  `first_byte`, `first_output` and `total` run from the sending of the request where the caller says when that
         was, else from the making of the stream, whatever the reader does in between.
-Rule 2  `idle` counts only time spent waiting for the source: who takes a minute over an event has not been kept waiting.
+Rule 2  `idle` counts only time spent waiting for the source: a caller that takes a minute over an event has not been kept waiting.
 Rule 3  Data resets `idle`; keep-alives (comments, pings) do not, unless `keep_alives_count`. Some gateways send a
-        comment each second for as long as the model behind them is stuck.
+        comment each second for as long as the model that they wait for is stuck.
 Rule 4  A deadline that was met is done with. Of several, the one that passes first counts.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import attrs
 
-from .._arguments import bool_field, seconds
+from .._arguments import bool_field, number, seconds
 from .._field_docs import show_fields
 from ..errors import DeadlineError, MisuseError, shown
 
@@ -44,21 +44,28 @@ class Deadlines:
     """
 
     first_byte: float | None = attrs.field(default=None, validator=_positive)
-    """Until any byte has come, a keep-alive's too."""
+    """Seconds until any byte arrives, a keep-alive's too."""
     first_output: float | None = attrs.field(default=None, validator=_positive)
-    """Until any output has come: text, reasoning, a refusal, a tool call, audio."""
+    """Seconds until any output arrives: text, reasoning, a refusal, a tool call, audio."""
     idle: float | None = attrs.field(default=None, validator=_positive)
-    """Of waiting without data, at any point of the stream."""
+    """Seconds of waiting without data, at any point of the stream."""
     total: float | None = attrs.field(default=None, validator=_positive)
-    """Until the stream has ended."""
+    """Seconds until the stream has ended."""
     keep_alives_count: bool = attrs.field(default=False, validator=bool_field)
     """Whether keep-alives reset `idle`, too."""
 
+    def watch(self, start: float) -> Watch | None:
+        """Return what holds these against a stream that began at `start`, in seconds of the caller's clock; None where
+        no deadline is set. For what reads a source by itself; a `ChatStream` does this."""
+        if not number(start):
+            raise MisuseError(f"start takes a time by the caller's clock, in seconds, not {shown(start)}")
+        return None if self == Deadlines(keep_alives_count=self.keep_alives_count) else Watch(self, start)
+
 
 _SENTENCES = {
-    "first_byte": "nothing came within {} s",
-    "first_output": "no output came within {} s",
-    "idle": "no data came for {} s",
+    "first_byte": "nothing arrived within {} s",
+    "first_output": "no output arrived within {} s",
+    "idle": "no data arrived for {} s",
     "total": "the stream had not ended after {} s",
 }
 
@@ -66,7 +73,7 @@ _SENTENCES = {
 class Watch:
     """Holds `Deadlines` against one stream that began at `start`.
 
-    Around each read: `left(now)` before, `late(now)` after, then `came(...)` with what the read gave.
+    Around each read: `left(now)` before, `late(now)` after, then `came(...)` with what the read returned.
     """
 
     __slots__ = ("_began", "_byte", "_deadlines", "_output", "_start", "_waited")
@@ -76,24 +83,24 @@ class Watch:
         self._start = start
         self._began = start  # the read that is under way, or the last one
         self._waited = 0.0  # for the source since the last data, all reads before this one together
-        self._byte = self._output = False  # whether the first one has come
+        self._byte = self._output = False  # whether the first one has arrived
 
     def left(self, now: float) -> tuple[str, float] | None:
-        """A read begins: the deadline that passes first, and in how many seconds (0 or less: it has). None for none."""
+        """Begin a read; return the deadline that passes first, and in how many seconds (0 or less: it has). None for none."""
         self._began = now
         return self.nearest(now)
 
     def nearest(self, now: float) -> tuple[str, float] | None:
-        """As `left`, while a read is under way."""
+        """Return the same as `left`, while a read is under way."""
         return min(self._all(now), key=lambda one: one[1], default=None)
 
     def late(self, now: float) -> str | None:
-        """The read that began with `left` is over: the deadline that has passed by `now`, None for none."""
+        """End the read that began with `left`; return the deadline that has passed by `now`, None for none."""
         nearest = self.nearest(now)
         return nearest[0] if nearest is not None and nearest[1] <= 0 else None
 
     def came(self, now: float, *, data: bool, output: bool) -> None:
-        """The read gave something. `data`: other than keep-alives; `output`: whether any output has come by now."""
+        """Note that the read returned something. `data`: more than keep-alives; `output`: any output has arrived so far."""
         self._byte = True
         self._output = self._output or output
         resets = data or self._deadlines.keep_alives_count
@@ -101,12 +108,12 @@ class Watch:
         self._began = now
 
     def error(self, name: str) -> DeadlineError:
-        """The error that says that the deadline `name` has passed."""
+        """Return the error that says that the deadline `name` has passed."""
         seconds = getattr(self._deadlines, name)
         return DeadlineError(_SENTENCES[name].format(f"{seconds:g}"), deadline=name, seconds=seconds)
 
     def _all(self, now: float) -> list[tuple[str, float]]:
-        """Each deadline that is not met yet, with the seconds that are left of it."""
+        """Return each deadline that is not met yet, with the seconds that are left of it."""
         wanted, gone = self._deadlines, now - self._start
         found = []
         if wanted.first_byte is not None and not self._byte:

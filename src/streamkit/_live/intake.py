@@ -1,6 +1,6 @@
 """What every reader of a live source does in the same way, whatever it makes of the stream. No I/O.
 
-In: what each read of a source came to, by one of five verbs: `took` (an item), `ended` (no more), `broke` (an exception),
+In: the result of each read of a source, by one of five verbs: `took` (an item), `ended` (no more), `broke` (an exception),
 `passed` (a deadline), `left` (the reader left). Out: the events, by `_came`; whether it is `over`; how long a read may take
 and how long the source may be drained for. `_live/reader.py` does the reading. Cost: that of the accumulator, an uncontended
 lock and, where it is timed, a stamp for each block.
@@ -30,7 +30,7 @@ from ..events import AnomalySeen, Event, KeepAlive
 from ..outcome import Outcome
 from ..sources import add_status, end_stream, error_raised_by_client, said_end
 from ..types import CreateChatCompletionResponse
-from .deadlines import Deadlines, Watch
+from .deadlines import Deadlines
 from .timing import Stopwatch, Timing
 
 __all__ = ("NO_DEADLINES", "Intake", "StreamFacts")
@@ -70,47 +70,47 @@ class Intake:
         self.over = False  # nothing more will be fed
         self.lock = RLock()
         self._said = False  # whether the sender said the end; else the source has ended by itself, or is to be left
-        self._gone = False  # whether the reader left before all was given
+        self._gone = False  # whether the reader left before it had everything
         self._grace = grace
         self._clock = clock
         # Holds the deadlines, None for none: most streams have none, and are spared a call for each block.
-        self.watch = Watch(deadlines, now if sent is None else sent) if deadlines != NO_DEADLINES else None
+        self.watch = deadlines.watch(now if sent is None else sent)
         self._ended = 0  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
 
-    # --- what a read came to
+    # --- the result of a read
 
     def seconds_left(self) -> float | None:
-        """A read begins: return how many seconds it may take; None for any number."""
+        """Begin a read; return how many seconds it may take, None for any number."""
         nearest = None if self.watch is None else self.watch.left(self._clock())
         return None if nearest is None else max(nearest[1], 0.0)
 
     def took(self, item: Any, *, is_chunk: bool) -> None:
-        """Take a block or a chunk. Raises `MisuseError` for what is no chunk, `FormatError` under strict."""
+        """Take a block or a chunk. Raises `MisuseError` for what is not a chunk, `FormatError` under strict."""
         with self.lock:
             if not self.over:
                 self._take(item, is_chunk, self._clock())
 
     def ended(self) -> None:
-        """The source has no more."""
+        """Note that the source has ended."""
         with self.lock:
             if not self.over:
                 self._close(self._settled(self.accumulator.close), self._clock())
 
     def broke(self, error: Exception) -> None:
-        """The source raised `error` while it was read."""
+        """Note that the source raised `error` while it was read."""
         with self.lock:
             if not self.over:
                 self._broke(error)
 
     def passed(self, name: str | None = None) -> None:
-        """A deadline passed: the one of that `name`, or the nearest."""
+        """Fail the stream, since a deadline passed: the one of that `name`, or the nearest."""
         with self.lock:
             if not self.over:
                 self._passed(name)
 
     def left(self) -> None:
-        """The reader leaves, and wants nothing more."""
+        """Leave: the reader wants nothing more."""
         with self.lock:
             self._gone = self._gone or not self.over or self._waiting()
             if not self.over:
@@ -118,7 +118,7 @@ class Intake:
             self.forget()
 
     def drain_seconds(self) -> float:
-        """The stream is over: for how many seconds the source may be drained; 0: close it now."""
+        """Return how many seconds the source may be drained for after the stream has ended; 0: close it now."""
         if self._gone or not self._said:
             return 0.0
         left = self.seconds_left()
@@ -130,10 +130,10 @@ class Intake:
         return self.accumulator.add(item) if is_chunk else self.accumulator.feed(item)
 
     def _came(self, events: Sequence[Event]) -> None:
-        """Take the events that a block, or the end, gave."""
+        """Take the events of a block, or of the end."""
 
     def _waiting(self) -> bool:
-        """Whether something waits to be given."""
+        """Return whether something waits for the reader."""
         return False
 
     def forget(self) -> None:
@@ -165,7 +165,7 @@ class Intake:
             self.watch.came(now, data=data, output=accumulator.emitted)
 
     def _done(self, now: float) -> None:
-        """The bytes have ended the stream."""
+        """Close the accumulator: the bytes have ended the stream."""
         self._close(self._settled(self.accumulator.close), now)
         self._said = said_end(self.accumulator.outcome)
 
@@ -214,8 +214,8 @@ class Intake:
         self._came(outcome.events)
 
     def _has_data(self, block: bytes, events: Sequence[Event]) -> bool:
-        """Whether a block is more than keep-alives. A comment is one, and an event that gave nothing but a `KeepAlive`."""
-        # Not by its events alone: a large event comes in many blocks, and gives none before the last.
+        """Return whether a block is more than keep-alives: comments, and events that made nothing but a `KeepAlive`."""
+        # Not by its events alone: a large event arrives in many blocks, and makes none before the last.
         lines = (self._line + block).replace(b"\r", b"\n").split(b"\n")
         self._line = lines[-1][:1]
         ended, self._ended = self._ended, self.accumulator.progress[0]
@@ -232,7 +232,7 @@ class Intake:
         return self.accumulator
 
     def raised(self) -> StreamError | None:
-        """The exception that ends the iteration, once; None where it ends by itself."""
+        """Return the exception that ends the iteration, once; None where it ends by itself."""
         error, self.error = self.error, None
         return error
 
@@ -280,12 +280,14 @@ class StreamFacts:
 
 
 def _now(clock: Callable[[], float]) -> float:
-    """The time that `clock` gives; `MisuseError` where it gives none. Looked at once: each block asks for the time."""
+    """Return the time of `clock`; raise `MisuseError` if that is not a number. Checked once: each block asks for the time."""
     try:
         now = clock()
     except Exception as error:
-        text = f"clock= takes a function that gives the time in seconds; {shown(clock)} raised {type(error).__name__}"
+        text = f"clock= takes a function that returns the time in seconds; {shown(clock)} raised {type(error).__name__}"
         raise MisuseError(text) from error
     if not number(now):
-        raise MisuseError(f"clock= takes a function that gives the time in seconds, and this one gave {shown(now)}")
+        raise MisuseError(
+            f"clock= takes a function that returns the time in seconds, and this one returned {shown(now)}"
+        )
     return now

@@ -1,11 +1,11 @@
 """What waits for one subscriber of a broadcast: a bounded row of events, and what happens when it is full.
 
 In: events in the order of their sequence. Out: the same, or fewer that say as much. It waits for nobody and locks
-nothing: `put` says whether there was room, and whoever reads the source decides what to do about that.
+nothing: `put` says whether there was room, and the reader of the source decides what to do about that.
 
 Rule 1  `wait`: every event, and the source waits for this subscriber.
-Rule 2  `drop`: when the row is full, what was not read is dropped, and a `Snapshot` of that moment, in which all of it
-        stands, takes its place when the subscriber reads on. Nothing is kept for it until then.
+Rule 2  `drop`: when the row is full, what was not read is dropped, and a `Snapshot` of that moment, which has all of
+        it, takes its place when the subscriber reads on. Nothing is kept for it until then.
 Rule 3  `coalesce`: a text delta joins the one of the same part that still waits, keeping its sequence number. What
         cannot be joined may fill the row too; then rule 2.
 Rule 4  The ending event is never refused and never dropped.
@@ -30,12 +30,12 @@ from ..types import CreateChatCompletionResponse
 __all__ = ("Item", "Mailbox", "Slow", "Snapshot", "after", "check_buffer", "describe_box")
 
 Slow: TypeAlias = Literal["wait", "drop", "coalesce"]
-"""What happens when a subscriber is slow."""
+"""What happens when a subscriber is slow: the source waits, a snapshot replaces what waits, or text deltas are joined."""
 
 
 @attrs.frozen(weakref_slot=False)
 class Snapshot:
-    """Fired first for a subscriber that joins late, and in place of events that one that was too slow did not read."""
+    """Fired first for a subscriber that joins late, and for one that was too slow in place of the events that it missed."""
 
     sequence: int
     """Number of the next event: every one before it is in the response. The ending event follows in any case."""
@@ -64,9 +64,9 @@ class _Joined:
 
 
 def check_buffer(room: object) -> None:
-    """`MisuseError` for what is no number of events."""
+    """Raise `MisuseError` for what is not a number of events."""
     if not whole(room, 1):
-        raise MisuseError(f"buffer is a number of events from 1, not {shown(room)}")
+        raise MisuseError(f"buffer= takes a number of events from 1, not {shown(room)}")
 
 
 class Mailbox:
@@ -76,13 +76,13 @@ class Mailbox:
 
     def __init__(self, slow: Slow, room: int, snapshot: Callable[[], Snapshot]) -> None:
         if slow not in ("wait", "drop", "coalesce"):
-            raise MisuseError(f'slow is "wait", "drop" or "coalesce", not {shown(slow)}')
+            raise MisuseError(f'slow= takes "wait", "drop" or "coalesce", not {shown(slow)}')
         check_buffer(room)
         self.slow = slow
         self.room = room
-        self.since = 0  # number of the first event that this subscriber has not been given in a snapshot
+        self.since = 0  # number of the first event that this subscriber does not have from a snapshot
         self.behind = False  # whether a snapshot takes the place of what waits
-        self.dropped = 0  # events that were not given, but are in a snapshot
+        self.dropped = 0  # events that were not delivered, but are in a snapshot
         self.ended = False  # whether the ending event has been taken
         self.closed = False  # whether the subscriber has left: nothing is kept then
         self._row: deque[Any] = deque()
@@ -103,13 +103,13 @@ class Mailbox:
         return bool(self._row) or self.behind
 
     def close(self) -> None:
-        """The subscriber has left."""
+        """Note that the subscriber has left."""
         self.closed, self.behind = True, False
         self._row.clear()
         self._joining.clear()
 
     def join(self) -> None:
-        """The subscriber begins with a snapshot of this moment, if anything has come."""
+        """Begin with a snapshot of this moment, if anything has arrived."""
         first = self._snapshot()
         self.since = first.sequence
         if first.response is not None:
@@ -156,14 +156,14 @@ class Mailbox:
         return True
 
     def _part_over(self, event: Any) -> None:
-        """Behind any other event of a choice, a delta does not join those before it: a part may be done in between."""
+        """Stop joining: after any other event of a choice, a delta does not join those before, as a part may be done."""
         choice = getattr(event, "choice", None)
         if choice is not None:
             for part in [one for one in self._joining if one[1] == choice]:
                 del self._joining[part]
 
     def take(self) -> Item:
-        """The next item; only where `ready`."""
+        """Return the next item; only where `ready`."""
         if self.behind:
             self.behind = False
             now = self._snapshot()
@@ -182,12 +182,12 @@ def _part(event: Any) -> tuple[Any, ...]:
 
 
 def after(events: Sequence[Event]) -> int:
-    """The number of the event that a snapshot behind `events` is followed by: of the ending one, if that is the last."""
+    """Return the number of the event that follows a snapshot taken after `events`: the ending one's, if that is the last."""
     return events[-1].sequence + (not isinstance(events[-1], End))
 
 
 def describe_box(owner: object, box: Mailbox) -> str:
-    """Return the `repr` of a subscriber: whether it goes on, how much waits for it. Takes no lock and changes nothing."""
+    """Return the `repr` of a subscriber: its state, and how much waits for it. Takes no lock and changes nothing."""
     state = "ended" if box.ended else "closed" if box.closed else "running"
     return f"<{type(owner).__name__} {state} waiting={len(box)} dropped={box.dropped} slow={box.slow!r}>"
 

@@ -1,5 +1,5 @@
 """Read a source once: its end, its exceptions, its deadlines, misuse, draining and closing, in one place for sync and one for
-async. What a read came to is for an `Intake` to judge.
+async. An `Intake` judges the result of each read.
 
 Rule 1  One reader at a time; the second one gets the `MisuseError`.
 Rule 2  Where a read raises what the stream is not ended by (misuse, `strict=True`, KeyboardInterrupt, being cancelled), the
@@ -22,7 +22,7 @@ from .intake import Intake
 
 __all__ = ("AsyncReader", "Reader")
 
-_LATE: Any = object()  # what a read gives that a deadline broke off
+_LATE: Any = object()  # the result of a read that a deadline broke off
 
 
 class _Reading:
@@ -34,14 +34,14 @@ class _Reading:
         self._intake = intake
         self._what = what  # as a message calls it
         self._reading = False
-        self._finished = False  # whether all was given
+        self._finished = False  # whether the caller has everything
 
     def hurry(self) -> None:
-        """The caller leaves for a reason: nothing is drained."""
+        """Skip draining: the caller leaves because of an exception."""
         self._finished = True
 
     def _waits(self, drainable: bool) -> bool:
-        """The stream is over: whether the source stays open, to be drained when the caller has everything."""
+        """Return whether the source stays open after the stream, to be drained when the caller has everything."""
         return drainable and not self._finished and bool(self._intake.drain_seconds())
 
 
@@ -57,7 +57,7 @@ class Reader(_Reading):
     def read_once(self) -> None:
         """Read once, and report to the intake."""
         if self._reading:
-            raise MisuseError(f"another thread is reading this {self._what}: one at a time, and share what it gives")
+            raise MisuseError(f"another thread is reading this {self._what}: let one read, and share what it reads")
         intake = self._intake
         self._reading = True
         try:
@@ -94,7 +94,7 @@ class Reader(_Reading):
             self.finish()
 
     def finish(self) -> None:
-        """All was given, or the reader left: the source is not needed any more."""
+        """Drain or close the source: the caller has everything, or has left."""
         try:
             if not self._finished:
                 self._finished = True
@@ -122,7 +122,7 @@ class AsyncReader(_Reading):
     async def read_once(self) -> None:
         """Read once, and report to the intake."""
         if self._reading:
-            raise MisuseError(f"another task is reading this {self._what}: one at a time, and share what it gives")
+            raise MisuseError(f"another task is reading this {self._what}: let one read, and share what it reads")
         intake = self._intake
         self._reading = True
         try:
@@ -150,7 +150,7 @@ class AsyncReader(_Reading):
             if seconds is None:
                 item = await self.blocks.__anext__()
             else:
-                import anyio  # not above: a caller that reads from sync sources shall not wait for it
+                import anyio  # not above: a caller that reads from sync sources must not wait for it
 
                 with anyio.move_on_after(seconds) as scope:
                     item = await self.blocks.__anext__()
@@ -177,7 +177,7 @@ class AsyncReader(_Reading):
             await self.finish()
 
     async def finish(self) -> None:
-        """All was given, or the reader left: the source is not needed any more."""
+        """Drain or close the source: the caller has everything, or has left."""
         try:
             if not self._finished:
                 self._finished = True

@@ -30,7 +30,7 @@ Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Iterable[byte
 
 
 def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionResponse:
-    """The full response out of a stream.
+    """Return the full response of a stream.
 
     `source`: the bytes of the response body, a path (`str` or `os.PathLike`) to a file of them or to a trace, a file
     opened in binary mode, a response of an HTTP client, or an iterable of blocks or of chunks: whatever `blocks` takes.
@@ -68,7 +68,7 @@ def reassemble(source: Any, **options: Unpack[Options]) -> CreateChatCompletionR
 
 
 def blocks_of(source: Any) -> Iterator[bytes]:
-    """The blocks of `source`, as they come; `MisuseError` where it gives chunks."""
+    """Return the blocks of `source`, as they arrive; raise `MisuseError` where it yields chunks."""
     found = blocks(source)
 
     def each() -> Iterator[bytes]:

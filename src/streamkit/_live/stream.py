@@ -24,13 +24,25 @@ Piece = TypeVar("Piece")
 
 
 class ChatStream(StreamFacts):
-    """One stream from a sync source: any that `blocks` takes, an HTTP response above all.
+    """Reads one stream from a sync source: an HTTP response, or anything else that `streamkit.sources.blocks` takes.
 
-    `deadlines`: how long it may keep its reader waiting; without them it waits for ever for a sender that stalls, or until
-    its client's own timeout, see `Deadlines`. `clock`: gives the time in seconds, for them and for `timing`.
-    `sent`: when the request was sent, by that clock. `grace`: seconds for which a response is read on behind `[DONE]`, so
-    that its client can use the connection once more. Everything else goes to the `Accumulator`. One thread at a time reads;
-    any thread may `close`.
+        with client.stream("POST", url, json=request) as http, ChatStream(http) as stream:
+            for text in stream.text(): print(text, end="")
+        print(stream.outcome.name, stream.response.usage)
+
+    Iterate it for events, `End` last; or use `text()`, `tool_calls()`, `chunks()`, `until_done()` or `response`. They share
+    one cursor. `snapshot()` returns the response so far at any moment. One thread at a time reads; any thread may `close`.
+
+    `deadlines`: how long the stream may keep its reader waiting; by default for ever, or until its client's own timeout.
+    `clock`: returns the time in seconds, for deadlines and `timing`. `sent`: when the request was sent, by that clock;
+    without it `timing.ttft` is None. `grace`: for how many seconds the rest of a response is drained after `[DONE]`, so that
+    its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`,
+    `converter`).
+
+    Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
+    `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;
+    `until_done()` and `snapshot()` raise none of them. Each error has what arrived in `partial`. `MisuseError` for wrong
+    arguments, and for reading on after `close`.
     """
 
     def __init__(
@@ -86,11 +98,11 @@ class ChatStream(StreamFacts):
         return event
 
     def text(self, choice: int = 0) -> Pieces[str]:
-        """The pieces of a choice's content, as they come. All that iterates a stream shares its one place in it: what was
-        given as one thing is not given as another any more. Only tool calls are kept.
+        """Return an iterator over the pieces of a choice's content, as they arrive. All iterators over a stream share its one
+        cursor: what one of them has passed, the others do not see. Only tool calls are kept.
 
-        `MisuseError` at the end for a choice that the stream did not have, and for an iteration that begins when all of a
-        complete stream was given."""
+        Raises the outcome's error at the end; `MisuseError` for a choice that the stream did not have, and for an iteration
+        that begins when a complete stream has been read."""
         return Pieces(self, self._core.text(choice))
 
     def chunks(self) -> Pieces[CreateChatCompletionStreamResponse]:
@@ -98,13 +110,14 @@ class ChatStream(StreamFacts):
         return Pieces(self, self._core.chunks())
 
     def tool_calls(self, choice: int = 0) -> Pieces[ChatCompletionMessageToolCallUnion]:
-        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
+        """Return an iterator over the tool calls of a choice that are over and complete: fit to be run. A call that continues
+        after that is yielded again.
 
-        From the first one on, also those that came while text or events were read."""
+        It begins with the first call, also if that arrived while text or events were read."""
         return Pieces(self, self._core.tool_calls(choice))
 
     def until_done(self) -> Outcome:
-        """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
+        """Read to the end, throw the events away, and return how it ended. Raises nothing that the outcome reports."""
         while not self._core.over:
             self._core.forget()
             self._reader.read_once()
@@ -115,7 +128,7 @@ class ChatStream(StreamFacts):
         return self._core.accumulator.close()
 
     def close(self) -> None:
-        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given.
+        """Leave. A stream that is not over ends as cancelled; nothing more is read or returned.
 
         Another thread may leave while one waits for the sender, and so may a signal handler; this does not wait for the
         sender. The connection of an HTTP/1.1 response is shut down, which ends the wait. A pipe, an HTTP/2 response or a
@@ -127,10 +140,10 @@ class ChatStream(StreamFacts):
 
     @property
     def response(self) -> CreateChatCompletionResponse:
-        """The full response. Reads to the end where that has not come; the events on the way are thrown away.
+        """The full response. Reads to the end of the stream first; the events on the way are thrown away.
 
         Raises the outcome's error where the response is not complete, `MisuseError` where the stream was left before
-        its end: `snapshot` has what had come.
+        its end: `snapshot` has what had arrived.
         """
         if not self._core.over:
             self.until_done()
@@ -163,7 +176,7 @@ class Pieces(Generic[Piece]):
     def __next__(self) -> Piece:
         if self._cursor.over:
             raise StopIteration
-        # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
+        # Where this raises, the iterator is not over: continuing after a cancelled read must not look like the end.
         piece = self._stream._next(self._cursor)
         if piece is not None:
             return piece

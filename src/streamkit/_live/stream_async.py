@@ -26,11 +26,18 @@ Piece = TypeVar("Piece")
 
 
 class AsyncChatStream(StreamFacts):
-    """One stream from an async source: any that `async_blocks` takes. As `ChatStream`, under asyncio and trio.
+    """Reads one stream from an async source, on asyncio or trio: any that `streamkit.sources.async_blocks` takes.
+
+        async with client.stream("POST", url, json=request) as http, AsyncChatStream(http) as stream:
+            async for text in stream.text(): print(text, end="")
+        print(stream.outcome.name, stream.response.usage)
+
+    Takes the arguments of `ChatStream`, has the same names and raises the same errors; `until_done` and `aclose` are
+    coroutines, and `response` needs a stream that is over.
 
     Without `deadlines` it waits for ever for a sender that stalls, or until its client's own timeout, see `Deadlines`.
     One task reads it at a time. A read that is cancelled, by `asyncio.wait_for` or `move_on_after` too, ends the stream as
-    cancelled: what is read on after that raises `MisuseError`. For "still waiting" messages read in a task of its own, or
+    cancelled: what is read on after that raises `MisuseError`. For "still waiting" messages read in a separate task, or
     take `Deadlines`.
     """
 
@@ -87,11 +94,11 @@ class AsyncChatStream(StreamFacts):
         return event
 
     def text(self, choice: int = 0) -> AsyncPieces[str]:
-        """The pieces of a choice's content, as they come. All that iterates a stream shares its one place in it: what was
-        given as one thing is not given as another any more. Only tool calls are kept.
+        """Return an iterator over the pieces of a choice's content, as they arrive. All iterators over a stream share its one
+        cursor: what one of them has passed, the others do not see. Only tool calls are kept.
 
-        `MisuseError` at the end for a choice that the stream did not have, and for an iteration that begins when all of a
-        complete stream was given."""
+        Raises the outcome's error at the end; `MisuseError` for a choice that the stream did not have, and for an iteration
+        that begins when a complete stream has been read."""
         return AsyncPieces(self, self._core.text(choice))
 
     def chunks(self) -> AsyncPieces[CreateChatCompletionStreamResponse]:
@@ -99,13 +106,14 @@ class AsyncChatStream(StreamFacts):
         return AsyncPieces(self, self._core.chunks())
 
     def tool_calls(self, choice: int = 0) -> AsyncPieces[ChatCompletionMessageToolCallUnion]:
-        """Each tool call of a choice when it is over, and complete: fit to be run. Once more if it goes on after that.
+        """Return an iterator over the tool calls of a choice that are over and complete: fit to be run. A call that continues
+        after that is yielded again.
 
-        From the first one on, also those that came while text or events were read."""
+        It begins with the first call, also if that arrived while text or events were read."""
         return AsyncPieces(self, self._core.tool_calls(choice))
 
     async def until_done(self) -> Outcome:
-        """Read to the end, throw the events away, and say how it ended. Raises nothing that the outcome tells."""
+        """Read to the end, throw the events away, and return how it ended. Raises nothing that the outcome reports."""
         while not self._core.over:
             self._core.forget()
             await self._reader.read_once()
@@ -116,18 +124,18 @@ class AsyncChatStream(StreamFacts):
         return self._core.accumulator.close()
 
     async def aclose(self) -> None:
-        """Leave. A stream that is not over ends as cancelled; nothing more is read, and nothing more is given."""
+        """Leave. A stream that is not over ends as cancelled; nothing more is read or returned."""
         await self._reader.aclose()
 
     # --- what is known
 
     @property
     def response(self) -> CreateChatCompletionResponse:
-        """The full response of a stream that is over: `await stream.until_done()` where the end has not come, as a
+        """The full response of a stream that is over: `await stream.until_done()` before its end, as a
         property cannot wait.
 
         Raises the outcome's error where the response is not complete, `MisuseError` where the stream runs, or was left
-        before its end: `snapshot` has what had come.
+        before its end: `snapshot` has what had arrived.
         """
         if not self._core.over:
             accumulator = self._core.accumulator
@@ -165,7 +173,7 @@ class AsyncPieces(Generic[Piece]):
     async def __anext__(self) -> Piece:
         if self._cursor.over:
             raise StopAsyncIteration
-        # Where this raises, the iterator is not over: to go on after a cancelled read must not look like the end.
+        # Where this raises, the iterator is not over: continuing after a cancelled read must not look like the end.
         piece = await self._stream._next(self._cursor)
         if piece is not None:
             return piece

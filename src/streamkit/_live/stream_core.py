@@ -1,6 +1,6 @@
 """The state of one stream while it is read: what `ChatStream` and `AsyncChatStream` have in common. No I/O.
 
-In: what each read of a source came to, by the verbs of an `Intake`. Out: pieces, one by one: events, or chunks, or what is
+In: the result of each read of a source, by the verbs of an `Intake`. Out: pieces, one by one: events, or chunks, or what is
 picked out of the events. Cost: that of the intake.
 
 The rules of reading. `ChatStream` and `AsyncChatStream` are siblings, and the same names mean the same.
@@ -22,8 +22,8 @@ Rule 4  Only misuse, and the first anomaly under `strict=True`, raise in the mid
 Rule 5  Async, no cancel scope is open while the caller runs: each read has its own. Cancelled at any await, the source
         is closed (shielded, for at most 5 seconds) and the stream has ended as cancelled.
 Rule 6  One cursor. What one way of iterating has passed over is gone for the others.
-Rule 7  A caller that asks for what is not there any more gets a `MisuseError`: one that iterates over a stream again, when
-        all of it was given, or asks for a choice that the stream did not have.
+Rule 7  A caller that asks for what is not there any more gets a `MisuseError`: one that iterates over a stream again, after
+        its end was reached, or asks for a choice that the stream did not have.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class StreamCore(Intake):
             self._chunks.clear()
 
     def event(self) -> Event | None:
-        """The next event; None where more has to be read first."""
+        """Return the next event; None where more has to be read first."""
         if self._chunks:
             self._chunks.clear()
         return _first(self._events)
 
     def picked(self, pick: Callable[[Event], Piece | None]) -> Callable[[], Piece | None]:
-        """What gives the next piece that `pick` finds in the events."""
+        """Return a function that returns the next piece that `pick` finds in the events."""
 
         def next_piece() -> Piece | None:
             while (event := self.event()) is not None:
@@ -91,7 +91,7 @@ class StreamCore(Intake):
         return next_piece
 
     def text(self, choice: int) -> Cursor[str]:
-        """What gives the next piece of a choice's content."""
+        """Return a cursor over the pieces of a choice's content."""
         _check_choice(choice)
 
         def pick(event: Event) -> str | None:
@@ -100,7 +100,7 @@ class StreamCore(Intake):
         return Cursor(self, self.picked(pick), choice)
 
     def tool_calls(self, choice: int) -> Cursor[ChatCompletionMessageToolCallUnion]:
-        """What gives the next tool call of a choice that is over and complete, from the first one on."""
+        """Return a cursor over the tool calls of a choice that are over and complete, from the first one on."""
         _check_choice(choice)
         at = 0
 
@@ -117,7 +117,7 @@ class StreamCore(Intake):
         return Cursor(self, next_call, choice, kept=True)
 
     def chunks(self) -> Cursor[CreateChatCompletionStreamResponse]:
-        """What gives the next chunk, from here on."""
+        """Return a cursor over the chunks from here on."""
         if self._chunks is None:
             self._chunks = deque()
             self.accumulator.tap(self._chunks.append)
@@ -132,28 +132,26 @@ class StreamCore(Intake):
     # --- the end
 
     def gone(self, *, kept: bool = False) -> MisuseError | None:
-        """The exception for who asks for more of a stream that was left before all of it was given. `kept`: he asks for
-        what is kept; then only what never came is missing."""
+        """Return the error for iterating a stream that was closed early. `kept`: the iterator replays items held in memory
+        (tool calls), so that only a cancelled stream is an error."""
         outcome = self.accumulator.outcome
         if not self._gone or outcome is None or (kept and outcome.name != "cancelled"):
             return None
-        message = "the stream was left before its end, and gives nothing more: iterate inside of its `with` block"
-        message += " and before close(); snapshot() has what had come"
+        message = "this stream was closed before it ended: iterate inside its `with` block and before close();"
+        message += " snapshot() returns what had arrived"
         return MisuseError(message, partial=self.accumulator.snapshot(), emitted=self.accumulator.emitted)
 
     def again(self) -> MisuseError | None:
-        """The exception for an iteration that begins when all of the stream was given; None where there is more to give."""
+        """Return the error for an iteration that begins after the end of the stream; None if there is more to read."""
         outcome = self.accumulator.outcome
         if not self.all_given or self._gone or self._events or outcome is None or not outcome.ok:
-            return None  # of a stream that did not end well the caller was told already
-        message = (
-            "this stream was read to its end already, and gives nothing twice: keep what you need while you iterate;"
-        )
-        message += " .response has all of it, tool_calls() gives the calls again"
+            return None  # that a stream did not end well was raised already
+        message = "this stream was read to its end already, and can be iterated only once: keep what you need while you iterate;"
+        message += " .response has all of it, tool_calls() yields the calls again"
         return MisuseError(message, partial=self.accumulator.snapshot(), emitted=self.accumulator.emitted)
 
     def no_such_choice(self, choice: int) -> MisuseError | None:
-        """The exception for a choice that a stream that is over did not have; None where it had it, or none at all."""
+        """Return the error for a choice that a finished stream did not have; None if it had that one, or no choice at all."""
         response = self.accumulator.snapshot()
         found = [] if response is None else [one.index for one in response.choices]
         if not found or choice in found:
@@ -163,22 +161,24 @@ class StreamCore(Intake):
         return MisuseError(message, partial=response, emitted=self.accumulator.emitted)
 
     def response(self) -> CreateChatCompletionResponse:
-        """The full response of a stream that is over."""
+        """Return the full response of a stream that is over."""
         outcome = self.accumulator.outcome
         assert outcome is not None
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)  # it may be raised again and again
         response = self.accumulator.snapshot()
         if outcome.name == "cancelled" or response is None:
-            message = "the stream was left before its end: there is no full response, snapshot() has what had come"
+            message = (
+                "this stream was closed before it ended: there is no full response; snapshot() returns what had arrived"
+            )
             raise MisuseError(message, partial=response, emitted=self.accumulator.emitted)
         return response
 
 
 class Cursor(Generic[Piece]):
-    """One way of iterating over a stream: `waiting` gives the next piece, None where more has to be read first.
+    """One way of iterating over a stream: `waiting` returns the next piece, None where more has to be read first.
 
-    `choice`: the one that was asked for. `kept`: whether the pieces are held in memory, so that they can be given again.
+    `choice`: the one that was asked for. `kept`: whether the pieces are held in memory, so that they can be yielded again.
     """
 
     __slots__ = ("_begun", "_choice", "_core", "_given", "_late", "_waiting", "kept", "over")
@@ -195,7 +195,7 @@ class Cursor(Generic[Piece]):
         self._late: MisuseError | None = None
 
     def piece(self) -> Piece | None:
-        """The next piece; None where more has to be read first."""
+        """Return the next piece; None where more has to be read first."""
         if not self._begun:
             self._begun = True
             self._late = None if self.kept else self._core.again()
@@ -204,7 +204,7 @@ class Cursor(Generic[Piece]):
         return piece
 
     def end(self) -> Exception | None:
-        """No more comes: return what is raised instead of the end, None for the end itself."""
+        """End the iteration: return what is raised instead of the end, None for the end itself."""
         core = self._core
         self.over = core.all_given = True
         core.raised()
@@ -229,4 +229,4 @@ def _first(waiting: deque[Piece]) -> Piece | None:
 def _check_choice(choice: object) -> None:
     """Before anything is read: no choice would match `"0"`, and the stream would be read to its end for nothing."""
     if not whole(choice, 0):
-        raise MisuseError(f"a choice is given by its index, a whole number from 0, not {shown(choice)}")
+        raise MisuseError(f"choice= takes the index of a choice, a whole number from 0, not {shown(choice)}")

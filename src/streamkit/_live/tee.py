@@ -1,4 +1,4 @@
-"""Bytes go on untouched to somebody else, while an accumulator watches them.
+"""Forward bytes untouched to somebody else, while an accumulator watches them.
 
     with tee(upstream) as blocks:
         for block in blocks: client.send(block)
@@ -6,16 +6,16 @@
 
 In: any source that `blocks` (or `async_blocks`) takes. Out: its blocks, byte for byte and boundary for boundary.
 
-Rule 1  A block goes on before it is watched: it is looked at when the next one is asked for, or when the source ends.
+Rule 1  A block is forwarded before it is watched: it is looked at when the next one is asked for, or when the source ends.
 Rule 2  What the watcher does never reaches the bytes. Its first failure stays in `.error`, and it watches no more.
 Rule 3  What the source raises is raised here, unchanged. The stream has broken off then: it ends as that of a
         `ChatStream` does, and the exception is the `__cause__` of its outcome's error.
 Rule 4  Where a deadline passes, the source is closed and its `DeadlineError` is raised here: the stream has failed with it. A
-        deadline counts until the stream has said its end; what follows that goes on for as long as the sender sends it.
+        deadline counts until the stream has said its end; what follows that is forwarded for as long as the sender sends it.
 Rule 5  Leaving before the end closes the source, drains nothing and ends as cancelled, unless the stream had said
         its end already (`[DONE]`, a failure).
 Rule 6  Any thread may leave, at any moment, and again after a leaving that was interrupted. A block that arrives after
-        that goes on and is not watched.
+        that is forwarded and not watched.
 
 Cost beyond the accumulator's own: one reference to a block; some calls and an uncontended lock for each. Instants are kept,
 and deadlines watched, only where the caller asks for it: that takes the events, and about 2 µs a block.
@@ -42,7 +42,7 @@ __all__ = ("AsyncTee", "Tee", "async_tee", "tee")
 
 
 class Watcher(Intake):
-    """An intake whose blocks go on before it looks at them, and whose failures stay with it."""
+    """An intake whose blocks are forwarded before it looks at them, and whose failures stay with it."""
 
     leaves_when_interrupted = False
 
@@ -59,15 +59,15 @@ class Watcher(Intake):
         facts: dict[str, Any] = {"status": status, "deadlines": deadlines, "clock": clock, "sent": sent}
         super().__init__(require_unused(accumulator), grace=0, timed=timed, **facts)
         self.failed: Exception | None = None
-        self.finished = False  # whether the reader has been given the end
-        self.block: bytes | None = None  # what goes on now
+        self.finished = False  # whether the reader has reached the end
+        self.block: bytes | None = None  # what is forwarded now
         self._held = b""  # what has not been looked at
         self._arrived = 0.0  # when that arrived
 
     def took(self, item: Any, *, is_chunk: bool) -> None:
         """Hand a block on, and keep it to be looked at later."""
         if is_chunk or type(item) is not bytes:
-            raise MisuseError(f"tee() passes bytes on, and this source gives chunks: {type(item).__name__}")
+            raise MisuseError(f"tee() forwards bytes, and this source yields chunks: {type(item).__name__}")
         with self.lock:
             self.block = item
             if not self.over:
@@ -76,7 +76,7 @@ class Watcher(Intake):
                     self._arrived = self._clock()
 
     def look(self) -> None:
-        """Look at the block that has gone on."""
+        """Look at the block that has been forwarded."""
         with self.lock:
             held, self._held = self._held, b""
             if held and self.failed is None and not self.over:
@@ -102,19 +102,19 @@ class Watcher(Intake):
             self.watch.came(now, data=self._has_data(held, events), output=accumulator.emitted)
 
     def ended(self) -> None:
-        """The source has no more."""
+        """Note that the source has ended."""
         with self.lock:
             self._end(lambda: end_stream(self.accumulator, status=self.status))
 
     def broke(self, error: Exception) -> None:
-        """The source raised `error`, which is raised by the tee as well."""
+        """Note that the source raised `error`, which the tee raises as well."""
         with self.lock:
             if not self.over:
                 self.source_error = error
                 self._end(lambda: self._broken_off(error))
 
     def left(self) -> None:
-        """The reader leaves."""
+        """Leave: the reader wants no more."""
         with self.lock:
             self._gone = True
             self._end(self.accumulator.cancel)
@@ -136,23 +136,23 @@ class Watcher(Intake):
         return close()
 
     def see(self) -> Accumulator:
-        """The accumulator, when it has seen every block."""
+        """Return the accumulator, when it has seen every block."""
         self.look()
         add_status(self.accumulator.outcome, self.status)
         return self.accumulator
 
     def over_with(self) -> BaseException | None:
-        """What is raised instead of the end; None for the end itself."""
+        """Return what is raised instead of the end; None for the end itself."""
         first, self.finished = not self.finished, True
         if not first or self._gone:
             return None
         return self.source_error or self.raised()
 
     def check_begin(self) -> None:
-        """An iteration begins."""
+        """Raise `MisuseError` if an iteration that begins now finds nothing."""
         if self.finished and not self._gone:
             raise MisuseError(
-                "this tee has given all its blocks, and keeps none: iterate over it once; its .response has what they said"
+                "this tee was read to its end already, and keeps no blocks: iterate over it once; its .response has what they said"
             )
 
 
@@ -170,12 +170,12 @@ class _TeeFacts(StreamFacts):
 
     @property
     def accumulator(self) -> Accumulator:
-        """What watches. It has seen every block but the one that is going on right now."""
+        """The accumulator that watches. It has seen every block but the one that is being forwarded."""
         return self._intake.accumulator
 
     @property
     def error(self) -> Exception | None:
-        """What the watcher failed with, None where it did not: a limit is an outcome. The bytes went on all the same."""
+        """The exception that the watcher failed with, else None: a limit is an outcome. The bytes were forwarded all the same."""
         return self._intake.failed
 
     @property
@@ -194,9 +194,11 @@ class _TeeFacts(StreamFacts):
 
 
 class Tee(_TeeFacts):
-    """The blocks of a source, watched. Iterate it, or use it in a `with` block; what it watches is in `accumulator`.
+    """The blocks of a source, unchanged, while an accumulator watches them: iterate it, or use it in a `with` block.
 
-    Made by `tee`, which says what the arguments are.
+    `tee` makes one, and describes the arguments. `outcome`, `response`, `anomalies` and `snapshot()` report what the bytes
+    said so far; `error` is an exception of the watching, which never reaches the bytes. Raises what the source raises,
+    unchanged, `DeadlineError` where a deadline passes, and nothing for what the sender did.
     """
 
     def __init__(
@@ -249,7 +251,7 @@ class Tee(_TeeFacts):
 
 
 class AsyncTee(_TeeFacts):
-    """As `Tee`, for async sources: `async for`, `async with`, `aclose`.
+    """Like `Tee`, for async sources: `async for`, `async with`, `aclose`.
 
     A read that is cancelled may be tried again if the source allows it; `aclose` ends the stream.
     """
@@ -316,10 +318,10 @@ def tee(
     """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches.
 
     `source`: whatever `blocks` takes. `deadlines`: over any of these the source is closed and its `DeadlineError` raised, as
-    in a `ChatStream`; keep-alives do not count for `idle`. `sent`: when the request was sent, by `clock`, which gives the
+    in a `ChatStream`; keep-alives do not count for `idle`. `sent`: when the request was sent, by `clock`, which returns the
     time in seconds. With `sent` or `deadlines` the tee has `timing`; without either of them no instants are kept.
 
-    `MisuseError` where it gives chunks, or cannot be a source, and for an accumulator that was used or closed before.
+    Raises `MisuseError` where the source yields chunks, or cannot be one, and for an accumulator that was used before.
     """
     return Tee(source, accumulator, deadlines=deadlines, clock=clock, sent=sent)
 
@@ -332,5 +334,5 @@ def async_tee(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> AsyncTee:
-    """As `tee`, for async sources: whatever `async_blocks` takes."""
+    """Return the blocks of an async source, watched: like `tee`, for whatever `async_blocks` takes."""
     return AsyncTee(source, accumulator, deadlines=deadlines, clock=clock, sent=sent)

@@ -1,9 +1,9 @@
 """Instants of a stream, and from them TTFT, ITL, TPOT …: a word for each, and whose definition it follows.
 
-In: the time at which each block arrived, and the events that it gave (`Stopwatch`), or a recorded trace (`timing_of`).
+In: the time at which each block arrived, and its events (`Stopwatch`), or a recorded trace (`timing_of`).
 Out: a frozen `Timing`. Pure: no clock is read here. Cost: O(1) an event; 8 bytes a chunk are kept.
 
-Rule 1  One stamp a block, on arrival: what came in one block came at one time, and no time is spread over its events.
+Rule 1  One stamp a block, on arrival: what is in one block arrived at one time, and no time is spread over its events.
 Rule 2  A chunk is not a token. Tokens are what the sender's usage counts; where it counts none, every figure a token is
         None. Usage counts all choices together, and reasoning.
 Rule 3  The same word means different things in different tools, so each figure names the one that it follows: AIPerf
@@ -22,6 +22,7 @@ from itertools import pairwise
 import attrs
 
 from .. import events as ev
+from .._arguments import check_kind
 from .._field_docs import show_fields
 from ..accumulator import Accumulator
 from ..trace import Trace
@@ -45,40 +46,40 @@ def _a_piece(time: float | None, pieces: int | None) -> float | None:
 
 @attrs.frozen(kw_only=True)
 class Timing:
-    """When what came, in seconds of one clock, and the figures that follow. None: it did not come, or is not known."""
+    """When what arrived, in seconds of one clock, and the figures that follow. None: it did not arrive, or is not known."""
 
     sent: float | None = None
     """The request was sent, as the caller says."""
     opened: float | None = None
     """The stream was made, and reading could begin."""
     head: float | None = None
-    """The response's status and headers had come: at the latest when the stream was opened on a response."""
+    """The response's status and headers had arrived: at the latest when the stream was opened on a response."""
     first_byte: float | None = None
-    """The first block came."""
+    """The first block arrived."""
     first_event: float | None = None
-    """The first whole server-sent event came, comments not counted."""
+    """The first whole server-sent event arrived, comments not counted."""
     first_chunk: float | None = None
-    """The first chunk came, even one with a role alone."""
+    """The first chunk arrived, even one with a role alone."""
     first_output: float | None = None
-    """The first output came: text, reasoning, a refusal, a tool call, audio."""
+    """The first output arrived: text, reasoning, a refusal, a tool call, audio."""
     first_answer: float | None = None
-    """The first output came that is not reasoning."""
+    """The first output arrived that is not reasoning."""
     first_content: float | None = None
-    """The first piece of content came."""
+    """The first piece of content arrived."""
     first_reasoning: float | None = None
-    """The first piece of reasoning came."""
+    """The first piece of reasoning arrived."""
     first_tool: float | None = None
     """The first tool call (or legacy function call) began."""
     last_output: float | None = None
-    """The last output came."""
+    """The last output arrived."""
     last_chunk: float | None = None
-    """The last chunk came, even one with usage alone."""
+    """The last chunk arrived, even one with usage alone."""
     finish: float | None = None
-    """The last finish reason came."""
+    """The last finish reason arrived."""
     usage: float | None = None
-    """The last usage came."""
+    """The last usage arrived."""
     done: float | None = None
-    """`[DONE]` came."""
+    """`[DONE]` arrived."""
     closed: float | None = None
     """The stream ended, however it did."""
 
@@ -89,9 +90,9 @@ class Timing:
     reasoning_tokens: int | None = None
     """How many of them were reasoning, where the sender says."""
     chunk_times: tuple[float, ...] = attrs.field(default=(), repr=False)
-    """When each chunk came."""
+    """When each chunk arrived."""
     output_times: tuple[float, ...] = attrs.field(default=(), repr=False)
-    """When each piece of output came. A chunk that carries two (reasoning and content, say) is two, at one time."""
+    """When each piece of output arrived. A chunk that carries two (reasoning and content, say) is two, at one time."""
 
     # --- to the first of something
 
@@ -142,7 +143,7 @@ class Timing:
     def icl(self) -> tuple[float, ...]:
         """`output_times[i] - output_times[i - 1]` for i from 1, seconds. AIPerf: inter chunk latency.
 
-        vLLM bench calls such gaps ITL; they are no time between tokens where a chunk carries several.
+        vLLM bench calls such gaps ITL; they are not the time between tokens where a chunk carries several.
         """
         return _gaps(self.output_times)
 
@@ -179,7 +180,7 @@ class Timing:
     @property
     def tokens_per_second(self) -> float | None:
         """`1 / itl`, tokens a second. AIPerf: output token throughput per user, the wait for the first one left out. None
-        where all output came in one block, since no rate can be seen then."""
+        where all output arrived in one block, since no rate can be seen then."""
         return 1 / self.itl if self.itl else None
 
     @property
@@ -214,8 +215,8 @@ class Stopwatch:
         self._last: float | None = None  # block
 
     def block(self, time: float, events: Iterable[ev.Event], progress: tuple[int, int]) -> None:
-        """A block came at `time` and gave `events`. `progress`: server-sent events and chunks, all so far, as
-        `Accumulator.progress` has them."""
+        """Mark a block that arrived at `time`, with its `events`. `progress`: server-sent events and chunks, all so far, from
+        `Accumulator.progress`."""
         self._last = time
         self._first("first_byte", time)
         if progress[0]:
@@ -240,12 +241,12 @@ class Stopwatch:
                 self._marks["done"] = time  # in the midst of the blocks, nothing else ends a stream
 
     def end(self, time: float | None, events: Iterable[ev.Event], progress: tuple[int, int]) -> None:
-        """The stream ended at `time` (None: nobody knows when), and closing gave `events`: what they tell of had come
-        with the last block."""
+        """Mark the end at `time` (None: nobody knows when). `events`: those of closing, about what had arrived with the last
+        block."""
         self._marks["closed"] = time
         if self._last is not None:
-            told = (event for event in events if not isinstance(event, ev.End) or event.outcome.reason in _DONE)
-            self.block(self._last, told, progress)
+            late = (event for event in events if not isinstance(event, ev.End) or event.outcome.reason in _DONE)
+            self.block(self._last, late, progress)
 
     def _first(self, name: str, time: float) -> None:
         if self._marks.get(name) is None:
@@ -266,7 +267,7 @@ class Stopwatch:
             self._first("first_tool", time)
 
     def timing(self) -> Timing:
-        """What is known by now."""
+        """Return what is known by now."""
         usage = self._usage
         details = None if usage is None else usage.completion_tokens_details
         return Timing(
@@ -280,8 +281,9 @@ class Stopwatch:
 
 
 def timing_of(trace: Trace) -> Timing:
-    """The timing of a recorded stream: `sent` is 0, `closed` is not known. Of a trace whose reads were not observed
-    (`timed` is False) nothing but the tokens and None."""
+    """Return the timing of a recorded stream: `sent` is 0, `closed` is not known. Everything but the token counts is None for
+    a trace whose reads were not observed (`timed` is False)."""
+    check_kind("timing_of()", trace, Trace)
     accumulator, watch = Accumulator(), Stopwatch(sent=0.0)
     for block in trace.blocks:
         watch.block(block.t, accumulator.feed(block.data), accumulator.progress)

@@ -4,7 +4,7 @@ In: two traces. Out: a `Difference` for each of the three, None where there is n
 
 Rule 1  Bytes are compared over the whole body, whatever its blocks; cuts as offsets in it.
 Rule 2  Responses are compared as the JSON that they are written as, with the outcome; `VARYING` fields, which differ between two
-        equal answers, are reported apart and are no difference.
+        equal answers, are reported apart and do not count as a difference.
 Rule 3  Times are not compared: no two recordings have the same.
 """
 
@@ -21,10 +21,10 @@ from ..errors import excerpt
 from ..trace import Trace
 from .events_in_body import events_in
 
-__all__ = ("MISSING", "VARYING", "Comparison", "Difference", "compare")
+__all__ = ("MISSING", "VARYING", "Comparison", "Difference", "compare", "first_difference")
 
 MISSING: Any = object()
-"""In a `Difference`: nothing stands there."""
+"""In a `Difference`: there is nothing."""
 
 VARYING = ("id", "created", "system_fingerprint")
 """Fields of a response that differ between two answers with the same words; of tool calls `id` too."""
@@ -57,6 +57,11 @@ def compare(a: Trace, b: Trace) -> Comparison:
     """Compare two traces."""
     response, varying = _responses(a, b)
     return Comparison(bytes=_bytes(a, b), cuts=_cuts(a, b), response=response, varying=tuple(varying))
+
+
+def first_difference(a: Any, b: Any) -> Difference | None:
+    """Return the first difference of two JSON values, in document order; nothing may vary."""
+    return _first(a, b, "$", None)
 
 
 def _bytes(a: Trace, b: Trace) -> Difference | None:
@@ -107,15 +112,16 @@ def _read(trace: Trace) -> Any:
     return {**(written or {}), "outcome": f"{outcome.name} ({outcome.reason})"}
 
 
-def _first(a: Any, b: Any, path: str, varying: list[str]) -> Difference | None:
-    """Return the first difference of two JSON values, in document order."""
+def _first(a: Any, b: Any, path: str, varying: list[str] | None) -> Difference | None:
+    """Return the first difference of two JSON values, in document order. `varying` None: nothing may vary (rule 2)."""
     if isinstance(a, dict) and isinstance(b, dict):
         for name in [*a, *(name for name in b if name not in a)]:
             inner = f"{path}.{name}"
             if name not in a or name not in b:
                 found: Difference | None = Difference(inner, a.get(name, MISSING), b.get(name, MISSING))
-            elif (path == "$" and name in VARYING) or (
-                path.rpartition(".")[2].startswith("tool_calls[") and name == "id"
+            elif varying is not None and (
+                (path == "$" and name in VARYING)
+                or (path.rpartition(".")[2].startswith("tool_calls[") and name == "id")
             ):
                 varying += [inner] if a[name] != b[name] else []
                 continue

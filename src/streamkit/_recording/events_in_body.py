@@ -1,4 +1,4 @@
-"""Where the server-sent events of a body stand, in bytes. Unlike a decoder it keeps every byte in its place.
+"""Where the server-sent events of a body are, in bytes. Unlike a decoder it keeps every byte in its place.
 
 In: a body. Out: spans of offsets. Cost: one pass.
 

@@ -43,7 +43,7 @@ def request_of_httpx(request: Any, body: bytes | None) -> dict[str, Any]:
 
 
 def request_of_source(source: Any) -> dict[str, Any]:
-    """Return the fields of a header that the request fills to which `source` is the response; none where it is no response."""
+    """Return the fields of a header that the request fills to which `source` is the response; none where it is not a response."""
     response = _response(source)
     for read in (_of_httpx, _of_requests, _of_aiohttp, _of_url):
         try:
@@ -94,7 +94,7 @@ def _of_httpx(response: Any) -> dict[str, Any]:
     raw_path = request.url.raw_path  # not every `url` has one
     try:
         body = request.content
-    except Exception:  # a stream that was sent as it came
+    except Exception:  # a stream that was sent as it was read
         body = None
     return request_of_httpx(request, body) if raw_path else {}
 

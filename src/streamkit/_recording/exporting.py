@@ -4,7 +4,7 @@ In: a `Trace`. Out: bytes. Costs one pass.
 
 The timeline is the JSON of Chrome's trace events, which Perfetto and chrome://tracing open: a slice for the whole exchange,
 inside it one until the head, one until the first block, and one for each wait between blocks; an instant for each event that
-ended in a block. Times are microseconds, and slices stand in order, the longer first, so that they nest.
+ended in a block. Times are microseconds, and slices are in order, the longer first, so that they nest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each fault of `faults.FAULTS` does to a plan. Pure: a plan in, another out.
 
 Every effect takes the plan, the place, a `random.Random` for what is left open, and the options of its fault by name. What
-is cut off or inserted keeps the times of what stands around it. The rules of places are at the head of `places.py`.
+is cut off or inserted keeps the times of what is around it. The rules of places are at the head of `places.py`.
 """
 
 from __future__ import annotations

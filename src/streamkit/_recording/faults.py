@@ -8,7 +8,7 @@ Rule 1  `FAULTS` is the table: each fault with its options, the places where it 
 Rule 2  The text is NAME, then =VALUE for its options in the order of the table, or =OPTION=VALUE, separated by commas, then @PLACE:
         "truncate", "stall=2", "status=429,retry_after=3", "corrupt=4,seed=7@block:3". Several are separated by ";" or white
         space. No character of it needs quoting in a shell (but the ";"), a header or a query; what an option's text has of
-        others, or of ",;@=", stands percent-encoded.
+        others, or of ",;@=", is percent-encoded.
 Rule 3  What is random follows from the seed, the fault and its position in the list: the same arguments, the same bytes.
 Rule 4  Seconds are those of the reader, whatever the speed of the replay.
 """
@@ -40,7 +40,7 @@ class Option:
     name: str
     """Its name in Python and in the text."""
     accepts: Callable[[Any], bool]
-    """Whether a value can be it."""
+    """Whether the option takes a value."""
     words: str
     """What is accepted, for messages."""
     is_text: bool = False
@@ -76,7 +76,7 @@ FAULTS: Mapping[str, FaultKind] = {
         "everything from there on arrives `seconds` (1) later", does.later, (_SECONDS,), at="head", head=True
     ),
     "stall": FaultKind(
-        "nothing arrives for `seconds`, then it goes on; without them it never does",
+        "nothing arrives for `seconds`, then it continues; without them it never does",
         does.stall,
         (_SECONDS,),
         head=True,
@@ -139,7 +139,7 @@ class Fault:
     name: str
     """One of `FAULTS`."""
     options: tuple[tuple[str, Any], ...]
-    """The options that were given, each with its name."""
+    """The options that were passed, each with its name."""
     at: Place
     """Where it strikes."""
     seed: int | None
@@ -176,7 +176,7 @@ class Fault:
             if named:
                 options[option] = _Written(value)
             elif options:
-                raise MisuseError(f"fault {shown(text)}: values without a name stand before those with one")
+                raise MisuseError(f"fault {shown(text)}: write values without a name before those with one")
             else:
                 values.append(_Written(option))
         fault = cls.__new__(cls)  # not by keywords: an option may be called as the parameters of __init__ are
@@ -206,7 +206,7 @@ Faults: TypeAlias = "Fault | str | Sequence[Fault | str]"
 
 
 def fault_list(faults: Faults | None) -> tuple[Fault, ...]:
-    """Return what `faults=` was given as a tuple. Raises `MisuseError` for what is none."""
+    """Return the value of `faults=` as a tuple. Raises `MisuseError` for what is not a fault."""
     found: list[Fault] = []
     for one in faults if isinstance(faults, (list, tuple)) else () if faults is None else (faults,):
         if isinstance(one, Fault):
@@ -254,7 +254,7 @@ def _checked(
 
 
 class _Written(str):
-    """The value of an option as it stands in a text."""
+    """Return the value of an option as it is written in a text."""
 
 
 def _read(value: Any, option: Option) -> Any:

@@ -6,7 +6,7 @@ traces are recorded. Costs what reading the file costs; all of it is held.
 
 Rule 1  The name decides: `.yaml` and `.yml` are cassettes; `.chunks.txt`, `.ndjson` and `.jsonl` lines of chunks, one JSON
         object a line, as the AI SDK keeps them; anything else is a body (`.sse`), unless its first line is a JSON object.
-Rule 2  Nothing is made up: lines of chunks have no `[DONE]` where none stands there, and what a cassette does not say is
+Rule 2  Nothing is made up: lines of chunks have no `[DONE]` where none was kept, and what a cassette does not say is
         left empty. A body that a cassette keeps encoded is unpacked, and the headers that said so are left out.
 Rule 3  YAML is read safely (`yaml.CSafeLoader`): a cassette is data, no program.
 """

@@ -1,6 +1,6 @@
 """Where in a response a fault strikes: the head, a block, an event, a byte, a share of the body, or a seeded choice.
 
-In: `at` as a caller or a text gives it. Out: a `Place`, and in a given body its offset and its span. Cost: a pass over the
+In: `at`, from a caller or a text. Out: a `Place`, and in a given body its offset and its span. Cost: a pass over the
 body for events, nothing else.
 
     "head"      before the status and the headers

@@ -1,12 +1,12 @@
-"""Records what a source gives while it passes: `record`, and for async sources `async_record`.
+"""Records what a source yields while it passes: `record`, and for async sources `async_record`.
 
 In: any source (`streamkit.sources`), and where to write. Out: the same blocks, to iterate or to pass on to a `ChatStream`, a
 `tee` or whatever else takes a source. Costs a write a block.
 
-Rule 1  A block is handed on as it came, when it came: the first one before the second has arrived.
-Rule 2  Closed after `[DONE]`, it reads on for `grace` seconds to see the end of the body; it is no reader that left then.
+Rule 1  A block is handed on unchanged and at once: the first one before the second has arrived.
+Rule 2  Closed after `[DONE]`, it reads on for `grace` seconds to see the end of the body; that does not count as leaving early.
 Rule 3  Closed before, the source is closed, and the trace ends as "cancelled".
-Rule 4  Blocks are what the source gives: unpacked where the response was encoded. Of chunks, the bytes are gone: each is
+Rule 4  Blocks are what the source yields: unpacked where the response was encoded. Of chunks, the bytes are gone: each is
         written as an event again, and `provenance` says so.
 """
 
@@ -32,9 +32,13 @@ from .scrub import Find
 from .targets import Targets
 from .ways_to_end import end_of, words_of
 
-__all__ = ("AsyncRecording", "Recording", "async_record", "record")
+__all__ = ("AFTER_DONE", "AsyncRecording", "Recording", "async_record", "record")
 
 Into = str | os.PathLike[str] | IO[bytes]
+
+
+AFTER_DONE = "the reader closed after [DONE], and the end of the body did not arrive in time"
+"""What a trace says of a body whose end was waited for in vain."""
 
 
 class _Watched:
@@ -51,6 +55,11 @@ class _Watched:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._found!r}>"
+
+    @property
+    def said_end(self) -> bool:
+        """Whether the stream has said that it is over (`[DONE]`)."""
+        return self._watch.seen
 
     def _take(self, item: Any) -> None:
         if not isinstance(item, bytes):
@@ -77,9 +86,7 @@ class _Watched:
         elif self._found.ended == "error" and self._found.error is not None:
             self._raised(self._found.error)
         elif self._watch.seen:
-            self._recorder.end(
-                "unknown", "the reader closed after [DONE], and the end of the body did not arrive in time"
-            )
+            self._recorder.end("unknown", AFTER_DONE)
         else:
             self._recorder.end("cancelled", "the reader closed the stream")
 
@@ -90,7 +97,10 @@ def _event_of(chunk: Any) -> bytes:
 
 
 class Recording(_Watched):
-    """A source that is recorded while it is read: iterate it, or pass it on as a source. Close it, or leave its `with`."""
+    """A source that is recorded while it is read: iterate it, or pass it on as a source. `record` makes one.
+
+    It yields what the source yields, unchanged, and raises what that raises. `status` and `content_type` are those of the
+    response, None where there is none. Close it, or leave its `with` block, so that the trace gets its ending."""
 
     _found: Blocks
 
@@ -186,7 +196,7 @@ def record(
     `keep_headers`: request headers to record beside `content-type` and the like. `max_bytes` of body are recorded. `grace`:
     seconds to wait for the end of the body after `[DONE]`.
 
-    A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for what is no
+    A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for what is not a
     source.
     """
     options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)

@@ -1,4 +1,4 @@
-"""One exchange on its way into a file: what every recorder tells, written line by line, with the secrets replaced.
+"""One exchange on its way into a file: what every recorder reports, written line by line, with the secrets replaced.
 
 In: the request (a header), then head, blocks and ending, each when it happens. Out: the lines of a trace. Costs a search for
 secrets and a write a block; holds the blocks that end inside of a word (`scrub`).
@@ -33,7 +33,7 @@ __all__ = ("Options", "Recorder", "RecordingWarning")
 
 
 class RecordingWarning(UserWarning):
-    """An exchange could not be recorded, or not to its end; the stream itself goes on."""
+    """An exchange could not be recorded, or not to its end; the stream itself is not affected."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
@@ -129,7 +129,7 @@ class Recorder:
         return now
 
     def rebuilt(self) -> None:
-        """Note that the source gives chunks, no bytes: what is recorded is written from them."""
+        """Note that the source yields chunks, not bytes: what is recorded is written from them."""
         self._provenance = "rebuilt from chunks"
 
     @property

@@ -31,7 +31,7 @@ RECUTS = {
     "random": "at random places, by the seed",
     "one": "the whole body in one block",
 }
-"""Each way to cut by its name; a whole number is one more, blocks of so many bytes."""
+"""Each way to cut by its name; a whole number cuts blocks of that many bytes."""
 
 _INSIDE = re.compile(rb"(?=[\x80-\xbf])")  # before each byte that continues a character
 _CRLF = re.compile(rb"(?<=\r)(?=\n)")

@@ -8,7 +8,7 @@ few passes over the body, once; then a clock and a sleep a block.
 
 Rule 1  Time starts with the first read (of a transport: with the request). Each block is due at its own time from there on,
         so lateness does not add up: a reader that was slow finds what arrived meanwhile at once.
-Rule 2  Waiting goes through `sleep` where one is given, through anyio where it is async, and else through a wait that `close`
+Rule 2  Waiting goes through `sleep` where one was passed, through anyio where it is async, and else through a wait that `close`
         ends, from any thread. The clock is `clock`, anyio's, or `time.monotonic`. A clock that can `advance` (`FakeClock`) is
         moved instead of waiting.
 Rule 3  What the reader meets at a broken end is what its client would raise: without a client, that of the standard library
@@ -57,18 +57,18 @@ def replay(
 ) -> Replay:
     """Make a source of a recorded stream, sync and async, that `ChatStream`, `AsyncChatStream`, `tee` … take.
 
-    A body that was recorded in a content encoding (gzip …) is given unpacked.
+    A body that was recorded in a content encoding (gzip …) is yielded unpacked.
 
     `trace`: a `Trace`, or the path or binary file of one.
     `speed`: 1 as recorded, 2 twice as fast, 0 without waiting. `ttft`: seconds until the first output. `max_gap`: seconds
-    that nothing waits longer than. `pace`: what `streamkit.pace()` gives, in place of the recorded times.
+    that nothing waits longer than. `pace`: what `streamkit.pace()` returns, in place of the recorded times.
     `recut`: other blocks of the same bytes: "bytes", a number of bytes, "events", "characters" (inside of them), "crlf"
     (between them), "random", "one".
     `faults`: what goes wrong: "stall=2@event:5", a `Fault`, or a list; `FAULTS` has all. `seed`: for what is random.
     `clock`, `sleep`: in place of the real ones; a `FakeClock` alone is enough.
 
     Raises `MisuseError` for a value that means nothing, and where a trace without times is to be played at a speed;
-    `FormatError` where the file is no trace. Reading raises what a client would: `ConnectionResetError`,
+    `FormatError` where the file is not a trace. Reading raises what a client would: `ConnectionResetError`,
     `http.client.IncompleteRead`, `TimeoutError`.
     """
     plan = planned(
@@ -90,7 +90,11 @@ def trace_of(trace: Trace | str | os.PathLike[str] | IO[bytes]) -> Trace:
         return trace
     try:
         return read_trace(trace)
-    except (ValueError, TypeError, AttributeError) as error:  # a path that no system takes, a file that gives no bytes
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # a path that no system takes, a file that returns no bytes
         raise MisuseError(
             f"a replay takes a Trace, or the path or binary file of one, not {shown(trace)}: {error}"
         ) from None
@@ -107,7 +111,7 @@ def planned(
     faults: Faults | None,
     seed: int,
 ) -> Plan:
-    """Return what a replay gives: the trace at its pace, with its faults, then in its cuts: so a fault is the same bytes
+    """Return what a replay yields: the trace at its pace, with its faults, then in its cuts: so a fault is the same bytes
     whatever the cuts."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise MisuseError(f"seed takes a whole number, not {shown(seed)}")
@@ -119,7 +123,7 @@ def planned(
 class Replay:
     """A recorded stream on its way: iterate it, or pass it where a source is taken. `replay()` makes one.
 
-    It is read once. `status` and `headers` are those of the response; `blocks` is what will be given, and when.
+    It is read once. `status` and `headers` are those of the response; `blocks` is what it will yield, and when.
     """
 
     def __init__(
@@ -163,12 +167,12 @@ class Replay:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """Every block that will be given, with the seconds from the start at which it is due."""
+        """Every block that it will yield, with the seconds from the start at which it is due."""
         return self.plan.blocks
 
     @property
     def lags(self) -> tuple[float, ...]:
-        """By how many seconds each block so far was given after it was due. A reader that asked late counts as well."""
+        """By how many seconds each block so far was yielded after it was due. A reader that asked late counts as well."""
         return tuple(self._lags)
 
     @property
@@ -228,12 +232,12 @@ class Replay:
         return data
 
     async def wait_for_head_async(self) -> None:
-        """As `wait_for_head`, for an async client."""
+        """Like `wait_for_head`, for an async client."""
         await self._wait_async(wait := self._due(self._now_async(), self._head_t()))
         self._check_head(wait)
 
     async def aclose(self) -> None:
-        """As `close`, from any task."""
+        """Close the replay, like `close`, from any task."""
         self.close()
         if self._scope is not None:
             self._scope.cancel()
@@ -307,14 +311,16 @@ class Replay:
 
 
 def _checked(clock: Callable[[], float]) -> Callable[[], float]:
-    """Return `clock` where it gives a time. Looked at once: each block asks for the time."""
+    """Return `clock` where it returns a time. Checked once: each block asks for the time."""
     try:
         now: object = clock()
     except Exception as error:
-        words = f"clock takes a function that gives the time in seconds; {shown(clock)} raised {type(error).__name__}"
+        words = f"clock takes a function that returns the time in seconds; {shown(clock)} raised {type(error).__name__}"
         raise MisuseError(words) from error
     if not number(now):
-        raise MisuseError(f"clock takes a function that gives the time in seconds, and this one gave {shown(now)}")
+        raise MisuseError(
+            f"clock takes a function that returns the time in seconds, and this one returned {shown(now)}"
+        )
     return clock
 
 

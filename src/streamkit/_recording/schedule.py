@@ -49,7 +49,7 @@ class Pace:
     """A made-up pace, for a trace without times or in place of them: `pace()` makes one."""
 
     ttft: float = attrs.field(default=0.5, validator=_time)
-    """Seconds until the first output; all that stands before it arrives with it."""
+    """Seconds until the first output; everything before it arrives with it."""
     itl: float = attrs.field(default=0.02, validator=_time)
     """Seconds from each block to the next, on average."""
     jitter: float = attrs.field(default=0.0, validator=_share)
@@ -88,7 +88,7 @@ def scheduled(
             raise MisuseError(f"{name} takes seconds, finite and not negative, or None, not {shown(value)}")
     if pace is not None:
         if not isinstance(pace, Pace):
-            raise MisuseError(f"pace takes what streamkit.pace(ttft=..., itl=...) gives, not {shown(pace)}")
+            raise MisuseError(f"pace takes what streamkit.pace(ttft=..., itl=...) returns, not {shown(pace)}")
         times = iter(times_of(pace, plan.blocks))
         plan = attrs.evolve(plan, blocks=tuple(Block(next(times), block.data) for block in plan.blocks))
         first = plan.blocks[0].t if plan.blocks else pace.ttft

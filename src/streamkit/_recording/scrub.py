@@ -6,9 +6,9 @@ credential and for the beginning of each shape, 3 us a block; memory: the blocks
 
 Rule 1  A value is searched in bodies only if it has 16 characters or a key's shape: `test`, `EMPTY` and `1` are words of any
         text. In headers and queries a shorter one is replaced too, where it is the whole value.
-Rule 2  It is searched as it stands, as JSON writes it (with and without `\\/`, with `\\u003d` for `=`), and as a URL does.
+Rule 2  It is searched as it is, as JSON writes it (with and without `\\/`, with `\\u003d` for `=`), and as a URL does.
 Rule 3  JSON syntax never changes. An escape into which a match reaches is left whole; quotes and escapes inside of one stay;
-        a value that could stand outside of a string (digits, `true`, punctuation) has its digits replaced, by 1.
+        a value that could be outside of a string (digits, `true`, punctuation) has its digits replaced, by 1.
 Rule 4  A word that a block boundary cuts is found: a block that ends inside of a word is kept until the word ends, and no
         longer than `HELD` bytes. Whatever the cut, the same bytes are replaced.
 Rule 5  What a function of the user's finds is replaced like that, whatever its length. It sees whole lines.
@@ -141,7 +141,7 @@ class Secrets:
         return text if masked is raw else masked.decode("utf-8", "surrogatepass")
 
     def mask(self, data: bytes, before: bytes = b"") -> bytes:
-        """Return bytes with what is private replaced; `data` itself where there is nothing. `before`: what stood there."""
+        """Return bytes with what is private replaced; `data` itself where there is nothing. `before`: the bytes before them."""
         out: bytearray | None = None
         whole, skip = before + data if before else data, len(before)
         for begin, end in self._spans(whole):
@@ -177,7 +177,7 @@ class Secrets:
 
     @property
     def open(self) -> bytes:
-        """The bytes with which something private may go on."""
+        """The bytes with which something private may continue."""
         return self._open
 
 
@@ -188,7 +188,7 @@ class BlockScrubber:
         self._secrets = secrets
         self._held: list[Block] = []
         self._size = 0  # of what is held
-        self._before = b""  # the last bytes that were given out, as they came
+        self._before = b""  # the last bytes that were handed out, as they arrived
 
     def feed(self, block: Block) -> list[Block]:
         """Take the next block; return the blocks that nothing can change any more, in order."""
@@ -242,7 +242,7 @@ def _may_hold_a_key(data: bytes) -> bool:
     return False
 
 
-# --- how values stand in bytes
+# --- how values are written in bytes
 
 
 def _forms(value: str) -> Iterator[bytes]:
@@ -270,7 +270,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _parameters(path: str) -> Iterator[tuple[int, str, str]]:
-    """Yield each parameter of the query: where its value begins, its name, its value, as they stand."""
+    """Yield each parameter of the query: where its value begins, its name, its value, as they are written."""
     at = path.find("?") + 1
     if not at:
         return
@@ -283,7 +283,7 @@ def _parameters(path: str) -> Iterator[tuple[int, str, str]]:
 
 _ESCAPE = re.compile(rb'\\|"')
 _PIECES = re.compile(rb'(\\u[0-9A-Fa-f]{4}|\\u[0-9A-Fa-f]{0,3}\Z|\\.|\\\Z|")', re.DOTALL)
-# What may stand outside of a string in JSON: punctuation, numbers, three words; at either end a part of one.
+# What may be outside of a string in JSON: punctuation, numbers, three words; at either end a part of one.
 _OUTSIDE = re.compile(
     rb"(?:rue|ue|e|alse|lse|se|ull|ll|l|[eE])?(?:[\s,:\[\]{}+.-]|[0-9][eE]?|true|false|null)*"
     rb"(?:tru|tr|t|fals|fal|fa|f|nul|nu|n)?"
@@ -292,7 +292,7 @@ _DIGIT = re.compile(rb"[0-9]")
 
 
 def _masked(part: bytes) -> bytes:
-    """Return as many x, but for quotes and escapes, and for what may stand outside of a string (Rule 3)."""
+    """Return as many x, but for quotes and escapes, and for what may be outside of a string (Rule 3)."""
     if _ESCAPE.search(part) is None:
         return _masked_piece(part)
     pieces = _PIECES.split(part)
@@ -307,9 +307,9 @@ def _masked_piece(piece: bytes) -> bytes:
 
 
 def _after_escape(data: bytes, at: int) -> int:
-    """Return where the escape of JSON ends in which `at` stands; `at` itself where it stands in none.
+    """Return where the escape of JSON ends that `at` is inside of; `at` itself where there is none.
 
-    `\\nabc`: the value `nabc` does not stand there.
+    `\\nabc`: the value `nabc` is not there.
     """
     for back in range(1, 6):
         if at < back or (back > 1 and not data[at - back + 1 : at].isalnum()):

@@ -22,7 +22,7 @@ from .._trace_files import plain_name
 from ..trace import Block, Ending, Head, Trace, TraceWriter, iter_trace
 from .scrub import BlockScrubber, Find, Secrets
 
-__all__ = ("Finding", "scrub_file", "scrubbed")
+__all__ = ("Finding", "scrub_file", "scrubbed", "scrubbed_header")
 
 _SANITIZED = "-sanitized"
 
@@ -32,7 +32,7 @@ class Finding:
     """What was found in a trace."""
 
     secrets: bool
-    """Whether anything private stood there, and was replaced."""
+    """Whether anything private was there, and was replaced."""
     encoded: str
     """The encoding of a body that could not be searched; empty as a rule."""
 
@@ -43,7 +43,7 @@ class Finding:
 def scrubbed(trace: Trace, find: Find | None = None, *, keep: tuple[str, ...] = ()) -> tuple[Trace, Finding]:
     """Return a trace without what is private, and what was found. `find`, `keep`: as those of `Secrets`."""
     secrets = Secrets(find, keep=keep)
-    header = _header(trace, secrets)
+    header = scrubbed_header(trace, secrets)
     scrubber = BlockScrubber(secrets)
     blocks = [one for block in trace.blocks for one in scrubber.feed(block)] + scrubber.close()
     headers = secrets.response_headers(trace.headers)
@@ -86,7 +86,7 @@ def _items(path: str, secrets: Secrets) -> Iterator[Trace | Head | Block | Endin
     provenance = ""
     for item in iter_trace(path):
         if isinstance(item, Trace):
-            header = _header(item, secrets)
+            header = scrubbed_header(item, secrets)
             header = _marked(header, secrets)
             provenance = header.provenance
             yield header
@@ -103,7 +103,8 @@ def _items(path: str, secrets: Secrets) -> Iterator[Trace | Head | Block | Endin
             yield attrs.evolve(item, error=error, provenance="" if known == provenance else known)
 
 
-def _header(trace: Trace, secrets: Secrets) -> Trace:
+def scrubbed_header(trace: Trace, secrets: Secrets) -> Trace:
+    """Return the header of a trace without what is private."""
     for name, value in trace.request_headers:
         secrets.add_header(name, value)
     secrets.add_query(trace.path)

@@ -3,11 +3,11 @@
 In: a name, in any case. Out: whether it is kept, or names a credential. `SHAPES`: what keys look like, as bytes.
 
 A shape is a literal beginning, which is searched first since that is fast, and what follows it. Only letters, digits, `-`,
-`_` and `.` belong to a key, so that no shape reaches across JSON syntax; each stands at the beginning of a word, so that no
+`_` and `.` belong to a key, so that no shape reaches across JSON syntax; each is at the beginning of a word, so that no
 search begins in the middle of a long one (linear whatever the bytes). Lengths are the shortest that were seen, less a few.
 
 Known weaknesses: a key of no known shape is found by its value alone (`scrub.Secrets.add`); one that a model says token by
-token stands in many events, a piece in each, and is not found.
+token is spread over many events, a piece in each, and is not found.
 """
 
 from __future__ import annotations

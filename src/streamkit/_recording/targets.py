@@ -1,34 +1,40 @@
 """Where exchanges are written: one file, or a directory with one file an exchange.
 
-In: what the user passed as `into`, and the header of each exchange. Out: a path that nothing stands at yet, or the file.
+In: what the user passed as `into`, and the header of each exchange. Out: a path where nothing is yet, or the file.
 
 Rule 1  A name that ends like a trace (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) is a file; it is replaced. What is exchanged after
-        it (a retry) stands beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
+        it (a retry) is written beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
 Rule 2  Any other path is a directory, made where it is absent. Its files are `001-<digest>.trace.jsonl`, in the order in
-        which the requests were sent; the digest is that of the request, so that a name says which one it was.
+        which the requests were sent; the digest is that of the canonical request (`matching`), so that a name says which one it was, in every run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import threading
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO
 
 from ..errors import MisuseError, shown
 from ..trace import SUFFIXES, Trace, is_trace_name
+from .matching import canonical, digest
 
 __all__ = ("Targets", "digest_of")
 
 _NUMBER = re.compile(r"(\d{3,})-")
 
 
-class Targets:
-    """Gives each exchange its place."""
+def digest_of(header: Trace) -> str:
+    """Return eight hexadecimal digits for a request, equal for those that a session takes for the same."""
+    return digest(canonical(header))
 
-    def __init__(self, into: str | os.PathLike[str] | IO[bytes]) -> None:
+
+class Targets:
+    """Chooses the place of each exchange."""
+
+    def __init__(self, into: str | os.PathLike[str] | IO[bytes], digest: Callable[[Trace], str] = digest_of) -> None:
+        self._digest = digest
         self._lock = threading.Lock()
         self._count = 0
         self._file = None
@@ -67,17 +73,10 @@ class Targets:
         os.makedirs(self._name, exist_ok=True)
         number = 1 + max((int(found[1]) for one in os.listdir(self._name) if (found := _NUMBER.match(one))), default=0)
         while True:
-            path = os.path.join(self._name, f"{number:03}-{digest_of(header)}.trace.jsonl")
+            path = os.path.join(self._name, f"{number:03}-{self._digest(header)}.trace.jsonl")
             try:  # another process may record into the same directory
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:
                 number += 1
             else:
                 return path
-
-
-def digest_of(header: Trace) -> str:
-    """Return eight hexadecimal digits for a request: method, path, and body with its keys sorted."""
-    body: Any = header.request if header.request is not None else (header.request_body or b"").hex()
-    text = json.dumps([header.method, header.path, body], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -6,7 +6,7 @@ In: another transport, or none, and where to write. Out: the same responses, byt
 block. Which of the two libraries it is, the first request says; neither is imported here.
 
 Rule 1  Without an inner transport, requests go where a client without `transport=` would send them: through the proxies and
-        with the certificates that the environment names. A client of that kind is asked for the transport of each URL.
+        with the certificates that the environment names (`sources.Onward`).
 Rule 2  Senders are asked not to encode (`Accept-Encoding: identity`), since an encoded body cannot be searched for secrets.
 Rule 3  SDKs close at `[DONE]`; closing reads on for `grace` seconds then, so that the end is seen and the connection lives.
 Rule 4  Failures are exchanges too: what is raised instead of a response ends a trace without a head, and is raised.
@@ -14,19 +14,18 @@ Rule 4  Failures are exchanges too: what is raised instead of a response ends a 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MisuseError, shown
-from ..sources import GRACE, async_blocks, blocks
+from ..errors import MisuseError
+from ..sources import GRACE, Onward, async_blocks, blocks, body_class, library_of
 from ..trace import MAX_BYTES, Trace
 from .exchanges import head_of_source, request_of_httpx
 from .record import AsyncRecording, Into, Recording
 from .recorder import Options, Recorder
 from .scrub import Find
+from .session import Session
 from .targets import Targets
 from .ways_to_end import end_of, words_of
 
@@ -37,63 +36,27 @@ else:
 
 __all__ = ("AsyncRecordingTransport", "RecordingTransport")
 
-_LIBRARIES = ("httpx", "httpx2")
-# As openai has them: a client of 100 connections, httpx's own, would be slower recorded than not.
-_CONNECTIONS, _KEPT_ALIVE = 1000, 100
-
-
-def _library(request: Any) -> Any:
-    """Return httpx or httpx2, whose request it is."""
-    for cls in type(request).__mro__:
-        name = cls.__module__.partition(".")[0]
-        if name in _LIBRARIES:
-            return sys.modules[name]
-    raise MisuseError(f"a RecordingTransport takes requests of httpx or httpx2, not {shown(request)}")
-
-
-@cache
-def _stream_class(kind: Any, base: Any) -> Any:
-    """Return the class of a body that a client of this library accepts."""
-    return type(f"{kind.__name__}Stream", (kind, base), {})
+Target = Callable[[Trace], Any]
+"""From the header of an exchange to the path or the file that it is written to."""
 
 
 class _Common:
     """What both siblings know: the options, and how an exchange is written down."""
 
-    _client_class: str
-
-    def __init__(self, inner: Any, into: Into | None, options: Options) -> None:
+    def __init__(self, inner: Any, into: Into | Session | None, options: Options, *, asynchronous: bool) -> None:
         if into is None:
-            raise MisuseError("a RecordingTransport takes into=, a directory or a path that ends in .jsonl")
-        self._inner = inner
+            raise MisuseError("a RecordingTransport takes into=, a directory, a Session or a path that ends in .jsonl")
+        self._onward = Onward(inner, asynchronous=asynchronous)
         self._options = options
-        self._targets = Targets(into)
-        self._own: dict[str, Any] = {}  # a client of each library, for its transports
+        self._targets: Target = into.target if isinstance(into, Session) else Targets(into)
 
-    def _sender(self, library: Any, url: Any, method: str) -> Callable[[Any], Any]:
-        """Return what sends a request to `url` (Rule 1)."""
-        if self._inner is not None:
-            return getattr(self._inner, method)  # type: ignore[no-any-return]
-        client = self._own.get(library.__name__)
-        if client is None:
-            limits = library.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_KEPT_ALIVE)
-            client = self._own.setdefault(
-                library.__name__, getattr(library, self._client_class)(limits=limits, follow_redirects=False)
-            )
-        # The one place that knows the environment's proxies for a URL; not public, so there is a way without it, which
-        # does the same and logs each request twice.
-        find = getattr(client, "_transport_for_url", None)
-        if find is not None:
-            return getattr(find(url), method)  # type: ignore[no-any-return]
-        return lambda request: client.send(request, stream=True, auth=None)
-
-    def _recorder(self, request: Any, body: bytes) -> Recorder:
+    def _recorder(self, request: Any, body: bytes, target: Target | None) -> Recorder:
         request.headers["Accept-Encoding"] = "identity"
         try:
             header = Trace(**request_of_httpx(request, body), observed="transport")
         except Exception:  # a request of a class of the caller's: what cannot be had of it is left empty
             header = Trace(observed="transport")
-        return Recorder(self._targets, header, self._options)
+        return Recorder(target or self._targets, header, self._options)
 
     def _response(self, library: Any, response: Any, recorder: Recorder, kind: Any, base: str) -> Any:
         """Return a response like `response`, whose body is recorded while it is read."""
@@ -103,7 +66,7 @@ class _Common:
         except MisuseError as error:  # read and unpacked before it arrived here: its bytes are gone
             recorder.end("unknown", str(error))
             return response
-        stream = _stream_class(kind, getattr(library, base))(
+        stream = body_class(kind, getattr(library, base))(
             found, recorder, self._options.grace, response.headers.get("content-encoding")
         )
         return library.Response(
@@ -117,23 +80,21 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
         openai.OpenAI(http_client=openai.DefaultHttpxClient(transport=streamkit.RecordingTransport(into="traces/")))
 
     `inner`: the transport that sends; None: what a client would use, with the proxies and certificates of the environment.
-    `into`: a directory, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
+    `into`: a directory or a `Session`, one file an exchange (`001-<digest>.trace.jsonl`), or a path that ends in `.jsonl` (`.jsonl.gz`,
     `.jsonl.zst`), beside which a second exchange is written as `x-2.trace.jsonl`.
 
     `scrub`: a function that returns what else is private in some text; False records credentials. `keep_headers`: request
     headers to record beside `content-type` and the like. `max_bytes` of each body are recorded. `allow_encoded`: record
     bodies that are encoded although the sender was asked not to. `grace`: seconds to wait for the end of a body after
-    `[DONE]`. `clock`: gives seconds.
+    `[DONE]`. `clock`: returns seconds.
 
     A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for wrong arguments.
     """
 
-    _client_class = "Client"
-
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -150,13 +111,16 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
             grace=grace,
             clock=clock,
         )
-        super().__init__(inner, into, options)
+        super().__init__(inner, into, options, asynchronous=False)
 
     def handle_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
-        library = _library(request)
-        send = self._sender(library, request.url, "handle_request")
-        recorder = self._recorder(request, request.read())
+        return self._exchange(request, self._onward.send)
+
+    def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
+        library = library_of(request)
+        recorder = self._recorder(request, request.read(), target)
         recorder.start()
         try:
             response = send(request)
@@ -167,9 +131,7 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the inner transport, or what stands for it."""
-        for one in (self._inner, *self._own.values()):
-            if one is not None:
-                one.close()
+        self._onward.close()
 
     def __enter__(self) -> RecordingTransport:
         return self
@@ -186,12 +148,10 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     Takes the same arguments; `inner` is an async transport.
     """
 
-    _client_class = "AsyncClient"
-
     def __init__(
         self,
         inner: Any = None,
-        into: Into | None = None,
+        into: Into | Session | None = None,
         *,
         scrub: Find | bool = True,
         keep_headers: tuple[str, ...] = (),
@@ -208,13 +168,16 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
             grace=grace,
             clock=clock,
         )
-        super().__init__(inner, into, options)
+        super().__init__(inner, into, options, asynchronous=True)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
-        library = _library(request)
-        send = self._sender(library, request.url, "handle_async_request")
-        recorder = self._recorder(request, await request.aread())
+        return await self._exchange(request, self._onward.send)
+
+    async def _exchange(self, request: Any, send: Callable[[Any], Any], target: Target | None = None) -> Any:
+        """Send a request by `send`, and record what answers; `target`: where, if not `into`."""
+        library = library_of(request)
+        recorder = self._recorder(request, await request.aread(), target)
         recorder.start()
         try:
             response = await send(request)
@@ -225,9 +188,7 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
 
     async def aclose(self) -> None:
         """Close the inner transport, or what stands for it."""
-        for one in (self._inner, *self._own.values()):
-            if one is not None:
-                await one.aclose()
+        await self._onward.aclose()
 
     async def __aenter__(self) -> AsyncRecordingTransport:
         return self

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 __all__ = ("end_of", "words_of")
 
-# The first row of which a name stands anywhere in the chain decides: a time that ran out may wear any other's clothes.
+# The first row of which a name appears anywhere in the chain decides: a time that ran out may wear any other's clothes.
 _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("timeout", ("Timeout",)),
     ("reset", ("ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError")),

@@ -3,7 +3,7 @@
     app = create_app("http://127.0.0.1:8080", on_end=log)        # a pure ASGI app
     uvicorn.run(app)                                             # or: streamkit gateway --upstream URL --listen HOST:PORT
 
-In: requests below `/v1/`. Out: whatever the upstream answers, as it arrives, be it a stream, a whole response or an error.
+In: requests below `/v1/`. Out: whatever the upstream answers, as it arrives: a stream, a whole response or an error.
 Below `/clean/v1/` (`OpenAI(base_url="http://…/clean/v1")`) a stream is written as OpenAI would write it, and one that broke
 off, or was cut off inside a tool call, ends with an error event. `on_end` is called with an `Ended` for each request of a
 chat completion that is over, exactly once, also where the client left first. `/metrics` is Prometheus text, where

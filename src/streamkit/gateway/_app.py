@@ -16,9 +16,17 @@ from typing import Any
 import httpx2
 
 from streamkit import Clean, Cleaner, Dialect, Ended, Limits, MisuseError
+from streamkit.forwarding import (
+    Receive,
+    Send,
+    has_both_framings,
+    has_dot_segments,
+    kept_headers,
+    read_body,
+    respond,
+)
 
-from ._exchange import Exchange, Form, Receive, Send, respond
-from ._headers import has_both, kept
+from ._exchange import Exchange, Form
 from ._log import log, quiet, report
 from ._metrics import Metrics, metrics_if_installed
 
@@ -133,11 +141,11 @@ class Gateway:
         raw = scope.get("raw_path") or path.encode()
         if path.startswith(f"{_CLEAN_PATH}/"):
             path, raw, form = path[len(_CLEAN_PATH) :], raw[len(_CLEAN_PATH) :], "clean"
-        if not path.startswith("/v1/") or not raw.startswith(b"/v1/") or {".", ".."} & set(path.split("/")):
+        if not path.startswith("/v1/") or not raw.startswith(b"/v1/") or has_dot_segments(path):
             return await respond(send, 404, "this gateway serves paths below /v1/ and /clean/v1/\n")
-        if has_both(scope["headers"]):
+        if has_both_framings(scope["headers"]):
             return await respond(send, 400, "a request has Content-Length or Transfer-Encoding, not both\n")
-        body = await self._body(receive)
+        body = await read_body(receive, self._max_body)
         if body is None:
             return  # the client left, and nobody reads an answer
         if len(body) > self._max_body:
@@ -173,23 +181,12 @@ class Gateway:
             self._client = httpx2.AsyncClient(trust_env=False, **self._sending)
         return self._client
 
-    async def _body(self, receive: Receive) -> bytes | None:
-        """Return the body of a request, or as much of it as is more than it may have; None where the client left."""
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if not message.get("more_body", False) or len(body) > self._max_body:
-                return bytes(body)
-
     def _request(self, method: str, raw: bytes, scope: Mapping[str, Any], body: bytes) -> httpx2.Request:
         target = self._base.raw_path.rstrip(b"/") + raw
         query = scope.get("query_string", b"")
         url = self._base.copy_with(raw_path=target + b"?" + query if query else target)
         headers = [
-            *kept(scope["headers"], b"accept-encoding", b"content-length"),
+            *kept_headers(scope["headers"], b"accept-encoding", b"content-length"),
             (b"accept-encoding", b"identity"),  # what is packed could not be watched
         ]
         return self._open().build_request(method, url, content=body or None, headers=headers)

@@ -2,47 +2,36 @@
 
 In: a request of httpx2, and the ASGI callables of the client's. Out: the answer, sent; and for a chat completion an `Ended`.
 
-Rule 1  A block goes on before it is looked at, and what the watching does never reaches the bytes.
+Rule 1  A block is forwarded before it is looked at, and what the watching does never reaches the bytes.
 Rule 2  A client that leaves takes the request to the upstream with it, from the first moment: a model may think for minutes
         before its first byte, and nobody is to pay for text that nobody reads.
-Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, and the client can tell. In
-        the clean form an error event stands before that.
-Rule 4  An upstream that gives no answer, or one with both framings, is a 502 that says why.
+Rule 3  An upstream that breaks off breaks the client's connection off: there is no last block, so that the client knows. In
+        the clean form an error event precedes that.
+Rule 4  An upstream that does not answer, or one with both framings, is a 502 that says why.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import anyio
 import httpx2
 
 from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
+from streamkit.ended import Times
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, respond, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
-from ._headers import has_both, kept
 from ._log import log
-from ._times import Times
 
-__all__ = ("Exchange", "Form", "Receive", "Send", "respond")
+__all__ = ("Exchange", "Form")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Form = Literal["raw", "clean"]
 
 # The last two: a packed body that is cut, or none.
 _BROKEN = (httpx2.RequestError, StreamError, EOFError, ValueError)
-
-
-async def respond(send: Send, status: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
-    """Answer with a text of ours."""
-    body = text.encode()
-    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class Exchange:
@@ -72,7 +61,7 @@ class Exchange:
         try:
             async with anyio.create_task_group() as tasks:
                 with anyio.CancelScope() as answering:
-                    tasks.start_soon(_until_left, receive, answering)
+                    tasks.start_soon(until_left, receive, answering)
                     try:
                         await self._answer(send)
                     except OSError:  # ASGI 2.4: what a server raises where the client has left
@@ -91,7 +80,7 @@ class Exchange:
             await self._upstream.aclose()
 
     def ended(self, request: dict[str, Any]) -> Ended:
-        """What is known of it now that it is over. `request`: its JSON."""
+        """Return what is known of it now that it is over. `request`: its JSON."""
         accumulator = self._accumulator
         outcome = accumulator.outcome or accumulator.cancel()
         response = accumulator.snapshot()
@@ -106,11 +95,11 @@ class Exchange:
             self._upstream = upstream = await self._client.send(self._request, stream=True)
             self._times.head()
             self._status = upstream.status_code
-            if has_both(upstream.headers.raw):
+            if has_both_framings(upstream.headers.raw):
                 raise httpx2.RemoteProtocolError("it sent both Content-Length and Transfer-Encoding")
             clean = self._form == "clean" and _is_stream(upstream)
             self._blocks = blocks = async_blocks(upstream, unpack=clean)
-            headers = kept(upstream.headers.raw, *((b"content-length", b"content-encoding") if clean else ()))
+            headers = kept_headers(upstream.headers.raw, *((b"content-length", b"content-encoding") if clean else ()))
             begun = True
             await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
             if await (self._write_clean if clean else self._pass_on)(blocks, send):
@@ -122,7 +111,7 @@ class Exchange:
             if begun:
                 log.warning("the upstream broke off: %s", said)
             else:
-                await respond(send, 502, f"the upstream gives no answer: {said}\n")
+                await respond(send, 502, f"the upstream did not answer: {said}\n")
 
     async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Pass each block on, and look at it then. This loop is what a gateway does: `streamkit.tee` means the same, at one
@@ -143,10 +132,10 @@ class Exchange:
                     seen(now, accumulator)
                 except Exception as error:
                     absorb = None
-                    log.error("the watching of a stream failed; its bytes go on", exc_info=error)
+                    log.error("watching a stream failed; its bytes are still forwarded", exc_info=error)
         end_stream(accumulator, status=self._status)
         if now is not None:
-            seen(now, accumulator)  # what the end gave had arrived with the last block
+            seen(now, accumulator)  # what the end made had arrived with the last block
         return True
 
     async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:
@@ -179,9 +168,3 @@ async def _send_last(cleaner: Cleaner, send: Send) -> bool:
 
 def _is_stream(upstream: httpx2.Response) -> bool:
     return bool(upstream.headers.get("content-type", "").startswith("text/event-stream"))
-
-
-async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -36,11 +36,11 @@ class Metrics:
         )
 
     def began(self) -> None:
-        """A request is under way."""
+        """Count a request that begins."""
         self._open.inc()
 
     def over(self, ended: Ended, form: str) -> None:
-        """A request is over. `form`: `raw` or `clean`."""
+        """Count a request that is over. `form`: `raw` or `clean`."""
         self._open.dec()
         outcome, usage = ended.outcome, ended.usage
         self._streams.labels(form, outcome.name, outcome.reason).inc()

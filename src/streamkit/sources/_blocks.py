@@ -1,21 +1,21 @@
-"""What a source gives, one after the other: `Blocks`, and its async sibling.
+"""The items of a source, one after the other: `Blocks`, and its async sibling.
 
-In: an iterator that is live already, and how to close what stands behind it. Out: blocks as `bytes`, or chunks for
-`Accumulator.add`; never both out of one source. Costs one call and one check of a type an item; nothing is held.
+In: a live iterator, and how to close what it reads from. Out: blocks as `bytes`, or chunks for `Accumulator.add`; never
+both from one source. Costs one call and one type check an item; nothing is held.
 
-Rule 1  An item is asked for when it is wanted, never before, and handed on as it came: no joining, no cutting.
-Rule 2  The exceptions of the source pass through unchanged. What is no block and no chunk is a `MisuseError`.
-Rule 3  Closing drains nothing; the source has ended then, also for a caller that still iterates. It may be done again:
-        where a closing was interrupted (KeyboardInterrupt, a cancelled task), the next one begins anew, and where one
-        was carried out, whatever it raised, the next one does nothing.
+Rule 1  An item is requested when it is needed, never before, and passed on unchanged: no joining, no cutting.
+Rule 2  The exceptions of the source pass through unchanged. An item that is neither a block nor a chunk is a
+        `MisuseError`.
+Rule 3  Closing drains nothing; the source has then ended, also for a caller that still iterates. It may be repeated:
+        if a closing was interrupted (KeyboardInterrupt, a cancelled task), the next one starts over; if one was carried
+        out, whatever it raised, the next one does nothing.
 Rule 4  Another thread may close what one thread reads, and so may a signal handler in the thread that reads. It never
-        waits for that read: the read is woken where the source is known to have a socket (`sources/_wake.py`), and the
-        source is closed when its read returns, by the thread that reads. A source of a kind that is not known is closed
-        at once, since its own `close` may be what ends the read; but for a generator, which cannot be closed while it
-        runs.
-Rule 5  Async, closing is shielded: a task that is cancelled closes all the same, for at most 5 seconds.
-        `asyncio.Task.cancel` knows no shield: where it meets the closing itself, that is broken off, and Rule 3 holds;
-        the clients that could not be closed again are closed in another task (`sources/_uncancelled.py`).
+        waits for that read: the read is woken if the source is known to have a socket (`sources/_wake.py`), and the
+        source is closed by the reading thread when its read returns. A source of an unknown kind is closed at once,
+        since its `close` may be what ends the read; except for a generator, which cannot be closed while it runs.
+Rule 5  Async closing is shielded: a cancelled task still closes, for at most 5 seconds. `asyncio.Task.cancel` ignores
+        shields: if it interrupts the closing itself, Rule 3 applies; clients that could not be closed again are closed
+        in another task (`sources/_uncancelled.py`).
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = ("CLOSING", "AsyncBlocks", "Blocks", "SourceEnd")
 CLOSING = 5.0  # seconds for closing a source: a TLS goodbye takes two round trips
 
 SourceEnd: TypeAlias = Literal["end", "error", "closed"]
-"""How a source ended: it had no more to give, it raised, or it was closed before either."""
+"""How a source ended: it was exhausted, it raised, or it was closed before either."""
 
 
 class _Items:
-    """What both siblings know of an item: whether it is a block or a chunk."""
+    """Checks of items, shared by both siblings: whether an item is a block or a chunk."""
 
     __slots__ = ("_chunks", "_count", "ended", "error")
 
@@ -52,19 +52,22 @@ class _Items:
         self.error: Exception | None = None
 
     def over(self, ended: SourceEnd, error: Exception | None = None) -> None:
-        """Note how the source ended; the first time decides."""
+        """Note how the source ended; the first call decides."""
         if self.ended is None:
             self.ended, self.error = ended, error
 
     def check(self, item: Any) -> Any:
-        """The item as `bytes` or as the chunk that it is."""
+        """Return the item as `bytes`, or unchanged if it is a chunk."""
         number = self._count
         self._count += 1
         if type(item) is bytes and self._chunks is False:
             return item
         if isinstance(item, (bytes, bytearray, memoryview)):
             if self._chunks:
-                raise MisuseError(f"item {number} of the source is {type(item).__name__}, where chunks came before")
+                raise MisuseError(
+                    f"item {number} of the source is {type(item).__name__}, after chunks: a source yields blocks or"
+                    " chunks, not both"
+                )
             self._chunks = False
             return item if type(item) is bytes else readable(item)
         if not is_chunk_object(item) or self._chunks is False:
@@ -74,27 +77,27 @@ class _Items:
 
 
 _HINTS: dict[type[Any], str] = {
-    str: ": pass the response itself or what gives its bytes, response.iter_bytes() and not iter_text() or iter_lines();"
-    " open a file in binary mode, open(path, 'rb')",
+    str: ": pass the response itself or an iterator over its bytes, response.iter_bytes() and not iter_text() or"
+    " iter_lines(); open a file in binary mode, open(path, 'rb')",
     int: ": pass the bytes themselves, not an iterator over them",
-    type(None): ": a file in non-blocking mode is no source; wait for it, or use AsyncChatStream",
+    type(None): ": a file in non-blocking mode is not a source; wait for data first, or use AsyncChatStream",
 }
 
 
 def _hint(item: Any) -> str:
     if hasattr(item, "data") and hasattr(item, "event"):
-        return ": pass the response itself, not the events that somebody else decoded"
+        return ": pass the response itself, not events that were decoded already"
     return _HINTS.get(type(item), "")
 
 
 class Blocks:
-    """What a sync source gives, one after the other.
+    """The blocks (or chunks) of a sync source: iterate over it.
 
-    Raises what the source raises, unchanged; `MisuseError` where it gives neither bytes nor chunks, or both.
+    Raises the exceptions of the source unchanged, and `MisuseError` if it yields neither bytes nor chunks, or both.
 
-    `status`, `content_type`: of the HTTP response that the source is, None where it is none. `ended` says how it ended.
-    Whoever reads it leaves by `close()`, or by `finish()` where the end of the stream was seen and the client should be
-    able to use its connection again.
+    `status`, `content_type`: of the HTTP response, None if the source is not one. `ended`: how it ended. To stop
+    reading, call `close()`, or `finish()` if the end of the stream was seen and the client should be able to reuse its
+    connection.
     """
 
     __slots__ = (
@@ -126,9 +129,9 @@ class Blocks:
         self._close = None if _closes_itself(items, close) else close
         self._reads_within = reads_within
         self._wake = wake
-        self._closed = False  # nothing more is given
+        self._closed = False  # nothing more is yielded
         self._released = False  # and the source is closed
-        self._reader = self._closer = 0  # the thread that reads, and the one that closes, where `wake` is known
+        self._reader = self._closer = 0  # the thread that reads, and the one that closes, if `wake` is known
         self._kind = _Items(chunks)
         self.status = status
         self.content_type = content_type
@@ -138,7 +141,7 @@ class Blocks:
 
     @property
     def chunks(self) -> bool:
-        """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. Of an iterable it is known with the
+        """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. For an iterable it is known after the
         first item, and False until then."""
         return bool(self._kind._chunks)
 
@@ -147,7 +150,7 @@ class Blocks:
 
     def __next__(self) -> Any:
         if self._wake is not None:
-            self._reader = get_ident()  # before `_closed` is read, as `close` writes that before it reads this
+            self._reader = get_ident()  # before `_closed` is read, since `close` writes that before it reads this
         try:
             if self._closed:
                 raise StopIteration
@@ -156,7 +159,7 @@ class Blocks:
             self._kind.over("end")
             raise
         except Exception as error:
-            if self._closed:  # meanwhile, by another thread: what the source says to that is no news
+            if self._closed:  # meanwhile, by another thread: how the source reacts is irrelevant
                 raise StopIteration from None
             self._kind.over("error", error)
             raise
@@ -169,24 +172,24 @@ class Blocks:
 
     @property
     def ended(self) -> SourceEnd | None:
-        """How the source ended: `"end"` where it had no more to give, `"error"` where it raised (`error` has what),
-        `"closed"` where it was closed before either; None while it is open."""
+        """How the source ended: `"end"` if it was exhausted, `"error"` if it raised (see `error`), `"closed"` if it was
+        closed before either; None while it is open."""
         return self._kind.ended
 
     @property
     def error(self) -> Exception | None:
-        """What the source raised when it was read; None where it raised nothing."""
+        """The exception that the source raised while it was read; None if it raised none."""
         return self._kind.error
 
     @property
     def drainable(self) -> bool:
-        """Whether draining is of use: a response whose client can reuse its connection."""
+        """True if draining is useful: a response whose client can reuse its connection."""
         return self._reads_within is not None
 
     def drain(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
-        """After the end of the stream: read on to the end of the body, for at most `seconds`. Raises nothing.
+        """Read on to the end of the body after the end of the stream, for at most `seconds`. Raises nothing.
 
-        Does nothing where it is of no use (`drainable`). `take`: is given each block of that; None throws them away.
+        Does nothing if it is not useful (`drainable`). `take`: called with each block; None discards them.
         """
         if self._reads_within is None or seconds <= 0:
             return
@@ -201,27 +204,27 @@ class Blocks:
                 self._release_quietly()
 
     def finish(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
-        """After the end of the stream: `drain`, then `close`, also where draining was interrupted."""
+        """Call `drain`, then `close`, even if draining was interrupted. For use after the end of the stream."""
         try:
             self.drain(seconds, take)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Close the source. Drains nothing; may be called again, and by any thread."""
+        """Close the source. Drains nothing; may be called repeatedly, and by any thread."""
         self._closed = True
         self._kind.over("closed")
         if self._wake is not None and self._is_read():
-            # Whoever reads closes it: a descriptor that is closed under a read may soon be that of another connection.
+            # The reading thread closes it: a descriptor closed during a read may soon belong to another connection.
             self._wake()
         else:
             self._release()
 
     def _is_read(self) -> bool:
-        """Return whether a read is under way: in another thread, or below this call, where a signal handler closes."""
+        """Return True if a read is in progress: in another thread, or below this call, if a signal handler closes."""
         if self._reader != get_ident():
             return self._reader != 0
-        # Not by `_reader` alone: KeyboardInterrupt may have come before that could be set back.
+        # Not by `_reader` alone: KeyboardInterrupt may have arrived before that could be reset.
         frame = sys._getframe()
         while (frame := frame.f_back) is not None:  # type: ignore[assignment]
             if frame.f_code in _READS and frame.f_locals.get("self") is self:
@@ -229,7 +232,7 @@ class Blocks:
         return False
 
     def _release(self) -> None:
-        """Close the source, where that was not carried out before and no other thread is doing it."""
+        """Close the source, unless that was done before or another thread is doing it."""
         here = get_ident()
         if self._released or self._closer not in (0, here):
             return
@@ -244,19 +247,19 @@ class Blocks:
             self._released = True
             raise
         else:
-            self._released = True  # not before: what is interrupted until here is done by the next one
+            self._released = True  # not before: an interrupted closing is repeated by the next call
         finally:
             self._closer = 0
 
     def _release_quietly(self) -> None:
-        with suppress(Exception):  # the other thread wanted it closed, and this one wants what it read
+        with suppress(Exception):  # the other thread wanted it closed, and this one needs what it read
             if self._released:
                 self._close_items()  # a generator, which this thread ran when the source was closed
             else:
                 self._release()
 
     def _close_items(self) -> None:
-        # A generator that runs, in another thread, cannot be closed: that is done when it has given what it waits for.
+        # A generator running in another thread cannot be closed: that is done when it has yielded its next item.
         if isinstance(self._items, Generator) and not _runs(self._items):
             try:
                 self._items.close()
@@ -273,12 +276,12 @@ def _runs(items: Any) -> bool:
 
 
 def _closes_itself(items: Any, close: Any) -> bool:
-    """Whether `close` is that of a generator, which is closed anyway."""
+    """Return True if `close` belongs to a generator, which is closed anyway."""
     return isinstance(items, (Generator, AsyncGenerator)) and getattr(close, "__self__", None) is items
 
 
 class AsyncBlocks:
-    """What an async source gives, one after the other: like `Blocks`, with `async for`, `await` and `aclose`."""
+    """The blocks (or chunks) of an async source: like `Blocks`, with `async for`, `await` and `aclose`."""
 
     __slots__ = (
         "_close",
@@ -305,7 +308,7 @@ class AsyncBlocks:
         self._items = items
         self._close = None if _closes_itself(items, close) else close
         self.drainable = drainable
-        self._closed = False  # nothing more is given
+        self._closed = False  # nothing more is yielded
         self._closing = False  # it is being closed
         self._released = False  # the source is closed
         self._kind = _Items(chunks)
@@ -317,7 +320,7 @@ class AsyncBlocks:
 
     @property
     def chunks(self) -> bool:
-        """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. Of an iterable it is known with the
+        """False: items are `bytes`. True: they are chunks, for `Accumulator.add`. For an iterable it is known after the
         first item, and False until then."""
         return bool(self._kind._chunks)
 
@@ -333,7 +336,7 @@ class AsyncBlocks:
             self._kind.over("end")
             raise
         except Exception as error:
-            if self._closed:  # meanwhile, by another task: what the source says to that is no news
+            if self._closed:  # meanwhile, by another task: how the source reacts is irrelevant
                 raise StopAsyncIteration from None
             self._kind.over("error", error)
             raise
@@ -343,28 +346,28 @@ class AsyncBlocks:
 
     @property
     def ended(self) -> SourceEnd | None:
-        """How the source ended, as that of `Blocks`; None while it is open."""
+        """How the source ended, like `Blocks.ended`; None while it is open."""
         return self._kind.ended
 
     @property
     def error(self) -> Exception | None:
-        """What the source raised when it was read; None where it raised nothing."""
+        """The exception that the source raised while it was read; None if it raised none."""
         return self._kind.error
 
     async def drain(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
-        """After the end of the stream: read on to the end of the body, for at most `seconds`.
+        """Read on to the end of the body after the end of the stream, for at most `seconds`.
 
-        Raises nothing of the source's. `take`: is given each block of that; None throws them away.
+        Raises none of the source's exceptions. `take`: called with each block; None discards them.
         """
         if self.drainable and not self._closed and seconds > 0:
             if await drain_async(self._items, seconds, take or throw_away):
                 self._kind.over("end")
 
     async def finish(self, seconds: float = GRACE, take: Callable[[Any], object] | None = None) -> None:
-        """After the end of the stream: `drain`, then `aclose`, also where draining was cancelled."""
+        """Call `drain`, then `aclose`, even if draining was cancelled. For use after the end of the stream."""
         try:
             await self.drain(seconds, take)
-        except GeneratorExit:  # the event loop is gone: nothing can be awaited any more
+        except GeneratorExit:  # the event loop has ended: nothing can be awaited any more
             raise
         except BaseException:  # cancelled
             await self.aclose()
@@ -372,12 +375,12 @@ class AsyncBlocks:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the source. Drains nothing; may be called again."""
+        """Close the source. Drains nothing; may be called repeatedly."""
         self._closed = True
         self._kind.over("closed")
         if self._released or self._closing:
             return
-        import anyio  # not above: a caller that reads from sync sources shall not wait for it
+        import anyio  # not at the top: a caller that reads sync sources should not wait for it
 
         try:
             self._closing = True
@@ -393,18 +396,18 @@ class AsyncBlocks:
             self._released = True
             raise
         else:
-            self._released = True  # also where it took too long: the next one would take as long
+            self._released = True  # also if it took too long: the next call would take as long
         finally:
             self._closing = False
 
     async def _close_items(self) -> None:
-        # A generator that runs, in another task, cannot be closed: that is done when it has given what it waits for.
+        # A generator running in another task cannot be closed: that is done when it has yielded its next item.
         if isinstance(self._items, AsyncGenerator) and not _runs(self._items):
             await self._items.aclose()
 
 
 def _described(source: Blocks | AsyncBlocks) -> str:
-    """Return the `repr` of a source: whether it is open, what it gave so far, its HTTP status."""
+    """Return the `repr` of a source: whether it is open, its items so far, its HTTP status."""
     kind = getattr(source, "_kind", None)
     if kind is None:  # its `__init__` raised
         return f"<{type(source).__name__} not ready>"

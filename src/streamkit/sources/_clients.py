@@ -1,22 +1,23 @@
-"""A source, recognised by its shape, as `Blocks` or `AsyncBlocks`: one module for each client, tried in order.
+"""Recognise a source by its shape and return it as `Blocks` or `AsyncBlocks`: one module for each client, tried in
+order.
 
-In: bytes, a path, a file or pipe, a response of a client, an iterable of blocks or chunks; async also an async stream of
-bytes. Out: `Blocks` (`AsyncBlocks`) over the live iterator of it. Costs nothing a block beyond what the client does.
+In: bytes, a path, a file or pipe, a response of a client, an iterable of blocks or chunks; async also an async stream
+of bytes. Out: `Blocks` (`AsyncBlocks`) over its live iterator. Costs nothing a block in addition to the client.
 
-A client module has two functions of one shape, and says at its head how its responses are drained and woken:
+A client module has two functions of one shape, and its docstring says how its responses are drained and woken:
 
-    def sync(source, unpack) -> Blocks | None                   None: not mine, or nothing sync is
+    def sync(source, unpack) -> Blocks | None                   None: another client's, or the client has no sync side
     def asynchronous(source, unpack) -> AsyncBlocks | None
 
 A new client is one such module and one entry in `CLIENTS`.
 
-Rule 1  A block is what one read gave. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
-        `requests.iter_content(8192)` hold events back, in bodies without HTTP's chunks to the end of the stream. Never
-        `iter_lines`: it takes U+2028, which JSON may hold, for the end of a line.
+Rule 1  A block is the result of one read. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
+        `requests.iter_content(8192)` hold events back, in bodies without HTTP chunks until the end of the stream. Never
+        `iter_lines`: it treats U+2028, which JSON may contain, as the end of a line.
 Rule 2  Content encodings (gzip, deflate, br, zstd) are undone here and not by the client, with a bound: `_unpack`. With
         `unpack=False` they are left alone.
-Rule 3  Status and content type are passed on and not judged: the body says what it is, whatever its header.
-Rule 4  What only one side has is refused by the other with what to do instead: `_hints`.
+Rule 3  Status and content type are passed on and not judged: the body shows what it is, whatever its header.
+Rule 4  What only one side supports is refused by the other, which says what to do instead: `_hints`.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ from ._hints import check_mistakes, refusal
 
 __all__ = ("async_blocks", "blocks")
 
-# The order counts where one shape has another in it: a response of requests has a `raw` that is one of urllib3, that is a
-# file, and a file can be iterated (over lines). What asks for `.content` stands after those that would read it all for that.
+# The order matters where one shape includes another: a response of requests has a `raw` that is one of urllib3, which
+# is a file, and a file can be iterated (over lines). Modules that read `.content` are after those for which that reads
+# everything.
 CLIENTS = (
     _traces,
     _httpx,
@@ -66,10 +68,10 @@ _ASYNC: tuple[Callable[[Any, bool], AsyncBlocks | None], ...] = tuple(client.asy
 def blocks(source: Any, *, unpack: bool = True) -> Blocks:
     """Return the blocks (or chunks) of a sync source, as they arrive.
 
-    `unpack`: whether the `Content-Encoding` of a response (gzip, deflate, br, zstd) is undone; False for what hands the
-    bytes on as they were sent, or records them.
+    `unpack`: whether to undo the `Content-Encoding` of a response (gzip, deflate, br, zstd); pass False to forward or
+    record the bytes as they were sent.
 
-    Raises `MisuseError` for what is not a source, and says what to pass instead.
+    Raises `MisuseError` for anything that is not a sync source, and says what to pass instead.
     """
     check_bool("unpack=", unpack)
     if isinstance(source, Blocks):
@@ -84,9 +86,9 @@ def blocks(source: Any, *, unpack: bool = True) -> Blocks:
 
 
 def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
-    """Return the blocks (or chunks) of an async source, as they arrive. `unpack`: as that of `blocks`.
+    """Return the blocks (or chunks) of an async source, as they arrive. `unpack`: like that of `blocks`.
 
-    Raises `MisuseError` for what is not one, and says what to pass instead; so it does for a sync source that could block.
+    Raises `MisuseError` for anything else, and says what to pass instead; also for a sync source that could block.
     """
     check_bool("unpack=", unpack)
     if isinstance(source, AsyncBlocks):

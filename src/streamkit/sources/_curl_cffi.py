@@ -1,14 +1,14 @@
 """Responses of curl_cffi, with `stream=True`, sync and async.
 
-libcurl unpacks bodies itself, and does not report that one ends before its trailer. It reads in a thread (or task) of the session and puts blocks into a queue, each at most 16 KiB and unpacked already.
-The queue has no bound: of a sender that is faster than its reader everything waits in memory.
+libcurl unpacks bodies itself, and does not report a body that ends before its trailer. It reads in a thread (or task)
+of the session and puts blocks into a queue, each at most 16 KiB and unpacked already. The queue has no bound: if the
+sender is faster than the reader, everything waits in memory.
 
-Closing: its own `close` waits for the transfer, which ends when the sender next says something or the client's timeout
-passes; its own `aclose` waits for the end of the body. Here the transfer is stopped, and nobody waits for a silent
-sender: sync, the response is closed when its thread is done, and the sender sees it when it next says something; async, its
-task is cancelled.
-Draining: sync, a connection carries one response and is closed with it, so nothing is drained. Async it is used again.
-Waking: a read waits for the queue, so anything that is put there ends it.
+Closing: its `close` waits for the transfer, which ends when the sender next sends something or the client's timeout
+expires; its `aclose` waits for the end of the body. Here the transfer is stopped instead, without waiting for a silent
+sender: sync, the response is closed when its thread has finished, and the sender notices when it next sends something;
+async, its task is cancelled. Draining: sync, a connection carries one response and is closed with it, so nothing is
+drained. Async it is reused. Waking: a read waits for the queue, so putting anything into it ends the read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ("asynchronous", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A response of a `Session`, open or read."""
+    """Read a response of a `Session`, open or already read."""
     if not _is_curl_cffi(source):
         return None
     check_packed(source, unpack)
@@ -40,7 +40,7 @@ def sync(source: Any, unpack: bool) -> Blocks | None:
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """A response of an `AsyncSession`, open or read."""
+    """Read a response of an `AsyncSession`, open or already read."""
     if not _is_curl_cffi(source):
         return None
     check_packed(source, unpack)
@@ -62,7 +62,7 @@ def _is_curl_cffi(source: Any) -> bool:
 
 
 def _body(response: Any) -> bytes | None:
-    """The body of a response without `stream=True`, else None."""
+    """Return the body of a response without `stream=True`, else None."""
     return response.content if response.queue is None and isinstance(response.content, bytes) else None
 
 
@@ -75,7 +75,7 @@ _END = object()  # like curl_cffi's own: whatever is neither bytes nor an except
 
 
 def _items(response: Any) -> Iterator[bytes]:
-    """What `iter_content` gives, in a form that another thread can wake."""
+    """Yield the blocks of `iter_content`, in a form that another thread can wake."""
     while isinstance(block := response.queue.get(), bytes):
         yield block
     if isinstance(block, Exception):
@@ -92,7 +92,8 @@ async def _items_async(response: Any) -> AsyncIterator[bytes]:
 def _wake(response: Any) -> Wake:
     def wake() -> bool:
         response.quit_now.set()
-        # Not by this thread: a signal handler may have met it inside of `get`, which holds the lock that `put` wants.
+        # Not in this thread: a signal handler may have interrupted it inside `get`, which holds the lock that `put`
+        # needs.
         Thread(target=response.queue.put, args=(_END,), daemon=True).start()
         return True
 
@@ -109,7 +110,7 @@ def _closer(response: Any) -> Callable[[], None]:
 
 def _closer_async(response: Any) -> Callable[[], Awaitable[None]]:
     async def close() -> None:
-        import asyncio  # as late as this: its caller has it, and a sync one shall not wait for it
+        import asyncio  # this late: the caller has imported it, and a sync one should not wait for it
 
         response.quit_now.set()
         if not response.astream_task.done():

@@ -1,19 +1,20 @@
-"""What stands behind the end of a stream: read for a moment, so that the client can use its connection once more.
+"""Draining: after the end of a stream, read what is left of the HTTP body for a moment so the connection can be reused.
 
-In: a source that has said its end, and the seconds that this is worth. Out: nothing; the source has ended where the end
-of the body came in time. Costs one read as a rule.
+In: a source whose stream has ended, and the seconds to spend on it. Out: nothing; the source has ended if the end of
+the body arrived in time. Usually costs one read.
 
-The stream is over with `[DONE]`, the body of the response is not: what ends that (of HTTP/1.1 the chunk `0\\r\\n\\r\\n`)
-mostly comes right behind, in a write of its own. A client that is told to close before has to throw the connection away,
-and the next request pays for a new one: two or three round trips. But there are senders and gateways that keep the body
-open behind `[DONE]`, silent or with keep-alives, so nobody can wait for its end: openai-python did once, and hung.
+The stream has ended with `[DONE]`, but the body of the response has not: its end (in HTTP/1.1 the chunk
+`0\\r\\n\\r\\n`) usually arrives right after, in a separate write. A client that is closed before has to discard the
+connection, and the next request pays for a new one: two or three round trips. But some senders and gateways keep the
+body open after `[DONE]`, silent or with keep-alives, so waiting for its end is not an option: openai-python did once,
+and hung.
 
-Rule 1  What is read is thrown away, unless the caller asks for it (`take`), and what goes wrong is not reported: the
-        connection is closed then, as it would have been.
-Rule 2  At most `GRACE` seconds and `LIMIT` bytes. An async read is broken off then. A blocking one cannot be, so a sync
-        source is read on only where its client lets one say how long a read may take (`ReadWithin`); how stands in the
-        module of each client. All others are closed at `[DONE]`. A caller that wants their connections again reads to
-        the end, through a `tee`.
+Rule 1  What is read is discarded, unless the caller asks for it (`take`), and failures are not reported: the connection
+        is then closed, as it would have been.
+Rule 2  At most `GRACE` seconds and `LIMIT` bytes. An async read is cancelled then. A blocking one cannot be, so a sync
+        source is drained only if its client can limit the time of a read (`ReadWithin`); see the module of each client.
+        All others are closed at `[DONE]`. A caller that wants to reuse their connections reads to the end, through a
+        `tee`.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ from typing import Any
 
 __all__ = ("GRACE", "LIMIT", "ReadWithin", "drain", "drain_async", "throw_away")
 
-GRACE = 0.1  # seconds: about what a new connection costs; longer would be no gain
+GRACE = 0.1  # seconds: about what a new connection costs; more would gain nothing
 LIMIT = 65536  # bytes: a few keep-alives
 
 
 ReadWithin = Callable[[float], AbstractContextManager[bool]]
-"""Inside of it a read takes so many seconds at most; False where that cannot be had."""
+"""A context in which a read takes at most this many seconds; False if that is not possible."""
 
 
 def throw_away(_: object) -> None:
-    """Take a block of what follows the end, which nobody wants as a rule."""
+    """Discard a block that follows the end: the default of `take`."""
 
 
 def drain(
     items: Iterator[Any], reads_within: ReadWithin, seconds: float, take: Callable[[Any], object] = throw_away
 ) -> bool:
-    """Read up to the end of the body, for at most `seconds`; return whether it was reached. `take` is given each block."""
+    """Read up to the end of the body, for at most `seconds`; return True if it was reached. `take` is called with each
+    block."""
     until, room = monotonic() + seconds, LIMIT
     try:
         while room > 0 and (left := until - monotonic()) > 0:
@@ -58,9 +60,10 @@ def drain(
 
 
 async def drain_async(items: AsyncIterator[Any], seconds: float, take: Callable[[Any], object] = throw_away) -> bool:
-    """Read up to the end of the body, for at most `seconds`; return whether it was reached. `take` is given each block.
+    """Read up to the end of the body, for at most `seconds`; return True if it was reached. `take` is called with each
+    block.
 
-    A task that is cancelled stops at once.
+    A cancelled task stops at once.
     """
     import anyio
 

@@ -1,7 +1,7 @@
 """Paths, files, pipes, the output of subprocesses; http.client and urllib.request, whose responses are files.
 
-Async: `asyncio.StreamReader`, files of anyio. Waking: the socket is below `fp`, a buffered file of `socket.makefile`. No
-response of these is drained: http.client keeps its sockets to itself, and connections are not used again.
+Async: `asyncio.StreamReader`, files of anyio. Waking: the socket is below `fp`, a buffered file of `socket.makefile`.
+None of these responses is drained: http.client keeps its sockets private, and does not reuse connections.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ("asynchronous", "of_file", "of_path", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """Whatever has a `read` that blocks."""
+    """Read any object with a blocking `read`."""
     return of_file(source, unpack) if (read := method(source, "read")) is not None and not is_async(read) else None
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """Whatever has a `read` to be awaited. A StreamReader gives lines where it is iterated, and fails on long ones; so do
-    async files."""
+    """Read any object with an awaitable `read`. Iterating a StreamReader yields lines, and fails on long ones; async
+    files yield lines, too."""
     for name in ("read1", "read"):
         if is_async(read := method(source, name)) and read is not None:
             if is_over(source):
@@ -42,7 +42,7 @@ def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
 
 
 def of_file(file: Any, unpack: bool) -> Blocks:
-    """The blocks of an open file, also where it is a response of urllib3 that something else carries."""
+    """Return the blocks of an open file, also if it is a response of urllib3 that another object carries."""
     if (found := of_urllib3(file, unpack)) is not None:
         return found
     if is_over(file):
@@ -56,26 +56,26 @@ def _reads(read: Callable[[], Any]) -> Iterator[Any]:
 
 
 def of_path(source: Any, unpack: bool) -> Blocks | None:
-    """The blocks of the file that a path names, or those that the trace in it recorded."""
+    """Return the blocks of the file at a path, or those recorded in the trace there."""
     return Blocks(_path_blocks(_existing(source)), chunks=False) if isinstance(source, (str, os.PathLike)) else None
 
 
 def _existing(path: str | os.PathLike[str]) -> str:
-    """The path, which names something; refused at once, and not by the first read."""
+    """Return the path if it exists; otherwise raise at once, not in the first read."""
     try:
         name = os.fsdecode(path)
         os.fsencode(name)
     except (TypeError, ValueError) as error:  # half a surrogate pair; an object whose path is not one
-        raise MisuseError(f"a path names a file, and {shown(path)} cannot: {error}") from None
+        raise MisuseError(f"a path names a file, but {shown(path)} cannot: {error}") from None
     if "\n" in name or "\0" in name or name.startswith(("data:", "{")):
         raise MisuseError(
-            f"a str is taken as a path, and {shown(name[:40])}… is none: pass the bytes of the body instead"
+            f"a str is treated as a path, but {shown(name[:40])}… is not one: pass the bytes of the body instead"
         )
     try:
         os.stat(name)
     except OSError as error:
         if isinstance(path, str):
-            error.add_note("A str is taken as a path: pass bytes, if it is the body of a response.")
+            error.add_note("A str is treated as a path: pass bytes if it is the body of a response.")
         raise
     return name
 

@@ -1,11 +1,12 @@
-"""What is not a source: the mistakes that look like one, and what to pass instead of anything else. Two tables.
+"""Refuse values that are not sources: mistakes that look like one, and what to pass instead of anything else. Two
+tables.
 
-In: whatever a caller passed. Out: the `MisuseError` that says what to pass instead. Costs some attribute lookups, once a
-stream; no client is imported.
+In: whatever a caller passed. Out: the `MisuseError` that says what to pass instead. Costs a few attribute lookups, once
+a stream; no client is imported.
 
-Rule 1  `MISTAKES` are looked at first: each would be read as a source, wrongly or as nothing.
-Rule 2  `HINTS` are looked at last, for what no client module took; the first whose test fits is the sentence.
-A new one is one row.
+Rule 1  `MISTAKES` are checked first: each would be read as a source, wrongly or as empty.
+Rule 2  `HINTS` are checked last, for what no client module accepted; the first whose test matches is the message.
+To add one, add a row.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _TAKEN = {
 
 
 def check_mistakes(source: Any, *, asynchronous: bool) -> None:
-    """Raise the `MisuseError` for what looks like a source, and would be read as none or wrongly."""
+    """Raise `MisuseError` for a value that looks like a source, but would be read wrongly or as empty."""
     if isinstance(source, (Mapping, io.TextIOBase)) or (asynchronous and isinstance(source, str)):
         raise refusal(source, asynchronous=asynchronous)
     for is_it, sentence in MISTAKES:
@@ -39,13 +40,13 @@ def check_mistakes(source: Any, *, asynchronous: bool) -> None:
 
 
 def refusal(source: Any, *, asynchronous: bool) -> MisuseError:
-    """Return the error for what is not a source, with what to pass instead."""
+    """Return the error for a value that is not a source, with what to pass instead."""
     kind = "an async source" if asynchronous else "a source"
     hint = next((text for side, fits, text in HINTS if side in (None, asynchronous) and fits(source)), "")
     return MisuseError(f"{kind} is {_TAKEN[asynchronous]}, not {type(source).__name__}" + (f": {hint}" if hint else ""))
 
 
-# --- mistakes: a test that returns the name of what it found, and the sentence
+# --- mistakes: a test that returns the name of what it found, and the message
 
 
 def _class(source: Any) -> str | None:
@@ -57,32 +58,32 @@ def _module(source: Any) -> str | None:
 
 
 def _lines(source: Any) -> str | None:
-    """What a client's iterator over lines is called. Those of requests are bytes, and would be joined to one long line:
-    no event to the end, and no response at all where the first line is a comment."""
+    """Return the name of a client's iterator over lines. The lines of requests are bytes, and would be joined to one
+    long line: no event until the end, and no response if the first line is a comment."""
     code = getattr(source, "gi_code", None) or getattr(source, "ag_code", None)
     name = getattr(code, "co_name", None)
     return name if name in ("iter_lines", "aiter_lines") else None
 
 
 def _stream(source: Any) -> str | None:
-    # By two names, as the stream helper of openai has an `until_done`; looked up without being called, since `response`
-    # of a ChatStream would read all of it.
+    # By two names, since the stream helper of openai has an `until_done`, too; looked up without a call, since
+    # `response` of a ChatStream would read all of it.
     found = all(inspect.getattr_static(source, name, None) is not None for name in ("until_done", "source_error"))
     return type(source).__name__ if found else None
 
 
 MISTAKES: tuple[tuple[Callable[[Any], str | None], str], ...] = (
-    (_class, "the class {} is no source: pass the object itself, not its class"),
-    (_module, "the module {} is not a source: pass what one of its functions gives"),
+    (_class, "the class {} is not a source: pass an instance of it"),
+    (_module, "the module {} is not a source: pass what one of its functions returns"),
     (
         _lines,
-        "{}() gives lines without their ends, so no event could end: pass the response itself, or what gives its bytes",
+        "{}() yields lines without line ends, so no event could end: pass the response itself, or its byte iterator",
     ),
-    (_stream, "a {} is no source: pass what it was made of, or its .chunks()"),
+    (_stream, "a {} is not a source: pass the source that it reads, or its .chunks()"),
 )
 
 
-# --- hints: for which side (None: both), a test, and the sentence
+# --- hints: for which side (None: both), a test, and the message
 
 _Test: TypeAlias = Callable[[Any], bool]
 
@@ -133,29 +134,29 @@ HINTS: tuple[tuple[bool | None, _Test, str], ...] = (
         lambda source: isinstance(source, (str, os.PathLike)),
         "pass the bytes of the body, or read the file first: Path(path).read_bytes()",
     ),
-    (None, _is_one_chunk, "for one chunk pass a list, [chunk]; a request for a stream says stream=True"),
+    (None, _is_one_chunk, "for a single chunk, pass a list, [chunk]; to request a stream, send stream=True"),
     (None, _is_process, "pass its stdout"),
-    (None, _is_awaitable_manager, "await it, and pass what that gives, or enter it: `async with … as response`"),
-    (None, _is_awaitable, "await it, and pass what that gives"),
+    (None, _is_awaitable_manager, "await it and pass the result, or enter it: `async with … as response`"),
+    (None, _is_awaitable, "await it and pass the result"),
     *(
-        (name.startswith("a"), _gives_bytes(name), f"pass what gives its bytes, .{name}() without a size")
+        (name.startswith("a"), _gives_bytes(name), f"pass an iterator over its bytes, .{name}() without a size")
         for name in ("aiter_bytes", "aiter_content", "iter_bytes", "iter_content")
     ),
     (
         None,
         _unreadable_with("recv"),
-        "a socket gives more than the body: pass a client's response, or socket.makefile('rb') behind the head",
+        "a socket yields more than the body: pass a client's response, or socket.makefile('rb') after the HTTP head",
     ),
-    (None, _unreadable_with("__aenter__"), "enter it, `async with … as response`, and pass what that gives"),
-    (None, _unreadable_with("__enter__"), "enter it, `with … as response`, and pass what that gives"),
-    (None, lambda source: _is_unreadable(source) and callable(source), "call it, and pass what that gives"),
+    (None, _unreadable_with("__aenter__"), "enter it, `async with … as response`, and pass the response"),
+    (None, _unreadable_with("__enter__"), "enter it, `with … as response`, and pass the response"),
+    (None, lambda source: _is_unreadable(source) and callable(source), "call it and pass the result"),
     (None, _is_unreadable, ""),
     (
         True,
         lambda source: True,
         (
-            "it would block the event loop while it waits: use ChatStream (in a thread of its own), or the async client;"
-            " of a file, anyio.wrap_file(file)"
+            "it would block the event loop while it waits: use ChatStream (in another thread), or the async client;"
+            " for a file, anyio.wrap_file(file)"
         ),
     ),
     (False, lambda source: True, "it is async: use AsyncChatStream, or iterate it and feed an Accumulator"),

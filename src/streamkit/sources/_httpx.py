@@ -1,8 +1,8 @@
 """Responses of httpx and httpx2, sync and async.
 
-Draining: the `network_stream`, which every response names among its `extensions`, takes a time with each read. Over HTTP/2
-one connection is shared by many streams: closing one does not cost it, and nothing is set there.
-Waking: the socket is `extensions["network_stream"].get_extra_info("socket")`.
+Draining: the `network_stream`, which every response has among its `extensions`, accepts a timeout with each read. Over
+HTTP/2 many streams share one connection: closing a stream does not cost it, and no timeout is set there. Waking: the
+socket is `extensions["network_stream"].get_extra_info("socket")`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ __all__ = ("asynchronous", "httpx_reads_within", "httpx_wake", "of_response", "o
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A response of a `Client`, open or read."""
+    """Read a response of a `Client`, open or already read."""
     return of_response(source, source, unpack) if is_httpx(source) else None
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """A response of an `AsyncClient`, open or read."""
+    """Read a response of an `AsyncClient`, open or already read."""
     return of_response_async(source, source, unpack) if is_httpx(source) else None
 
 
 def of_response(response: Any, source: Any, unpack: bool) -> Blocks:
-    """Return the bytes of `response`, which `source` is or carries; where those are gone, what `source` itself gives."""
+    """Return the bytes of `response`, which `source` is or carries; if those were consumed, the items of `source`
+    itself."""
     head, body = head_of(response), _body(response)
     if body is not None:
         check_packed(response, unpack)
@@ -43,7 +44,7 @@ def of_response(response: Any, source: Any, unpack: bool) -> Blocks:
     if not hasattr(response.stream, "__iter__"):
         raise refusal(response, asynchronous=False)
     begun = response.is_stream_consumed
-    if begun and source is not response and isinstance(source, Iterable):  # its chunks, from where it stands
+    if begun and source is not response and isinstance(source, Iterable):  # its chunks, from its current position
         return Blocks(iter(source), close=closer(source), chunks=True, wake=httpx_wake(response), **head)
     if begun or response.is_closed:
         raise consumed(response)
@@ -54,7 +55,7 @@ def of_response(response: Any, source: Any, unpack: bool) -> Blocks:
 
 
 def of_response_async(response: Any, source: Any, unpack: bool) -> AsyncBlocks:
-    """Like `of_response`, of an async client."""
+    """Return the same as `of_response`, for an async client."""
     head, body = head_of(response), _body(response)
     if body is not None:
         check_packed(response, unpack)
@@ -62,7 +63,7 @@ def of_response_async(response: Any, source: Any, unpack: bool) -> AsyncBlocks:
     if not hasattr(response.stream, "__aiter__"):
         raise refusal(response, asynchronous=True)
     begun = response.is_stream_consumed
-    if begun and source is not response and hasattr(source, "__aiter__"):  # its chunks, from where it stands
+    if begun and source is not response and hasattr(source, "__aiter__"):  # its chunks, from its current position
         close = uncancelled(response, closer(source, response, asynchronous=True), CLOSING)
         return AsyncBlocks(source.__aiter__(), close=close, chunks=True, **head)
     if begun or response.is_closed:
@@ -73,10 +74,10 @@ def of_response_async(response: Any, source: Any, unpack: bool) -> AsyncBlocks:
 
 
 def _body(response: Any) -> bytes | None:
-    """The body of a response that was read already, else None."""
+    """Return the body of a response that was already read, else None."""
     try:
         content: Any = response.content
-    except RuntimeError:  # httpx.ResponseNotRead is one
+    except RuntimeError:  # httpx.ResponseNotRead is a RuntimeError
         return None
     return content if isinstance(content, bytes) else None
 
@@ -85,7 +86,7 @@ _ALONE = (b"HTTP/1.1", b"HTTP/1.0")  # one response at a time on a connection
 
 
 def httpx_reads_within(response: Any) -> ReadWithin:
-    """For responses of httpx and httpx2."""
+    """Return how to read within a time, for responses of httpx and httpx2."""
 
     @contextmanager
     def reads_within(seconds: float) -> Iterator[bool]:
@@ -98,13 +99,13 @@ def httpx_reads_within(response: Any) -> ReadWithin:
         until = monotonic() + seconds
 
         def soon(max_bytes: int, timeout: float | None = None) -> Any:
-            # Closed, the response has given the connection back, and another thread may read from it already.
+            # A closed response has returned its connection, and another thread may already read from it.
             if not response.is_closed:
                 left = max(until - monotonic(), 0.001)
                 timeout = left if timeout is None else min(left, timeout)
             return read(max_bytes, timeout)
 
-        # The time was taken out of the request when the reading began; only the network stream can still be told.
+        # The timeout was read from the request when the reading began; only the network stream can still change it.
         network.read = soon
         try:
             yield True
@@ -116,11 +117,11 @@ def httpx_reads_within(response: Any) -> ReadWithin:
 
 
 def httpx_wake(response: Any) -> Wake:
-    """For responses of httpx and httpx2."""
+    """Return how to wake a read, for responses of httpx and httpx2."""
 
     def wake() -> bool:
         extensions = getattr(response, "extensions", {})
-        # Closed, the response has given the connection back, and another thread may have it already.
+        # A closed response has returned its connection, and another thread may already use it.
         if response.is_closed or extensions.get("http_version") not in _ALONE:
             return False
         return shut_down(lambda: extensions["network_stream"].get_extra_info("socket"))

@@ -1,6 +1,7 @@
-"""Bytes, and iterables of blocks or chunks: lists, generators, streams of anyio and trio, ASGI bodies. Tried last of all.
+"""Bytes, and iterables of blocks or chunks: lists, generators, streams of anyio and trio, ASGI bodies. Tried last.
 
-Sync takes any iterable; async takes async ones, and what cannot block the event loop: bytes, `BytesIO`, collections.
+Sync accepts any iterable; async accepts async ones, and what cannot block the event loop: bytes, `BytesIO`,
+collections.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ __all__ = ("Each", "asynchronous", "of_bytes", "of_bytes_async", "sync")
 
 
 def of_bytes(source: Any, unpack: bool) -> Blocks | None:
-    """One block: the body."""
+    """Return the body as one block."""
     return Blocks(iter((readable(source),)), chunks=False) if isinstance(source, _BYTES) else None
 
 
 def of_bytes_async(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """One block: the body."""
+    """Return the body as one block."""
     return AsyncBlocks(Each((readable(source),)), chunks=False) if isinstance(source, _BYTES) else None
 
 
@@ -31,14 +32,14 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """Any iterable. A pydantic model can be iterated too, over its fields: one chunk is not a source."""
+    """Read any iterable. A pydantic model can be iterated, too, over its fields: one chunk is not a source."""
     if isinstance(source, Iterable) and (hasattr(source, "__next__") or method(source, "model_dump") is None):
         return Blocks(iter(source), close=closer(source), **head_of(source))
     return None
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """Any async iterable; streams of anyio and trio give what one receive gave."""
+    """Read any async iterable; streams of anyio and trio yield the result of each receive."""
     if hasattr(source, "__aiter__"):
         return AsyncBlocks(source.__aiter__(), close=closer(source, asynchronous=True), **head_of(source))
     if isinstance(source, io.BytesIO):
@@ -51,7 +52,7 @@ def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
 
 
 class Each:
-    """The items of something sync that blocks nobody."""
+    """The items of a sync iterable that cannot block."""
 
     def __init__(self, items: Collection[Any] | Iterator[Any]) -> None:
         self._items = iter(items)

@@ -16,14 +16,14 @@ __all__ = ("asynchronous", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """None: an async response is refused here, before it is taken for one of requests."""
+    """Refuse an async response here, before it is mistaken for one of requests."""
     if _is_niquests(source):
         raise refusal(source, asynchronous=False)
     return None
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """An async response, open or read."""
+    """Read an async response, open or already read."""
     if not _is_niquests(source):
         return None
     if was_read(source):

@@ -1,9 +1,9 @@
-"""What carries a response of httpx: the openai SDK's streams and raw responses, and whatever is made alike.
+"""Objects that carry a response of httpx: the openai SDK's streams and raw responses, and similar ones.
 
-`http_response`: openai's `with_raw_response` and `with_streaming_response`. `response`: its `Stream` and those of SDKs made
-alike, the event source of httpx-sse, errors of httpx and openai that carry an answer. The bytes of that are read, since
-they lose nothing, unless somebody has begun on it. The helper, `chat.completions.stream()`, gives events of the SDK with the
-chunks among them.
+`http_response`: openai's `with_raw_response` and `with_streaming_response`. `response`: its `Stream` and those of
+similar SDKs, the event source of httpx-sse, errors of httpx and openai that carry a response. The bytes of that
+response are read, since they lose nothing, unless reading has begun already. The helper, `chat.completions.stream()`,
+yields events of the SDK with the chunks among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ("asynchronous", "carried", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A `Stream`, a raw or streaming response, a stream helper."""
+    """Read a `Stream`, a raw or streaming response, a stream helper."""
     if (response := carried(source)) is not None:
         return of_response(response, source, unpack)
     if _is_helper(source) and isinstance(source, Iterable):
@@ -32,7 +32,7 @@ def sync(source: Any, unpack: bool) -> Blocks | None:
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """An `AsyncStream`, a raw or streaming response, a stream helper."""
+    """Read an `AsyncStream`, a raw or streaming response, a stream helper."""
     if (response := carried(source)) is not None:
         return of_response_async(response, source, unpack)
     if _is_helper(source) and hasattr(source, "__aiter__"):
@@ -42,10 +42,10 @@ def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
 
 
 def carried(source: Any) -> Any:
-    """Return the httpx response that `source` carries, None for none.
+    """Return the httpx response that `source` carries, or None.
 
-    Only where it is its own: what wraps a stream to watch it, and passes all else through, is to be iterated, or it would
-    see nothing.
+    Only if the response belongs to `source`: an object that wraps a stream to watch it, and passes everything else
+    through, has to be iterated, or it would see nothing.
     """
     for name in ("http_response", "response"):
         if inspect.getattr_static(source, name, None) is None:

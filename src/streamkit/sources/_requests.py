@@ -17,7 +17,7 @@ __all__ = ("asynchronous", "is_requests", "sync", "was_read")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A response of requests, or a sync one of niquests, which has the same shape."""
+    """Read a response of requests, or a sync one of niquests, which has the same shape."""
     if not is_requests(source):
         return None
     head, raw = head_of(source), source.raw
@@ -31,7 +31,8 @@ def sync(source: Any, unpack: bool) -> Blocks | None:
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """One that was read already: it cannot block. Any other is refused here, since `.content` would read all of it."""
+    """Read a response that was already read: it cannot block. Refuse any other, since `.content` would read all of
+    it."""
     if not is_requests(source):
         return None
     if not was_read(source):
@@ -41,28 +42,28 @@ def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
 
 
 def is_requests(source: Any) -> bool:
-    """Whether this is a response of requests or niquests."""
+    """Return True if this is a response of requests or niquests."""
     return method(source, "iter_content") is not None and hasattr(source, "raw")
 
 
 def was_read(response: Any) -> bool:
-    """Whether the client has read the body already."""
+    """Return True if the client has read the body already."""
     return bool(getattr(response, "_content_consumed", False)) or is_over(response.raw)
 
 
 def _content(response: Any) -> bytes:
-    """The body of a response that was read already."""
-    body = getattr(response, "_content", None)  # `content` is a coroutine where the response is async
+    """Return the body of a response that was already read."""
+    body = getattr(response, "_content", None)  # `content` is a coroutine if the response is async
     if not isinstance(body, bytes):
         raise consumed(response)
     return body
 
 
 def _iter_content(response: Any, unpack: bool) -> Iterator[bytes]:
-    """`response.iter_content`, over what each read gave.
+    """Yield `response.iter_content`, block by block as read.
 
-    Any size that it can be given waits for so many bytes, or gives one at a time; but it alone makes requests' own
-    errors of those of urllib3. It calls `raw.stream` once, when it is first asked for a block.
+    With any size it waits for that many bytes, or yields single bytes; but only it converts urllib3's errors to those
+    of requests. It calls `raw.stream` once, when it is first asked for a block.
     """
     raw, pieces = response.raw, response.iter_content(1)
     response.raw = _Live(raw, unpack)
@@ -76,7 +77,7 @@ def _iter_content(response: Any, unpack: bool) -> Iterator[bytes]:
 
 
 class _Live:
-    """The raw response of urllib3, whose `stream` gives what each read gave, whatever the size asked for."""
+    """The raw response of urllib3, whose `stream` yields the result of each read, whatever the size."""
 
     def __init__(self, raw: Any, unpack: bool) -> None:
         self._raw = raw

@@ -1,4 +1,4 @@
-"""Responses of Starlette and FastAPI, whose `body_iterator` gives the blocks. Async only."""
+"""Responses of Starlette and FastAPI, whose `body_iterator` yields the blocks. Async only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ("asynchronous", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """None: its bodies are async."""
+    """Return None: its bodies are async."""
     return None
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """A `StreamingResponse`."""
+    """Read a `StreamingResponse`."""
     body = getattr(source, "body_iterator", None)
     if body is None or not hasattr(body, "__aiter__"):
         return None

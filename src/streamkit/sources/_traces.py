@@ -1,4 +1,4 @@
-"""A `Trace`: the blocks that it recorded, without their times; those of an encoded body unpacked."""
+"""A `Trace`: its recorded blocks, without their times; unpacked if the body was encoded."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ("asynchronous", "blocks_of_trace", "sync")
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A trace in memory; that of a path is one of `_files`."""
+    """Read a trace in memory; `_files` reads one from a path."""
     if not isinstance(source, Trace):
         return None
     return Blocks(blocks_of_trace(source, unpack), chunks=False, status=source.status)
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """A trace in memory, which cannot block."""
+    """Read a trace in memory, which cannot block."""
     if not isinstance(source, Trace):
         return None
     return AsyncBlocks(Each(blocks_of_trace(source, unpack)), chunks=False, status=source.status)
 
 
 def blocks_of_trace(trace: Trace, unpack: bool = True) -> Iterator[bytes]:
-    """Return the blocks that a trace recorded; those of an encoded body unpacked, where that is asked for."""
+    """Return the recorded blocks of a trace; with `unpack`, those of an encoded body are unpacked."""
     return each_unpacked((block.data for block in trace.blocks), trace.encoding if unpack else None)

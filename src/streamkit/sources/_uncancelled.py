@@ -1,12 +1,13 @@
-"""Closing that `asyncio.Task.cancel` cannot break off, for clients that could not be closed after that.
+"""Closing that `asyncio.Task.cancel` cannot interrupt, for clients that could not be closed after that.
 
-In: the coroutine function that closes a response. Out: the same, carried out to its end in a task by itself; the task that
-called it waits for that, and is cancelled then. Costs one task, and only where the response is still open.
+In: the coroutine function that closes a response. Out: the same, carried out to its end in a separate task; the calling
+task waits for that, and is cancelled afterwards. Costs one task, and only if the response is still open.
 
-The shield of anyio holds back its own cancellation, but not `Task.cancel`, which is what `asyncio.timeout`, `wait_for` and
-Ctrl-C use. httpx notes that a response is closed before it closes it: cancelled at its first await it leaves the connection
-open, and closing it again does nothing. Another task is no place to close just anything: a generator, or a class of the
-caller's, may have to leave a cancel scope in the task that entered it. The clients that are named here have none.
+The shield of anyio holds back its own cancellation, but not `Task.cancel`, which `asyncio.timeout`, `wait_for` and
+Ctrl-C use. httpx notes that a response is closed before it closes it: cancelled at its first await it leaves the
+connection open, and closing it again does nothing. Another task is not the place to close just anything: a generator,
+or a class of the caller, may have to leave a cancel scope in the task that entered it. The clients named here have
+none.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ __all__ = ("uncancelled",)
 
 
 def uncancelled(response: Any, close: Callable[[], Any] | None, seconds: float) -> Callable[[], Awaitable[None]] | None:
-    """Return `close`, for at most so many seconds, as what no task that is cancelled breaks off; None for none.
+    """Return `close`, limited to `seconds`, as a function that the cancellation of a task does not interrupt; None for
+    None.
 
-    `response`: has `is_closed` where it knows that there is nothing to do.
+    `response`: has `is_closed` if it knows that there is nothing to do.
     """
     if close is None:
         return None
@@ -37,7 +39,7 @@ def uncancelled(response: Any, close: Callable[[], Any] | None, seconds: float) 
 
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # trio, which has no other cancellation than the one that a shield holds back
+        except RuntimeError:  # trio, whose only cancellation is the one that a shield holds back
             await carried_out()
             return
         task = loop.create_task(carried_out())

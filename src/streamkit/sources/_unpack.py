@@ -1,22 +1,25 @@
 """Undo the Content-Encoding of a body, block by block, with a bound on what one block may unpack to.
 
-In: the raw blocks of a body and its `Content-Encoding`. Out: unpacked blocks, each as soon as the bytes for it are there.
-Costs what the decompressor costs; holds at most a few MB, whatever was sent: 900 bytes of brotli stand for 500 MB, and most
-clients make one block of them (docs/decompression.md has the table).
+In: the raw blocks of a body and its `Content-Encoding`. Out: unpacked blocks, each as soon as its bytes have arrived.
+Costs what the decompressor costs; holds at most a few MB, whatever was sent: 900 bytes of brotli unpack to 500 MB, and
+most clients make one block of them (docs/decompression.md has the table).
 
-Rule 1  The client gives the raw bytes, and they are unpacked here: one bound and one meaning for all clients. gzip and
-        deflate need nothing installed; br needs brotli or brotlicffi; zstd needs Python 3.14, backports.zstd or zstandard.
-Rule 2  One call of a decompressor gives `PIECE` bytes, and is called again until it gives no more. Those that know no such
-        bound are fed so few bytes at a time that they cannot give more than 32 MB: see `slice` of each.
-Rule 3  A body may hold several members (gzip, RFC 1952 section 2.2) or frames (zstd, RFC 8878 section 3.1), one after the
-        other; zero bytes between and after members of gzip are padding.
-Rule 4  `deflate` is zlib (RFC 9110 section 8.4.1.2), and what senders call so: raw deflate, or gzip. The first byte decides:
-        of zlib its lower half is 8, of gzip it is 0x1f, and raw deflate begins with neither.
-Rule 5  A body that ends inside a member is a source that broke off: `EOFError`, after all that could be unpacked. One that
-        cannot be unpacked is a `ValueError`. A body of no bytes at all has ended. Neither is a `StreamError`: readers treat
-        them like whatever else a source raises, so that the bytes that came decide the outcome.
-Rule 6  A word that names no encoding (`utf-8`, `none`) is ignored, as clients do; an encoding that nobody here undoes is a
-        `MisuseError`, at once.
+Rule 1  The client returns the raw bytes, and they are unpacked here: one bound and one meaning for all clients. gzip
+        and deflate need nothing installed; br needs brotli or brotlicffi; zstd needs Python 3.14, backports.zstd or
+        zstandard.
+Rule 2  One call of a decompressor returns `PIECE` bytes, and is repeated until it returns no more. Decompressors
+        without such a bound are fed so few bytes at a time that they cannot return more than 32 MB: see `slice` of
+        each.
+Rule 3  A body may have several members (gzip, RFC 1952 section 2.2) or frames (zstd, RFC 8878 section 3.1), one after
+        the other; zero bytes between and after members of gzip are padding.
+Rule 4  `deflate` is zlib (RFC 9110 section 8.4.1.2), and also what senders call so: raw deflate, or gzip. The first
+        byte decides: its lower half is 8 for zlib, it is 0x1f for gzip, and raw deflate begins with neither.
+Rule 5  A body that ends inside a member is a source that was cut off: `EOFError`, after everything that could be
+        unpacked. One that cannot be unpacked is a `ValueError`. A body of no bytes has ended. Neither is a
+        `StreamError`: readers treat them like any other exception of a source, so that the bytes that arrived decide
+        the outcome.
+Rule 6  A word that is not an encoding (`utf-8`, `none`) is ignored, like clients do; an encoding that cannot be undone
+        here is a `MisuseError`, at once.
 """
 
 from __future__ import annotations
@@ -31,21 +34,21 @@ from ..errors import MisuseError, counted
 
 __all__ = ("PIECE", "Unpacker", "each_unpacked", "each_unpacked_async", "unpacked", "unpacker_for")
 
-PIECE = 65536  # bytes: of one block that comes out, as of one read that went in
-_MOST = 5  # encodings on top of one another; urllib3 and curl take as many
+PIECE = 65536  # bytes: size of an unpacked block, like that of a read
+_MOST = 5  # encodings on top of one another; the same limit as urllib3 and curl
 
 
 class Unpacker:
-    """The blocks that one block unpacks to; `close` says whether the body was whole."""
+    """Unpacks blocks; `close` checks that the body was complete."""
 
     def __init__(self, encoding: str, layer: Callable[[int], _Layer]) -> None:
         self._encoding = encoding
         self._new = layer
-        self._layer: _Layer | None = None  # between two members none
+        self._layer: _Layer | None = None  # None between two members
         self._members = 0
 
     def unpack(self, block: bytes) -> Iterator[bytes]:
-        """Yield what `block` unpacks to, `PIECE` by `PIECE`. To be read to its end before the next block."""
+        """Yield the unpacked `block` in blocks of `PIECE` bytes. Exhaust it before the next block."""
         at, end = 0, len(block)
         while at < end:
             layer = self._layer
@@ -78,10 +81,10 @@ class Unpacker:
                     break
 
     def close(self) -> None:
-        """The body has ended. Raises `EOFError` where a member has not."""
+        """End the body. Raises `EOFError` if a member is incomplete."""
         if self._layer is not None:
             raise EOFError(
-                f"the body ended before its {self._encoding} did: the sender, or something on the way, broke it off"
+                f"the body ended in the middle of its {self._encoding} data: the sender, or a proxy in between, cut it off"
             )
 
 
@@ -89,25 +92,25 @@ _HAS_MEMBERS = ("gzip", "zstd")
 
 
 class _Layer(Protocol):
-    """One member being unpacked."""
+    """Unpacks one member."""
 
     slice: int
-    """Bytes to be fed at once, at most."""
+    """The most bytes to feed at once."""
     ended: bool
-    """Whether it is over."""
+    """True if the member has ended."""
 
     def step(self, data: bytes) -> tuple[bytes, bytes, bool]:
-        """Some output, the input that is left, and whether to call again with that."""
+        """Return some output, the remaining input, and whether to call again with that."""
 
 
 class _Zlib:
     """gzip, zlib and raw deflate."""
 
-    slice = 16384  # what is left of it after a member is copied: with all of a large block that were quadratic
+    slice = 16384  # the rest after a member is copied: with a whole large block that would be quadratic
     ended = False
 
     def __init__(self, first: int, raw: bool) -> None:
-        bits = zlib.MAX_WBITS | 32  # 32: gzip or zlib, as its own head says
+        bits = zlib.MAX_WBITS | 32  # 32: gzip or zlib, as its header says
         if raw and first != 0x1F and first & 0x0F != 8:
             bits = -zlib.MAX_WBITS
         self._zlib = zlib.decompressobj(bits)
@@ -122,7 +125,7 @@ class _Zlib:
 
 
 class _Brotli:
-    """`brotli` and `brotlicffi`: since 1.2 they take a bound on the output."""
+    """`brotli` and `brotlicffi`: since 1.2 they accept a bound on the output."""
 
     ended = False
 
@@ -130,7 +133,7 @@ class _Brotli:
         self._decompressor = library.Decompressor()
         self._process = getattr(self._decompressor, "process", None) or self._decompressor.decompress
         self._accepts = getattr(self._decompressor, "can_accept_more_data", None)
-        # Before 1.2: ten bytes of a metablock may stand for 16 MB.
+        # Before 1.2: ten bytes of a metablock may unpack to 16 MB.
         self.slice = 16 if self._accepts is None else 16384
 
     def step(self, data: bytes) -> tuple[bytes, bytes, bool]:
@@ -139,7 +142,7 @@ class _Brotli:
             more = False
         else:
             out = self._process(data, output_buffer_limit=PIECE)
-            # It accepts more data while there still is output to be had, so that alone does not say it.
+            # It may accept more data while there is still output, so that alone does not decide.
             more = len(out) >= PIECE or not self._accepts()
         self.ended = self._decompressor.is_finished()
         return out, b"", more
@@ -164,9 +167,9 @@ class _Zstd:
 
 
 class _Zstandard:
-    """`zstandard`, which knows no bound."""
+    """`zstandard`, which has no bound."""
 
-    slice = 256  # four bytes of a block may stand for 128 KiB: 8 MiB at most
+    slice = 256  # four bytes of a block may unpack to 128 KiB: 8 MiB at most
     ended = False
 
     def __init__(self, library: Any, _first: int) -> None:
@@ -193,11 +196,13 @@ _NOT_UNDONE = frozenset(
 
 
 def unpacker_for(encoding: str | None) -> list[Unpacker]:
-    """What undoes a `Content-Encoding`, outermost first; nothing where there is nothing to undo."""
+    """Return the unpackers for a `Content-Encoding`, outermost first; empty if there is nothing to undo."""
     words = [word.strip().lower().removeprefix("x-") for word in (encoding or "").split(",")]
     layers = [word for word in words if word in _KNOWN]
     if len(layers) > _MOST:
-        raise MisuseError(f"the body is encoded {len(layers)} times over, at most {_MOST} are undone: {encoding!r}")
+        raise MisuseError(
+            f"the body has {len(layers)} content encodings, of which at most {_MOST} are undone: {encoding!r}"
+        )
     return [Unpacker(word, _layer(word)) for word in reversed(layers)]
 
 
@@ -209,7 +214,7 @@ def _layer(word: str) -> Callable[[int], _Layer]:
             return partial(kind, importlib.import_module(name))
         except ImportError:
             continue
-    text = f"the body is still compressed ({word}), which cannot be undone here: "
+    text = f"the body is still compressed ({word}), which cannot be unpacked here: "
     if word in _INSTALL:
         text += f"install {_INSTALL[word]}, or "
     raise MisuseError(text + "ask for it with the header `Accept-Encoding: identity`")
@@ -219,7 +224,7 @@ _KNOWN = frozenset({"gzip", "deflate", *_LIBRARIES}) | {word.removeprefix("x-") 
 
 
 def each_unpacked(blocks: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
-    """The blocks of a body, unpacked; `blocks` itself where there is nothing to undo."""
+    """Return the blocks of a body, unpacked; `blocks` itself if there is nothing to undo."""
     layers = unpacker_for(encoding)
     return _each(blocks, layers) if layers else blocks
 
@@ -228,7 +233,7 @@ def _each(blocks: Iterator[bytes], layers: list[Unpacker]) -> Iterator[bytes]:
     try:
         for block in blocks:
             yield from unpacked(block, layers)
-    finally:  # a generator that is closed does not close the one it iterates
+    finally:  # closing a generator does not close the one that it iterates
         if (close := getattr(blocks, "close", None)) is not None:
             close()
     for layer in layers:
@@ -236,7 +241,7 @@ def _each(blocks: Iterator[bytes], layers: list[Unpacker]) -> Iterator[bytes]:
 
 
 def unpacked(block: bytes, layers: list[Unpacker]) -> Iterator[bytes]:
-    """Yield what one block unpacks to through all layers. To be read to its end before the next block."""
+    """Yield one block unpacked through all layers. Exhaust it before the next block."""
     if not layers:
         yield block
         return
@@ -245,7 +250,7 @@ def unpacked(block: bytes, layers: list[Unpacker]) -> Iterator[bytes]:
 
 
 def each_unpacked_async(blocks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator[bytes]:
-    """The same of an async client."""
+    """Return the same for an async client."""
     layers = unpacker_for(encoding)
     return _each_async(blocks, layers) if layers else blocks
 

@@ -1,8 +1,7 @@
-"""Responses of urllib3, and of urllib3-future (the urllib3 of niquests), sync and async; requests and niquests have one as `raw`.
+"""Responses of urllib3 and urllib3-future (the urllib3 of niquests), sync and async; `raw` of requests and niquests.
 
-Draining: the socket of the response's `connection` has a timeout, which urllib3 sets anew for each request. urllib3 before
-2.0 keeps its sockets to itself.
-Waking: the socket is below `_fp`, as that of http.client, else `connection.sock`.
+Draining: the socket of the response's `connection` has a timeout, which urllib3 sets again for each request. urllib3
+before 2.0 keeps its sockets private. Waking: the socket is below `_fp`, as in http.client, else `connection.sock`.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ __all__ = ("Reads", "asynchronous", "raw_blocks", "sync", "urllib3_reads_within"
 
 
 def sync(source: Any, unpack: bool) -> Blocks | None:
-    """A response with `preload_content=False`, or one that urllib3 has read."""
+    """Read a response with `preload_content=False`, or one that urllib3 has read."""
     if not hasattr(source, "decode_content") or method(source, "read") is None or is_async(source.read):
         return None
     head, close = head_of(source), closer(source)
     if is_over(source):
-        if not isinstance(body := getattr(source, "_body", None), bytes):  # where urllib3 keeps what it read by itself
+        if not isinstance(body := getattr(source, "_body", None), bytes):  # the body that urllib3 read itself
             raise consumed(source)
         check_packed(source, unpack)
         return Blocks(iter((body,)), close=close, chunks=False, **head)
@@ -36,7 +35,7 @@ def sync(source: Any, unpack: bool) -> Blocks | None:
 
 
 def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
-    """A response of urllib3-future's async pool, as niquests has it."""
+    """Read a response of urllib3-future's async pool, used by niquests."""
     if not hasattr(source, "decode_content"):
         return None
     for name in ("read1", "read"):
@@ -51,21 +50,21 @@ def asynchronous(source: Any, unpack: bool) -> AsyncBlocks | None:
 
 
 def raw_blocks(raw: Any, unpack: bool) -> Iterator[bytes]:
-    """The blocks of an open response."""
+    """Return the blocks of an open response."""
     return each_unpacked(_each_block(raw), encoding_of(raw, unpack))
 
 
 def _each_block(raw: Any) -> Iterator[bytes]:
     if (read1 := method(raw, "read1")) is not None:
         return _each_read(raw, partial(read1, READ, decode_content=False))
-    # Before 2.0: a chunk of HTTP at a time, else byte by byte, since any other size waits to be filled.
+    # Before 2.0: a chunk of HTTP at a time, else byte by byte, since it waits to fill any other size.
     stream: Iterator[bytes] = raw.stream(None if getattr(raw, "chunked", False) else 1, decode_content=False)
     return stream
 
 
 def _each_read(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
-    """What each read gives. One that gives nothing is the end only where no byte has arrived for it: urllib3-future hands
-    on what a frame without data was."""
+    """Yield the result of each read. An empty read is the end only if no byte has arrived for it: urllib3-future passes
+    on the empty result of a frame without data."""
     tell = method(raw, "tell") or int
     while True:
         before = tell()
@@ -77,7 +76,7 @@ def _each_read(raw: Any, read: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 class Reads:
-    """What each read gives, up to the first that gives nothing and for which, by `tell`, no byte has arrived."""
+    """The result of each read, up to the first empty one for which, by `tell`, no byte has arrived."""
 
     def __init__(self, read: Callable[[], Awaitable[Any]], tell: Callable[[], int] = int) -> None:
         self._read = read
@@ -97,7 +96,7 @@ class Reads:
 
 
 def urllib3_reads_within(raw: Any) -> ReadWithin | None:
-    """How to read within a time; None for a response that is not read by `read1` (urllib3 before 2.0)."""
+    """Return how to read within a time; None for a response without `read1` (urllib3 before 2.0)."""
     if method(raw, "read1") is None:
         return None
 
@@ -107,14 +106,14 @@ def urllib3_reads_within(raw: Any) -> ReadWithin | None:
         if settimeout is None or getattr(raw, "version", None) not in (10, 11):
             yield False
             return
-        settimeout(seconds)  # not set back: behind the end the connection may be another thread's already
+        settimeout(seconds)  # not reset: after the end the connection may already belong to another thread
         yield True
 
     return reads_within
 
 
 def urllib3_wake(raw: Any) -> Wake:
-    """For responses of urllib3."""
+    """Return how to wake a read, for responses of urllib3."""
 
     def wake() -> bool:
         if getattr(raw, "version", None) not in (10, 11):

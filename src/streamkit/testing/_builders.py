@@ -28,7 +28,7 @@ def chunk(
     model: str = "a-model",
     **more: Any,
 ) -> dict[str, Any]:
-    """A chunk as the JSON object that it is, with one choice; with usage and nothing else, none.
+    """Return a chunk as the JSON object that it is, with one choice; with usage and nothing else, none.
 
     `content` and `delta`: what its delta says. `more`: further fields of the chunk.
     """
@@ -43,7 +43,7 @@ def chunk(
 def fragment(
     arguments: str | None = None, *, index: int | None = 0, id: str | None = None, name: str | None = None, **more: Any
 ) -> dict[str, Any]:
-    """The delta with one fragment of a tool call: a header where it has an id or a name, and a piece of arguments."""
+    """Return the delta with one fragment of a tool call: a header where it has an id or a name, and a piece of arguments."""
     function = {"name": name, "arguments": arguments}
     call = {"index": index, "id": id, "type": "function" if id or name else None, "function": _said(function), **more}
     return {"tool_calls": [_said(call)]}
@@ -69,7 +69,7 @@ def stream_bytes(
     usage: Mapping[str, int] | None = None,
     done: bool = True,
 ) -> bytes:
-    """A whole stream. Each item is a piece of content (`str`), a chunk (any mapping), or bytes as they are.
+    """Return a whole stream. Each item is a piece of content (`str`), a chunk (any mapping), or bytes as they are.
 
     The role comes first, where the first item is content; a chunk with the finish reason, where none of the chunks has
     one; then the usage, and `[DONE]`. `finish=None` and `done=False` leave theirs out: a stream that broke off.
@@ -91,7 +91,7 @@ def _finishes(item: Mapping[str, Any]) -> bool:
 
 
 def response(content: str = "Hello", *, finish: str = "stop", **more: Any) -> CreateChatCompletionResponse:
-    """A response with one choice; `more` are fields of its message."""
+    """Return a response with one choice; `more` are fields of its message."""
     made = chunk()
     made |= {"object": "chat.completion"}
     message = {"role": "assistant", "content": content, **more}

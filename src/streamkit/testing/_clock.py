@@ -8,13 +8,13 @@ __all__ = ("FakeClock",)
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on. Call it for the time, as `time.monotonic`."""
+    """A clock that moves only when `advance` is called. Call it for the time in seconds, like `time.monotonic`."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
 
     def __call__(self) -> float:
-        """The time, in seconds."""
+        """Return the time, in seconds."""
         return self.now
 
     def advance(self, seconds: float) -> float:
@@ -25,12 +25,12 @@ class FakeClock:
         return self.now
 
     def timed(self, blocks: Iterable[bytes], seconds: float) -> Iterator[bytes]:
-        """The blocks, each `seconds` after the one before."""
+        """Yield the blocks, each `seconds` after the one before."""
         for block in blocks:
             self.advance(seconds)
             yield block
 
     async def timed_async(self, blocks: Sequence[bytes], seconds: float) -> AsyncIterator[bytes]:
-        """As `timed`, for `async for`."""
+        """Yield the blocks like `timed`, for `async for`."""
         for block in self.timed(blocks, seconds):
             yield block

@@ -1,4 +1,4 @@
-"""Sources that do as they are told, for tests of what reads them. A fake plays a script and counts what is asked of it."""
+"""Sources that play a script, for tests of what reads them, and count what is asked of them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Clock(Protocol):
 class FakeSource:
     """A source that plays a script, one step at a read.
 
-    `script`: blocks (or chunks) are given, an exception (or a class of them) is raised, and a number lets so many seconds
-    go by on `clock` before the step behind it; bytes are one block. `fail`: raised after the last step, instead of the
+    `script`: blocks (or chunks) are returned, an exception (or a class of them) is raised, and a number moves `clock` by
+    that many seconds before the next step; bytes are one block. `fail`: raised after the last step, instead of the
     end. `close_error`: raised where it is closed. `status`: of the HTTP response that it stands for. `reads`: how often
-    it was asked; `taken`: how many blocks it gave; `closed`: how often it was closed. `MisuseError` for any other step,
-    when it comes to that.
+    it was asked; `taken`: how many blocks it returned; `closed`: how often it was closed. Raises `MisuseError` for any
+    other step, when it is that step's turn.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class FakeSource:
         return step
 
     def _play(self) -> Any:
-        """The next step that gives something, `FOREVER` among them."""
+        """Return the next block, chunk or `FOREVER`; play the steps before it."""
         if self.closed:
             raise StopIteration
         self.reads += 1
@@ -93,9 +93,9 @@ class FakeSource:
 
 
 class AsyncFakeSource:
-    """As `FakeSource`, for `async for`; each read, and the closing, is a point where the reader can be cancelled.
+    """Like `FakeSource`, for `async for`; each read, and the closing, is a point where the reader can be cancelled.
 
-    `waiting`: an event that is set where it comes to `FOREVER`. `closed` counts closings that came to their end.
+    `waiting`: an event that is set when it reaches `FOREVER`. `closed` counts closings that were not cancelled.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class AsyncFakeSource:
 
     @property
     def taken(self) -> int:
-        """How many blocks were given."""
+        """How many blocks were returned."""
         return self._source.taken
 
     @property

@@ -1,13 +1,13 @@
 """What every source of blocks has to do, as a check.
 
-A check is given a function that makes a source out of an iterable of blocks, and makes one for each sentence; it raises
+A check takes a function that makes a source out of an iterable of blocks, and makes one for each sentence; it raises
 AssertionError with the sentence that does not hold. Everything is read through `blocks` and `async_blocks`, so whatever
 these take can be checked.
 
 A source may iterate what it is made of in the thread that checks, as a generator around it does, or in another one: a
-server that sends each block as soon as it has it, and a client of it for the source. Then each block comes only when the
+server that sends each block as soon as it has it, and a client of it for the source. Then each block is sent only when the
 one before has been read, so that a client which holds anything back is found out, and what the server does about an
-exception (it breaks the connection) has to come out of the client as one of its own.
+exception (it breaks the connection) has to be raised by the client as one of its exceptions.
 
     def source(given):
         server = stack.enter_context(serve(given))  # yours: a thread that writes each block of `given` to its client
@@ -32,7 +32,7 @@ __all__ = ("check_async_source", "check_source")
 _PATIENCE = 10.0  # seconds, in another thread, for a reader that says nothing: it holds something back
 _BLOCKS = (b"data: {", b'"choices":[]}\n\n', b": \xf0\x9f", b"\x98\x80\n", b"\n", b"data: [DONE]\n\n")
 _LAZY = "a source reads when a block is asked for, not when it is made"
-_LIVE = "a block comes before the next one is there: nothing is held back"
+_LIVE = "a block is returned before the next one is there: nothing is held back"
 
 
 class _Lost(Exception):
@@ -40,7 +40,7 @@ class _Lost(Exception):
 
 
 class _Feed:
-    """What a source under check reads from: counts, waits for its reader in another thread, fails when it is told to.
+    """What a source under check reads from: counts, waits for its reader in another thread, fails where `fail` says so.
 
     `given`: blocks so far. `elsewhere`: whether they are asked for in another thread than the check runs in.
     """
@@ -68,38 +68,38 @@ class _Feed:
             raise _Lost("the connection has gone")
 
     def _read_up_to(self, sent: int) -> bool:
-        """Wait until the check has so many bytes; whether to go on."""
+        """Wait until the check has that many bytes; return whether to continue."""
         if self.elsewhere and not self.held:
             with self._news:
                 self.held = not self._news.wait_for(lambda: self._over or self._seen >= sent, _PATIENCE)
         return not self._over
 
     def saw(self, block: Any) -> Any:
-        """The check has this block."""
+        """Note that the check has this block, and return it."""
         with self._news:
             self._seen += len(block or b"")
             self._news.notify()
         return block
 
     def stop(self) -> None:
-        """Nothing more is given."""
+        """Stop: nothing more is read from here."""
         with self._news:
             self._over = True
             self._news.notify()
 
     def check_first(self, first: object, boundaries: bool) -> None:
-        assert first, "the first block comes, and is not empty"
+        assert first, "the first block arrives, and is not empty"
         assert type(first) is bytes, f"a block is bytes, not {type(first).__name__}"
         assert self.elsewhere or not boundaries or self.given <= 1, _LIVE
 
     def check_all(self, came: list[bytes], boundaries: bool) -> None:
-        assert b"".join(came) == b"".join(_BLOCKS), "every byte comes, in order and unchanged"
+        assert b"".join(came) == b"".join(_BLOCKS), "every byte arrives, in order and unchanged"
         assert not self.held, _LIVE
         assert all(came), "no block is empty"
-        assert not boundaries or came == list(_BLOCKS), "every block comes as it was"
+        assert not boundaries or came == list(_BLOCKS), "every block arrives as it was"
 
     def check_lost(self, error: Exception | None) -> None:
-        # Over a network, it is the client that has words for what became of the connection.
+        # Over a network, the client has its own words for a connection that broke.
         lost = (
             isinstance(error, Exception) and not isinstance(error, MisuseError) if self.elsewhere else _is_lost(error)
         )
@@ -107,10 +107,10 @@ class _Feed:
 
 
 def check_source(make_source: Callable[[Iterable[bytes]], Any], *, boundaries: bool = True) -> None:
-    """Whether a source gives what it is made of as a source of blocks has to.
+    """Check that a source returns what it is made of, as a source of blocks has to; raise `AssertionError` otherwise.
 
-    `make_source(given)`: a new source that gives the blocks of `given`. `boundaries`: whether each block must come as it
-    is; False for sources that cut anew, as one that unpacks gzip does.
+    `make_source(given)`: a new source over the blocks of `given`. `boundaries`: whether each block must arrive as it is;
+    False for sources that cut the bytes again, such as one that unpacks gzip.
     """
     feed = _Feed()
     found = blocks(make_source(feed))
@@ -127,7 +127,7 @@ def check_source(make_source: Callable[[Iterable[bytes]], Any], *, boundaries: b
     feed, came, error = _Feed(fail=True), [], None
     try:
         found = blocks(make_source(feed))
-    except Exception as raised:  # it could be made before, so this is what became of the connection
+    except Exception as raised:  # it could be made before, so this is the connection that broke
         feed.stop()
         raise AssertionError(_LAZY) from raised
     try:
@@ -154,7 +154,7 @@ def check_source(make_source: Callable[[Iterable[bytes]], Any], *, boundaries: b
 
 
 async def check_async_source(make_source: Callable[[Iterable[bytes]], Any], *, boundaries: bool = True) -> None:
-    """As `check_source`, for async sources; `given` is a plain iterable all the same. `make_source` may be async."""
+    """Check an async source, like `check_source`; `given` is a plain iterable all the same. `make_source` may be async."""
     feed = _Feed()
     found = async_blocks(await _made(make_source(feed)))
     try:
@@ -170,7 +170,7 @@ async def check_async_source(make_source: Callable[[Iterable[bytes]], Any], *, b
     feed, came, error = _Feed(fail=True), [], None
     try:
         found = async_blocks(await _made(make_source(feed)))
-    except Exception as raised:  # it could be made before, so this is what became of the connection
+    except Exception as raised:  # it could be made before, so this is the connection that broke
         feed.stop()
         raise AssertionError(_LAZY) from raised
     try:
@@ -201,7 +201,7 @@ async def _made(source: Any) -> Any:
 
 
 def _is_lost(error: BaseException | None) -> bool:
-    """Whether an error is, or comes from, the one that broke the connection."""
+    """Return whether an error is, or comes from, the one that broke the connection."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, _Lost):

@@ -1,8 +1,8 @@
 """Every type of the OpenAI chat format under its wire name, as frozen attrs classes: requests, responses, chunks.
 
-Constructors take what is at hand (a plain string for content, a word for an enum, a mapping for an object);
-`attrs.evolve` makes changed copies. `streamkit.loads`, `dumps`, `structure` and `unstructure` are the way from and to
-JSON. Fields that the format does not know are kept in `extra` and written back. Unions are type aliases.
+Constructors accept what is at hand (a plain string for content, a word for an enum, a mapping for an object);
+`attrs.evolve` makes changed copies. `streamkit.loads`, `dumps`, `structure` and `unstructure` convert from and to JSON.
+Fields that the format does not define are kept in `extra` and written back. Unions are type aliases.
 """
 
 from importlib import import_module
@@ -196,11 +196,11 @@ __all__ = (
     "WebSearchUserLocationType",
 )
 
-# The request's side is loaded when it is asked for: whoever reads streams alone shall not wait for it.
+# The request types are imported on first use: code that only reads streams need not wait for them.
 _LATER = ("_messages", "_parts", "_request", "_options", "_tools", "_legacy")
 
 
-if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker that saw it would accept any name
 
     def __getattr__(name: str) -> Any:
         if name in __all__:

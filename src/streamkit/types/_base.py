@@ -1,22 +1,22 @@
-"""What every type of the chat format shares: one base class, the number ranges of the wire, the marks on fields.
+"""Shared by every type of the chat format: one base class, the number ranges of the wire, the marks on fields.
 
-In: nothing. Out: `Wire`, the range aliases `U8`, `U32`, `I64`, `F32`, and the marks that reading and writing go by.
-Cost: none at run time; a class is looked at once, when the first value of it is read or written.
+In: nothing. Out: `Wire`, the range aliases `U8`, `U32`, `I64`, `F32`, and the marks that control reading and writing.
+Cost: none at run time; a class is inspected once, when the first value of it is read or written.
 
-Rule 1  A field stands under its wire name. Its annotation says what the attribute can hold.
-Rule 2  Where strict reading takes less than the annotation allows (the tolerant reader leaves words it does not know
-        as plain strings), the field's metadata says so: `{"strict": FinishReason | None}`. Where an accumulator leaves
-        what the annotation does not allow, it says `{"tolerant": Any}`.
-Rule 3  A field that may be None may be absent from the JSON; every other field must be there, whatever default the
+Rule 1  A field has its wire name. Its annotation is the type of the attribute.
+Rule 2  If strict reading accepts less than the annotation allows (the tolerant reader leaves unknown words as plain
+        strings), the field's metadata has the strict type: `{"strict": FinishReason | None}`. If an accumulator leaves
+        values that the annotation does not allow, it has `{"tolerant": Any}`.
+Rule 3  A field that may be None may be absent from the JSON; every other field is required, whatever default the
         constructor has.
 Rule 4  None is left out on writing, unless the field is marked `NULL`: then it is written as null.
-Rule 5  A field marked `LOCAL` never touches the wire.
-Rule 6  A class with a field marked `TAG` is told from its siblings by that field's word. In a union the word must be
-        there and is always written; a mapping read as the class itself may go without, as in the seed, and is then
-        written without (the field is None).
-Rule 7  Of what senders write (`Received`), what stands in `extra` under the name of a field that says something is not on
-        the wire, and so not compared: the ISO date that a sender wrote, beside the seconds that were made of it.
-Rule 8  A chunk that was written clean says by the kind of its `extra` (`Sparse`) which of its nulls are on the wire.
+Rule 5  A field marked `LOCAL` is never read from or written to the wire.
+Rule 6  A class with a field marked `TAG` is distinguished from its siblings by that field's word. In a union the word
+        is required and always written; a mapping read as the class itself may omit it, as in the seed, and is then
+        written without it (the field is None).
+Rule 7  In what senders write (`Received`), an entry of `extra` with the name of a field that has a value is not on the
+        wire, and so not compared: the ISO date that a sender wrote, next to the seconds it was converted to.
+Rule 8  A chunk that was written clean shows by the type of its `extra` (`Sparse`) which of its nulls are on the wire.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,10 +48,11 @@ NULL = {"null": True}
 """Metadata: None is written as null, since the seed always writes the field."""
 
 LOCAL = {"wire": False}
-"""Metadata: known on this side only, neither read nor written."""
+"""Metadata: local only, neither read nor written."""
 
 TAG = {"tag": True}
-"""Metadata: the word that tells this class from its siblings in a union (`role` of messages, `type` of parts)."""
+"""Metadata: the word that distinguishes this class from its siblings in a union (`role` of messages, `type` of
+parts)."""
 
 
 @attrs.frozen
@@ -66,13 +67,13 @@ class Between:
 
 @attrs.frozen
 class Told:
-    """Annotation mark: a union of which only one member is known so far; its tag must be there all the same."""
+    """Annotation mark: a union with only one known member so far; its tag is required nevertheless."""
 
 
 U8: TypeAlias = Annotated[int, Between(0, 2**8 - 1)]
 U32: TypeAlias = Annotated[int, Between(0, 2**32 - 1)]
 I64: TypeAlias = Annotated[int, Between(-(2**63), 2**63 - 1)]
-F32: TypeAlias = float  # the seed keeps 32 bits of precision; here a number stays as it was given
+F32: TypeAlias = float  # the seed keeps 32 bits of precision; here a number is kept unchanged
 
 
 class Sparse(dict[str, Any]):
@@ -88,11 +89,12 @@ class Sparse(dict[str, Any]):
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class Wire:
-    """The base of every object of the chat format: keeps what the format does not know, shows only what was said."""
+    """Base class of every object of the chat format: keeps unknown fields, and its `repr` shows only fields with a
+    value."""
 
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True, hash=False)
-    """Fields that stood in the JSON object and that its type does not know, as they were. They are written back; a
-    known field of the same name wins over them."""
+    """Fields of the JSON object that its type does not define, unchanged. They are written back; a known field of the
+    same name takes precedence."""
 
     def __init_subclass__(cls) -> None:
         explain(cls)
@@ -111,10 +113,10 @@ class Wire:
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class Received(Wire):
-    """The base of what senders write, chunks and responses: in `extra` there may be, under the name of a field, what the
-    tolerant reader could make nothing of (rule 7)."""
+    """Base class of what senders write, chunks and responses: `extra` may have, under the name of a field, a value that
+    the tolerant reader could not read (rule 7)."""
 
-    # Its children are made with `eq=False`, or attrs would write them an `__eq__` that compares all of `extra`.
+    # Its subclasses are created with `eq=False`, or attrs would write them an `__eq__` that compares all of `extra`.
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
@@ -137,7 +139,7 @@ _getters: dict[type[Received], Callable[[Received], Any]] = {}
 
 
 def _compared(cls: type[Received]) -> Callable[[Received], Any]:
-    """What reads the fields of a `cls` that are compared, without `extra`."""
+    """Return a function that reads the compared fields of a `cls`, without `extra`."""
     get = _getters.get(cls)
     if get is None:
         names = [field.name for field in attrs.fields(cls) if field.eq and field.name != "extra"]
@@ -146,7 +148,7 @@ def _compared(cls: type[Received]) -> Callable[[Received], Any]:
 
 
 def is_written(value: Any) -> bool:
-    """Return whether the value of a field says something: else an extra of the field's name is written in its place."""
+    """Return True if a field has a value to write; otherwise an extra of the field's name is written instead."""
     return value is not None and value != []
 
 
@@ -160,6 +162,6 @@ def _written_extra(one: Received) -> dict[str, Any]:
 
 
 def wire_names(cls: type[Wire]) -> frozenset[str]:
-    """The names of the fields that the format defines for an object of this type."""
+    """Return the names of the fields that the format defines for an object of this type."""
     fields = attrs.fields(cls)
     return frozenset(field.name for field in fields if field.name != "extra" and field.metadata.get("wire", True))

@@ -1,7 +1,7 @@
 """One `chat.completion.chunk`: the piece of a response that one event of a stream carries.
 
-The strict codec makes it, and so does the tolerant reader, which leaves words it does not know as plain strings and
-fields it does not know in `extra`. On writing, nearly every field of a chunk is there, as null where it is None.
+The strict codec creates it, and so does the tolerant reader, which leaves unknown words as plain strings and unknown
+fields in `extra`. On writing, nearly every field of a chunk is present, as null if it is None.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -31,11 +31,11 @@ class ChatCompletionStreamResponseDelta(Received):
     content: str | None = attrs.field(default=None, metadata=NULL)
     """The next piece of the text."""
     function_call: FunctionCallStream | None = attrs.field(default=None, metadata=NULL)
-    """Deprecated: the next piece of a function call of the first kind."""
+    """Deprecated: the next piece of a legacy function call."""
     tool_calls: list[ChatCompletionMessageToolCallChunk] | None = attrs.field(default=None, metadata=NULL)
     """Fragments of tool calls."""
     role: Role | str | None = attrs.field(default=None, metadata=NULL | {"strict": Role | None})
-    """Who speaks; most senders write it in the first chunk only."""
+    """The author, `assistant`; most senders write it in the first chunk only."""
     refusal: str | None = attrs.field(default=None, metadata=NULL)
     """The next piece of a refusal."""
 
@@ -49,7 +49,7 @@ class ChatChoiceStream(Received):
     delta: ChatCompletionStreamResponseDelta
     """What it adds to the message."""
     finish_reason: FinishReason | str | None = attrs.field(default=None, metadata={"strict": FinishReason | None})
-    """Why the choice ended, in its last chunk; a plain string where the word is not known."""
+    """Why the choice ended, in its last chunk; a plain string if the word is unknown."""
     logprobs: ChatChoiceLogprobs | None = None
     """The log probabilities of the tokens it adds."""
 
@@ -59,37 +59,37 @@ class CreateChatCompletionStreamResponse(Received):
     """One chunk of a streamed response."""
 
     id: str
-    """Names the response; every chunk of a stream repeats it."""
+    """The id of the response, the same in every chunk of a stream."""
     choices: list[ChatChoiceStream]
     """What it adds to each choice. Empty in the chunk that only carries usage."""
     created: U32
-    """When the response was begun, in seconds since 1970; every chunk repeats it."""
+    """When the response began, in seconds since 1970; the same in every chunk."""
     model: str
-    """The model that writes."""
+    """The model that writes the response."""
     service_tier: ServiceTierResponse | str | None = attrs.field(
         default=None, metadata=NULL | {"strict": ServiceTierResponse | None}
     )
-    """The latency tier it is made on; a plain string where the word is not known."""
+    """The latency tier it runs on; a plain string if the word is unknown."""
     system_fingerprint: str | None = attrs.field(default=None, metadata=NULL)
-    """Names the sender's configuration: where it changes, the same seed can give another answer."""
+    """Identifies the sender's configuration: if it changes, the same seed may give a different answer."""
     object: str | None = attrs.field(default=None, metadata=NULL)
     """`chat.completion.chunk`."""
     usage: CompletionUsage | None = attrs.field(default=None, metadata=NULL)
-    """What the whole request cost, usually in one last chunk (`stream_options.include_usage`), in some streams in
-    every one, counting up."""
+    """Tokens used by the whole request, usually in one last chunk (`stream_options.include_usage`), in some streams in
+    every chunk, counting up."""
 
 
 @runtime_checkable
 class ChatCompletionResponseStream(Protocol):
-    """Chunks as they arrive: any iterator of them. It ends after the last chunk and raises `StreamError` where the
-    stream fails, as the items of the seed's stream are a chunk or an error."""
+    """Chunks as they arrive: any iterator of them. It ends after the last chunk and raises `StreamError` if the stream
+    fails, since the items of the seed's stream are a chunk or an error."""
 
     def __iter__(self) -> Iterator[CreateChatCompletionStreamResponse]:
-        """The chunks that are still to come."""
+        """Return the iterator itself."""
         ...
 
     def __next__(self) -> CreateChatCompletionStreamResponse:
-        """The next chunk; waits until it is there."""
+        """Return the next chunk; wait until it has arrived."""
         ...
 
 
@@ -98,9 +98,9 @@ class AsyncChatCompletionResponseStream(Protocol):
     """The asynchronous sibling of `ChatCompletionResponseStream`: any async iterator of chunks."""
 
     def __aiter__(self) -> AsyncIterator[CreateChatCompletionStreamResponse]:
-        """The chunks that are still to come."""
+        """Return the iterator itself."""
         ...
 
     def __anext__(self) -> Awaitable[CreateChatCompletionStreamResponse]:
-        """The next chunk, once it is there."""
+        """Return the next chunk as soon as it has arrived."""
         ...

@@ -1,6 +1,6 @@
-"""A JSON value to compact JSON in UTF-8, as fast as CPython does it.
+"""Encode a JSON value as compact JSON in UTF-8, as fast as CPython can.
 
-In: strings, numbers, booleans, None, lists and dicts. Out: bytes that are valid JSON, whatever stands in them.
+In: strings, numbers, booleans, None, lists and dicts. Out: bytes that are valid JSON, whatever they contain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ("encoded",)
 
 
 def encoded(value: Any) -> bytes:
-    """A JSON value as `dumps` writes it."""
+    """Return a JSON value as `dumps` writes it."""
     try:
         try:
             text = _encode(value)
@@ -29,12 +29,12 @@ def encoded(value: Any) -> bytes:
         raise ValidationError((Problem("$", "a JSON value", str(error)),)) from None
     try:
         return text.encode()
-    except UnicodeEncodeError:  # two halves side by side are one character, any other half is none
+    except UnicodeEncodeError:  # two adjacent halves are one character, any other half is not one
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _finite(value: Any) -> Any:
-    """The same plain value with null for every number that JSON cannot say."""
+    """Return the same plain value with null for every number that JSON cannot express."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
@@ -48,8 +48,8 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 
 
 def _kept_encoder() -> Callable[[Any], str]:
-    """The encoder, made once: `JSONEncoder.encode` makes the one in C anew at each call, which takes longer than a short
-    response. Without one in C, or with another signature than CPython's, `encode` itself."""
+    """Return the encoder, created once: `JSONEncoder.encode` creates the C encoder at each call, which takes longer
+    than a short response. Without a C encoder, or with a signature other than CPython's, return `encode` itself."""
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     try:
         pieces = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)

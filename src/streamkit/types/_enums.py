@@ -1,7 +1,7 @@
 """The words of the format that come from a closed list.
 
-Each is a `StrEnum`: `FinishReason.STOP == "stop"`, and a member prints and writes as its word. Words that a class reads
-besides its own stand in its `__aliases__`; only the strict codec looks at them. Source of every list: the seed.
+Each is a `StrEnum`: `FinishReason.STOP == "stop"`, and a member prints and writes as its word. `__aliases__` lists
+other words that a class reads; only the strict codec uses them. Source of every list: the seed.
 """
 
 from enum import StrEnum
@@ -28,21 +28,21 @@ __all__ = (
 
 
 class Role(StrEnum):
-    """Who a message is from."""
+    """The author of a message."""
 
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
     TOOL = "tool"
     FUNCTION = "function"
-    """Deprecated with function calling of the first kind; `TOOL` took its place."""
+    """Deprecated together with legacy function calling; replaced by `TOOL`."""
 
 
 class FinishReason(StrEnum):
     """Why the model stopped writing a choice."""
 
     STOP = "stop"
-    """A natural end, or a stop sequence. The strict codec reads the words `eos` and `""` as this one too."""
+    """A natural end, or a stop sequence. The strict codec also reads the words `eos` and `""` as this one."""
     LENGTH = "length"
     """The token limit of the request, or of the model, was reached."""
     TOOL_CALLS = "tool_calls"
@@ -50,14 +50,15 @@ class FinishReason(StrEnum):
     CONTENT_FILTER = "content_filter"
     """Content was left out by a filter."""
     FUNCTION_CALL = "function_call"
-    """Deprecated: the model called a function of the first kind."""
+    """Deprecated: the model called a legacy function."""
 
     __aliases__ = MappingProxyType({"eos": STOP, "": STOP})
 
     # In any case. DashScope's own API writes "null" until the end, and bridges pass it on; Ollama and SGLang wrote "".
     __nothing__ = frozenset({"", "null"})
 
-    # What senders write that speak another API inside, in lower case (Gemini writes STOP): Anthropic, TGI, Mistral, Zhipu.
+    # Words of senders that use another API internally, in lower case (Gemini writes STOP): Anthropic, TGI, Mistral,
+    # Zhipu.
     __meanings__ = MappingProxyType(
         {
             "eos": STOP,
@@ -72,19 +73,19 @@ class FinishReason(StrEnum):
         }
     )
 
-    # The words with which a sender says that it failed, in lower case, each with a source. The table is closed: any other
-    # word says nothing about success.
+    # The words with which a sender reports that it failed, in lower case, each with a source. The table is closed:
+    # any other word implies nothing about success.
     __failures__ = MappingProxyType(
         {
-            # OpenRouter and IBM watsonx, where the model server broke in the middle
+            # OpenRouter and IBM watsonx, if the model server failed in the middle
             "error": "https://github.com/gethouston/houston/pull/1211",
             # Zhipu GLM, also through OpenCode Zen
             "network_error": "https://github.com/NousResearch/hermes-agent/pull/92161",
             # relays of DeepSeek's web chat
             "server_error": "https://github.com/FANATFANATA/DanyAPI",
-            # bridges that could not read what the model wrote; pi shows such words as `Provider finish_reason: …`
+            # bridges that could not parse the model's output; pi shows such words as `Provider finish_reason: …`
             "internal_error": "https://github.com/earendil-works/pi/issues/5793",
-            # vLLM where the engine shuts down; MiniMax, Novita and GLM where they interrupt themselves
+            # vLLM when the engine shuts down; MiniMax, Novita and GLM when they interrupt themselves
             "abort": "https://github.com/vllm-project/vllm/issues/57082",
             # the same word in RL servers over vLLM
             "aborted": "https://github.com/verl-project/verl/pull/4453",
@@ -92,26 +93,26 @@ class FinishReason(StrEnum):
             "cancelled": "https://github.com/kekzl/imp/issues/1590",
             # Cohere
             "timeout": "https://docs.cohere.com/reference/chat",
-            # DeepSeek, where its servers are too full to go on
+            # DeepSeek, when its servers are too busy to continue
             "insufficient_system_resource": "https://api-docs.deepseek.com/api/create-chat-completion",
-            # Gemini, where it cannot read the call that it wrote itself
+            # Gemini, when it cannot parse the call that it wrote itself
             "malformed_function_call": "https://github.com/NousResearch/hermes-agent/pull/83886",
         }
     )
 
     @classmethod
     def is_nothing(cls, word: str) -> bool:
-        """Return whether `word` is no reason at all: the empty string, or the word `null`."""
+        """Return True if `word` is not a reason: the empty string, or the word `null`."""
         return word.lower() in cls.__nothing__
 
     @classmethod
     def says_failed(cls, word: str | None) -> bool:
-        """Return whether a sender says by `word` that it failed (`network_error`, in any case)."""
+        """Return True if `word` reports that the sender failed (`network_error`, in any case)."""
         return word is not None and word.lower() in cls.__failures__
 
     @classmethod
     def meant_by(cls, word: str | None) -> "FinishReason | None":
-        """What a sender means by `word`, one of its own words included; None where that cannot be told."""
+        """Return the format's word for a sender's `word`, which may be from another API; None if unknown."""
         lower = (word or "").lower()
         return _FINISHES.get(cls.__meanings__.get(lower, lower))
 
@@ -134,18 +135,18 @@ class ChatCompletionToolType(StrEnum):
 
 
 class ChatCompletionToolChoiceMode(StrEnum):
-    """How free the model is to call tools, where none is named."""
+    """Whether the model may or must call tools, if no tool is named."""
 
     NONE = "none"
-    """Calls none. The API's default without tools."""
+    """The model calls none. The API's default without tools."""
     AUTO = "auto"
-    """Calls or writes, as it likes. The API's default with tools."""
+    """The model decides whether to call tools or write text. The API's default with tools."""
     REQUIRED = "required"
-    """Calls at least one."""
+    """The model calls at least one."""
 
 
 class ChatCompletionFunctionCallMode(StrEnum):
-    """Deprecated: how free the model is to call a function of the first kind, where none is named."""
+    """Deprecated: whether the model may call a legacy function, if none is named."""
 
     NONE = "none"
     AUTO = "auto"
@@ -163,7 +164,7 @@ class ServiceTier(StrEnum):
 
 
 class ServiceTierResponse(StrEnum):
-    """The latency tier that a response was made on."""
+    """The latency tier on which a response was created."""
 
     SCALE = "scale"
     DEFAULT = "default"

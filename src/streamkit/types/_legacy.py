@@ -1,4 +1,4 @@
-"""What is left of the text completions that came before chat: prompts, choices and their log probabilities."""
+"""The legacy text completions, before chat: prompts, choices and their log probabilities."""
 
 from typing import Any, TypeAlias
 
@@ -10,13 +10,13 @@ from ._enums import CompletionFinishReason
 __all__ = ("Choice", "Logprobs", "Prompt")
 
 Prompt: TypeAlias = str | list[str] | list[U32] | list[list[U32]]
-"""What to complete: a text, several, one as tokens, or several as tokens. A token is 0 to 4,294,967,295.
+"""The prompt: a text, several texts, or one or several as tokens. A token is 0 to 4,294,967,295.
 An empty list is a list of texts."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class Logprobs(Wire):
-    """How likely each token of a text completion was, in four lists of which one place is one token."""
+    """How likely each token of a text completion was, in four parallel lists, one entry for each token."""
 
     tokens: list[str]
     """The tokens as text."""
@@ -35,9 +35,9 @@ class Choice(Wire):
     text: str
     """The text."""
     index: U32
-    """Which one of the answers."""
+    """Index of the choice, from 0."""
     logprobs: Logprobs | None = None
-    """How likely each token was."""
+    """The log probabilities of its tokens."""
     finish_reason: CompletionFinishReason | str | None = attrs.field(
         default=None, metadata={"strict": CompletionFinishReason | None}
     )

@@ -1,16 +1,16 @@
-"""How likely each token was.
+"""Log probabilities: how likely each token was.
 
 A log probability is a natural logarithm, at most 0 for a real probability; senders write -9999.0 for "very unlikely".
 
-A stream may carry twenty entries for each token, and an entry that keeps an empty `extra` and a list of small numbers
-takes twice the memory of one that makes them when they are asked for: 330 bytes, where its JSON has 60, and 170. So
-`extra` and `bytes` of an entry are properties over their slots, in which the tolerant reader may leave a number:
+A stream may carry twenty entries for each token. An entry with an empty `extra` and a list of small numbers takes 330
+bytes of memory, where its JSON has 60; one that creates them on access takes 170. So `extra` and `bytes` of an entry
+are properties over their slots, in which the tolerant reader may leave a number:
 
-    extra   how many lists of bytes this entry and its alternatives keep; there are no unknown fields in any of them
-    bytes   anything: they are those of `token` in UTF-8
+    extra   the number of byte lists that this entry and its alternatives keep; none of them has unknown fields
+    bytes   any number: the bytes are those of `token` in UTF-8
 
-What is made is kept, and stays the caller's to change. `kept_extra` and `kept_bytes` read the slots and make nothing.
-Cost: 0.1 us to read `extra` or `bytes`, 0.3 us where it is made.
+A value created on access is kept, and the caller may change it. `kept_extra` and `kept_bytes` read the slots and create
+nothing. Cost: 0.1 us to read `extra` or `bytes`, 0.3 us if it has to be created.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ class TopLogprobs(Received):
     logprob: F32
     """Its log probability."""
     bytes: list[U8] | None = attrs.field(default=None, metadata=NULL)
-    """Its UTF-8 bytes, each 0 to 255: a token can be part of a character. None where it has none."""
+    """Its UTF-8 bytes, each 0 to 255: a token can be part of a character. None if it has none."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
@@ -43,13 +43,13 @@ class ChatCompletionTokenLogprob(Received):
     logprob: F32
     """Its log probability, or -9999.0 outside the 20 likeliest."""
     bytes: list[U8] | None = attrs.field(default=None, metadata=NULL)
-    """Its UTF-8 bytes, each 0 to 255. None where it has none."""
+    """Its UTF-8 bytes, each 0 to 255. None if it has none."""
     top_logprobs: list[TopLogprobs] = attrs.field(factory=list)
     """The likeliest tokens at this position, as many as the request asked for (`top_logprobs`) or fewer."""
 
 
 def _make_when_asked(cls: Any) -> None:
-    """Let `extra` and `bytes` of `cls` be made where a number stands in their slots."""
+    """Make `extra` and `bytes` of `cls` create their value if their slot has a number."""
     extra_slot, bytes_slot = cls.kept_extra, cls.kept_bytes = EXTRA_SLOT, BYTES_SLOTS[cls]
 
     def extra(self: Any) -> Any:
@@ -71,10 +71,10 @@ def _make_when_asked(cls: Any) -> None:
 
 
 EXTRA_SLOT: Any = vars(Wire)["extra"]
-"""Reads and sets what an entry keeps in place of `extra`: a number, where nothing was asked for."""
+"""The slot of `extra`: a number until `extra` is read for the first time."""
 
 BYTES_SLOTS: dict[Any, Any] = {cls: vars(cls)["bytes"] for cls in (TopLogprobs, ChatCompletionTokenLogprob)}
-"""Those for `bytes`."""
+"""The slot of `bytes`, likewise."""
 
 _make_when_asked(TopLogprobs)
 _make_when_asked(ChatCompletionTokenLogprob)
@@ -85,6 +85,6 @@ class ChatChoiceLogprobs(Received):
     """The log probabilities of a choice, or of the piece of it that a chunk carries."""
 
     content: list[ChatCompletionTokenLogprob] | None = attrs.field(default=None, metadata=NULL)
-    """Those of the text, token by token."""
+    """Log probabilities of the text, one for each token."""
     refusal: list[ChatCompletionTokenLogprob] | None = attrs.field(default=None, metadata=NULL)
-    """Those of the refusal, token by token."""
+    """Log probabilities of the refusal, one for each token."""

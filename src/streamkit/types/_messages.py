@@ -1,6 +1,6 @@
-"""The messages of a request, by who they are from.
+"""The messages of a request, by role.
 
-Each message knows its `role`, the word that tells messages apart. Where content is taken, a plain string will do, or
+Each message has its `role`, the word that distinguishes them. Content may be a plain string, or
 any mix of parts, mappings and strings: `ChatCompletionRequestUserMessage(["Look:", {"type": "image_url", …}])`.
 """
 
@@ -38,21 +38,21 @@ __all__ = (
 )
 
 ChatCompletionRequestDeveloperMessageContent: TypeAlias = str | list[ChatCompletionRequestMessageContentPartText]
-"""What a developer message says."""
+"""Content of a developer message."""
 
 ChatCompletionRequestSystemMessageContent: TypeAlias = str | list[ChatCompletionRequestSystemMessageContentPart]
-"""What a system message says."""
+"""Content of a system message."""
 
 ChatCompletionRequestUserMessageContent: TypeAlias = str | list[ChatCompletionRequestUserMessageContentPart]
-"""What a user's message says."""
+"""Content of a user message."""
 
 ChatCompletionRequestAssistantMessageContent: TypeAlias = str | list[ChatCompletionRequestAssistantMessageContentPart]
-"""What an assistant's message says: text parts, or exactly one refusal."""
+"""Content of an assistant message: text parts, or exactly one refusal."""
 
 ChatCompletionRequestToolMessageContent: TypeAlias = str | list[ChatCompletionRequestToolMessageContentPart]
-"""What a tool answers."""
+"""Content of a tool message."""
 
-# What constructors take for the above: a string, one part, or many, each also as a mapping or a string.
+# What constructors accept for the above: a string, one part, or many, each also as a mapping or a string.
 _Plain: TypeAlias = str | Mapping[str, Any]
 _Text: TypeAlias = ChatCompletionRequestMessageContentPartText
 _TextLike: TypeAlias = _Plain | _Text | Iterable[_Plain | _Text]
@@ -97,43 +97,43 @@ def _tool(value: _TextLike) -> ChatCompletionRequestToolMessageContent:
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestDeveloperMessage(Wire):
-    """Instructions of the application's developer; on newer models what system messages were."""
+    """Instructions of the application's developer; replaces system messages on newer models."""
 
     role: Literal["developer"] | None = attrs.field(default="developer", kw_only=True, eq=False, metadata=TAG)
-    """`developer`. None only where the message was read by itself from a mapping that went without."""
+    """`developer`. None only if the message was read on its own from a mapping without it."""
     content: ChatCompletionRequestDeveloperMessageContent = attrs.field(converter=_developer)
-    """What it says."""
+    """The content."""
     name: str | None = None
-    """Tells participants of the same role apart."""
+    """Distinguishes participants with the same role."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestSystemMessage(Wire):
-    """Instructions that hold for the whole conversation."""
+    """Instructions for the whole conversation."""
 
     role: Literal["system"] | None = attrs.field(default="system", kw_only=True, eq=False, metadata=TAG)
-    """`system`. None only where the message was read by itself from a mapping that went without."""
+    """`system`. None only if the message was read on its own from a mapping without it."""
     content: ChatCompletionRequestSystemMessageContent = attrs.field(converter=_system)
-    """What it says."""
+    """The content."""
     name: str | None = None
-    """Tells participants of the same role apart."""
+    """Distinguishes participants with the same role."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestUserMessage(Wire):
-    """What the user says or shows."""
+    """A message of the user: text, images, audio."""
 
     role: Literal["user"] | None = attrs.field(default="user", kw_only=True, eq=False, metadata=TAG)
-    """`user`. None only where the message was read by itself from a mapping that went without."""
+    """`user`. None only if the message was read on its own from a mapping without it."""
     content: ChatCompletionRequestUserMessageContent = attrs.field(converter=_user)
-    """What it says."""
+    """The content."""
     name: str | None = None
-    """Tells participants of the same role apart."""
+    """Distinguishes participants with the same role."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestAssistantMessageAudio(Wire):
-    """Points at audio that the model gave in an earlier turn."""
+    """Refers to audio that the model produced in an earlier turn."""
 
     id: str
     """The id of that audio."""
@@ -164,47 +164,47 @@ def _function_call(value: FunctionCall | Mapping[str, Any] | None) -> FunctionCa
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestAssistantMessage(Wire):
-    """What the model said in an earlier turn. `ChatCompletionResponseMessage.to_request()` makes one.
+    """A message of the model in an earlier turn. `ChatCompletionResponseMessage.to_request()` creates one.
 
-    What a sender wants to see again beside the fields below (reasoning details, thought signatures) is in `extra`.
+    Other data that a sender needs in the next turn (reasoning details, thought signatures) is in `extra`.
     """
 
     role: Literal["assistant"] | None = attrs.field(default="assistant", kw_only=True, eq=False, metadata=TAG)
-    """`assistant`. None only where the message was read by itself from a mapping that went without."""
+    """`assistant`. None only if the message was read on its own from a mapping without it."""
     content: ChatCompletionRequestAssistantMessageContent | None = attrs.field(default=None, converter=_assistant)
-    """What it said. Required unless it called something."""
+    """The content. Required unless it called a tool."""
     refusal: str | None = None
-    """What it said where it would not answer."""
+    """The refusal, if the model refused to answer."""
     name: str | None = None
-    """Tells participants of the same role apart."""
+    """Distinguishes participants with the same role."""
     audio: ChatCompletionRequestAssistantMessageAudio | None = attrs.field(default=None, converter=_audio)
-    """The audio that it gave; a plain string is taken as the id."""
+    """The audio that it produced; a plain string is the id."""
     tool_calls: list[ChatCompletionMessageToolCallUnion] | None = attrs.field(default=None, converter=_tool_calls)
     """The tools that it called; a tool message for each must follow."""
     function_call: FunctionCall | None = attrs.field(default=None, converter=_function_call)
-    """Deprecated: the function of the first kind that it called."""
+    """Deprecated: the legacy function that it called."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestToolMessage(Wire):
-    """What a tool answered."""
+    """The result of a tool call."""
 
     role: Literal["tool"] | None = attrs.field(default="tool", kw_only=True, eq=False, metadata=TAG)
-    """`tool`. None only where the message was read by itself from a mapping that went without."""
+    """`tool`. None only if the message was read on its own from a mapping without it."""
     content: ChatCompletionRequestToolMessageContent = attrs.field(converter=_tool)
-    """The answer."""
+    """The result."""
     tool_call_id: str
-    """The id of the call that it answers."""
+    """The id of the call."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestFunctionMessage(Wire):
-    """Deprecated: what a function of the first kind answered."""
+    """Deprecated: the result of a legacy function call."""
 
     role: Literal["function"] | None = attrs.field(default="function", kw_only=True, eq=False, metadata=TAG)
-    """`function`. None only where the message was read by itself from a mapping that went without."""
+    """`function`. None only if the message was read on its own from a mapping without it."""
     content: str | None = attrs.field(metadata=NULL)
-    """The answer."""
+    """The result."""
     name: str
     """The function's name."""
 
@@ -217,4 +217,4 @@ ChatCompletionRequestMessage: TypeAlias = (
     | ChatCompletionRequestToolMessage
     | ChatCompletionRequestFunctionMessage
 )
-"""A message of a request, told by its role."""
+"""A message of a request, distinguished by its role."""

@@ -1,7 +1,7 @@
-"""What is wrong with a value, as reading finds it: problems with the paths at which they are.
+"""Mismatches found in reading a value: problems with their paths.
 
-In: values that do not fit. Out: `Mismatch`, which grows its paths as it rises through lists and objects, and the words in
-which a value is shown. Cost: nothing where all is well.
+In: values that do not match. Out: `Mismatch`, which extends its paths as it passes up through lists and objects, and
+short descriptions of values. Cost: nothing if everything matches.
 """
 
 from collections.abc import Mapping
@@ -13,44 +13,44 @@ from streamkit.errors import Problem
 __all__ = ("MAX_PROBLEMS", "MISSING", "Found", "Mismatch", "Missing", "shown", "wrong")
 
 MAX_PROBLEMS = 100
-"""Problems told of one value: enough to see what is wrong, few enough for a log."""
+"""The most problems reported for one value: enough to see what is wrong, few enough for a log."""
 
 Found: TypeAlias = list[tuple[str, str, str]]
-"""Problems on their way up: path, what is expected, what stood there."""
+"""Problems as they pass up: path, what is expected, what was found."""
 
 
 class Missing(Enum):
-    """The kind of `MISSING`."""
+    """The type of `MISSING`."""
 
     MISSING = "nothing"
 
 
 MISSING: Final = Missing.MISSING
-"""Stands where an object has no value."""
+"""Placeholder for a field that an object does not have."""
 
 
 class Mismatch(Exception):
-    """A value does not fit its type. `found`: every problem, with paths from the value on."""
+    """A value does not match its type. `found`: every problem, with paths relative to the value."""
 
     def __init__(self, found: Found) -> None:
         self.found = found[:MAX_PROBLEMS]
 
     def under(self, step: str) -> Found:
-        """The same problems as seen from one level up."""
+        """Return the same problems with paths from one level up."""
         return [(step + path, expected, got) for path, expected, got in self.found]
 
     def problems(self, root: str = "$") -> tuple[Problem, ...]:
-        """The problems as the caller gets them, with paths from `root` on."""
+        """Return the problems for the caller, with paths from `root`."""
         return tuple(Problem(*problem) for problem in self.under(root))
 
 
 def wrong(value: Any, expected: str) -> Mismatch:
-    """The mismatch of one value that is not what its type takes."""
+    """Return the mismatch for one value that its type does not accept."""
     return Mismatch([("", expected, shown(value))])
 
 
 def shown(value: Any) -> str:
-    """A value in a few words, about 60 characters at most, for an error message."""
+    """Return a value in a few words, about 60 characters at most, for an error message."""
     match value:
         case None:
             return "null"

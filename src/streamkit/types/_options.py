@@ -1,4 +1,4 @@
-"""What a request may ask for beside messages and tools: the answer's form, audio, a prediction, a web search, a stream."""
+"""Options of a request besides messages and tools: response format, audio, prediction, web search, streaming."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
@@ -40,7 +40,8 @@ class ResponseFormatText(Wire):
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ResponseFormatJsonObject(Wire):
-    """The answer is some JSON object. A message must ask for JSON too: else the model may write blanks without end."""
+    """The answer is some JSON object. A message must ask for JSON too: otherwise the model may write whitespace without
+    end."""
 
     type: Literal["json_object"] | None = attrs.field(default="json_object", kw_only=True, eq=False, metadata=TAG)
     """`json_object`."""
@@ -51,7 +52,7 @@ class ResponseFormatJsonSchema(Wire):
     """A JSON Schema for the answer, and its name."""
 
     description: str | None = attrs.field(default=None, kw_only=True)
-    """What the answer is for: the model goes by it."""
+    """The purpose of the answer; the model uses it."""
     name: str
     """1 to 64 characters of a-z, A-Z, 0-9, underscore and dash."""
     schema: Any | None = None
@@ -75,7 +76,7 @@ class ResponseFormatSchema(Wire):
 
 
 ResponseFormat: TypeAlias = ResponseFormatText | ResponseFormatJsonObject | ResponseFormatSchema
-"""The form that the answer must have, told by its type."""
+"""The format of the answer, distinguished by its type."""
 
 
 def _voice(value: ChatCompletionAudioVoice | str) -> ChatCompletionAudioVoice | str:
@@ -88,10 +89,10 @@ def _audio_format(value: ChatCompletionAudioFormat | str) -> ChatCompletionAudio
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionAudio(Wire):
-    """How an answer as audio should sound."""
+    """Options for an audio answer."""
 
     voice: ChatCompletionAudioVoice | str = attrs.field(converter=_voice, metadata={"strict": ChatCompletionAudioVoice})
-    """Whose voice."""
+    """The voice."""
     format: ChatCompletionAudioFormat | str = attrs.field(
         converter=_audio_format, metadata={"strict": ChatCompletionAudioFormat}
     )
@@ -114,7 +115,7 @@ def _predicted(
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class PredictionContent(Wire):
-    """What the answer will mostly be, such as a file that is written anew with few changes: it comes faster then."""
+    """Text that the answer will mostly repeat, such as a file rewritten with few changes: speeds up the answer."""
 
     type: Literal["content"] = attrs.field(default="content", kw_only=True)
     """`content`."""
@@ -132,7 +133,7 @@ def _location_type(value: WebSearchUserLocationType | str) -> WebSearchUserLocat
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class WebSearchLocation(Wire):
-    """About where the user is."""
+    """The user's approximate location."""
 
     country: str | None = attrs.field(default=None, metadata=NULL)
     """Two letters of ISO 3166-1, `US`."""
@@ -150,7 +151,7 @@ def _location(value: WebSearchLocation | Mapping[str, Any]) -> WebSearchLocation
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class WebSearchUserLocation(Wire):
-    """Where the user is, and how exactly that is known."""
+    """The user's location, and its precision."""
 
     type: WebSearchUserLocationType | str = attrs.field(
         default=WebSearchUserLocationType.APPROXIMATE,
@@ -158,7 +159,7 @@ class WebSearchUserLocation(Wire):
         converter=_location_type,
         metadata={"strict": WebSearchUserLocationType},
     )
-    """How exactly: `approximate`."""
+    """The precision: `approximate`."""
     approximate: WebSearchLocation = attrs.field(converter=_location)
     """Where."""
 
@@ -176,7 +177,7 @@ class WebSearchOptions(Wire):
     )
     """How much of the context window a search may fill; the API's default is `medium`."""
     user_location: WebSearchUserLocation | None = attrs.field(default=None, converter=_user_location, metadata=NULL)
-    """Where the user is."""
+    """The user's location."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
@@ -184,4 +185,4 @@ class ChatCompletionStreamOptions(Wire):
     """How to stream. Only together with `stream=True`."""
 
     include_usage: bool
-    """Whether one more chunk comes before the end, without choices, with the usage of the whole request."""
+    """Whether to send an extra chunk before the end, without choices, with the usage of the whole request."""

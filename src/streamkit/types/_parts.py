@@ -1,7 +1,7 @@
 """Parts of a message's content: text, image, audio, refusal.
 
-Each part knows its `type`, the word that tells parts apart. In the unions below the word must be there; a text part
-that is read as the class itself, as in developer messages and predictions, may go without, as in the seed.
+Each part has its `type`, the word that distinguishes parts. In the unions below the word is required; a text part that
+is read as the class itself, as in developer messages and predictions, may omit it, as in the seed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class ChatCompletionRequestMessageContentPartText(Wire):
     """A piece of text."""
 
     type: Literal["text"] | None = attrs.field(default="text", kw_only=True, eq=False, metadata=TAG)
-    """`text`. None only where the part was read from a mapping that went without."""
+    """`text`. None only if the part was read from a mapping without it."""
     text: str
     """The text."""
 
@@ -51,21 +51,21 @@ class ChatCompletionRequestMessageContentPartRefusal(Wire):
     """A refusal that the model wrote in an earlier turn."""
 
     type: Literal["refusal"] | None = attrs.field(default="refusal", kw_only=True, eq=False, metadata=TAG)
-    """`refusal`. None only where the part was read from a mapping that went without."""
+    """`refusal`. None only if the part was read from a mapping without it."""
     refusal: str
     """The refusal's text."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ImageUrl(Wire):
-    """Where an image is, and how closely to look at it."""
+    """The address of an image, and the level of detail."""
 
     url: str
-    """An `http(s):` address, or the image itself as a `data:` URL in Base64."""
+    """The `http(s):` address, or the image itself as a `data:` URL in Base64."""
     detail: ImageDetail | str | None = attrs.field(
         default=None, converter=_detail, metadata=NULL | {"strict": ImageDetail | None}
     )
-    """How closely to look: `auto` (the API's default), `low` or `high`."""
+    """The level of detail: `auto` (the API's default), `low` or `high`."""
 
 
 def _image_url(value: ImageUrl | str | Mapping[str, Any]) -> ImageUrl:
@@ -74,17 +74,17 @@ def _image_url(value: ImageUrl | str | Mapping[str, Any]) -> ImageUrl:
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionRequestMessageContentPartImage(Wire):
-    """An image. A plain string is taken as its address."""
+    """An image. A plain string is its address."""
 
     type: Literal["image_url"] | None = attrs.field(default="image_url", kw_only=True, eq=False, metadata=TAG)
-    """`image_url`. None only where the part was read from a mapping that went without."""
+    """`image_url`. None only if the part was read from a mapping without it."""
     image_url: ImageUrl = attrs.field(converter=_image_url)
-    """Where the image is."""
+    """The address of the image."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class InputAudio(Wire):
-    """Audio for the model to hear."""
+    """Audio as input for the model."""
 
     data: str
     """The audio, Base64."""
@@ -103,7 +103,7 @@ class ChatCompletionRequestMessageContentPartAudio(Wire):
     """A piece of audio."""
 
     type: Literal["input_audio"] | None = attrs.field(default="input_audio", kw_only=True, eq=False, metadata=TAG)
-    """`input_audio`. None only where the part was read from a mapping that went without."""
+    """`input_audio`. None only if the part was read from a mapping without it."""
     input_audio: InputAudio = attrs.field(converter=_input_audio)
     """The audio."""
 
@@ -113,27 +113,27 @@ ChatCompletionRequestUserMessageContentPart: TypeAlias = (
     | ChatCompletionRequestMessageContentPartImage
     | ChatCompletionRequestMessageContentPartAudio
 )
-"""What a user's message can be made of."""
+"""The parts of a user message."""
 
 ChatCompletionRequestSystemMessageContentPart: TypeAlias = Annotated[
     ChatCompletionRequestMessageContentPartText, Told()
 ]
-"""What a system message can be made of: text."""
+"""The parts of a system message: text."""
 
 ChatCompletionRequestAssistantMessageContentPart: TypeAlias = (
     ChatCompletionRequestMessageContentPartText | ChatCompletionRequestMessageContentPartRefusal
 )
-"""What an assistant's message can be made of."""
+"""The parts of an assistant message."""
 
 ChatCompletionRequestToolMessageContentPart: TypeAlias = Annotated[ChatCompletionRequestMessageContentPartText, Told()]
-"""What a tool's answer can be made of: text."""
+"""The parts of a tool message: text."""
 
 
 def content(value: Any, part: Any, path: str = "$.content") -> Any:
-    """What a constructor was given for content, as text or as a list of parts of the type `part`.
+    """Return a constructor's `content` argument as text, or as a list of parts of the type `part`.
 
-    A string stays one. A single part, or an iterable of parts, mappings and strings, becomes a list of parts.
-    ValidationError, with paths from `path` on, where a mapping is no such part.
+    A string is returned unchanged. A single part, or an iterable of parts, mappings and strings, is converted to a list
+    of parts. Raises ValidationError, with paths from `path`, for a mapping that is not such a part.
     """
     if value is None or isinstance(value, str):
         return value

@@ -1,6 +1,7 @@
-"""What was thought, in the typed blocks in which some senders write it.
+"""Reasoning in the typed blocks that some senders write.
 
-In: the name of a field and what stands in it: an object under a name of `REASONING` (Bedrock through a gateway), a block (`thinking_blocks` of LiteLLM, `reasoning_details` of OpenRouter, content parts of Mistral and Databricks,
+In: the name of a field and its value: an object under a name of `REASONING` (Bedrock through a gateway), a block
+(`thinking_blocks` of LiteLLM, `reasoning_details` of OpenRouter, content parts of Mistral and Databricks,
 `tensorzero_extra_content`), or a list of blocks. Out: the text that is reasoning. Cost: linear.
 """
 
@@ -9,7 +10,7 @@ from typing import Any
 __all__ = ("REASONING", "blocks_reasoning", "field_reasoning", "reasoning_in")
 
 REASONING = ("reasoning_content", "reasoning", "reasoning_text")
-"""The names of the fields that are reasoning, and text as a rule; the first that says something counts."""
+"""The names of the fields with reasoning, usually text; the first that is not empty counts."""
 
 
 _KINDS = ("thinking", "reasoning", "thought")
@@ -17,7 +18,7 @@ _TEXTS = ("thinking", "text", "summary", "reasoning")
 
 
 def reasoning_in(block: Any) -> str:
-    """The reasoning in one block; empty where it has none, or is no block of that kind."""
+    """Return the reasoning in one block; empty if it has none, or is not a block of that kind."""
     if not isinstance(block, dict):
         return ""
     kind = block.get("type")
@@ -34,12 +35,13 @@ def reasoning_in(block: Any) -> str:
 
 
 def blocks_reasoning(value: Any) -> str:
-    """The reasoning in all blocks of a list, in their order; empty where `value` is none."""
+    """Return the reasoning in all blocks of a list, in order; empty if `value` is not a list."""
     return "".join(map(reasoning_in, value)) if isinstance(value, list) else ""
 
 
 def field_reasoning(name: str, value: Any) -> str:
-    """The reasoning in the field `name` of a delta or a message, where that is no text: empty where it has none."""
+    """Return the reasoning in the field `name` of a delta or a message, if the field is not text; empty if it has
+    none."""
     if name not in REASONING:
         return blocks_reasoning(value)
     if isinstance(value, dict):
@@ -48,7 +50,7 @@ def field_reasoning(name: str, value: Any) -> str:
 
 
 def _untyped(part: Any) -> str:
-    """The text of what stands for reasoning by its place, with a type or without."""
+    """Return the text of a part that is reasoning by its place, with or without a type."""
     if not isinstance(part, dict):
         return part if isinstance(part, str) else ""
     return reasoning_in(part) or next(

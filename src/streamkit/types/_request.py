@@ -1,8 +1,8 @@
-"""The request: everything that can be asked of a chat-completions endpoint.
+"""The request: every option of a chat-completions endpoint.
 
 Building is lenient, so that words and values newer than this library can be sent; `check()` names what the
-documentation does not allow. Every field but `messages` and `model` may be left out, and is then not written.
-Ranges and defaults: the seed, where it says them, else the API's documentation.
+documentation does not allow. Every field except `messages` and `model` may be omitted, and is then not written.
+Ranges and defaults: the seed, where it has them, else the API's documentation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -174,44 +174,45 @@ class CreateChatCompletionRequest(Wire):
     """A request for a chat completion: `CreateChatCompletionRequest(["Hello"], "gpt-4o", temperature=0.2)`."""
 
     messages: list[ChatCompletionRequestMessage] = attrs.field(converter=_messages)
-    """The conversation so far, at least one message. A plain string is a user's message; a response's message is the
-    assistant's (`to_request()`); mappings are read."""
+    """The conversation so far, at least one message. A plain string is a user message; a response's message is the
+    assistant's (`to_request()`); mappings are converted."""
     model: str
-    """Which model answers."""
+    """The name of the model."""
     store: bool | None = None
     """Whether the sender keeps the answer for distillation and evaluations. The API's default is no."""
     reasoning_effort: ReasoningEffort | str | None = attrs.field(
         default=None, converter=_effort, metadata={"strict": ReasoningEffort | None}
     )
-    """How much a reasoning model thinks."""
+    """How much a reasoning model thinks before it answers."""
     metadata: Any | None = None
-    """Up to 16 pairs to find the answer by: keys of up to 64 characters, values that are strings of up to 512."""
+    """Up to 16 pairs for finding the answer later: keys of up to 64 characters, values that are strings of up to
+    512."""
     frequency_penalty: F32 | None = None
-    """-2 to 2, default 0. Above 0, a token is the less likely the more often it has come."""
+    """-2 to 2, default 0. Above 0, a token is less likely the more often it has occurred."""
     logit_bias: dict[str, Any] | None = attrs.field(default=None, converter=_bias)
-    """From token id to -100 (never) to 100 (always); small numbers lean."""
+    """Token id -> -100 (never) to 100 (always); small numbers only make it less or more likely."""
     logprobs: bool | None = None
-    """Whether to tell how likely each token was."""
+    """Whether to return the log probability of each token."""
     top_logprobs: U8 | None = None
-    """0 to 20: how many likeliest tokens to tell at each position. Needs `logprobs=True`."""
+    """0 to 20: the number of likeliest tokens to return at each position. Needs `logprobs=True`."""
     max_tokens: U32 | None = None
-    """Deprecated: the most tokens to write. `max_completion_tokens` took its place."""
+    """Deprecated: the most tokens to write. Replaced by `max_completion_tokens`."""
     max_completion_tokens: U32 | None = None
     """The most tokens to write, thinking included."""
     n: U8 | None = None
-    """1 to 128, default 1: how many answers to write. All of them are billed."""
+    """1 to 128, default 1: the number of answers to write. All of them are billed."""
     modalities: list[ChatCompletionModalities | str] | None = attrs.field(
         default=None, converter=_modalities, metadata={"strict": list[ChatCompletionModalities] | None}
     )
-    """What to answer with; the default is text alone. With audio, `audio` must be there."""
+    """The output types; the default is text alone. Audio requires `audio`."""
     prediction: PredictionContent | None = attrs.field(default=None, converter=_prediction)
-    """What the answer will mostly be; a plain string is taken as its text."""
+    """Text that the answer will mostly repeat; a plain string is its text."""
     audio: ChatCompletionAudio | None = attrs.field(default=None, converter=_audio)
-    """How an answer as audio should sound."""
+    """Options for an audio answer."""
     presence_penalty: F32 | None = None
-    """-2 to 2, default 0. Above 0, a token that has come at all is less likely."""
+    """-2 to 2, default 0. Above 0, a token that has occurred at all is less likely."""
     response_format: ResponseFormat | None = attrs.field(default=None, converter=_format)
-    """The form of the answer. The words `text` and `json_object` will do, and so will a `ResponseFormatJsonSchema`."""
+    """The format of the answer. Accepts the words `text` and `json_object` and a `ResponseFormatJsonSchema`, too."""
     seed: I64 | None = None
     """Asks for the same answer to the same request, as far as the sender can. A signed number of 64 bits."""
     service_tier: ServiceTier | str | None = attrs.field(
@@ -219,39 +220,40 @@ class CreateChatCompletionRequest(Wire):
     )
     """The latency tier to use; the default is `auto`."""
     stop: Stop | None = attrs.field(default=None, converter=_stop)
-    """Where to stop writing: one sequence, or 1 to 4. The answer does not contain it."""
+    """Sequences at which to stop: one, or 1 to 4. The answer does not contain it."""
     stream: bool | None = None
-    """Whether the answer comes as a stream of chunks. The default is no."""
+    """Whether to send the answer as a stream of chunks. The default is no."""
     stream_options: ChatCompletionStreamOptions | None = attrs.field(default=None, converter=_stream_options)
-    """How to stream. Only with `stream=True`."""
+    """Options for streaming. Only with `stream=True`."""
     temperature: F32 | None = None
     """0 to 2, default 1: the higher, the more random. Change this or `top_p`, not both."""
     top_p: F32 | None = None
     """0 to 1, default 1: only the likeliest tokens that make up this share of probability are considered."""
     tools: list[ChatCompletionTool] | None = attrs.field(default=None, converter=_tools)
-    """What the model may call, at most 128. A `FunctionObject` is taken as the tool it makes."""
+    """The tools that the model may call, at most 128. A `FunctionObject` is converted to a tool."""
     tool_choice: ChatCompletionToolChoiceOption | str | None = attrs.field(
         default=None, converter=_choice, metadata={"strict": ChatCompletionToolChoiceOption | None}
     )
-    """How free the model is to call: `none`, `auto`, `required`, or a `ChatCompletionNamedToolChoice`."""
+    """Whether the model may or must call tools: `none`, `auto`, `required`, or a `ChatCompletionNamedToolChoice`."""
     parallel_tool_calls: bool | None = None
     """Whether one answer may call several tools. The API's default is yes."""
     user: str | None = None
-    """An id of the end user, by which a sender can find abuse."""
+    """An id of the end user, for detecting abuse."""
     web_search_options: WebSearchOptions | None = attrs.field(default=None, converter=_web_search)
     """Lets the model search the web."""
     function_call: ChatCompletionFunctionCall | str | None = attrs.field(
         default=None, converter=_function_call, metadata={"strict": ChatCompletionFunctionCall | None}
     )
-    """Deprecated: how free the model is to call functions of the first kind. `tool_choice` took its place."""
+    """Deprecated: whether the model may call legacy functions. Replaced by `tool_choice`."""
     functions: list[ChatCompletionFunctions] | None = attrs.field(default=None, converter=_functions)
-    """Deprecated: functions of the first kind, at most 128. `tools` took its place."""
+    """Deprecated: legacy functions, at most 128. Replaced by `tools`."""
     prompt_cache_key: str | None = None
     """Requests with the same key share the sender's cache."""
 
     def check(self) -> Self:
-        """This request, if it is all that the documentation asks; else ValidationError, whose `problems` are every
-        mismatch with its path: values that the strict types refuse, and numbers, counts and names out of range."""
+        """Return this request if it meets everything that the documentation asks; otherwise raise ValidationError,
+        whose `problems` has every mismatch with its path: values that the strict types refuse, and numbers, counts and
+        names out of range."""
         problems = mismatches(self)
         if problems:
             raise ValidationError(problems, type_name=type(self).__name__)

@@ -1,9 +1,9 @@
-"""What the documentation asks of a request beyond its types: ranges, counts, names, and what must come together.
+"""Checks of a request beyond its types: ranges, counts, names, and fields that require each other.
 
 In: a request. Out: one `Problem` for each mismatch, in the order of the request's fields; what strict reading refuses
-comes first. Nothing is raised and nothing changed. Cost: linear; the request is written and read once.
+is first. Nothing is raised and nothing changed. Cost: linear; the request is written and read once.
 
-Source of each rule: the comments of the seed where they say it, else the API's documentation ("API").
+Source of each rule: the comments of the seed if they have it, else the API's documentation ("API").
 """
 
 import re
@@ -48,14 +48,14 @@ NAMED = "1 to 64 characters of a-z, A-Z, 0-9, _ and -"
 
 
 def mismatches(request: "CreateChatCompletionRequest") -> tuple[Problem, ...]:
-    """Every mismatch of `request`, with its path; empty where there is none."""
+    """Return every mismatch of `request`, with its path; empty if there is none."""
     try:
         shape_of(type(request)).read(written(request))
         refused: tuple[Problem, ...] = ()
     except Mismatch as mismatch:
         refused = mismatch.problems()
     except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an `extra` that is not a mapping
-        refused = (Problem("$", "what can be written as JSON", str(error)),)
+        refused = (Problem("$", "a value that can be written as JSON", str(error)),)
     told = {problem.path for problem in refused}
     return refused + tuple(problem for problem in _beyond_types(request) if problem.path not in told)
 
@@ -70,15 +70,15 @@ def _beyond_types(request: "CreateChatCompletionRequest") -> Iterator[Problem]:
     yield from _of_metadata(request.metadata)
     yield from _of_numbers(request)
     if request.top_logprobs is not None and request.logprobs is not True:
-        yield Problem("$.logprobs", "true, since top_logprobs is there", shown(request.logprobs))
+        yield Problem("$.logprobs", "true, since top_logprobs is set", shown(request.logprobs))
     if request.audio is None and ChatCompletionModalities.AUDIO in (request.modalities or ()):
-        yield Problem("$.audio", "how audio should sound, since modalities ask for it", "nothing")
+        yield Problem("$.audio", "audio options, since modalities include audio", "nothing")
     if isinstance(request.response_format, ResponseFormatSchema):
         yield from _of_name(request.response_format.json_schema.name, "$.response_format.json_schema.name")
     if isinstance(request.stop, list) and not 1 <= len(request.stop) <= MOST_STOPS:
         yield Problem("$.stop", f"1 to {MOST_STOPS} sequences", str(len(request.stop)))
     if request.stream_options is not None and request.stream is not True:
-        yield Problem("$.stream", "true, since stream_options is there", shown(request.stream))
+        yield Problem("$.stream", "true, since stream_options is set", shown(request.stream))
     yield from _of_tools(request)
 
 
@@ -89,7 +89,7 @@ def _of_message(message: ChatCompletionRequestMessage, path: str) -> Iterator[Pr
     if isinstance(message, ChatCompletionRequestAssistantMessage):
         called = message.tool_calls is not None or message.function_call is not None
         if said is None and message.refusal is None and message.audio is None and not called:
-            yield Problem(f"{path}.content", "content, since nothing is called", "null")
+            yield Problem(f"{path}.content", "content, since it calls no tool", "null")
         if message.tool_calls == []:
             yield Problem(f"{path}.tool_calls", "at least one call", "none")  # API
         if isinstance(said, list) and len(said) > 1:

@@ -27,16 +27,16 @@ __all__ = (
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
 class ChatCompletionResponseMessageAudio(Received):
-    """An answer as audio."""
+    """An audio answer."""
 
     id: str
-    """Names the audio; the next turn's assistant message repeats it instead of the audio."""
+    """The id of the audio; the assistant message of the next turn sends it instead of the audio."""
     expires_at: U32 = attrs.field(metadata={"tolerant": Any})
-    """Until when the sender keeps it for further turns, in seconds since 1970."""
+    """When the sender deletes it, in seconds since 1970; until then further turns may refer to it."""
     data: str
     """The audio, Base64, in the format that the request asked for."""
     transcript: str
-    """What is said in it."""
+    """The transcript."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
@@ -46,20 +46,20 @@ class ChatCompletionResponseMessage(Received):
     content: str | None = None
     """The text."""
     refusal: str | None = None
-    """The refusal, where the model would not answer."""
+    """The refusal, if the model refused to answer."""
     tool_calls: list[ChatCompletionMessageToolCallUnion] | None = None
     """The tools it calls, in the order of their first appearance."""
     role: Role | str = attrs.field(default=Role.ASSISTANT, metadata={"strict": Role})
-    """Who speaks: `assistant`; a plain string where the word is not known."""
+    """The author: `assistant`; a plain string if the word is unknown."""
     function_call: FunctionCall | None = None
-    """Deprecated: the function of the first kind that it calls."""
+    """Deprecated: the legacy function that it calls."""
     audio: ChatCompletionResponseMessageAudio | None = None
-    """The answer as audio, where the request asked for it."""
+    """The audio answer, if the request asked for one."""
 
     @property
     def reasoning(self) -> str | None:
-        """What the model thought before it answered, where the sender tells: `reasoning_content`, else `reasoning`, else
-        `reasoning_text` (Copilot), else what stands in an object there, or in typed blocks (LiteLLM's `thinking_blocks`)."""
+        """The model's reasoning before the answer, if the sender sent it: `reasoning_content`, else `reasoning`, else
+        `reasoning_text` (Copilot), else an object in one of those, or typed blocks (LiteLLM's `thinking_blocks`)."""
         found = [self.extra.get(name) for name in REASONING]
         texts = [text for text in found if isinstance(text, str)]
         if any(texts):
@@ -69,25 +69,25 @@ class ChatCompletionResponseMessage(Received):
 
     @property
     def annotations(self) -> list[Any]:
-        """Citations and the like, as the sender wrote them; empty where there are none."""
+        """Citations and the like, as the sender wrote them; empty if there are none."""
         found = self.extra.get("annotations")
         return list(found) if isinstance(found, list) else []
 
     def to_request(
         self, *, incomplete_calls: Literal["drop", "raise", "as_sent"] = "drop"
     ) -> "ChatCompletionRequestAssistantMessage":
-        """This message as the assistant's message of the next turn.
+        """Return this message as the assistant message of the next turn.
 
-        What its sender wants to see again is kept as it was written: reasoning, its details and signatures, thought
-        signatures of calls. Fields that only a response has, and those that say nothing, are left out, since some senders
-        refuse them; content that came as parts is parts again; audio becomes its id. Nothing is shared with this message
+        Data that its sender needs again is kept unchanged: reasoning, its details and signatures, thought signatures of
+        calls. Fields that only responses have, and empty ones, are left out, since some senders refuse them; content
+        that arrived as parts is sent as parts; audio is replaced by its id. The result shares nothing with this message
         that could change.
 
-        `incomplete_calls`: calls that were cut off (not `complete`, or whose arguments are not JSON) are left out
-        (`drop`), a `MisuseError` (`raise`) or sent as they are (`as_sent`), which some servers answer with an error. A tool
-        message that answers a call that was left out has to be left out too.
+        `incomplete_calls`: what to do with calls that were cut off (not `complete`, or whose arguments are not JSON):
+        leave them out (`drop`), raise a `MisuseError` (`raise`), or send them unchanged (`as_sent`), which some servers
+        answer with an error. If a call is left out, leave out the tool message that answers it, too.
         """
-        # Here, since reading a stream alone does not need the request's side.
+        # Imported here, since reading a stream does not need the request types.
         from ._to_request import to_request
 
         return to_request(self, incomplete_calls)
@@ -98,22 +98,22 @@ class ChatChoice(Received):
     """One of the answers to a request."""
 
     index: U32
-    """Which one: 0 up to the request's `n` - 1."""
+    """Its index: 0 up to the request's `n` - 1."""
     message: ChatCompletionResponseMessage
     """What the model wrote."""
     finish_reason: FinishReason | str | None = attrs.field(default=None, metadata={"strict": FinishReason | None})
-    """Why it stopped; a plain string where the word is not known, None where it was not said."""
+    """Why it stopped; a plain string if the word is unknown, None if the sender sent none."""
     logprobs: ChatChoiceLogprobs | None = None
-    """How likely each token was, where the request asked for it."""
+    """The log probability of each token, if the request asked for it."""
 
     @property
     def effective_finish_reason(self) -> FinishReason | str | None:
-        """Why it stopped, in the words of the format and true to what is there. Not on the wire.
+        """Why it stopped, in the format's words and consistent with the message. Not on the wire.
 
-        Senders write `stop` behind tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` where there
-        are none (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools goes by this one. What
-        cannot be told is the sender's own word, and so is one that says that it failed (`network_error`), whatever calls
-        there are; None where it gave none. `finish_reason` stays as the sender wrote it.
+        Senders write `stop` after tool calls (Gemini, Ollama; OpenAI for a named function) and `tool_calls` without any
+        (LM Studio), and words of other APIs (`end_turn`, `STOP`): a loop that runs tools should use this property. An
+        unknown word is returned unchanged, and so is one that reports a failure (`network_error`), whatever calls there
+        are; None if the sender sent none. `finish_reason` stays as the sender wrote it.
         """
         reason = FinishReason.meant_by(self.finish_reason)
         if reason not in (FinishReason.STOP, FinishReason.TOOL_CALLS):
@@ -128,20 +128,20 @@ class CreateChatCompletionResponse(Received):
     """A whole response, with every choice."""
 
     id: str
-    """Names the response."""
+    """The id of the response."""
     choices: list[ChatChoice]
-    """The answers, by index; more than one where the request's `n` is."""
+    """The answers, by index; more than one if the request's `n` is."""
     created: U32
-    """When it was begun, in seconds since 1970."""
+    """When it was created, in seconds since 1970."""
     model: str
-    """The model that wrote it."""
+    """The name of the model that wrote it."""
     service_tier: ServiceTierResponse | str | None = attrs.field(
         default=None, metadata={"strict": ServiceTierResponse | None}
     )
-    """The latency tier it was made on; a plain string where the word is not known."""
+    """The latency tier that it ran on; a plain string if the word is unknown."""
     system_fingerprint: str | None = None
-    """Names the sender's configuration: where it changes, the same seed can give another answer."""
+    """Identifies the sender's configuration: if it changes, the same seed may give a different answer."""
     object: str | None = attrs.field(default=None, metadata=NULL)
     """`chat.completion`."""
     usage: CompletionUsage | None = attrs.field(default=None, metadata=NULL)
-    """What the request cost."""
+    """The tokens that the request used."""

@@ -1,28 +1,29 @@
-"""One JSON value to one type, by the rules of serde, which the seed's types are read by.
+"""Read one JSON value as one type, by the rules of serde, with which the seed's types are read.
 
-In: a decoded JSON value (or an object that is already there) and a type. Out: the object, or `Mismatch` with every
-problem found and where. Cost: one closure a type, built when the type is first met; a chunk takes a few microseconds.
+In: a decoded JSON value (or an object of ours already) and a type. Out: the object, or `Mismatch` with every problem
+and its path. Cost: one closure a type, built when the type is first used; a chunk takes a few microseconds.
 
 Rule 1  An object is a mapping with string keys. Fields that may be None may be absent; unknown fields go to `extra`.
-Rule 2  An object is also a list with the value of every field, in order, none left out (serde's `visit_seq`).
-Rule 3  A word of an enum is also a mapping from the word to null (serde's unit variant).
-Rule 4  true and false are no numbers, 1.0 is no whole number; a whole number is one for a field of fractions.
-Rule 5  A union without a tag is what fits first, in the order written. A union of tagged objects goes by the tag.
+Rule 2  An object may also be a list with the value of every field, in order, none left out (serde's `visit_seq`).
+Rule 3  A word of an enum may also be a mapping from the word to null (serde's unit variant).
+Rule 4  true and false are not numbers, 1.0 is not an integer; an integer is accepted for a float field.
+Rule 5  A union without a tag is the first member that fits, in the order written. A union of tagged objects goes by the
+        tag.
 Rule 6  Inside a union without a tag the tag may be a number, the position of the member (serde reads tags from its
-        buffer so; it is an accident of serde, kept since it decides what is accepted).
-Rule 7  An object of the type itself is taken as it is, at any depth.
-Rule 8  A known field that stands twice in an object is refused, where the reader of the JSON marked it (`marked`).
+        buffer this way; an accident of serde, kept because it decides what is accepted).
+Rule 7  An object of the type itself is accepted unchanged, at any depth.
+Rule 8  A known field that appears twice in an object is refused, if the JSON reader marked it (`marked`).
 
-Read tolerantly, a value is what the writing of a response makes of one that an accumulator gave, and what senders write:
+Tolerant reading accepts a written accumulator response, and what senders write:
 
-Rule 9   A word is the member of its enum, or else itself: `eos` stays `eos`. Aliases are for strict reading only. Of a
-         finish reason `""` and `null` are none.
-Rule 10  A number has no range, and in a list of numbers anything may stand.
-Rule 11  A field may be absent wherever its attribute can be None or has a default, also where strict reading wants it.
-Rule 12  What does not fit a field that may be absent is kept in `extra` under its name, as `chunk_reader` keeps it. What
-         does not fit a field that must be there is refused as ever.
-Rule 13  The accidents of serde (rules 2, 3 and 6) do not hold: no list is an object.
-Rule 14  A class in `SENDERS` is read by the reader that stands there: chunks, which senders write, never refuse an object.
+Rule 9   A word is the member of its enum, or else itself: `eos` stays `eos`. Aliases are for strict reading only. The
+         finish reasons `""` and `null` count as none.
+Rule 10  A number has no range, and a list of numbers may contain anything.
+Rule 11  A field may be absent if its attribute can be None or has a default, even if strict reading requires it.
+Rule 12  A value that does not match an optional field is kept in `extra` under its name, like in `chunk_reader`. A
+         value that does not match a required field is refused.
+Rule 13  The accidents of serde (rules 2, 3 and 6) do not apply: a list is never an object.
+Rule 14  A class in `SENDERS` is read by its reader there: chunks, which senders write, never refuse an object.
 """
 
 import math
@@ -48,14 +49,15 @@ Read: TypeAlias = Callable[[Any], Any]
 
 
 class Twice(dict[str, Any]):
-    """A JSON object in which names stand more than once; the last value of each is here."""
+    """A JSON object in which names appear more than once; it has the last value of each."""
 
     names: frozenset[str] = frozenset()
     """Those names."""
 
 
 def marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For `object_pairs_hook`: the object, marked where a name stands twice, so that reading it can refuse (rule 8)."""
+    """Return the object, marked if a name appears twice, so that reading can refuse it (rule 8); an
+    `object_pairs_hook`."""
     made = dict(pairs)
     if len(made) == len(pairs):
         return made
@@ -66,18 +68,18 @@ def marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @attrs.frozen
 class Shape:
-    """How one type is read, and what is said where a value does not fit."""
+    """How one type is read, and what the error says if a value does not match."""
 
     read: Read
-    """A JSON value to the object; raises `Mismatch`."""
+    """Convert a JSON value to the object; raises `Mismatch`."""
     expected: str
-    """What it takes, in the words of an error message."""
+    """The accepted values, as named in an error message."""
     kinds: frozenset[str]
-    """Which kinds of JSON value can fit at all."""
+    """The kinds of JSON value that can match."""
     exact: type | None = None
-    """Values of exactly this class need no reading."""
+    """Values of exactly this class are accepted unchanged."""
     optional: bool = False
-    """Whether null is taken."""
+    """Whether null is accepted."""
 
 
 _KINDS: dict[type, str] = {
@@ -97,20 +99,21 @@ class Way(Enum):
     STRICT = "strict"
     """As the seed reads it."""
     BUFFERED = "buffered"
-    """The same, within a union without a tag (rule 6)."""
+    """Like STRICT, inside a union without a tag (rule 6)."""
     TOLERANT = "tolerant"
-    """As what was written of what an accumulator gave (rules 9 to 13)."""
+    """A written response of an accumulator (rules 9 to 13)."""
 
 
 STRICT, BUFFERED, TOLERANT = Way
 SENDERS: dict[type[Wire], Read] = {}
-"""How classes are read tolerantly that senders write (rule 14): `codec` puts the readers of `_decode` here, which stand above."""
+"""The tolerant readers of classes that senders write (rule 14): `codec` adds those of `_decode`, which is a higher
+level."""
 
 _shapes: dict[tuple[Any, Way], Shape] = {}
 
 
 def shape_of(type_: Any, way: Way = STRICT) -> Shape:
-    """How `type_` is read; TypeError where it is none of ours."""
+    """Return how `type_` is read; raise TypeError if it is not one of ours."""
     key = (type_, way)
     shape = _shapes.get(key)
     if shape is None:
@@ -123,7 +126,7 @@ def taken(value: Any, type_: type[T], path: str = "$") -> T: ...
 @overload
 def taken(value: Any, type_: Any, path: str = "$") -> Any: ...
 def taken(value: Any, type_: Any, path: str = "$") -> Any:
-    """`value` as `type_`, for a constructor that takes mappings too; ValidationError with paths from `path` on."""
+    """Return `value` as `type_`, for a constructor that accepts mappings too; ValidationError has paths from `path`."""
     try:
         return shape_of(type_).read(value)
     except Mismatch as mismatch:
@@ -131,7 +134,7 @@ def taken(value: Any, type_: Any, path: str = "$") -> Any:
 
 
 def each(value: Iterable[T], path: str) -> Iterable[T]:
-    """`value`, for a constructor that takes any number of items; ValidationError where it has none to give."""
+    """Return `value`, for a constructor that accepts an iterable; raise ValidationError if it is not one."""
     if not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, memoryview)):
         raise ValidationError((Problem(path, "a list", shown(value)),))
     return value
@@ -142,7 +145,7 @@ def word(enum: type[E], value: str) -> E | str: ...
 @overload
 def word(enum: type[E], value: str | None) -> E | str | None: ...
 def word(enum: type[E], value: str | None) -> E | str | None:
-    """The member of `enum` for its word. A word that `enum` does not know stays as it is: it may be newer than we."""
+    """Return the member of `enum` for a word, or the word itself if unknown: it may be newer than this library."""
     if isinstance(value, str):
         return typing.cast(E, enum._value2member_map_.get(value, value))
     return value
@@ -152,7 +155,7 @@ def _built(type_: Any, way: Way) -> Shape:
     for kind in _KINDS_OF_TYPE:
         if (shape := kind(type_, way)) is not None:
             return shape
-    raise TypeError(f"{type_!r} is no type of the chat format")
+    raise TypeError(f"{type_!r} is not a type of the chat format")
 
 
 def _scalar(type_: Any, way: Way) -> Shape | None:
@@ -204,7 +207,7 @@ def _class(type_: Any, way: Way) -> Shape | None:
 
 
 _KINDS_OF_TYPE = (_scalar, _annotated, _container, _words, _alternatives, _class)
-"""Each gives the shape of the types of its kind, None for others. In the order in which they are tried."""
+"""Each returns the shape of types of one kind, None for others; tried in this order."""
 
 
 def _anything(value: Any) -> Any:
@@ -329,7 +332,8 @@ def _word_of(words: dict[str, Any], enum: type[StrEnum] | None = None) -> Shape:
 
 
 def _member_of(enum: type[StrEnum]) -> Shape:
-    """The member for its word, refused where there is none: in a union with str the word stays as it is (rule 9)."""
+    """Return the shape of an enum's member: unknown words are refused, so that a union with str keeps the word (rule
+    9)."""
     members = enum._value2member_map_
     expected = _one_of(member.value for member in enum)
 
@@ -380,7 +384,7 @@ def _of_several(members: tuple[Any, ...], way: Way) -> Shape:
                 continue
         kind = next((name for cls, name in _KINDS.items() if isinstance(value, cls)), "")
         fitting = [shape for shape in shapes if kind in shape.kinds]
-        if len(fitting) == 1:  # what is wrong inside says more than that nothing fits
+        if len(fitting) == 1:  # the problems inside say more than that nothing matches
             fitting[0].read(value)
         raise wrong(value, expected)
 
@@ -388,7 +392,7 @@ def _of_several(members: tuple[Any, ...], way: Way) -> Shape:
 
 
 def _inside(way: Way) -> Way:
-    """How what stands inside a union is read: serde reads it from a buffer."""
+    """Return how the contents of a union are read: serde reads them from a buffer."""
     return way if way is TOLERANT else BUFFERED
 
 
@@ -397,12 +401,12 @@ def _tag(member: type[Wire]) -> str | None:
 
 
 def _said(member: type[Wire], key: str) -> Any:
-    """The word that tells `member` from its siblings: the default of the field `key`."""
+    """Return the word that distinguishes `member` from its siblings: the default of the field `key`."""
     return attrs.fields_dict(member)[key].default
 
 
 def _told(members: tuple[type[Wire], ...], tag: str, way: Way) -> Shape:
-    """A union of tagged objects. What stands inside is read from a buffer, whether the union itself was or not."""
+    """Return the shape of a union of tagged objects, whose contents serde always reads from a buffer."""
     reads = {_said(member, tag): _object(member, _inside(way), told=True).read for member in members}
     in_order = tuple(reads.values())
     expected = _one_of(reads)
@@ -431,9 +435,11 @@ def _told(members: tuple[type[Wire], ...], tag: str, way: Way) -> Shape:
 
 
 def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
-    """A union of objects that read their own `type`: the one whose word stands there, the first for any other."""
+    """Return the shape of a union of objects with a `type`: the one with that word, the first for any other word."""
     if any("type" not in attrs.fields_dict(member) for member in members):
-        raise TypeError(f"nothing tells {members[0].__name__} from {members[1].__name__}: read them one by one")
+        raise TypeError(
+            f"{members[0].__name__} and {members[1].__name__} cannot be distinguished: read them one by one"
+        )
     shapes = {_said(member, "type"): shape_of(member, way) for member in members}
     first = shape_of(members[0], way)
 
@@ -447,7 +453,7 @@ def _by_type(members: tuple[type[Wire], ...], way: Way) -> Shape:
 
 
 def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
-    """The shape of one class; `told`: as a member of a union, so its tag is set and not among the fields."""
+    """Return the shape of one class; `told`: as a member of a union, so its tag is fixed and not among the fields."""
     tag = _tag(cls)
     tolerant = way is TOLERANT
     plan = _plan_of(cls, way, tag)
@@ -492,7 +498,7 @@ def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
         if found:
             raise Mismatch(found)
         if tag is not None:
-            # Read by itself, the object may go without its tag, and any other word there is unknown to it (rule 1).
+            # Read on its own, the object may omit its tag, and any other word there is unknown to it (rule 1).
             own = told or (type(extra.get(tag)) is str and extra[tag] == tag_word)
             if own:
                 extra.pop(tag, None)
@@ -512,8 +518,8 @@ def _object(cls: type[Wire], way: Way, told: bool = False) -> Shape:
 
 
 def _plan_of(cls: type[Wire], way: Way, tag: str | None) -> list[tuple[str, Any, type | None, Read, Any]]:
-    """Of each field but the tag: its name, what stands for an absent value, the class of values that need no reading, how
-    others are read, and what makes its default where reading is tolerant."""
+    """Return for each field except the tag: its name, the substitute for an absent value, the class of values that need
+    no reading, the reader of others, and the factory of its default in tolerant reading."""
     hints = typing.get_type_hints(cls, include_extras=True)
     mark = "tolerant" if way is TOLERANT else "strict"
     plan = []
@@ -527,7 +533,7 @@ def _plan_of(cls: type[Wire], way: Way, tag: str | None) -> list[tuple[str, Any,
 
 
 def _default_of(field: "attrs.Attribute[Any]", shape: Shape) -> Callable[[], Any] | None:
-    """What makes the value of a field that is absent (rule 11); None where it must be there."""
+    """Return the factory for the value of an absent field (rule 11); None if the field is required."""
     default: Any = None if shape.optional else field.default
     if default is attrs.NOTHING:
         return None
@@ -535,5 +541,5 @@ def _default_of(field: "attrs.Attribute[Any]", shape: Shape) -> Callable[[], Any
 
 
 def is_text(value: Any) -> bool:
-    """Whether a key can be one of a JSON object."""
+    """Return True if `value` can be a key of a JSON object."""
     return isinstance(value, str)

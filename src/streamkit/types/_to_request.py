@@ -1,21 +1,22 @@
-"""The model's message as the assistant's message of the next turn: with what its sender wants to see again, without what
-senders refuse.
+"""Convert the model's message to the assistant message of the next turn: with the data that its sender needs again, and
+without fields that senders refuse.
 
-In: a `ChatCompletionResponseMessage`, and what to do with calls that were cut off. Out: the request's message, which shares
-nothing with the other that could change. Cost: a copy of what is kept, and a check of the JSON of each call's arguments.
+In: a `ChatCompletionResponseMessage`, and what to do with calls that were cut off. Out: the request's message, which
+shares nothing with the other that could change. Cost: a copy of what is kept, and a check of the JSON of each call's
+arguments.
 
-Rule 1  What a sender must see again stays as it was written: reasoning in every field (Kimi and DeepSeek refuse a call
-        without it: https://github.com/continuedev/continue/issues/11600), `reasoning_details`, `thinking_blocks` and their
-        signatures, thought signatures on calls, any field that is not named here.
-Rule 2  What belongs to a response alone goes (`ONLY_RECEIVED`), and so does what says nothing: None, an empty list or
-        object, an empty `reasoning`. Groq, Mistral and Cerebras answer 400 or 422 to any field that their request does not
+Rule 1  Data that a sender needs again stays as written: reasoning in every field (Kimi and DeepSeek refuse a call
+        without it: https://github.com/continuedev/continue/issues/11600), `reasoning_details`, `thinking_blocks` and
+        their signatures, thought signatures on calls, any field not named here.
+Rule 2  Fields of responses alone are removed (`ONLY_RECEIVED`), and so are empty ones: None, an empty list or object,
+        an empty `reasoning`. Groq, Mistral and Cerebras answer 400 or 422 to any field that their request does not
         define: https://github.com/karthink/gptel/issues/774, https://github.com/charmbracelet/crush/issues/1590,
         https://github.com/Kilo-Org/kilocode/issues/10375. An empty `reasoning_content` stays: see rule 1.
-Rule 3  Content that came as a list of parts (Mistral, Databricks) goes back as one, and the fields that were made of it do
-        not: Mistral knows neither `content_parts` nor `reasoning_content`.
-Rule 4  A call that was cut off is not sent, by default. llama.cpp answers 500 to arguments that are no JSON, to each turn
-        that brings them again: https://github.com/ggml-org/llama.cpp/issues/25510. A tool message that answers such a call
-        has to go with it.
+Rule 3  Content that arrived as a list of parts (Mistral, Databricks) is sent as one, without the fields derived from
+        it: Mistral knows neither `content_parts` nor `reasoning_content`.
+Rule 4  A call that was cut off is not sent, by default. llama.cpp answers 500 to arguments that are not JSON, in every
+        turn that repeats them: https://github.com/ggml-org/llama.cpp/issues/25510. A tool message that answers such a
+        call has to be removed, too.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ ONLY_RECEIVED: dict[str, str] = {
     "annotations": "OpenAI, OpenRouter: citations; https://platform.openai.com/docs/api-reference/chat/object",
     "audio_content": "MiniMax: audio of the answer",
     "channel": "Groq: the channel of gpt-oss",
-    "executed_tools": "Groq: what its own tools found; https://console.groq.com/docs/compound",
-    "graph_data": "Writer: what its own tools found, and so the four below; https://dev.writer.com/api-reference/completion-api",
+    "executed_tools": "Groq: results of its built-in tools; https://console.groq.com/docs/compound",
+    "graph_data": "Writer: results of its built-in tools, like the four below; https://dev.writer.com/api-reference/completion-api",
     "image_data": "Writer",
-    "index": "Mistral: the place of the choice",
+    "index": "Mistral: the index of the choice",
     "llm_data": "Writer",
     "provider_metadata": "Vercel's gateway: routing, cost and usage",
     "token_id": "Together, Hugging Face: the last token",
@@ -56,13 +57,13 @@ ONLY_RECEIVED: dict[str, str] = {
     "translation_data": "Writer",
     "web_search_data": "Writer",
 }
-"""Fields of a message that only responses have, with who writes them."""
+"""Fields of a message that only responses have, with their senders."""
 
 
 def to_request(
     message: ChatCompletionResponseMessage, incomplete_calls: IncompleteCalls
 ) -> ChatCompletionRequestAssistantMessage:
-    """Return the message of the next turn. `MisuseError` for a call that was cut off under `raise`."""
+    """Return the message of the next turn. Raise `MisuseError` for a call that was cut off, with `raise`."""
     if incomplete_calls not in _CHOICES:
         raise MisuseError(f"incomplete_calls= takes {', '.join(map(repr, _CHOICES))}, not {shown(incomplete_calls)}")
     try:
@@ -73,7 +74,7 @@ def to_request(
         content, extra = message.content, _kept(message)
         dropped = (message.tool_calls and not calls) or (message.function_call is not None and function is None)
         if dropped and content is None and "content" not in extra and message.refusal is None and message.audio is None:
-            content = ""  # a message needs one of them: llama.cpp answers 500 to one without content and calls
+            content = ""  # a message needs content or calls: llama.cpp answers 500 to one without content and calls
         return ChatCompletionRequestAssistantMessage(
             content=None if "content" in extra else content,
             refusal=message.refusal,
@@ -101,13 +102,14 @@ def _sendable(call: ChatCompletionMessageToolCallUnion | FunctionCall, incomplet
         name = getattr(call, "id", None) or getattr(call, "name", None)
         raise MisuseError(
             f"the call {shown(name)} was cut off: its arguments are not a whole JSON document, or its choice did not finish;"
-            ' pass incomplete_calls="drop" to send the message without it, or "as_sent" to send it as it is'
+            ' pass incomplete_calls="drop" to send the message without it, or "as_sent" to send it unchanged'
         )
     return False
 
 
 def _is_complete(call: ChatCompletionMessageToolCallUnion | FunctionCall) -> bool:
-    """Return whether a call can be sent: also one that was read back from JSON, where nothing says that it was cut off."""
+    """Return True if a call can be sent; also for a call read back from JSON, which does not say that it was cut
+    off."""
     if not getattr(call, "complete", True):
         return False
     function = call.function if isinstance(call, ChatCompletionMessageToolCall) else call
@@ -124,14 +126,14 @@ _Call = TypeVar("_Call", bound=ChatCompletionMessageToolCallUnion | FunctionCall
 
 
 def _sent_again(call: _Call) -> _Call:
-    """A call as the next turn repeats it. An index belongs to fragments; Kimi refuses it in a request."""
+    """Return a call as sent in the next turn. An index belongs to fragments; Kimi refuses it in a request."""
     again = deepcopy(call)
     again.extra.pop("index", None)
     return again
 
 
 def _kept(message: ChatCompletionResponseMessage) -> dict[str, Any]:
-    """The further fields of a message that go back (rules 1 to 3)."""
+    """Return the other fields of a message that are sent again (rules 1 to 3)."""
     kept = {name: deepcopy(value) for name, value in message.extra.items() if _goes_back(name, value)}
     parts = kept.pop(_PARTS, None)
     if isinstance(parts, list) and parts:
@@ -148,7 +150,8 @@ def _goes_back(name: str, value: Any) -> bool:
 
 
 def _whole(parts: list[Any], content: str | None) -> list[Any]:
-    """The parts with all the text. Mistral writes what is thought as a list, and most of the answer as strings beside it."""
+    """Return the parts with all the text. Mistral writes reasoning as a list, and most of the answer as separate
+    strings."""
     texts = [part for part in parts if isinstance(part, str) or (isinstance(part, dict) and part.get("type") == "text")]
     said = "".join(str(part if isinstance(part, str) else part.get("text", "")) for part in texts)
     if said == (content or ""):

@@ -1,6 +1,6 @@
-"""Calls that a model made: whole ones, and the fragments that chunks carry.
+"""Tool calls of a model: complete ones, and the fragments in chunks.
 
-Arguments are the model's own text: usually one JSON document, never promised to be. Check them before use.
+Arguments are the model's own text: usually one JSON document, never guaranteed to be. Check them before use.
 """
 
 from typing import Literal, TypeAlias
@@ -36,28 +36,29 @@ class ChatCompletionMessageToolCall(Received):
     """A function call that a model made."""
 
     id: str
-    """Names this call; the tool message that answers it repeats it."""
+    """The id of the call; the tool message with its result repeats it."""
     type: ChatCompletionToolType | str = attrs.field(
         default=ChatCompletionToolType.FUNCTION, kw_only=True, metadata={"strict": ChatCompletionToolType}
     )
-    """The kind of tool, `function`; another word only as the tolerant reader found it."""
+    """The kind of tool, `function`; another word only from the tolerant reader."""
     function: FunctionCall
-    """What is called."""
+    """The function and its arguments."""
     complete: bool = attrs.field(default=True, kw_only=True, eq=False, metadata=LOCAL)
-    """Whether the arguments ended as the sender meant them: the choice finished and they are a JSON document. Never
+    """True if the arguments ended as the sender meant them: the choice finished and they are a JSON document. Never
     True for a call that was cut off. Not on the wire, not compared."""
     synthetic_id: bool = attrs.field(default=False, kw_only=True, eq=False, metadata=LOCAL)
-    """Whether the sender wrote no id and this one was made up. Not on the wire, not compared."""
+    """True if the sender wrote no id and this one was generated. Not on the wire, not compared."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
 class CustomToolCall(Received):
-    """A custom tool and the free text that the model calls it with. Not in the seed; source: the API's documentation."""
+    """A custom tool and the free text that the model calls it with. Not in the seed; source: the API's
+    documentation."""
 
     name: str
     """The tool's name, as the request's tools name it."""
     input: str
-    """What the model wrote for it: any text, not JSON."""
+    """The input that the model wrote: any text, not JSON."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
@@ -65,16 +66,16 @@ class ChatCompletionMessageCustomToolCall(Received):
     """A call of a custom tool. Not in the seed, but senders write it: `{"id", "type": "custom", "custom": {…}}`."""
 
     id: str
-    """Names this call; the tool message that answers it repeats it."""
+    """The id of the call; the tool message with its result repeats it."""
     type: str = attrs.field(default="custom", kw_only=True, metadata={"strict": Literal["custom"]})
-    """The word that tells it from a function call: `custom`."""
+    """The kind of tool: `custom`."""
     custom: CustomToolCall
-    """What is called."""
+    """The tool and its input."""
     complete: bool = attrs.field(default=True, kw_only=True, eq=False, metadata=LOCAL)
-    """Whether the input ended as the sender meant it: the choice finished. Never True for a call that was cut off.
+    """True if the input ended as the sender meant it: the choice finished. Never True for a call that was cut off.
     Not on the wire, not compared."""
     synthetic_id: bool = attrs.field(default=False, kw_only=True, eq=False, metadata=LOCAL)
-    """Whether the sender wrote no id and this one was made up. Not on the wire, not compared."""
+    """True if the sender wrote no id and this one was generated. Not on the wire, not compared."""
 
 
 ChatCompletionMessageToolCallUnion: TypeAlias = ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall
@@ -97,12 +98,12 @@ class ChatCompletionMessageToolCallChunk(Received):
     """A fragment: the piece of a tool call that one chunk carries."""
 
     index: U32 | None = attrs.field(metadata={"strict": U32})
-    """Which call of its choice it belongs to. None only where the sender left it out; the strict codec wants it."""
+    """Index of its call in the choice. None only if the sender omitted it; the strict codec requires it."""
     id: str | None = attrs.field(default=None, metadata=NULL)
     """The call's id; most senders write it in the first fragment only."""
     type: ChatCompletionToolType | str | None = attrs.field(
         default=None, metadata=NULL | {"strict": ChatCompletionToolType | None}
     )
-    """The kind of tool; a plain string where the word is not known."""
+    """The kind of tool; a plain string if the word is unknown."""
     function: FunctionCallStream | None = attrs.field(default=None, metadata=NULL)
-    """The piece of the function call. Custom tools write theirs under `custom`, which is in `extra`."""
+    """The piece of the function call. A custom tool's piece is under `custom`, which is in `extra`."""

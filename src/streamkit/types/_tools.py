@@ -1,4 +1,4 @@
-"""What the model may call, and how free it is to: tools, and the functions that came before them.
+"""The tools that the model may call, the choice among them, and the legacy functions.
 
 A function's name is 1 to 64 characters of a-z, A-Z, 0-9, underscore and dash; its parameters are a JSON Schema object.
 """
@@ -33,11 +33,11 @@ class FunctionObject(Wire):
     """A function that the model may call."""
 
     name: str
-    """Its name."""
+    """The function's name."""
     description: str | None = None
-    """What it does: the model decides by it when and how to call."""
+    """What the function does: from it the model decides when and how to call."""
     parameters: Any | None = None
-    """What it takes, as a JSON Schema object. None: it takes nothing."""
+    """Its parameters, as a JSON Schema object. None: it has none."""
     strict: bool | None = None
     """Whether the arguments must follow the schema exactly; only part of JSON Schema is allowed then."""
 
@@ -85,34 +85,34 @@ class ChatCompletionNamedToolChoice(Wire):
     )
     """The kind of tool: `function`."""
     function: FunctionName = attrs.field(converter=_function_name)
-    """Which one; a plain string is taken as its name."""
+    """The function to call; a plain string is its name."""
 
 
 ChatCompletionToolChoiceOption: TypeAlias = ChatCompletionToolChoiceMode | ChatCompletionNamedToolChoice
-"""How free the model is to call tools: a word, or one tool by its name."""
+"""Whether the model may or must call tools: a word, or one tool by its name."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionFunctions(Wire):
-    """Deprecated: a function of the first kind that the model may call."""
+    """Deprecated: a legacy function that the model may call."""
 
     name: str
     """Its name."""
     description: str | None = None
     """What it does."""
     parameters: Any = attrs.field(default=None, metadata=NULL)
-    """What it takes, as a JSON Schema object. Must be there, though it may be null."""
+    """Its parameters, as a JSON Schema object. Required, though it may be null."""
 
 
 @attrs.frozen(weakref_slot=False, repr=False)
 class ChatCompletionFunctionCallOption(Wire):
-    """Deprecated: makes the model call one function of the first kind."""
+    """Deprecated: makes the model call one legacy function."""
 
     by_name_only: ClassVar[bool] = True
-    """Not read from a JSON array, as the seed's other objects are."""
+    """Not read from a JSON array, unlike the seed's other objects."""
     name: str
     """Its name."""
 
 
 ChatCompletionFunctionCall: TypeAlias = ChatCompletionFunctionCallMode | ChatCompletionFunctionCallOption
-"""Deprecated: how free the model is to call functions of the first kind: a word, or one by its name."""
+"""Deprecated: whether the model may call legacy functions: a word, or one by its name."""

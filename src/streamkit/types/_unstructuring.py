@@ -1,15 +1,15 @@
-"""One object of the chat format to the JSON value it is on the wire.
+"""Convert an object of the chat format to its JSON value on the wire.
 
-In: an object of ours, or a JSON value, or any mixture. Out: new dicts and lists that share nothing with what came in
-and hold only strings, numbers, booleans, None, lists and dicts. Cost: linear, about 0.2 µs a field that is written.
+In: an object of ours, or a JSON value, or any mixture. Out: new dicts and lists that share nothing with the input and
+contain only strings, numbers, booleans, None, lists and dicts. Cost: linear, about 0.2 µs a written field.
 
-Rule 1  Fields in the order of their class, then `extra`; a field that was written wins over an extra of its name. Of what
-        senders write it does so only if it says something: the tolerant reader keeps in `extra` what it could not read
-        (`"usage": 7`), and the field is None, or an empty list, then.
-Rule 2  None is left out, unless the seed writes the field always: then it is null. A clean chunk (`Sparse`) has the nulls
-        that it was made with, and no others.
-Rule 3  What a field holds decides how it is written, not what it should hold: the tolerant reader's words and numbers
-        are written as they are.
+Rule 1  Fields in the order of their class, then `extra`; a written field takes precedence over an extra of its name. In
+        what senders write only a field with a value does: the tolerant reader keeps in `extra` what it could not read
+        (`"usage": 7`), and the field is then None, or an empty list.
+Rule 2  None is left out, unless the seed always writes the field: then it is null. A clean chunk (`Sparse`) has the
+        nulls that it was created with, and no others.
+Rule 3  The actual value of a field decides how it is written, not its declared type: the tolerant reader's words and
+        numbers are written unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 __all__ = ("Make", "made", "written", "written_object")
 
 Make = Callable[..., Any]
-"""Makes what a class and its fields say: `made` an object of the class, `written_object` its JSON value."""
+"""Builds a value from a class and its fields: `made` an object of the class, `written_object` its JSON value."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _MADE = frozenset({dict, list})
@@ -34,7 +34,8 @@ _plans: dict[type, tuple[Any, tuple[tuple[str, bool], ...]]] = {}
 
 
 def written(value: Any, other: Any = None) -> Any:
-    """`value` as a JSON value. What is neither ours nor JSON is given to `other`, if there is one, else TypeError."""
+    """Return `value` as a JSON value. What is neither ours nor JSON is passed to `other`; without one, raise
+    TypeError."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -72,19 +73,19 @@ def written(value: Any, other: Any = None) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): written(one, other) for key, one in value.items()}
     if other is None:
-        raise TypeError(f"{kind.__name__} is no JSON value")
+        raise TypeError(f"{kind.__name__} is not a JSON value")
     return other(value)
 
 
 def made(kind: type[Wire], **fields: Any) -> Any:
-    """The object of `kind` with these fields."""
+    """Return the object of `kind` with these fields."""
     return kind(**fields)
 
 
 def written_object(kind: type[Wire], **fields: Any) -> Any:
-    """What `written` makes of the object of `kind` with these fields, without the object.
+    """Return what `written` returns for the object of `kind` with these fields, without creating the object.
 
-    Lists and dicts in `fields`, `extra` apart, are taken as they are: they were written before, and nobody else has them.
+    Lists and dicts in `fields`, except `extra`, are used as they are: they were written before, and not shared.
     """
     _, plan = _plans.get(kind) or _planned(kind)
     found: dict[str, Any] = {}
@@ -106,13 +107,13 @@ def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any]
     for key, one in extra.items():
         if key not in found or (received and not is_written(found[key])):
             if not is_written(one) and received and key in wire_names(kind):
-                continue  # what is left of a value that broke a limit
+                continue  # the rest of a value that exceeded a limit
             found[_key(key)] = written(one, other)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
-    """What `written` returns for an entry of log probabilities that is kept compact, or None for any other: nothing is made
-    in it just to be written."""
+    """Return what `written` returns for an entry of log probabilities that is kept compact, or None for any other:
+    nothing is created in it just to be written."""
     token, number, numbers = value.token, value.logprob, value.kept_bytes
     if type(value.kept_extra) is not int or type(token) is not str or type(number) is not float:
         return None
@@ -127,7 +128,7 @@ def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
 def _key(key: Any) -> str:
     if isinstance(key, str):
         return str(key.value) if isinstance(key, Enum) else str(key)
-    raise TypeError(f"{key!r} is no key of a JSON object")
+    raise TypeError(f"{key!r} is not a key of a JSON object")
 
 
 def _planned(kind: type[Wire]) -> tuple[Any, tuple[tuple[str, bool], ...]]:

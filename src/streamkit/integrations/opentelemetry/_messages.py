@@ -86,7 +86,7 @@ def _decoded(arguments: Any) -> Any:
 
 
 def _as_mapping(message: Any) -> Mapping[str, Any] | None:
-    if hasattr(message, "to_request"):  # the answer of an earlier turn, as it may stand in a request of ours
+    if hasattr(message, "to_request"):  # the answer of an earlier turn, as it may be in a request of ours
         message = message.to_request(incomplete_calls="as_sent")
     try:
         value = unstructure(message)

@@ -7,14 +7,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
-from streamkit import Accumulator, Timing
-from streamkit.types import CompletionUsage
+from ..accumulator import Accumulator
+from ..types import CompletionUsage
+from .timing import Timing
 
 __all__ = ("Times",)
 
 
 class Times:
-    """The instants of one request. `now()` when a block has arrived, `seen(now, accumulator)` when it was looked at."""
+    """Note the instants of one request, for its `Ended`: `head()`, then for each block `now()` when it has arrived and
+    `seen(now, accumulator)` when it was looked at; `timing(usage)` at the end. `clock` returns seconds.
+    """
 
     __slots__ = ("_chunks", "_count", "_first_byte", "_first_output", "_head", "_sent", "now")
 
@@ -28,11 +31,11 @@ class Times:
         self._count = 0
 
     def head(self) -> None:
-        """The head of the response has arrived."""
+        """Mark the head of the response, which has arrived."""
         self._head = self.now()
 
     def seen(self, now: float, accumulator: Accumulator) -> None:
-        """A block that arrived at `now` was looked at by `accumulator`, like all before it."""
+        """Mark a block that arrived at `now`, after `accumulator` has looked at it and all before it."""
         count = accumulator.progress[1]
         if count == self._count + 1 and self._first_output is not None:  # nearly every block, and kept short for that
             self._chunks.append(now)
@@ -45,7 +48,7 @@ class Times:
         self._count = count
 
     def timing(self, usage: CompletionUsage | None) -> Timing:
-        """What is known now that the request is over."""
+        """Return what is known now that the request is over."""
         details = None if usage is None else usage.completion_tokens_details
         return Timing(
             sent=self._sent,
