@@ -201,6 +201,11 @@ class Template:
         return new
 
     @property
+    def names(self) -> set[str]:
+        """The names before its slots."""
+        return {str(slot.path[-1]) for slot in self.slots}
+
+    @property
     def betweens(self) -> list[bytes]:
         """What stands between the slots."""
         return [behind for _, behind in self.steps[:-1]]
@@ -400,8 +405,9 @@ FACTS = 5
 
 def is_lasting(template: Template) -> bool:
     """Whether events of `template` say nothing but the values of their slots, and what every chunk says of the response."""
-    names = {str(slot.path[-1]) for slot in template.slots}
-    return len(template.facts) == FACTS and all(path.rpartition(".")[2] in names for path in template.unknown)
+    if len(template.facts) != FACTS:
+        return False
+    return not template.unknown or {path.rpartition(".")[2] for path in template.unknown} <= template.names
 
 
 def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -> bool:
@@ -409,10 +415,11 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
     their slots, also where none of this form was folded before: no role, no empty text that is one all the same."""
     (choice,) = chunk.choices
     delta = choice.delta
-    said = {str(slot.path[-1]) for slot in template.slots}
+    if not template.lasting:
+        return False
+    said = template.names
     return (
-        template.lasting
-        and not (template.notes or delta.role or delta.extra.keys() - said)
+        not (template.notes or delta.role or delta.extra.keys() - said)
         and (delta.content is None or "content" in said)
         and (delta.refusal is None or "refusal" in said)
         and choice.logprobs is None
