@@ -329,7 +329,7 @@ def faults(source: Path, folder: Path) -> Iterator[str]:
 
 
 def large(chunks: int = 1_500_000, size: int = 200) -> bytes:
-    """Return a body of so many chunks of so many bytes."""
+    """Return a body of `chunks` chunks with `size` characters each."""
     head = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"'
     tail = b'"},"finish_reason":null}]}\n\n'
     end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -88,9 +88,11 @@ def pydantic_ai(url: str) -> str:
     provider = pytest.importorskip("pydantic_ai.providers.openai").OpenAIProvider
 
     async def go() -> str:
-        async with sdk("AsyncOpenAI", "AsyncClient") as client:
-            async with agent(model(MODEL, provider=provider(openai_client=client))).run_stream("Hi") as run:
-                return str(await run.get_output())
+        async with (
+            sdk("AsyncOpenAI", "AsyncClient") as client,
+            agent(model(MODEL, provider=provider(openai_client=client))).run_stream("Hi") as run,
+        ):
+            return str(await run.get_output())
 
     return asyncio.run(go())
 
