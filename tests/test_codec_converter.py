@@ -43,6 +43,10 @@ class Page:
     title: str = ""
 
 
+class Handmade:
+    """Has no fields that cattrs could see."""
+
+
 @dataclass
 class Price:
     amount: float
@@ -341,6 +345,22 @@ def test_register_extra_takes_a_converter_a_class_and_a_name() -> None:
     ):
         with pytest.raises(MisuseError, match="register_extra"):
             register_extra(*wrong, int)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [5, "Page", object, Handmade, list[Handmade]])
+def test_a_type_that_nothing_can_make_is_refused_when_it_is_registered(wrong: object) -> None:
+    converter = tolerant_converter.copy()
+    with pytest.raises(MisuseError, match="a type that the converter can structure"):
+        register_extra(converter, ChatCompletionResponseMessage, "pages", wrong)
+    converter.register_structure_hook(Handmade, lambda value, _: Handmade())
+    register_extra(converter, ChatCompletionResponseMessage, "pages", list[Handmade])
+    (page, _) = reassemble(STREAM, converter=converter).choices[0].message.extra["pages"]
+    assert Handmade is type(page)
+
+
+def test_a_field_of_the_format_is_no_extra_one() -> None:
+    with pytest.raises(MisuseError, match="ChatCompletionResponseMessage has 'content' already"):
+        register_extra(tolerant_converter.copy(), ChatCompletionResponseMessage, "content", Page)
 
 
 # --- the converters themselves

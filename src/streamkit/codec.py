@@ -258,7 +258,8 @@ def register_extra(converter: cattrs.Converter, cls: type[Wire], name: str, type
 
     `converter`: a copy of `tolerant_converter`, or of `converter`. `type_`: anything that converter can structure, such
     as your attrs class or dataclass, or a list of them. An absent or null field stays so. A value that does not match
-    is kept unchanged in tolerant reading, and refused with a ValidationError in strict reading.
+    is kept unchanged in tolerant reading, and refused with a ValidationError in strict reading. Raises MisuseError for a
+    field that the format defines, and for a type that the converter cannot structure.
     """
     if not isinstance(converter, cattrs.Converter) or not (isinstance(cls, type) and issubclass(cls, Wire)):
         raise MisuseError(
@@ -267,6 +268,19 @@ def register_extra(converter: cattrs.Converter, cls: type[Wire], name: str, type
         )
     if not isinstance(name, str):
         raise MisuseError(f"register_extra() takes the name of a field as str, not {shown(name)}")
+    if name != "extra" and name in attrs.fields_dict(cls):
+        raise MisuseError(
+            f"register_extra() takes a field that the format does not define: {cls.__name__} has {name!r} already"
+        )
+    try:
+        converter.get_structure_hook(type_, cache_result=False)
+    except cattrs.errors.StructureHandlerNotFoundError:
+        raise MisuseError(
+            f"register_extra() takes a type that the converter can structure, and {shown(type_)} is none: pass an attrs"
+            " class or a dataclass, or register a hook for it first"
+        ) from None
+    except Exception:  # a class whose annotations name one that is defined later
+        pass
     read: Hook = converter.get_structure_hook(cls)
     strict = _ways.get(converter.get_structure_hook(_Sentinel)) is not TOLERANT
 

@@ -43,6 +43,13 @@ def test_a_folder_goes_into_a_folder(tmp_path: Path) -> None:
     assert (b"two", "/b") == ((trace := read_trace(tmp_path / "out" / names[-1])).body, trace.path)
 
 
+def test_a_trace_is_not_imported_again(tmp_path: Path) -> None:
+    (tmp_path / "answer.trace.jsonl").write_bytes((TRACES / "llama.cpp/plain.trace.jsonl").read_bytes())
+    done = run("import", tmp_path)
+    assert (2, b"") == (done.returncode, done.stdout)
+    assert "answer.trace.jsonl: this is a trace already" in one_line(done.stderr)
+
+
 def test_several_exchanges_without_a_folder_are_misuse(tmp_path: Path) -> None:
     pytest.importorskip("yaml")
     (tmp_path / "two.yaml").write_bytes(CASSETTE)

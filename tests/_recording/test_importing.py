@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from streamkit import Accumulator, FormatError, MisuseError
 from streamkit._recording.importing import imported
-from streamkit.trace import Block, Trace
+from streamkit.trace import Block, Trace, write_trace
 
 BODY = (
     'data: {"choices":[{"index":0,"delta":{"content":"Grüße"},"finish_reason":"stop"}]}\n\n: ping\n\ndata: [DONE]\n\n'
@@ -48,6 +49,14 @@ def test_lines_of_chunks_are_events_again(name: str) -> None:
     assert b"[DONE]" not in trace.body  # where none stood
     (again,) = imported(lines + b"\n[DONE]\n", name)
     assert b"data: [DONE]\n\n" == again.blocks[-1].data
+
+
+@pytest.mark.parametrize("name", ["a.trace.jsonl", "a.ndjson", "standard input"])
+def test_a_trace_is_no_lines_of_chunks(name: str) -> None:
+    file = io.BytesIO()
+    write_trace(Trace(blocks=(Block(0, BODY),), end="eof"), file)
+    with pytest.raises(FormatError, match=f"^{name}: this is a trace already"):
+        imported(file.getvalue(), name)
 
 
 VCRPY = f"""

@@ -54,6 +54,21 @@ def test_each_exchange_is_played_once_and_equal_ones_in_recorded_order(tmp_path:
     assert 1 == len(session.misses)
 
 
+@pytest.mark.parametrize("size", [0, 120])
+def test_a_miss_names_the_files_that_were_cut_off(size: int, tmp_path: Path) -> None:
+    first, _ = sorted(recorded(tmp_path, "a", "b").iterdir())
+    first.write_bytes(first.read_bytes()[:size])
+    with pytest.raises(TraceMissError) as caught:
+        Session(tmp_path).take(asked("a"))
+    *_, torn, how = str(caught.value).splitlines()
+    assert f"  passed over, cut off before anything answered: {first.name}" == torn
+    assert how.startswith("  to record it: ")
+    last = max(tmp_path.iterdir())
+    last.unlink()
+    with pytest.raises(TraceMissError, match=rf"there are none at all\n  passed over, .*: {first.name}\n"):
+        Session(tmp_path).take(asked("a"))
+
+
 def test_repeat_plays_the_last_of_equal_ones_again(tmp_path: Path) -> None:
     session = Session(recorded(tmp_path, "a", "a"), repeat=True)
     assert [b"answer 1", b"answer 2", b"answer 2"] == [body(session, asked("a")) for _ in range(3)]

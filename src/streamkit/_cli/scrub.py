@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .._recording.scrub import Find
 from .._recording.scrub_trace import Finding, scrub_file
-from ..errors import FormatError, MisuseError, StreamError
+from ..errors import MisuseError, StreamError
 from ..trace import SUFFIXES
 from .files import files_of
 from .io import MISUSE, say, stdout, write
@@ -39,10 +39,7 @@ def scrub_files(files: Sequence[str], *, check: bool, find: Sequence[str], keep:
             if name == "-":
                 raise MisuseError("standard input cannot be replaced: name a file")
             finding = scrub_file(name, finds, keep=tuple(keep), write=not check)
-        except FormatError as error:
-            failed(f"not a {error}")
-            continue
-        except StreamError as error:
+        except StreamError as error:  # it begins with the name, and with the line where it is no trace
             failed(str(error))
             continue
         except OSError as error:

@@ -8,7 +8,8 @@ Rule 1  The name decides: `.yaml` and `.yml` are cassettes; `.chunks.txt`, `.ndj
         object a line, as the AI SDK keeps them; anything else is a body (`.sse`), unless its first line is a JSON object.
 Rule 2  Nothing is made up: lines of chunks have no `[DONE]` where none was kept, and what a cassette does not say is
         left empty. A body that a cassette keeps encoded is unpacked, and the headers that said so are left out.
-Rule 3  YAML is read safely (`yaml.CSafeLoader`): a cassette is data, no program.
+Rule 3  A trace is refused: its lines are JSON objects, and would be taken for chunks, `{"format":"streamkit-trace"…}` the first.
+Rule 4  YAML is read safely (`yaml.CSafeLoader`): a cassette is data, no program.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from .._trace_lines import FORMAT
 from ..errors import FormatError, MisuseError, excerpt, shown
 from ..sources import blocks
 from ..trace import Block, Trace
@@ -65,6 +67,10 @@ def _of_body(data: bytes, name: str) -> list[Trace]:
 
 
 def _of_chunks(data: bytes, name: str) -> list[Trace]:
+    if _is_header(data.lstrip().partition(b"\n")[0]):  # Rule 3
+        raise FormatError(
+            f"{name}: this is a trace already: replay it as it is, or scrub it (streamkit scrub)", code="import"
+        )
     found: list[Block] = []
     for number, line in enumerate(data.splitlines(), 1):
         text = line.strip()
@@ -158,6 +164,14 @@ def _body(body: Any) -> bytes | None:
 
 def _paragraphs(data: bytes) -> tuple[Block, ...]:
     return tuple(Block(0.0, data[begin:end]) for begin, end in paragraphs(data))
+
+
+def _is_header(line: bytes) -> bool:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.get("format") == FORMAT
 
 
 def _is_object(text: bytes) -> bool:

@@ -9,7 +9,7 @@ answers it. Costs: the first lines of each file when it is opened; a pass over t
 tasks may ask at once.
 
 Rule 1  Files count in the order of their names, which is the order of sending. A trace that was torn before anything answered
-        is not an exchange.
+        is not an exchange; a miss names it.
 Rule 2  A request is scrubbed as a recorder would, and so are the recordings, with what is secret now: then both are compared
         in their canonical form (`matching`). `match=` a function of two headers, `(sent, recorded) -> bool`, decides instead;
         "order" takes the next recording whatever was asked.
@@ -123,6 +123,7 @@ class Session:
         self._misses: list[TraceMissError] = []
         self.target = Targets(self.path, self._digest)
         """What a recorder takes as its target: opens a file for each new exchange."""
+        self._torn: list[str] = []
         self._exchanges = tuple(self._load(deep))
         self._by_key: dict[str, list[Exchange]] = {}
         for one in self._exchanges:
@@ -207,6 +208,8 @@ class Session:
     def _miss(self, sent: Trace, request: Request) -> TraceMissError:
         asked = f"no recording in {self.path} answers {request.method} {request.path} (request {len(self._requests)})"
         how = f"to record it: {self.command}"
+        if self._torn:  # else a file that is there, and is not played, is a riddle
+            how = f"passed over, cut off before anything answered: {', '.join(self._torn)}\n  {how}"
         facts: dict[str, Any] = {"request": sent, "command": self.command}
         if same := self._same(sent, request):
             names = ", ".join(one.name for one in same)
@@ -249,10 +252,11 @@ class Session:
         for path in session_files(self.path, deep=deep):
             parts = iter_trace(path)
             header, head = next(parts), next(parts)
-            if not isinstance(header, Trace) or getattr(head, "torn", False):
-                continue  # Rule 1
-            status = head.status if isinstance(head, Head) else None
             name = os.path.relpath(path, self.path).replace(os.sep, "/")
+            if not isinstance(header, Trace) or getattr(head, "torn", False):
+                self._torn.append(name)  # Rule 1
+                continue
+            status = head.status if isinstance(head, Head) else None
             yield Exchange(name, path, header, status, self._canonical(header)[1])
 
 
