@@ -39,7 +39,7 @@ def scrub_files(files: Sequence[str], *, check: bool, find: Sequence[str], keep:
             if name == "-":
                 raise MisuseError("standard input cannot be replaced: name a file")
             finding = scrub_file(name, finds, keep=tuple(keep), write=not check)
-        except StreamError as error:  # it begins with the name, and with the line where it is no trace
+        except StreamError as error:  # it begins with the name, and with the line where it is not a trace
             failed(str(error))
             continue
         except OSError as error:
