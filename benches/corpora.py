@@ -320,16 +320,20 @@ def faults(source: Path, folder: Path) -> Iterator[str]:
     yield f"driver killed after {len(there)} of 8 parts: same digest {same}, finished parts left alone {kept}"
     yield f"    {again.stderr.decode().splitlines()[0]}"
     yield f"row by row: same digest {row_by_row(source) == want}"
-    for title, body in (("300 MB in chunks of 100 bytes", large()), ("one event of 300 MB", b"data: " + large(1)[:-1])):
+    for title, body in (
+        ("300 MB in chunks of 200 bytes", large()),
+        ("200 MB of them", large(1_000_000)),
+        ("one event of 300 MB", large(1, 300_000_000)),
+    ):
         yield f"{title}: {in_a_process(body)}"
 
 
-def large(chunks: int = 3_000_000) -> bytes:
+def large(chunks: int = 1_500_000, size: int = 200) -> bytes:
+    """Return a body of `chunks` chunks with `size` characters each."""
     head = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"'
-    text = b"x" * (300_000_000 // chunks - 140 if chunks > 1 else 300_000_000)
-    return (
-        head + text + b'"},"finish_reason":null}]}\n\n'
-    ) * chunks + b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    tail = b'"},"finish_reason":null}]}\n\n'
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    return (head + b"x" * (size - len(head) - len(tail)) + tail) * chunks + end
 
 
 def in_a_process(body: bytes) -> str:
@@ -338,14 +342,21 @@ def in_a_process(body: bytes) -> str:
     size, (read, write) = len(body), os.pipe()
     del body
     if os.fork() == 0:
-        before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew; that of a fork is its parent's
+        before, begin = memory("VmRSS"), time.process_time()
         out = reassemble_batch(batch)
-        took, peak = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        said = f"{out.column('outcome')[0]} ({out.column('reason')[0]}), {took:.1f} CPU s, peak +{peak / 1024:,.0f} MB"
-        os.write(write, f"{said}, {peak * 1024 / size:.1f} times the body".encode())
+        took, more = time.process_time() - begin, memory("VmHWM") - before
+        said = f"{out.column('outcome')[0]} ({out.column('reason')[0]}), {took:.1f} CPU s, peak +{more / 1024:,.0f} MB"
+        os.write(write, f"{said}, {more * 1024 / size:.1f} times the body".encode())
         os._exit(0)
     os.wait()
     return os.read(read, 1000).decode()
+
+
+def memory(what: str) -> int:
+    """Return KB of this process: `VmRSS` now, `VmHWM` at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
 
 
 def long(source: Path, size: int, folder: Path, times: int) -> Iterator[str]:
@@ -392,7 +403,7 @@ def main() -> None:
             "long": lambda: long(source, size, folder, times),
         }
         print(
-            f"{args.rows:,} rows, {size / 1e6:,.0f} MB of bodies, {len(bodies)} different ones; load {os.getloadavg()[0]:.0f}"
+            f"{args.rows:,} rows, {size * times / 1e6:,.0f} MB of bodies, {len(bodies)} different ones; load {os.getloadavg()[0]:.0f}"
         )
         for section in args.sections:
             print(f"\n{section}: {(works[section].__doc__ or globals()[section].__doc__).splitlines()[0]}", flush=True)

@@ -14,7 +14,7 @@ pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip each test with "trio" among its parameters where there is no trio, whatever the parameter is called."""
+    """Skip each test with "trio" among its parameters if trio is not installed, whatever the parameter's name."""
     if find_spec("trio") is not None:
         return
     for item in items:

@@ -12,7 +12,7 @@ from streamkit import Accumulator, unstructure
 from streamkit.events import End
 
 
-def test_a_stream_becomes_the_response_that_it_stands_for() -> None:
+def test_a_stream_is_assembled_to_its_response() -> None:
     reading = read(*STREAM)
     assert RESPONSE == reading.response
     assert ("complete", "done") == reading.ending
@@ -57,7 +57,7 @@ def test_a_mark_cut_in_pieces_is_still_a_mark() -> None:
     assert RESPONSE == read_blocks(each_byte(b"\xef\xbb\xbf" + sse(*STREAM) + DONE)).response
 
 
-def test_separators_of_unicode_are_no_line_ends() -> None:
+def test_separators_of_unicode_are_not_line_ends() -> None:
     text = "a\u2028b\u2029c\u0085d"
     assert text == read(delta(f'{{"content":"{text}"}}', "stop")).message["content"]
 
@@ -110,13 +110,13 @@ def test_a_block_may_be_reused_by_its_owner() -> None:
         (sse(TEXT).replace(b"c1", b"\xff"), "a", ["invalid_utf8"]),
     ],
 )
-def test_what_can_be_had_of_a_broken_event_is_had_and_said(wire: bytes, content: str, codes: list[str]) -> None:
+def test_what_can_be_read_of_a_broken_event_is_read_and_reported(wire: bytes, content: str, codes: list[str]) -> None:
     reading = read(wire, done=False)
     assert content == reading.message["content"]
     assert codes == [code for code in reading.codes if not code.startswith("missing_")]
 
 
-def test_a_chunk_before_done_in_the_same_event_counts_and_one_behind_it_does_not() -> None:
+def test_a_chunk_before_done_in_the_same_event_counts_and_one_after_it_does_not() -> None:
     reading = read(sse(TEXT + "\ndata: [DONE]\ndata: " + delta('{"content":"b"}')), done=False)
     assert "a" == reading.message["content"]
     assert isinstance(reading.events[-1], End)
@@ -158,7 +158,7 @@ def test_emitted_says_whether_there_was_any_output(verb: str, documents: list[st
     assert emitted == accumulator.emitted
 
 
-def test_statistics_say_what_went_through() -> None:
+def test_statistics_say_what_was_read() -> None:
     wire = b": ping\n\n" + sse(TEXT, '{"type":"ping"}', delta('{"odd":1}')) + b":\n\n" + DONE
     statistics = read(wire, done=False).accumulator.statistics()
     assert (len(wire), 1, 4, 2, 2) == (

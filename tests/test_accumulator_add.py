@@ -1,4 +1,4 @@
-"""`add`: chunks that somebody else decoded."""
+"""`add`: chunks decoded by other libraries."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def openai_chunk() -> Any:
         pytest.param(lambda one: openai_chunk().model_validate(one), id="openai"),
     ],
 )
-def test_chunks_may_come_from_elsewhere(made: Any) -> None:
+def test_chunks_may_be_decoded_elsewhere(made: Any) -> None:
     accumulator = add_all([made(one) for one in mappings()])
     assert RESPONSE == unstructure(accumulator.snapshot())
     assert ("complete", "finish_without_done") == (accumulator.outcome.name, accumulator.outcome.reason)
@@ -72,7 +72,7 @@ def test_an_object_that_can_dump_itself_is_taken() -> None:
 
 
 @pytest.mark.parametrize("chunk", ["data: {}", b"{}", None, 7, [], object(), dict, Dumped, Dumped(7)])
-def test_what_is_no_chunk_is_misuse(chunk: Any) -> None:
+def test_what_is_not_a_chunk_is_misuse(chunk: Any) -> None:
     with pytest.raises(MisuseError, match="takes a chunk"):
         Accumulator().add(chunk)
 
@@ -106,7 +106,7 @@ def test_adding_and_feeding_may_be_mixed() -> None:
     assert RESPONSE == unstructure(accumulator.snapshot())
 
 
-def test_what_is_added_behind_done_is_left_out() -> None:
+def test_what_is_added_after_done_is_left_out() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(TEXT, FINISH) + DONE)
     assert [] == accumulator.add({"choices": [{"index": 0, "delta": {"content": "b"}}]})

@@ -1,4 +1,5 @@
-"""How a stream ends: cut off, no stream at all, an error inside it, an anomaly under `strict`, a failure from outside."""
+"""How a stream ends: cut off, no stream at all, an error inside it, an anomaly under `strict`, a failure from
+outside."""
 
 from __future__ import annotations
 
@@ -22,13 +23,13 @@ def test_a_failure_is_the_same_however_it_is_cut(size: int) -> None:
     assert whole == read_blocks(blocks, limits=Limits(max_choices=1))
 
 
-def test_what_comes_behind_done_is_left_out_and_noted() -> None:
+def test_what_arrives_after_done_is_left_out_and_noted() -> None:
     reading = read(sse(*STREAM) + DONE + sse(TEXT, chunk(more='"usage":{"total_tokens":99}')) + DONE, done=False)
     assert RESPONSE == reading.response
     assert [("after_done", 3)] == [(one.code, one.count) for one in reading.anomalies]
 
 
-def test_feeding_goes_on_behind_done_so_that_a_connection_can_be_drained() -> None:
+def test_feeding_continues_after_done_so_that_a_connection_can_be_drained() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(*STREAM) + DONE)
     assert [] == accumulator.feed(b"\n" + sse(TEXT))
@@ -49,7 +50,7 @@ def test_a_last_event_that_is_cut_off_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, len(sse(FINISH))))
-def test_wherever_a_stream_breaks_off_what_came_before_stays(cut: int) -> None:
+def test_wherever_a_stream_breaks_off_what_arrived_before_stays(cut: int) -> None:
     reading = read_blocks([sse(TEXT) + sse(FINISH)[:cut]])
     assert "a" == reading.message["content"]
     assert reading.outcome.name in ("truncated", "complete")
@@ -57,7 +58,7 @@ def test_wherever_a_stream_breaks_off_what_came_before_stays(cut: int) -> None:
     assert whole == reading.outcome.ok
 
 
-# --- bodies that are no stream
+# --- bodies that are not a stream
 
 
 def test_a_full_response_in_place_of_a_stream_is_the_response() -> None:
@@ -72,7 +73,7 @@ def test_a_full_response_in_place_of_a_stream_is_the_response() -> None:
     assert ["full_body"] == [code for code in reading.codes if not code.startswith("tool_")]
 
 
-def test_an_error_body_says_what_the_sender_said() -> None:
+def test_an_error_body_has_the_senders_message() -> None:
     reading = read(b'{"error":{"message":"no such key","type":"auth","code":"invalid_key"}}', done=False)
     error = reading.outcome.error
     assert ("no such key", "auth", "invalid_key") == (error.message, error.type, error.code)
@@ -81,7 +82,7 @@ def test_an_error_body_says_what_the_sender_said() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>502</html>", b" \n<html>502</html>", b"{nonsense", b"[1]"])
-def test_a_body_that_is_no_stream_fails_with_how_it_begins(body: bytes) -> None:
+def test_a_body_that_is_not_a_stream_fails_with_its_beginning(body: bytes) -> None:
     reading = read(body, done=False)
     error = reading.outcome.error
     assert ("failed", "not_a_stream") == reading.ending
@@ -89,7 +90,7 @@ def test_a_body_that_is_no_stream_fails_with_how_it_begins(body: bytes) -> None:
     assert error.excerpt.strip() in body.decode()
 
 
-def test_nothing_is_told_of_a_body_before_it_has_ended() -> None:
+def test_nothing_is_reported_of_a_body_before_it_has_ended() -> None:
     accumulator = Accumulator()
     assert [] == accumulator.feed(b'{"error":{"message":"boom"}}')
     assert not accumulator.done
@@ -181,7 +182,7 @@ def test_half_a_pair_that_waits_while_a_strict_stream_fails_does_no_harm(wire: b
         (b"upstream timed out", "not_a_stream", "upstream timed out"),
     ],
 )
-def test_strict_raises_what_the_sender_says_instead_of_a_stream_as_it_does_for_an_event(
+def test_strict_raises_what_the_sender_reports_instead_of_a_stream_as_it_does_for_an_event(
     body: bytes, reason: str, message: str, cut: bool, way: str
 ) -> None:
     accumulator = Accumulator(strict=True)
@@ -205,7 +206,7 @@ def test_under_strict_what_the_sender_does_not_say_is_the_outcomes_error_alone(b
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
 @pytest.mark.parametrize("blank", ["", "\n"])
-def test_an_error_that_stands_before_the_end_without_data_is_the_senders(blank: str, cut: bool) -> None:
+def test_an_error_before_the_end_without_data_is_the_senders(blank: str, cut: bool) -> None:
     wire = f'{{"error":{{"message":"boom"}}}}\n{blank}data: [DONE]\n\n'.encode()
     reading = read_blocks(each_byte(wire) if cut else [wire])
     assert ("failed", "remote_error") == reading.ending

@@ -14,7 +14,7 @@ from streamkit.errors import StreamError
 
 @pytest.mark.parametrize("block", ["data: {}\n\n", 7, None, ["data"], [1, 2]])
 @pytest.mark.parametrize("verb", ["feed", "absorb"])
-def test_what_is_no_bytes_is_misuse(verb: str, block: Any) -> None:
+def test_what_is_not_bytes_is_misuse(verb: str, block: Any) -> None:
     accumulator = Accumulator()
     with pytest.raises(MisuseError, match="takes a block as bytes"):
         getattr(accumulator, verb)(block)
@@ -109,7 +109,7 @@ def test_no_bytes_can_make_it_raise(block: bytes) -> None:
     assert "failed" == read(block, done=False).outcome.name
 
 
-def test_a_tap_that_raises_loses_nothing_and_is_told_as_misuse() -> None:
+def test_a_tap_that_raises_loses_nothing_and_is_reported_as_misuse() -> None:
     def take(chunk: object) -> None:
         seen.append(chunk)
         raise ZeroDivisionError("mine")

@@ -1,4 +1,4 @@
-"""Cancellation at every await of an async stream: whatever place it comes at, the stream ends well and so does its source.
+"""Cancellation at every await of an async stream: wherever it arrives, the stream ends well and so does its source.
 
 Each way of reading a stream is run again and again, cancelled at its first await, its second, and so on to its last
 (`stepping.py`): on trio, on asyncio by a scope of anyio, and on asyncio by `Task.cancel`.
@@ -36,7 +36,7 @@ RESPONSE = reassemble(SCRIPT)
 
 
 class Counted:
-    """What becomes of a source: how often its closing began, and how often it came to its end."""
+    """The closing of a source: how often it began, and how often it finished."""
 
     def __init__(self) -> None:
         self.began = self.closed = 0
@@ -159,7 +159,7 @@ async def by_closing(stream: AsyncChatStream, seen: list[Any]) -> None:
 
 @contextmanager
 def nothing_left_over() -> Iterator[None]:
-    """No task runs on, and every async generator has come to its end."""
+    """Check that no task is running, and every async generator has ended."""
     tasks = len(anyio.get_running_tasks())
     made: list[AsyncGenerator[Any, Any]] = []  # held, or the collector would end them
     hooks = sys.get_asyncgen_hooks()

@@ -40,7 +40,7 @@ def problems_in(document: bytes | str, target: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("data", [CHUNK, CHUNK.decode(), bytearray(CHUNK), memoryview(CHUNK)])
-def test_a_document_comes_as_bytes_or_text(data: Any) -> None:
+def test_a_document_is_given_as_bytes_or_text(data: Any) -> None:
     chunk = loads(data, t.CreateChatCompletionStreamResponse)
     assert ("Hi", {"reasoning": "hm"}) == (chunk.choices[0].delta.content, chunk.choices[0].delta.extra)
     assert ({"p": 1}, {"x": [2]}) == (chunk.choices[0].extra, chunk.extra)
@@ -50,12 +50,12 @@ def test_a_mapping_is_a_document_already_decoded() -> None:
     assert t.FunctionName("f") == loads({"name": "f"}, t.FunctionName)
 
 
-def test_unknown_fields_are_written_back_where_they_stood() -> None:
+def test_unknown_fields_are_written_back_in_their_place() -> None:
     assert WRITTEN == dumps(loads(CHUNK, t.CreateChatCompletionStreamResponse))
 
 
 @pytest.mark.parametrize("data", [None, 5, ["x"], object()])
-def test_what_is_no_document_at_all_is_misuse(data: Any) -> None:
+def test_what_is_not_a_document_at_all_is_misuse(data: Any) -> None:
     with pytest.raises(MisuseError):
         loads(data, t.FunctionName)
 
@@ -82,7 +82,7 @@ def test_what_is_no_document_at_all_is_misuse(data: Any) -> None:
     ],
     ids=range(16),
 )
-def test_what_is_no_json_is_refused_and_shown_in_part(data: Any) -> None:
+def test_what_is_not_json_is_refused_and_shown_in_part(data: Any) -> None:
     [problem] = problems_in(data, t.FunctionName)
     assert problem.startswith("invalid value, expected a JSON document in UTF-8 @ $, got ")
     assert len(problem) < 400
@@ -101,7 +101,7 @@ def test_a_known_field_must_not_stand_twice() -> None:
     assert problems_in(b'{"stop":null,"stop":null}', t.FinishReason)
 
 
-def test_of_an_unknown_field_the_last_one_stands() -> None:
+def test_of_an_unknown_field_the_last_one_is_kept() -> None:
     named = loads(b'{"name":"f","x":1,"x":{"y":1,"y":2}}', t.FunctionName)
     assert {"x": {"y": 2}} == named.extra
     assert dict is type(named.extra["x"])
@@ -165,11 +165,11 @@ def test_an_error_says_what_was_expected_and_where() -> None:
     ],
     ids=range(15),
 )
-def test_problems_are_told_in_words(value: Any, target: Any, problem: str) -> None:
+def test_problems_are_described_in_words(value: Any, target: Any, problem: str) -> None:
     assert [f"invalid value, {problem}"] == problems_of(value, target)
 
 
-def test_at_most_a_hundred_problems_are_told() -> None:
+def test_at_most_a_hundred_problems_are_reported() -> None:
     assert 100 == len(problems_of([{}] * 10_000, list[t.FunctionCall]))
 
 
@@ -241,13 +241,13 @@ def test_words_are_written_as_plain_strings() -> None:
     assert str is type(written["role"])
 
 
-def test_what_json_cannot_say_is_written_so_that_it_stays_valid() -> None:
+def test_what_json_cannot_express_is_written_so_that_it_stays_valid() -> None:
     assert b'{"token":"a","logprob":null,"bytes":null}' == dumps(t.TopLogprobs("a", -math.inf))
     assert b'["\xf0\x9f\x98\x80","\xef\xbf\xbd"]' == dumps(["\ud83d\ude00", "\ud83d"])
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {1, 2}, object(), 10**5000, {"a": b"b"}], ids=range(5))
-def test_what_is_no_json_at_all_is_refused(value: Any) -> None:
+def test_what_is_not_json_at_all_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         dumps(value)
 
@@ -306,7 +306,7 @@ class Holds:
 @pytest.mark.parametrize(
     "value", [{1, 2}, frozenset(), b"x", object(), 1j, {"a": [{1}]}, Holds({1}), {"a": Holds(b"x")}]
 )
-def test_what_is_no_json_value_is_refused_by_unstructure_as_by_dumps(value: Any) -> None:
+def test_what_is_not_a_json_value_is_refused_by_unstructure_and_by_dumps(value: Any) -> None:
     for write in (unstructure, dumps):
         with pytest.raises(ValidationError, match="expected a JSON value"):
             write(value)
@@ -327,6 +327,6 @@ def test_the_converter_is_the_one_door() -> None:
         converter.structure({"name": 5}, t.FunctionName)
 
 
-def test_a_union_whose_members_nothing_tells_apart_is_misuse() -> None:
+def test_a_union_whose_members_cannot_be_distinguished_is_misuse() -> None:
     with pytest.raises(MisuseError, match="take a type as their target, not "):
         loads(b"{}", t.CreateChatCompletionResponse | t.CreateChatCompletionStreamResponse)

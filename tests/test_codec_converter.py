@@ -250,7 +250,7 @@ def test_hooks_that_change_nothing_change_nothing_in_any_stream(body: bytes) -> 
     assert plain.anomalies == hooked.anomalies
 
 
-def test_a_hook_that_changes_a_chunk_keeps_what_stood_in_place_of_a_field() -> None:
+def test_a_hook_that_changes_a_chunk_keeps_the_value_in_place_of_a_field() -> None:
     converter = tolerant_converter.copy()
     converter.register_structure_hook(
         ChatCompletionStreamResponseDelta,
@@ -302,7 +302,7 @@ def test_a_hook_that_raises_in_the_last_event_is_reported_by_close() -> None:
     assert accumulator.close().ok
 
 
-def test_a_hook_for_the_response_that_raises_is_the_error_of_who_asks_for_it() -> None:
+def test_a_hook_for_the_response_that_raises_is_raised_where_the_response_is_read() -> None:
     converter = tolerant_converter.copy()
 
     def wrong(value: Any, _: Any) -> Any:

@@ -146,7 +146,7 @@ def test_a_tool_call_keeps_its_type(kind: str) -> None:
     assert kind == found["type"]
 
 
-def test_what_could_not_be_read_is_written_where_it_stood_and_stays_beside_what_was_read_later() -> None:
+def test_what_could_not_be_read_is_written_in_its_place_and_stays_next_to_what_was_read_later() -> None:
     odd, usage = chunk(more='"usage":7'), '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
     alone, both = response_of(sse(FINISH, odd) + DONE), response_of(sse(FINISH, odd, chunk(more=usage)) + DONE)
     assert alone is not None

@@ -22,7 +22,7 @@ def chunks(*documents: str) -> list[CreateChatCompletionStreamResponse]:
     return [structure(json.loads(one), CreateChatCompletionStreamResponse, tolerant=True) for one in documents]
 
 
-def test_without_a_dialect_every_habit_is_left_as_it_stands() -> None:
+def test_without_a_dialect_every_habit_is_left_unchanged() -> None:
     assert "<think>a</think>b" == read(*contents("<think>a", "</think>b")).message["content"]
     assert "HeHello" == read(*contents("He", "Hello")).message["content"]
 
@@ -82,7 +82,7 @@ HONEST = [
 
 
 @pytest.mark.parametrize(("pieces", "meant"), DOUBLED)
-def test_doubled_arguments_stand_as_sent_and_are_not_complete_and_an_anomaly_says_so(
+def test_doubled_arguments_are_kept_as_sent_and_are_not_complete_and_an_anomaly_says_so(
     pieces: tuple[str, ...], meant: str
 ) -> None:
     reading = read(*fragments(*pieces))
@@ -95,7 +95,7 @@ def test_doubled_arguments_stand_as_sent_and_are_not_complete_and_an_anomaly_say
 
 
 @pytest.mark.parametrize(("pieces", "meant"), DOUBLED)
-def test_of_doubled_arguments_the_last_whole_document_is_taken_and_told_at_the_end(
+def test_of_doubled_arguments_the_last_whole_document_is_taken_and_reported_at_the_end(
     pieces: tuple[str, ...], meant: str
 ) -> None:
     reading = read(*fragments(*pieces), dialect=Dialect(doubled_arguments=True))
@@ -119,14 +119,14 @@ def test_honest_arguments_are_never_touched(pieces: tuple[str, ...], meant: str,
 
 
 @pytest.mark.parametrize("pieces", [('{"a', '{"a":', '{"a":1}'), ("{", "{", '{"a":1}', '{"a":1}')])
-def test_cumulative_arguments_are_taken_once_and_told_as_they_arrive(pieces: tuple[str, ...]) -> None:
+def test_cumulative_arguments_are_taken_once_and_reported_as_they_arrive(pieces: tuple[str, ...]) -> None:
     reading = read(*fragments(*pieces), dialect=Dialect(cumulative_text=True))
     assert [("x", "f", '{"a":1}')] == reading.calls
     assert pieces[0] == reading.of(ToolCallDelta)[0].arguments
     assert [True] == [event.tool_call.complete for event in reading.of(ToolCallDone)]
 
 
-def test_cumulative_arguments_of_two_calls_are_told_apart() -> None:
+def test_cumulative_arguments_of_two_calls_are_distinguished() -> None:
     pieces = [
         f'{{"index":{at},"id":"{id}","function":{{"name":"f","arguments":{json.dumps(text)}}}}}'
         for text in ('{"a', '{"a":', '{"a":1}')
@@ -159,7 +159,7 @@ def test_the_input_of_a_custom_tool_is_any_text_and_stays_as_sent() -> None:
         assert "arguments_doubled" not in reading.codes
 
 
-def test_doubled_arguments_of_a_stream_that_broke_off_are_told_all_the_same() -> None:
+def test_doubled_arguments_of_a_stream_that_was_cut_off_are_reported_nevertheless() -> None:
     reading = read(*fragments('{"a":', '{"a":1')[:-1], dialect=Dialect(doubled_arguments=True), done=False)
     assert [("x", "f", '{"a":{"a":1')] == reading.calls
     assert ['{"a":{"a":1'] == [event.arguments for event in reading.of(ToolCallDelta)]
@@ -189,12 +189,12 @@ def test_think_tags_are_found_wherever_the_sender_cuts_them(cut: int) -> None:
         pytest.param(("<think></think>yes",), "yes", None, id="no thought"),
     ],
 )
-def test_what_is_no_whole_tag_is_text(pieces: tuple[str, ...], content: str | None, reasoning: str | None) -> None:
+def test_what_is_not_a_whole_tag_is_text(pieces: tuple[str, ...], content: str | None, reasoning: str | None) -> None:
     message = read(*contents(*pieces), dialect=Dialect(think_tags=True)).message
     assert (content or "", reasoning) == (message.get("content", ""), message.get("reasoning_content"))
 
 
-def test_reasoning_that_stands_in_its_own_field_too_is_not_taken_twice() -> None:
+def test_reasoning_that_is_in_its_field_too_is_not_taken_twice() -> None:
     both = delta('{"content":"<think>so</think>yes","reasoning_content":"so"}')
     message = read(both, dialect=Dialect(think_tags=True)).message
     assert ("yes", "so") == (message["content"], message["reasoning_content"])
@@ -240,12 +240,12 @@ def test_a_dialect_is_suggested_for_the_bytes_of_a_stream(kind: type[Any]) -> No
     assert Dialect(cumulative_text=True) == suggest(kind(stream.removesuffix(b"\n\n" + DONE)))
 
 
-def test_for_bytes_that_are_no_stream_nothing_is_suggested() -> None:
+def test_for_bytes_that_are_not_a_stream_nothing_is_suggested() -> None:
     for data in (b"", b"<html>", DONE, b"data: {\n\n", b'{"error":"busy"}', sse("[" * 2000)):
         assert Dialect() == suggest(data)
 
 
-def test_what_stands_after_done_is_no_evidence() -> None:
+def test_what_arrives_after_done_is_not_evidence() -> None:
     late = sse(*contents("A", "A long", "A long enough", "A long enough text"))
     assert Dialect() == suggest(sse(*contents("Hi")) + DONE + late)
 

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
 HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md", "docs/corpora.md"]
 PAGES += HOW_TO
+PAGES += [f"docs/frameworks/{path.name}" for path in sorted((ROOT / "docs/frameworks").glob("*.md"))]
+PAGES = list(dict.fromkeys(PAGES))
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
     for folder in ("benches", "docs", "examples", "traces")

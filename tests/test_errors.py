@@ -41,7 +41,7 @@ def test_what_the_sender_or_the_network_did_is_a_sender_error(kind: type[StreamE
 
 
 @pytest.mark.parametrize("kind", [MisuseError, ValidationError])
-def test_what_the_caller_did_is_no_sender_error(kind: type[StreamError]) -> None:
+def test_what_the_caller_did_is_not_a_sender_error(kind: type[StreamError]) -> None:
     assert not issubclass(kind, SenderError)
 
 
@@ -69,7 +69,7 @@ def test_a_validation_error_lists_every_problem_in_order() -> None:
         pytest.param({"excerpt": "<html>"}, "it broke: '<html>'", id="excerpt"),
     ],
 )
-def test_an_error_says_where_it_happened_and_what_stood_there(facts: dict[str, object], text: str) -> None:
+def test_an_error_says_where_it_happened_and_what_was_found_there(facts: dict[str, object], text: str) -> None:
     assert text == str(StreamError("it broke", **facts))
 
 
@@ -86,7 +86,7 @@ def test_an_error_without_facts_has_nothing_partial_and_nothing_emitted() -> Non
         pytest.param(HALF + sse(delta(index=1)), LimitError, {"limits": Limits(max_choices=1)}, id="limit"),
     ],
 )
-def test_every_way_to_fail_keeps_what_had_come_and_says_that_it_was_shown(
+def test_every_way_to_fail_keeps_what_had_arrived_and_says_that_it_was_shown(
     stream: bytes, kind: type[StreamError], options: dict[str, object]
 ) -> None:
     error = failure(stream, **options)
@@ -184,7 +184,7 @@ def test_an_excerpt_shows_a_value_as_the_json_that_it_was() -> None:
         ("the source broke", OSError(), "the source broke <- OSError"),
     ],
 )
-def test_the_text_of_a_cause_stands_in_an_error_once(message: str, cause: Exception, text: str) -> None:
+def test_the_text_of_a_cause_is_in_an_error_once(message: str, cause: Exception, text: str) -> None:
     error = SourceError(message)
     error.__cause__ = cause
     assert text == str(error)

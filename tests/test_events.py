@@ -96,7 +96,7 @@ def kinds(text: str) -> list[str]:
         "annotations", "logprobs", "usage", "no-choices",
     ],
 )  # fmt: skip
-def test_each_part_is_started_comes_in_pieces_and_is_done(documents: list[str], expected: str) -> None:
+def test_each_part_is_started_arrives_in_pieces_and_is_done(documents: list[str], expected: str) -> None:
     assert kinds(expected) == read(*documents).kinds
 
 
@@ -154,21 +154,21 @@ def test_the_text_of_a_part_that_is_done_is_all_of_it() -> None:
     ]
 
 
-def test_reasoning_is_told_whatever_field_it_stands_in() -> None:
+def test_reasoning_is_reported_from_any_field() -> None:
     for name in ("reasoning", "reasoning_content", "reasoning_text"):
         assert ["a", "b"] == [
             event.text for event in read(*(delta(f'{{"{name}":"{one}"}}') for one in "ab")).of(ReasoningDelta)
         ]
 
 
-def test_reasoning_that_changes_its_field_is_told_from_the_first_one_and_kept_in_both() -> None:
+def test_reasoning_that_changes_its_field_is_reported_from_the_first_one_and_kept_in_both() -> None:
     reading = read(delta('{"reasoning":"a"}'), delta('{"reasoning_content":"b"}'), delta('{"reasoning":"c"}'), FINISH)
     assert ["a", "c"] == [event.text for event in reading.of(ReasoningDelta)]
     assert ["ac"] == [event.text for event in reading.of(ReasoningDone)]
     assert ("ac", "b") == (reading.message["reasoning"], reading.message["reasoning_content"])
 
 
-def test_reasoning_that_is_no_text_at_first_is_told_as_the_text_it_is_later() -> None:
+def test_reasoning_that_is_not_text_at_first_is_reported_as_text_later() -> None:
     reading = read(*(delta(f'{{"reasoning":{one}}}') for one in ('{"a":1}', '"b"', '"c"')), FINISH)
     assert ["b", "c"] == [event.text for event in reading.of(ReasoningDelta)]
     assert ["bc"] == [event.text for event in reading.of(ReasoningDone)]
@@ -179,7 +179,7 @@ def test_a_limit_in_the_middle_of_a_chunk_leaves_no_piece_without_its_start() ->
     assert kinds("ChoiceStarted ReasoningStarted ErrorSeen ReasoningDelta End") == reading.kinds
 
 
-def test_audio_comes_as_bytes_and_transcript() -> None:
+def test_audio_is_reported_as_bytes_and_transcript() -> None:
     reading = read(
         delta('{"audio":{"id":"i","transcript":"He"}}'),
         delta('{"audio":{"data":"QQ==","transcript":"y"}}'),
@@ -191,13 +191,13 @@ def test_audio_comes_as_bytes_and_transcript() -> None:
     assert ("i", 5, "QUJD", "Hey") == (done.audio.id, done.audio.expires_at, done.audio.data, done.audio.transcript)
 
 
-def test_all_bytes_of_audio_are_told_even_without_padding_at_the_end() -> None:
+def test_all_bytes_of_audio_are_reported_even_without_padding_at_the_end() -> None:
     reading = read(delta('{"audio":{"data":"QUJ"}}'), delta('{"audio":{"data":"DRA"}}'), FINISH)
     assert b"ABCD" == b"".join(event.data for event in reading.of(AudioDelta))
     assert "QUJDRA==" == reading.message["audio"]["data"]
 
 
-def test_a_function_call_is_told_with_its_name() -> None:
+def test_a_function_call_is_reported_with_its_name() -> None:
     reading = read(
         delta('{"function_call":{"name":"f","arguments":""}}'),
         delta('{"function_call":{"arguments":"{"}}'),
@@ -208,7 +208,7 @@ def test_a_function_call_is_told_with_its_name() -> None:
     assert ["{}"] == [event.function_call.arguments for event in reading.of(FunctionCallDone)]
 
 
-def test_annotations_and_log_probabilities_are_told_as_they_come_and_whole_at_the_end() -> None:
+def test_annotations_and_log_probabilities_are_reported_as_they_arrive_and_whole_at_the_end() -> None:
     def tokens(*names: str) -> str:
         return ",".join(f'{{"token":"{name}","logprob":-1.0}}' for name in names)
 
@@ -227,7 +227,7 @@ def test_annotations_and_log_probabilities_are_told_as_they_come_and_whole_at_th
     assert (1, 2) == (len(done.logprobs.content), len(done.logprobs.refusal))
 
 
-# --- a choice that goes on after its end
+# --- a choice that continues after its end
 
 
 def test_a_later_piece_reopens_its_part_and_its_choice() -> None:
@@ -278,7 +278,7 @@ def test_what_is_left_open_after_reopening_is_done_when_the_stream_is_complete()
         chunk(choice("{}", more='"content_filter_results":{}')),
     ],
 )
-def test_what_is_no_piece_of_a_part_reopens_nothing(late: str) -> None:
+def test_what_is_not_a_piece_of_a_part_reopens_nothing(late: str) -> None:
     reading = read(delta('{"content":"a"}', "stop"), late)
     assert 1 == len(reading.of(ChoiceStarted)) == len(reading.of(ChoiceDone)) == len(reading.of(Finish))
 
@@ -290,7 +290,7 @@ def test_the_name_of_a_call_repeated_after_the_end_reopens_nothing() -> None:
     assert 1 == len(reading.of(ToolCallStarted))
 
 
-def test_a_finish_reason_is_told_once_and_again_if_it_changes() -> None:
+def test_a_finish_reason_is_reported_once_and_again_if_it_changes() -> None:
     reading = read(delta('{"content":"a"}', "tool_calls"), delta("{}", "tool_calls"), delta("{}", "stop"))
     assert ["tool_calls", "stop"] == [event.finish_reason for event in reading.of(Finish)]
     assert "stop" == reading.of(ChoiceDone)[-1].finish_reason
@@ -311,7 +311,7 @@ def test_a_stream_that_says_it_is_done_is_really_over_even_without_a_finish_reas
     assert [None] == [event.finish_reason for event in reading.of(ChoiceDone)]
 
 
-def test_an_error_in_the_stream_is_told_and_leaves_the_parts_without_an_end() -> None:
+def test_an_error_in_the_stream_is_reported_and_leaves_the_parts_without_an_end() -> None:
     reading = read(delta('{"content":"a"}'), '{"error":{"message":"boom"}}')
     assert kinds("ChoiceStarted ContentStarted ContentDelta ErrorSeen End") == reading.kinds
     (seen,) = reading.of(ErrorSeen)
@@ -339,7 +339,7 @@ def test_an_error_in_the_stream_is_told_and_leaves_the_parts_without_an_end() ->
         (b"{" * 50, {"limits": Limits(max_event_bytes=20)}),
     ],
 )
-def test_one_end_always_comes_last_whatever_the_stream(stream: bytes, options: dict[str, Any]) -> None:
+def test_one_end_is_always_last_whatever_the_stream(stream: bytes, options: dict[str, Any]) -> None:
     reading = read(stream, done=False, **options)
     assert [reading.outcome] == [event.outcome for event in reading.of(End)]
     assert isinstance(reading.events[-1], End)
@@ -354,14 +354,14 @@ def test_the_events_of_closing_are_on_the_outcome() -> None:
     assert list(range(len(told), len(told) + 2)) == [event.sequence for event in outcome.events]
 
 
-def test_where_the_end_came_out_of_feed_closing_has_no_more_events() -> None:
+def test_where_feed_returned_the_end_closing_has_no_more_events() -> None:
     accumulator = Accumulator()
     told = accumulator.feed(sse(FINISH) + DONE)
     assert isinstance(told[-1], End)
     assert () == accumulator.close().events
 
 
-def test_nothing_is_told_after_the_end() -> None:
+def test_nothing_is_reported_after_the_end() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(FINISH) + DONE)
     assert [] == accumulator.feed(b": ping\n\n" + sse(FINISH, "null", "keepalive") + DONE)
@@ -389,12 +389,12 @@ def test_a_ping_is_a_keep_alive_and_the_place_of_each_is_kept() -> None:
     assert kinds("ContentDelta KeepAlive KeepAlive ContentDelta") == reading.kinds[2:6]
 
 
-def test_usage_is_told_with_what_stands_after_it() -> None:
+def test_usage_is_reported_with_the_counts_in_effect_after_it() -> None:
     reading = read(FINISH, chunk(more='"usage":{"prompt_tokens":1}'), chunk(more='"usage":{"completion_tokens":2}'))
     assert [(1, None), (1, 2)] == [(e.usage.prompt_tokens, e.usage.completion_tokens) for e in reading.of(UsageSeen)]
 
 
-def test_an_anomaly_is_told_when_it_is_first_seen() -> None:
+def test_an_anomaly_is_reported_when_it_is_first_seen() -> None:
     reading = read(delta('{"content":5}'), delta('{"content":6}', "stop"))
     assert [("field_type", 1, 1)] == [
         (event.anomaly.code, event.anomaly.event, event.anomaly.count) for event in reading.of(AnomalySeen)

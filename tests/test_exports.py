@@ -1,4 +1,4 @@
-"""What a user can import is said, exists and is explained; every test file stands beside its module."""
+"""Public names are listed, exist and are documented; every test file is next to its module."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_a_name_of_the_face_is_the_same_thing_in_its_module() -> None:
             assert getattr(face, name) is getattr(load(home), name)
 
 
-def test_every_test_file_stands_where_its_module_stands() -> None:
+def test_every_test_file_is_where_its_module_is() -> None:
     tests = ROOT / "tests"
     files = [path.relative_to(tests).as_posix() for path in sorted(tests.rglob("test_*.py"))]
     assert [] == strays(files), "name it after the module it tests, or add it to TESTS_OF_NO_MODULE"

@@ -1,4 +1,4 @@
-"""`help()` says what each field means, from the sentence that stands after it in the source."""
+"""`help()` says what each field means, from the string after it in the source."""
 
 from __future__ import annotations
 

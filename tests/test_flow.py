@@ -1,7 +1,7 @@
 """Streams of real clients over real sockets: readers that are slower than the sender, and connections that break.
 
-A slow reader loses nothing, nothing is read ahead for him, and the sender sees him leave. The server sends far more than
-all buffers on the way can hold.
+A slow reader loses nothing, nothing is read ahead for him, and the sender sees him leave. The server sends far more
+than all buffers on the way can hold.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def framing_of(client: Any) -> str:
 
 
 @each_client
-def test_who_takes_long_over_each_piece_loses_nothing(client: Any) -> None:
+def test_a_reader_that_takes_long_over_each_piece_loses_nothing(client: Any) -> None:
     with Flood(BODY) as server, client(server) as response:
         pieces = []
         with ChatStream(response) as stream:
@@ -68,7 +68,7 @@ def test_who_takes_long_over_each_piece_loses_nothing(client: Any) -> None:
 
 @leaves_generators
 @each_async_client
-def test_who_takes_long_over_each_piece_loses_nothing_async(client: Any, backend: str) -> None:
+def test_a_reader_that_takes_long_over_each_piece_loses_nothing_async(client: Any, backend: str) -> None:
     async def main() -> None:
         with Flood(BODY, framing_of(client)) as server:
             async with client(server) as response:
@@ -108,7 +108,7 @@ def check_left(stream: Any, server: Flood) -> None:
 
 
 @each_client
-def test_who_stops_reading_stops_the_sender_and_leaving_closes_the_connection(client: Any) -> None:
+def test_a_reader_that_stops_also_stops_the_sender_and_leaving_closes_the_connection(client: Any) -> None:
     with Flood(endless()) as server:
         with client(server) as response:
             with ChatStream(response) as stream:
@@ -126,7 +126,9 @@ def test_who_stops_reading_stops_the_sender_and_leaving_closes_the_connection(cl
 
 @leaves_generators
 @each_async_client
-def test_who_stops_reading_stops_the_sender_and_leaving_closes_the_connection_async(client: Any, backend: str) -> None:
+def test_a_reader_that_stops_also_stops_the_sender_and_leaving_closes_the_connection_async(
+    client: Any, backend: str
+) -> None:
     async def main() -> None:
         with Flood(endless(), framing_of(client)) as server:
             async with client(server) as response:
@@ -151,7 +153,7 @@ def test_who_stops_reading_stops_the_sender_and_leaving_closes_the_connection_as
 
 
 class Breaking:
-    """Gives some blocks, and breaks when it is told to."""
+    """Yields some blocks, and fails on request."""
 
     def __init__(self, *given: bytes) -> None:
         self.given = given
@@ -187,7 +189,7 @@ def check_broken(stream: Any, client: Any, owners: Any, ending: tuple[str, str],
 
 @BREAKS
 @each_client
-def test_a_connection_that_breaks_is_told_with_the_exception_of_the_client(
+def test_a_connection_that_breaks_is_reported_with_the_exception_of_the_client(
     client: Any, given: list[bytes], ending: tuple[str, str], kind: type[Exception]
 ) -> None:
     breaking = Breaking(*given)
@@ -202,7 +204,7 @@ def test_a_connection_that_breaks_is_told_with_the_exception_of_the_client(
 @leaves_generators
 @BREAKS
 @each_async_client
-def test_a_connection_that_breaks_is_told_with_the_exception_of_the_client_async(
+def test_a_connection_that_breaks_is_reported_with_the_exception_of_the_client_async(
     client: Any, backend: str, given: list[bytes], ending: tuple[str, str], kind: type[Exception]
 ) -> None:
     async def main() -> None:

@@ -11,7 +11,7 @@ import pytest
 from frameworks import matrix, tools
 from frameworks.judge import TookTooLong, wrong
 from frameworks.listed import FRAMEWORKS
-from frameworks.matrix import Row, into, table
+from frameworks.matrix import Row, into, read, rows, table
 from frameworks.tools import Seen, get_time, get_weather
 from helpers.scenario_server import Asked
 from helpers.scenarios import BY_NAME, SCENARIOS
@@ -87,6 +87,23 @@ def test_a_row_misses_its_goal_by_what_is_silent_or_by_a_call_or_by_number() -> 
     assert [] == row(custom="raises X", n2="text", bom="text").missed
     assert ["reset: silent", "tools_no_index: no call"] == row(reset="silent", tools_no_index="no call").missed
     assert ["30 of 34 right, not 31"] == row(custom="x", n2="x", bom="x", refusal="x").missed
+
+
+@pytest.mark.parametrize("written", ["", '{"scenario":"text","wrong":null}\n', "Traceback"])
+def test_a_framework_that_does_not_run_to_the_end_misses_its_goal_and_is_not_kept(written: str, tmp_path: Path) -> None:
+    result = tmp_path / "openai.alone.jsonl"
+    result.write_text(written, "utf-8")
+    assert ["does not run"] == read("openai", "alone", result).missed
+    assert not result.exists()
+
+
+def test_a_result_that_is_kept_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "HOME", tmp_path)
+    (tmp_path / "rows").mkdir()
+    for mode in ("alone", "transport"):
+        lines = ['{"scenario":"text","wrong":null}', '{"versions":{"openai":"3.57.0"}}']
+        (tmp_path / "rows" / f"openai.{mode}.jsonl").write_text("\n".join(lines), "utf-8")
+    assert [("alone", 1), ("transport", 1)] == [(row.mode, row.right) for row in rows(["openai"], kept=True)]
 
 
 def test_the_matrix_stands_after_its_mark(tmp_path: Path) -> None:

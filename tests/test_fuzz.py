@@ -1,7 +1,8 @@
-"""`feed` raises nothing but `StreamError`, whatever comes; and after it the stream still has an outcome and a response.
+"""`feed` raises nothing but `StreamError`, whatever arrives; and after it the stream still has an outcome and a
+response.
 
 Random bytes, recorded streams damaged as bytes and as JSON, recorded streams broken off at every byte. What was found
-once stands at the end, as small as it could be made.
+once is at the end, as small as it could be made.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def test_add_takes_any_mapping_and_raises_nothing_but_stream_errors(raw: bytes) 
 
 @examples(200)
 @given(st.lists(json_values, max_size=4))
-def test_add_refuses_what_is_no_mapping_as_misuse(values: list[Any]) -> None:
+def test_add_refuses_what_is_not_a_mapping_as_misuse(values: list[Any]) -> None:
     accumulator = Accumulator()
     for value in values:
         if isinstance(value, dict):
@@ -142,7 +143,7 @@ def smallest_of_each_sender() -> list[Recorded]:
 
 
 @each(smallest_of_each_sender())
-def test_a_stream_broken_off_at_any_byte_keeps_what_came_and_invents_no_ending(recorded: Recorded) -> None:
+def test_a_stream_broken_off_at_any_byte_keeps_what_arrived_and_invents_no_ending(recorded: Recorded) -> None:
     raw = recorded.body
     whole = survive([raw]).snapshot()
     texts = {choice.index: choice.message.content or "" for choice in whole.choices} if whole is not None else {}

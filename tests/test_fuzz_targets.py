@@ -119,7 +119,7 @@ def test_an_input_that_took_long_is_stretched_and_measured(monkeypatch: pytest.M
 
 
 def quadratic(blocks: list[bytes]) -> None:
-    """Look at all that came before with each event."""
+    """Visit everything that arrived before with each event."""
     seen: list[bytes] = []
     for event in b"".join(blocks).split(b"\n\n"):
         seen.append(event)
@@ -128,7 +128,7 @@ def quadratic(blocks: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("way", ["feed", "feed, fast=False", "Cleaner", "check_stream"])
-def test_calls_that_grow_with_what_came_before_are_suspect_and_others_are_not(
+def test_calls_that_grow_with_what_arrived_before_are_suspect_and_others_are_not(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shape = fuzz_growth.Shape(way, 16384, (b"", fuzz_growth.UNITS[0], b""))

@@ -1,8 +1,8 @@
 """The events form the grammar at the head of `events.py`, whatever the stream; and they add up to the response.
 
-The grammar stands here once more, as a small machine that every event sequence is put through: recorded streams, made
-up ones, damaged ones, and streams broken off by an error, a limit, or the caller. That the machine refuses what breaks
-the grammar is tested too.
+The grammar is implemented here again, as a small machine that every event sequence is put through: recorded streams,
+made up ones, damaged ones, and streams broken off by an error, a limit, or the caller. That the machine refuses what
+breaks the grammar is tested too.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Machine:
             assert outcome.name == "truncated" or self.errors[0] is outcome.error
 
     def adds_up_to(self, response: CreateChatCompletionResponse | None) -> None:
-        """What was told in pieces is what stands in the response, and nothing in it was not told."""
+        """Check that the reported pieces are what the response has, and that nothing in it was not reported."""
         if response is None:
             assert {} == self.choices
             return
@@ -172,7 +172,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def hold(blocks: Iterable[bytes], cancel: bool = False, **options: Any) -> Machine:
-    """Read `blocks` and put what is told through the machine; `cancel`: the caller leaves after them."""
+    """Read `blocks` and put the reported events through the machine; `cancel`: the caller leaves after them."""
     accumulator, machine = Accumulator(**options), Machine()
     for block in blocks:
         for event in accumulator.feed(block):
@@ -185,7 +185,7 @@ def hold(blocks: Iterable[bytes], cancel: bool = False, **options: Any) -> Machi
     machine.wholes_are_sums()
     told = len(machine.anomalies)
     assert machine.anomalies == [(anomaly.code, anomaly.path) for anomaly in accumulator.anomalies[:told]]
-    # What follows the end of the stream cannot be told any more: End is the last event.
+    # What follows the end of the stream cannot be reported any more: End is the last event.
     assert {"after_done", "more_anomalies"} >= {anomaly.code for anomaly in accumulator.anomalies[told:]}
     return machine
 
@@ -308,7 +308,7 @@ SECOND = call(1, '"id":"y","function":{"name":"g","arguments":"{"}')
         pytest.param(b"", "ErrorSeen End", id="nothing at all"),
     ],
 )
-def test_a_stream_tells_these_events(wire: bytes, told: str) -> None:
+def test_a_stream_reports_these_events(wire: bytes, told: str) -> None:
     for blocks in ([wire], pieces(wire, 1)):
         assert told.split() == [type(event).__name__ for event in tell(blocks)]
         hold(blocks)

@@ -64,7 +64,7 @@ def test_a_shared_stream_reads_the_same_under_any_cut(recorded: Recorded) -> Non
 
 
 @each((*TRACES, *SHARED))
-def test_chunks_that_somebody_else_decoded_make_the_same_response(recorded: Recorded) -> None:
+def test_chunks_decoded_elsewhere_make_the_same_response(recorded: Recorded) -> None:
     fed, added = Accumulator(), Accumulator()
     fed.absorb(recorded.body)
     for chunk in chunks_of(recorded.body):

@@ -1,4 +1,4 @@
-"""The house stands: imports point down, the core does no I/O, a file holds one idea."""
+"""The architecture: imports point down, the core does no I/O, a file holds one idea."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def all_imports() -> list[Import]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_stands_on_a_level(module: str) -> None:
+def test_every_module_is_on_a_level(module: str) -> None:
     assert level_of(module) is not None, (
         f"streamkit.{module} is on no level: add it to LEVELS in tests/test_layers.py, in the lowest level it can stand on"
     )

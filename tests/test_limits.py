@@ -45,7 +45,7 @@ def test_an_event_at_the_limit_is_read_and_one_byte_more_is_not() -> None:
     assert ("max_event_bytes", size - 1, 1) == failed(read(document, limits=Limits(max_event_bytes=size - 1)))
 
 
-def test_what_came_before_an_event_over_the_limit_stays() -> None:
+def test_what_arrived_before_an_event_over_the_limit_stays() -> None:
     small, huge = delta('{"content":"Hel"}'), delta('{"content":"' + "l" * 400 + '"}')
     reading = read(small, huge, limits=Limits(max_event_bytes=300))
     assert ("max_event_bytes", 300, 2) == failed(reading)
@@ -65,7 +65,7 @@ def test_an_event_over_the_limit_at_the_very_end_fails_the_stream_all_the_same()
 
 
 @pytest.mark.parametrize("body", [b'{"error":"' + b"x" * 100 + b'"}', b"<html>" + b"x" * 100], ids=["json", "html"])
-def test_a_body_that_is_no_stream_is_held_up_to_the_limit_of_an_event(body: bytes) -> None:
+def test_a_body_that_is_not_a_stream_is_held_up_to_the_limit_of_an_event(body: bytes) -> None:
     name, maximum, _ = failed(read(body, done=False, limits=Limits(max_event_bytes=50)))
     assert ("max_event_bytes", 50) == (name, maximum)
 
@@ -147,7 +147,7 @@ def test_over_a_limit_the_stream_fails_and_what_had_arrived_stays(
         pytest.param(Limits(max_nesting=3), delta('{"odd":[[[1]]]}'), id="nesting"),
     ],
 )
-def test_at_a_limit_the_stream_goes_on(limits: Limits, document: str) -> None:
+def test_at_a_limit_the_stream_continues(limits: Limits, document: str) -> None:
     assert "complete" == read(document, limits=limits).outcome.name
 
 
@@ -166,7 +166,7 @@ def test_tool_calls_are_counted_for_each_choice_by_itself() -> None:
         pytest.param(delta('{"audio":{"odd":[[[[1]]]]}}'), id="audio"),
     ],
 )
-def test_nesting_is_limited_wherever_an_unknown_field_stands(document: str) -> None:
+def test_nesting_is_limited_wherever_an_unknown_field_is(document: str) -> None:
     assert ("max_nesting", 3, 1) == failed(read(document, limits=Limits(max_nesting=3)))
 
 
@@ -192,7 +192,7 @@ def test_anomalies_over_their_limit_are_counted_and_not_described() -> None:
         ('"audio":{"transcript":"a","x":[[]]}', AudioDelta, "a"),
     ],
 )
-def test_what_stands_before_a_field_that_breaks_a_limit_is_told(first: str, kind: Any, told: str) -> None:
+def test_what_is_before_a_field_that_exceeds_a_limit_is_reported(first: str, kind: Any, told: str) -> None:
     accumulator = Accumulator(limits=Limits(max_nesting=1))
     events = accumulator.feed(sse(delta(f'{{{first},"x":[[]]}}')))
     assert [told] == [getattr(event, "text", None) or event.transcript for event in events if isinstance(event, kind)]

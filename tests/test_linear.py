@@ -1,8 +1,8 @@
-"""Four times as many chunks cost less than eight times as much: what came before makes no chunk dearer.
+"""Four times as many chunks cost less than eight times as much: what arrived before makes no chunk more expensive.
 
-Half of `n` and twice `n` are measured in one run, by turns, and the best of several rounds counts: no absolute times. `n`
-is such that a cost that grows with what came before (text joined at each piece, a list copied, a buffer searched again)
-would be most of the time at twice `n`.
+Half of `n` and twice `n` are measured in one run, by turns, and the best of several rounds counts: no absolute times.
+`n` is such that a cost that grows with what arrived before (text joined at each piece, a list copied, a buffer searched
+again) would be most of the time at twice `n`.
 """
 
 from __future__ import annotations

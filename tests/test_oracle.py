@@ -177,7 +177,7 @@ def test_the_stream_says_what_the_answer_says(recorded: Recorded) -> None:
 
 
 @each(one for one in TRACES if one.name in UNANSWERED)
-def test_a_stream_that_is_no_response_says_why(recorded: Recorded) -> None:
+def test_a_stream_that_is_not_a_response_says_why(recorded: Recorded) -> None:
     accumulator, outcome = assembled(recorded)
     assert UNANSWERED[recorded.name][:2] == (outcome.name, outcome.reason)
     assert outcome.error is not None

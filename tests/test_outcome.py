@@ -25,7 +25,7 @@ BODY = (
     b'{"id":"c1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
 )
 
-# what came -> (name, reason)
+# the bytes -> (name, reason)
 ENDINGS: dict[str, tuple[bytes, tuple[str, str]]] = {
     "finish and [DONE]": (sse(TEXT, FINISH) + DONE, ("complete", "done")),
     "finish with the text, and [DONE]": (sse(delta('{"content":"a"}', "length")) + DONE, ("complete", "done")),
@@ -160,14 +160,14 @@ def test_with_an_outcome_the_stream_is_done(stream: bytes, ending: tuple[str, st
         "json-that-breaks-off",
     ],
 )
-def test_what_is_no_stream_is_the_senders_word_or_no_format(stream: bytes, kind: type[StreamError]) -> None:
+def test_what_is_not_a_stream_is_the_senders_word_or_not_the_format(stream: bytes, kind: type[StreamError]) -> None:
     assert kind is type(read(stream, done=False).outcome.error)
 
 
 @pytest.mark.parametrize(
     "body", [b"upstream\n timed out", b' "upstream timed out"\n', b"upstream timed out" + b" " * 9999]
 )
-def test_a_text_is_what_the_sender_said(body: bytes) -> None:
+def test_a_text_is_the_senders_message(body: bytes) -> None:
     error = read(body, done=False).outcome.error
     assert isinstance(error, RemoteError)
     assert "upstream timed out" == error.message == " ".join(error.body.split())
@@ -221,7 +221,7 @@ def test_the_first_error_decides() -> None:
     assert "first" == reading.outcome.error.message
 
 
-def test_a_caller_who_leaves_first_has_cancelled() -> None:
+def test_a_caller_that_leaves_first_has_cancelled() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(TEXT))
     outcome = accumulator.cancel()
@@ -290,7 +290,7 @@ def test_every_reason_is_a_word_with_an_explanation(word: str) -> None:
     "piece",
     ['{"content":"c"}', '{"refusal":"c"}', '{"function_call":{"arguments":"{"}}', '{"reasoning":"c"}'],
 )
-def test_a_choice_that_goes_on_behind_its_second_finish_reason_is_unfinished_again(piece: str) -> None:
+def test_a_choice_that_continues_after_its_second_finish_reason_is_unfinished_again(piece: str) -> None:
     again = [delta('{"content":"a"}', "stop"), delta('{"content":"b"}', "stop")]
     assert ("complete", "finish_without_done") == read(*again, done=False).ending
     assert ("truncated", "no_finish") == read(*again, delta(piece), done=False).ending
@@ -344,7 +344,7 @@ def test_a_call_that_the_sender_failed_in_is_not_complete() -> None:
     assert [False] == [one.complete for one in response.choices[0].message.tool_calls or ()]
 
 
-def test_who_left_first_has_cancelled_whatever_the_finish_reason() -> None:
+def test_leaving_first_cancels_whatever_the_finish_reason() -> None:
     accumulator = Accumulator()
     accumulator.absorb(sse(TEXT, delta("{}", "error")))
     assert ("cancelled", "cancelled") == (accumulator.cancel().name, accumulator.cancel().reason)

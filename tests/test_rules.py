@@ -28,7 +28,7 @@ D = "choices[].delta"
         ("obfuscation", Rule.DROP),
     ],
 )
-def test_the_table_says_what_becomes_of_each_field_of_the_format(path: str, rule: Rule) -> None:
+def test_the_table_has_a_rule_for_each_field_of_the_format(path: str, rule: Rule) -> None:
     assert rule is RULES[path]
 
 
@@ -84,7 +84,7 @@ PIECES = [delta('{"odd":"ab"}'), delta('{"odd":"cd"}'), delta('{"odd":"cd"}')]
         (Rule.EXTEND, "abcdcd"),  # no list: by its kind, as if the table did not name it
     ],
 )
-def test_a_caller_can_say_what_becomes_of_a_field(rule: Rule, value: str) -> None:
+def test_a_caller_can_say_how_a_field_is_merged(rule: Rule, value: str) -> None:
     assert value == read(*PIECES, rules={**RULES, f"{D}.odd": rule}).message["odd"]
 
 

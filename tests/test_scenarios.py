@@ -30,7 +30,7 @@ def test_there_are_thirty_four_of_different_names() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
-def test_a_scenario_comes_to_what_it_expects(scenario: Scenario) -> None:
+def test_a_scenario_ends_as_it_expects(scenario: Scenario) -> None:
     expected, found = scenario.expected, read_scenario(scenario)
     name, reason = ENDINGS[expected.error]
     assert name == found.outcome.name

@@ -37,7 +37,7 @@ def test_a_seed_gives_the_same_bytes_each_time_and_another_seed_gives_others(nam
 
 
 @pytest.mark.parametrize("name", shapes.SHAPES)
-def test_the_envelope_is_constant_and_usage_comes_once_without_choices(name: str) -> None:
+def test_the_envelope_is_constant_and_usage_is_sent_once_without_choices(name: str) -> None:
     all_chunks = decoded(shapes.SHAPES[name](N))
     assert {tuple(chunk[key] for key in shapes.ENVELOPE) for chunk in all_chunks} == {tuple(shapes.ENVELOPE.values())}
     assert [chunk["usage"] is None for chunk in all_chunks] == [True] * (len(all_chunks) - 1) + [False]
@@ -117,7 +117,7 @@ def test_choices_take_turns() -> None:
     assert list(range(8)) * 4 == indices
 
 
-def test_reasoning_comes_first_and_is_half() -> None:
+def test_reasoning_is_first_and_is_half() -> None:
     carried = [key for delta in deltas(shapes.reasoning(N)) for key in delta if key != "role" and delta[key]]
     assert ["reasoning_content"] * (N // 2) + ["content"] * (N // 2) == carried
 

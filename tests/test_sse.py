@@ -211,7 +211,7 @@ def test_what_is_plain_for_feed_raw_does_not_depend_on_the_block(stream: bytes) 
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_an_event_comes_with_the_first_byte_that_ends_its_blank_line(end: bytes) -> None:
+def test_an_event_is_returned_with_the_first_byte_that_ends_its_blank_line(end: bytes) -> None:
     decoder = EventDecoder()
     assert [] == decoder.feed(b"data: a" + end)
     assert [Event(b"a")] == decoder.feed(end[:1])
@@ -219,7 +219,7 @@ def test_an_event_comes_with_the_first_byte_that_ends_its_blank_line(end: bytes)
     assert [Event(b"b")] == decoder.feed(b"data: b" + end + end[:1])
 
 
-def test_comments_come_in_their_place() -> None:
+def test_comments_are_returned_in_their_place() -> None:
     decoder = EventDecoder()
     stream = b": 1\n\ndata: a\n: 2\n\n: 3\n\ndata: b\n\n"
     assert [Comment("1"), Comment("2"), Event(b"a"), Comment("3"), Event(b"b")] == decoder.feed_all(stream)
@@ -227,7 +227,7 @@ def test_comments_come_in_their_place() -> None:
     assert 2 == decoder.events
 
 
-def test_held_tells_what_waits() -> None:
+def test_held_counts_what_waits() -> None:
     decoder = EventDecoder()
     for expected, block in [
         (2, BOM[:2]),

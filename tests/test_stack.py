@@ -245,7 +245,7 @@ def test_there_is_room_where_the_stack_is_not_deep() -> None:
     assert not dive(deepest() - 70, lambda _: has_room(), None)
 
 
-def test_room_is_found_again_wherever_the_next_call_comes_from() -> None:
+def test_room_is_found_again_wherever_the_next_call_is_made_from() -> None:
     room, most = Room(), deepest()
     for depth in (0, 0, most - 70, most - 70, 40, 40, most - 600, most - 70, 0):
         assert (depth != most - 70) == dive(depth, lambda _: room.left(), None)

@@ -41,7 +41,8 @@ def often() -> Iterator[None]:
 
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:
-    """What the jobs give, each done in a thread of its own, all begun together; the first exception is raised."""
+    """Return the results of the jobs, each run in a separate thread, all started together; raise the first
+    exception."""
     barrier, given, raised = Barrier(len(jobs)), [None] * len(jobs), []
 
     def do(number: int) -> None:
@@ -76,7 +77,7 @@ def test_threads_with_accumulators_of_their_own_read_what_one_thread_reads() -> 
 
 
 @pytest.mark.parametrize("verb, given", [("feed", WIRE), ("absorb", WIRE), ("add", {"choices": []})])
-def test_a_second_thread_that_feeds_an_accumulator_is_told_so_and_the_first_goes_on(verb: str, given: Any) -> None:
+def test_a_second_thread_that_feeds_an_accumulator_gets_an_error_and_the_first_continues(verb: str, given: Any) -> None:
     accumulator, reads, goes_on = Accumulator(), Event(), Event()
 
     def wait(_: object) -> None:
@@ -100,7 +101,7 @@ def test_a_second_thread_that_feeds_an_accumulator_is_told_so_and_the_first_goes
     assert "done" == accumulator.close().reason
 
 
-def test_what_feeds_an_accumulator_out_of_its_own_tap_is_told_so() -> None:
+def test_what_feeds_an_accumulator_from_inside_its_tap_gets_an_error() -> None:
     accumulator = Accumulator()
     accumulator.tap(lambda _: accumulator.feed(WIRE))
     with pytest.raises(MisuseError, match=r"while it was reading another one.*function given to tap"):

@@ -112,11 +112,11 @@ def small(**fields: Any) -> Trace:
 
 class TestRoundTrip:
     @given(traces)
-    def test_every_field_byte_cut_and_time_comes_back(self, trace: Trace) -> None:
+    def test_every_field_byte_cut_and_time_is_read_back(self, trace: Trace) -> None:
         assert trace == read_trace(io.BytesIO(written(trace)))
 
     @given(traces)
-    def test_what_was_read_is_written_as_it_stood(self, trace: Trace) -> None:
+    def test_what_was_read_is_written_unchanged(self, trace: Trace) -> None:
         assert written(trace) == written(read_trace(io.BytesIO(written(trace))))
 
     @given(traces)
@@ -141,7 +141,7 @@ class TestRoundTrip:
 
 
 class TestWhatIsWritten:
-    def test_text_stands_readable_and_a_cut_character_as_base64(self) -> None:
+    def test_text_is_readable_and_a_cut_character_as_base64(self) -> None:
         face = "😀".encode()
         lines = written(small(blocks=(Block(0.5, b"data: \xe6\x97\xa5\n"), Block(1, face[:2]), Block(1, face[2:]))))
         assert [
@@ -185,7 +185,7 @@ class TestWhatIsWritten:
         ("body", "line"),
         [(b"a=1", '"request_text":"a=1"'), (b"\xff", '"request_base64":"/w=="'), (b"", '"request_text":""')],
     )
-    def test_a_request_that_is_no_json_object_stands_as_its_bytes(self, body: bytes, line: str) -> None:
+    def test_a_request_that_is_not_json_object_is_kept_as_its_bytes(self, body: bytes, line: str) -> None:
         raw = written(small(request_body=body))
         assert line in raw.decode()
         assert body == read_trace(io.BytesIO(raw)).request_body
@@ -274,7 +274,7 @@ class TestTorn:
             with pytest.raises(FormatError, match="line 1"):
                 read_trace(io.BytesIO(raw))
 
-    def test_a_line_that_is_whole_and_wrong_is_no_cut(self) -> None:
+    def test_a_line_that_is_whole_and_wrong_is_not_a_cut(self) -> None:
         with pytest.raises(FormatError, match="line 2"):
             read(NEW, '{"t":1,"te')
 

@@ -1,6 +1,6 @@
-"""Text is the sender's, however its documents are framed: what stands in a string of a document comes out as it went in.
+"""Text is the sender's, however its documents are framed: the text in a string of a document is returned unchanged.
 
-A repair may take away what stands before a document or after it, and join the lines that one is written on; it may not
+A repair may remove bytes before a document or after it, and join the lines that one is written on; it may not
 look into one. Expected is what the same documents give where they are handed over decoded.
 """
 
@@ -156,7 +156,7 @@ def fed(blocks: list[bytes], **options: Any) -> Any:
     where=st.sampled_from(["amid", "first", "last"]),
     data=st.data(),
 )
-def test_any_text_in_any_string_comes_out_equal(
+def test_any_text_in_any_string_is_returned_equal(
     frame: str, docs: list[dict[str, Any]], spelling: dict[str, Any], where: str, data: st.DataObject
 ) -> None:
     finish = chunk({}, "stop")
@@ -179,7 +179,7 @@ def test_any_text_in_any_string_comes_out_equal(
 @examples(60)
 @given(texts, st.sampled_from(list(FRAMES)), st.sampled_from(SPELLINGS))
 @example(NASTY, "data: twice", SPELLINGS[0])
-def test_what_an_error_says_comes_out_equal(text: str, frame: str, spelling: dict[str, Any]) -> None:
+def test_what_an_error_says_is_returned_equal(text: str, frame: str, spelling: dict[str, Any]) -> None:
     message = text if text.strip() else "m"  # an error that says nothing is none
     accumulator = Accumulator()
     accumulator.feed(framed([json.dumps(chunk({"content": "a"})).encode()]) + b"\n")
@@ -231,5 +231,5 @@ def test_tool_arguments_that_look_like_data_lines_are_what_was_sent() -> None:
     assert made.complete
 
 
-def test_an_empty_object_in_the_text_of_a_torn_document_is_no_document() -> None:
+def test_an_empty_object_in_the_text_of_a_torn_document_is_not_a_document() -> None:
     assert fed([b'data: {"choices":[{"delta":{"content":"see data: {} and\n\n']) is None

@@ -1,8 +1,8 @@
 """What real senders write, entry by entry: lines and events (1 to 26) and errors inside the stream (27 to 34).
 
-The number in a test's name is that of the entry in the survey of wire shapes that this library was built on. The rest of
-it is in test_wire_chunks.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a test
-holds something else than the survey proposes, its docstring says why.
+The number in a test's name is that of the entry in the survey of wire shapes that this library was built on. The rest
+of it is in test_wire_chunks.py (35 to 65), test_wire_tools.py (66 to 95) and test_wire_text.py (96 to 124). Where a
+test holds something else than the survey proposes, its docstring says why.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def test_each_entry_from_1_to_124_has_a_test() -> None:
 # --- A. lines and events
 
 
-def test_001_no_space_stands_behind_the_colon() -> None:
+def test_001_no_space_follows_the_colon() -> None:
     wire = b"data:" + HI.encode() + b"\n\ndata:" + STOP.encode() + b"\n\ndata:[DONE]\n\n"
     reading = read(wire, done=False)
     assert ("Hi", ("complete", "done"), []) == (reading.message["content"], reading.ending, reading.codes)
@@ -56,7 +56,7 @@ def test_002_lines_end_in_any_of_three_ways(ends: list[bytes]) -> None:
     assert ("Hi", ("complete", "done"), []) == (reading.message["content"], reading.ending, reading.codes)
 
 
-def test_002_a_cr_and_its_lf_may_come_in_two_blocks() -> None:
+def test_002_a_cr_and_its_lf_may_arrive_in_two_blocks() -> None:
     wire = (sse(HI, STOP) + DONE).replace(b"\n", b"\r\n")
     cut = wire.index(b"\r\n") + 1
     assert "Hi" == read_blocks([wire[:cut], wire[cut:]]).message["content"]
@@ -69,7 +69,7 @@ def test_003_a_byte_order_mark_does_not_hide_the_first_event(cuts: tuple[int, in
     assert ("Hi", []) == (reading.message["content"], reading.codes)
 
 
-def test_003_a_second_mark_is_no_mark_but_what_follows_it_is_not_lost() -> None:
+def test_003_a_second_mark_is_not_a_mark_but_what_follows_it_is_not_lost() -> None:
     reading = read(b"\xef\xbb\xbf\xef\xbb\xbf" + sse(HI, STOP))  # by the standard, `\ufeffdata` is a field of its own
     assert ("Hi", True) == (reading.message["content"], "unframed_json" in reading.codes)
 
@@ -115,7 +115,7 @@ def test_006_an_id_does_not_make_events_out_of_blank_lines() -> None:
         (b"event: keepalive\ndata: {}\n\n", "keepalive"),
     ],
 )
-def test_007_an_object_that_is_no_chunk_is_a_ping(event: bytes, text: str) -> None:
+def test_007_an_object_that_is_not_a_chunk_is_a_ping(event: bytes, text: str) -> None:
     reading = read(event + sse(HI) + event + sse(STOP))
     assert [text, text] == [event.text for event in reading.of(KeepAlive)]
     assert ("Hi", ["not_a_chunk"], "note") == (
@@ -146,7 +146,7 @@ def test_008_a_null_in_a_list_is_left_out_and_nothing_is_lost(item: str, path: s
 
 
 @pytest.mark.parametrize("data", ["keepalive", "[DATA]", '"ok"', "17", "True"])
-def test_009_data_that_is_no_json_is_left_out_and_said(data: str) -> None:
+def test_009_data_that_is_not_json_is_left_out_and_reported(data: str) -> None:
     reading = read(HI, data, STOP)
     assert ("Hi", ("complete", "done")) == (reading.message["content"], reading.ending)
     assert [("not_json", "lost", 2)] == [(one.code, one.severity, one.event) for one in reading.anomalies]
@@ -175,7 +175,7 @@ def test_011_json_on_a_line_without_data_before_it_is_read() -> None:
 
 
 def test_011_a_stream_that_never_writes_data_is_read_at_its_end() -> None:
-    """Its first byte is that of a body that is no stream, so nothing can be told before the end."""
+    """Its first byte is that of a body that is not a stream, so nothing can be reported before the end."""
     reading = read((HI + "\n" + STOP + "\n").encode(), done=False)
     assert ("Hi", ("complete", "finish_without_done")) == (reading.message["content"], reading.ending)
     assert ["unframed_json", "missing_done"] == reading.codes
@@ -247,7 +247,7 @@ def test_016_surrogate_halves_in_two_deltas_become_their_character() -> None:
     assert ["a", "\U0001f600b"] == [event.text for event in reading.of(ContentDelta)]
 
 
-def test_016_a_half_that_stays_alone_becomes_a_replacement_character() -> None:
+def test_016_a_half_that_stays_alone_is_converted_to_a_replacement_character() -> None:
     reading = read(delta('{"content":"a\\ud83d"}'), STOP)
     assert ("a\ufffd", [("lone_surrogate", "repaired")]) == (
         reading.message["content"], [(one.code, one.severity) for one in reading.anomalies],
@@ -266,7 +266,7 @@ def test_016_so_do_halves_in_the_arguments_of_a_call(pieces: list[str]) -> None:
     assert ([("x", "f", '"\U0001f600"')], []) == (reading.calls, reading.codes)
 
 
-def test_017_bytes_that_are_no_utf_8_are_replaced_and_said() -> None:
+def test_017_bytes_that_are_not_utf_8_are_replaced_and_reported() -> None:
     wire = sse(delta('{"content":"aXb"}').encode().replace(b"X", b"\xff\xfe"), STOP)
     reading = read(wire)
     assert ("a\ufffd\ufffdb", [("invalid_utf8", "repaired")]) == (
@@ -330,7 +330,7 @@ def test_021_what_follows_done_is_drained_and_no_part_of_the_response() -> None:
     assert isinstance(reading.events[-1], End)
 
 
-def test_021_what_stands_behind_done_in_its_event_does_not_either() -> None:
+def test_021_what_follows_done_in_its_event_does_not_either() -> None:
     reading = read(sse(HI, STOP, "[DONE]" + HI), done=False)
     assert ("Hi", ("complete", "done"), ["done_suffix"]) == (reading.message["content"], reading.ending, reading.codes)
 
@@ -359,7 +359,7 @@ def test_022_an_error_body_under_status_200_is_the_error(body: str, facts: tuple
     assert (["ErrorSeen", "End"], False) == (reading.kinds, reading.accumulator.emitted)
 
 
-def test_022_so_is_one_with_done_behind_it() -> None:
+def test_022_so_is_one_with_done_after_it() -> None:
     reading = read(b'{"error":{"message":"boom","code":500}}\n\n')
     assert (("failed", "remote_error"), "boom") == (reading.ending, reading.outcome.error.message)
 
@@ -400,7 +400,7 @@ def test_023_so_is_one_inside_an_event() -> None:
     assert ("complete", "done") == reading.ending
 
 
-def test_024_what_a_body_is_its_first_byte_says_and_no_header() -> None:
+def test_024_what_a_body_is_its_first_byte_decides_and_not_a_header() -> None:
     """An accumulator is given no headers: a stream labelled `application/json` and JSON labelled `text/event-stream`
     are both what they are."""
     assert ("complete", "done") == read(sse(HI, STOP)).ending
@@ -415,8 +415,8 @@ def test_025_an_empty_stream_has_failed(wire: bytes) -> None:
     assert 1 == len(reading.of(ErrorSeen))
 
 
-def test_026_keep_alives_are_told_apart_from_output() -> None:
-    """A silent stall can only be seen by whoever holds the clock and the socket. What the core gives them is the
+def test_026_keep_alives_are_distinguished_from_output() -> None:
+    """A silent stall can only be seen by the code with the clock and the socket. What the core gives them is the
     difference between a sign of life and output: a keep-alive is an event, and nothing was emitted."""
     accumulator = Accumulator()
     assert ["KeepAlive"] == [type(event).__name__ for event in accumulator.feed(b": ping\n\n")]
@@ -428,7 +428,7 @@ def test_026_keep_alives_are_told_apart_from_output() -> None:
     assert accumulator.emitted
 
 
-def test_026_a_caller_who_gives_up_has_cancelled() -> None:
+def test_026_a_caller_that_gives_up_has_cancelled() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(HI))
     assert "cancelled" == accumulator.cancel().name
@@ -439,7 +439,7 @@ def test_026_a_caller_who_gives_up_has_cancelled() -> None:
 
 
 def failed(*parts: str | bytes, done: bool = True) -> tuple[RemoteError, list[str]]:
-    """The error of a stream that breaks off behind "Hi", and the codes of its anomalies. What had come is kept."""
+    """Return the error of a stream cut off after "Hi", and the codes of its anomalies. What had arrived is kept."""
     reading = read(HI, *parts, done=done)
     error = reading.outcome.error
     assert ("failed", "remote_error") == reading.ending
@@ -466,7 +466,7 @@ def test_027_an_error_before_any_chunk_leaves_no_response() -> None:
     assert (("failed", "remote_error"), None, False) == (reading.ending, reading.response, reading.accumulator.emitted)
 
 
-def test_027_a_stream_that_goes_on_behind_its_error_has_failed_all_the_same() -> None:
+def test_027_a_stream_that_continues_after_its_error_has_failed_all_the_same() -> None:
     reading = read(HI, '{"error":{"message":"gone"}}', delta('{"content":"!"}'), STOP)
     assert (("failed", "remote_error"), "Hi!") == (reading.ending, reading.message["content"])
 
@@ -538,7 +538,7 @@ def test_034_an_error_in_words(frame: bytes, message: str) -> None:
     assert message == error.message
 
 
-def test_034_words_without_a_name_are_no_error_for_certain() -> None:
+def test_034_words_without_a_name_are_not_an_error_for_certain() -> None:
     reading = read(HI, "Error: upstream timed out")
     assert (("complete", "done_without_finish"), ["not_json", "missing_finish"]) == (reading.ending, reading.codes)
     assert "Error: upstream timed out" == reading.anomalies[0].excerpt
@@ -553,7 +553,7 @@ def test_an_error_is_the_same_however_the_stream_is_cut() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_a_number_that_json_cannot_say_is_no_end_of_the_stream(number: str) -> None:
+def test_a_number_that_json_cannot_express_is_not_the_end_of_the_stream(number: str) -> None:
     reading = read_blocks([sse(delta('{"content":"Hi"}', more=f'"score":{number}'), STOP) + DONE])
     assert ("Hi", ("complete", "done")) == (reading.message["content"], reading.ending)
     assert json.loads(number) == reading.response["score"] or number == "NaN"

@@ -31,7 +31,7 @@ def head(**fields: str) -> str:
 # --- which chunks have choices
 
 
-def test_035_a_first_chunk_that_is_empty_but_for_the_filter_says_nothing_of_the_response() -> None:
+def test_035_a_first_chunk_that_is_empty_but_for_the_filter_has_no_facts_of_the_response() -> None:
     filters = '[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]'
     first = f'{{"id":"","model":"","object":"","created":0,"choices":[],"prompt_filter_results":{filters}}}'
     reading = read(first, HI, STOP)
@@ -129,7 +129,7 @@ def test_042_calls_of_a_full_message_are_not_taken_twice() -> None:
 
 @pytest.mark.parametrize("pieces", [("Hi", " you", ""), ("H", "i", " you"), ("Hi ", "y", "ou")])
 def test_043_messages_in_every_chunk_are_deltas_by_another_name(pieces: tuple[str, ...]) -> None:
-    """The last one comes with the finish reason, and is a further piece all the same."""
+    """The last one arrives with the finish reason, and is a further piece nevertheless."""
     messages = [f'{{"index":0,"message":{{"role":"assistant","content":"{piece}"}}}}' for piece in pieces]
     messages[-1] = messages[-1][:-1] + ',"finish_reason":"stop"}'
     reading = read(*(chunk(one) for one in messages))
@@ -160,7 +160,7 @@ def test_044_it_is_suggested_where_no_delta_has_text() -> None:
 
 
 def chunks_of(*documents: str) -> list:
-    """The chunks of a stream, as whoever wants a suggestion has them."""
+    """The chunks of a stream, as a caller of `suggest` has them."""
     from streamkit._decode.chunk_reader import read_chunk
 
     return [read_chunk(json.loads(one), lambda *_: None) for one in documents]
@@ -180,7 +180,8 @@ def test_045_a_choice_without_an_index_has_that_of_its_position() -> None:
 
 
 def test_046_an_index_that_counts_tokens_is_read_so_where_it_is_asked_for() -> None:
-    """It cannot be told from a request with n=5, so it is an opt-in, which `suggest` can find in a recorded stream."""
+    """It cannot be distinguished from a request with n=5, so it is an opt-in, which `suggest` can find in a recorded
+    stream."""
     tokens = [delta(json.dumps({"role": "assistant", "content": text}), index=at) for at, text in enumerate("Hello")]
     last = delta("{}", "eos_token", index=5)
     assert 6 == len(read(*tokens, last).response["choices"])
@@ -189,8 +190,8 @@ def test_046_an_index_that_counts_tokens_is_read_so_where_it_is_asked_for() -> N
     assert suggest(chunks_of(*tokens, last)).token_index
 
 
-def test_047_choices_that_were_merged_into_one_are_warned_of_where_a_role_comes_again() -> None:
-    """Which piece was of which choice cannot be told any more."""
+def test_047_choices_that_were_merged_into_one_are_warned_of_where_a_role_is_repeated() -> None:
+    """Which piece was of which choice is no longer known."""
     one = [delta('{"role":"assistant","content":""}'), delta('{"content":"a"}')]
     reading = read(*one, *one, STOP, STOP)
     assert [("choice_restarted", "note", "$.choices[0].delta.role", 3)] == [
@@ -208,7 +209,7 @@ def test_047_choices_that_were_merged_into_one_are_warned_of_where_a_role_comes_
     ],
     ids=["in every chunk", "with the finish", "of two choices"],
 )
-def test_047_a_role_that_is_repeated_for_other_reasons_is_no_such_warning(documents: list[str]) -> None:
+def test_047_a_role_that_is_repeated_for_other_reasons_is_not_such_a_warning(documents: list[str]) -> None:
     assert "choice_restarted" not in read(*documents, STOP).codes
 
 
@@ -219,7 +220,7 @@ def test_047_the_warning_is_the_same_in_the_fast_lane() -> None:
     assert read_blocks([wire]) == read_blocks([wire], fast=False)
 
 
-def test_048_choices_come_out_by_index_whatever_order_they_came_in() -> None:
+def test_048_choices_are_sorted_by_index_whatever_order_they_arrived_in() -> None:
     pieces = [(2, "c"), (0, "a"), (2, "C"), (1, "b"), (0, "A"), (1, "B")]
     finishes = [(1, "length"), (2, "stop"), (0, "content_filter")]
     reading = read(
@@ -253,7 +254,9 @@ def test_048_choices_come_out_by_index_whatever_order_they_came_in() -> None:
         ("1" + "0" * 400, 0),
     ],
 )
-def test_049_a_time_of_any_form_becomes_seconds_and_what_was_written_is_kept(created: str, seconds: int) -> None:
+def test_049_a_time_of_any_form_is_converted_to_seconds_and_what_was_written_is_kept(
+    created: str, seconds: int
+) -> None:
     reading = read(head(created=created))
     assert (seconds, "Hi") == (reading.response["created"], reading.message["content"])
     noted = [(one.code, one.severity, one.path) for one in reading.anomalies if one.path == "$.created"]
@@ -264,11 +267,11 @@ def test_049_a_time_of_any_form_becomes_seconds_and_what_was_written_is_kept(cre
 
 
 @pytest.mark.parametrize("created", ["0", "7", "1700000000", "4294967295"])
-def test_049_a_time_as_it_should_be_is_no_anomaly(created: str) -> None:
+def test_049_a_time_as_it_should_be_is_not_an_anomaly(created: str) -> None:
     assert [] == read(head(created=created)).codes
 
 
-def test_050_the_first_id_stands_and_others_are_told_of() -> None:
+def test_050_the_first_id_is_kept_and_others_are_reported() -> None:
     reading = read(*(HI.replace('"c1"', one) for one in ('""', "null", '"a"', '"a"', '"b"', '"c"')), STOP)
     assert "a" == reading.response["id"]
     assert [("id_changed", "note", "$.id", 5, 3, "b")] == [
@@ -277,14 +280,14 @@ def test_050_the_first_id_stands_and_others_are_told_of() -> None:
     assert 1 == len(reading.of(ChoiceStarted)), "a new id is no new response"
 
 
-def test_051_the_first_model_stands_and_all_are_listed() -> None:
+def test_051_the_first_model_is_kept_and_all_are_listed() -> None:
     reading = read(HI.replace('"m"', '""'), HI.replace('"m"', '"auto"'), HI, HI, STOP)
     assert "auto" == reading.response["model"]
     assert [("model_changed", "note", "m")] == [(one.code, one.severity, one.excerpt) for one in reading.anomalies]
     assert ("auto", "m") == reading.accumulator.statistics().models
 
 
-def test_052_a_null_does_not_erase_and_the_last_value_stands() -> None:
+def test_052_a_null_does_not_erase_and_the_last_value_is_kept() -> None:
     marks = [("null", '"auto"'), ('"f1"', "null"), ('"f2"', '"flex"'), ("null", "null")]
     reading = read(*(delta("{}", more=f'"system_fingerprint":{a},"service_tier":{b}') for a, b in marks), STOP)
     assert ("f2", "flex", []) == (
@@ -293,7 +296,7 @@ def test_052_a_null_does_not_erase_and_the_last_value_stands() -> None:
 
 
 @pytest.mark.parametrize("name", ["obfuscation", "p"])
-def test_053_padding_is_no_part_of_the_response(name: str) -> None:
+def test_053_padding_is_not_part_of_the_response(name: str) -> None:
     reading = read(*(delta('{"content":"a"}', more=f'"{name}":"{"x" * n}"') for n in range(1, 6)), STOP)
     assert ("aaaaa", []) == (reading.message["content"], reading.codes)
     assert name not in reading.response
@@ -376,7 +379,7 @@ def test_060_a_finish_reason_that_is_repeated_is_one() -> None:
     assert (1, 1) == (len(reading.of(Finish)), len(reading.of(ChoiceDone)))
 
 
-def test_060_of_two_finish_reasons_the_last_stands() -> None:
+def test_060_of_two_finish_reasons_the_last_is_kept() -> None:
     """The survey would keep the first or the more specific one. The table of rules says the last, for every sender; the
     effective reason is the specific one all the same, and the change is noted."""
     reading = read(delta(f'{{"tool_calls":[{CALL}]}}'), delta("{}", "tool_calls"), STOP)
@@ -403,7 +406,7 @@ def test_061_what_follows_a_finish_reason_reopens_the_choice_for_all_to_see() ->
 
 
 @pytest.mark.parametrize("word", ["stop", "eos", "end_turn"])
-def test_062_behind_tool_calls_stop_is_effectively_tool_calls(word: str) -> None:
+def test_062_after_tool_calls_stop_is_effectively_tool_calls(word: str) -> None:
     reading = read(delta(f'{{"tool_calls":[{CALL}]}}'), delta("{}", word))
     (found,) = reading.accumulator.snapshot().choices
     assert (word, FinishReason.TOOL_CALLS) == (found.finish_reason, found.effective_finish_reason)
@@ -440,7 +443,7 @@ def test_064_a_finish_reason_beside_the_last_piece_ends_it_after_that_piece() ->
     assert ["ContentStarted", "ContentDelta", "Finish", "ContentDone"] == text.kinds[1:5]
 
 
-def test_065_fields_that_are_null_say_nothing() -> None:
+def test_065_fields_that_are_null_are_ignored() -> None:
     alive = delta(
         '{"role":null,"content":null,"reasoning_content":null,"tool_calls":null,"refusal":null,"function_call":null}'
     )

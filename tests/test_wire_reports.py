@@ -42,7 +42,7 @@ def test_an_index_of_minus_one_is_an_index() -> None:
     assert ([("x", "f", "{}"), ("y", "g", '{"a":1}')], []) == (reading.calls, reading.codes)
 
 
-def test_an_index_of_minus_one_in_every_call_is_told_apart_by_the_id() -> None:
+def test_an_index_of_minus_one_in_every_call_is_distinguished_by_the_id() -> None:
     # https://github.com/zai-org/GLM-4.5/issues/17, with arguments that are an object
     both = [fragment(-1, '{"q":1}', f'"id":"{id}","type":"function"', '"name":"search"') for id in ("x", "y")]
     reading = read(START, *calls(*both))
@@ -94,7 +94,7 @@ def test_an_empty_name_in_the_first_fragment_waits_for_the_real_one() -> None:
     assert [("x", "bash", "{}")] == read(START, *calls(begin, end)).calls
 
 
-def test_one_call_at_two_indices_stands_as_it_was_sent_and_is_reported() -> None:
+def test_one_call_at_two_indices_is_kept_as_it_was_sent_and_is_reported() -> None:
     # https://github.com/mudler/LocalAI/issues/9722: honest senders reuse ids too, so that nothing is left out
     first = fragment(0, '""', '"id":"x","type":"function"', '"name":"exec"')
     again = fragment(1, '"{\\"c\\":1}"', '"id":"x","type":"function"', '"name":"exec"')
@@ -111,7 +111,7 @@ def test_tool_calls_that_are_null_beside_text_are_none() -> None:
     assert ("Hi", [], []) == (reading.message["content"], reading.calls, reading.codes)
 
 
-def test_empty_content_between_the_pieces_of_arguments_is_no_text() -> None:
+def test_empty_content_between_the_pieces_of_arguments_is_not_text() -> None:
     # https://github.com/agentgateway/agentgateway/pull/2148
     pieces = calls(fragment(0, '"{"', '"id":"x","type":"function"', '"name":"f"'), fragment(0, '"}"'))
     empty = delta('{"content":""}')
@@ -132,7 +132,7 @@ def test_a_call_that_was_cut_off_is_not_complete_whatever_the_finish_reason_says
 # --- text and reasoning
 
 
-def test_reasoning_and_text_in_one_delta_come_in_that_order() -> None:
+def test_reasoning_and_text_in_one_delta_arrive_in_that_order() -> None:
     # https://github.com/zendev-sh/goai/pull/119
     reading = read(
         delta('{"role":"assistant","content":"","reasoning_content":"So it is"}'),
@@ -200,7 +200,7 @@ def test_markup_in_the_content_stays_and_is_reported(pieces: list[str]) -> None:
 # --- usage
 
 
-def test_usage_that_is_only_details_stands_until_the_figures_come() -> None:
+def test_usage_that_is_only_details_is_kept_until_the_figures_arrive() -> None:
     # https://github.com/theopenco/llmgateway/pull/2861
     early = delta('{"content":"Hi"}', more='"usage":{"prompt_tokens_details":{"cached_tokens":4}}')
     late = chunk(more='"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}')
@@ -228,7 +228,7 @@ def test_an_event_that_is_called_done_ends_what_has_its_finish_reasons() -> None
     assert ("truncated", "no_finish") == read(HI, b"event: done\ndata: {}\n\n", done=False).ending
 
 
-def test_a_field_named_type_before_the_data_is_no_field_and_does_no_harm() -> None:
+def test_a_field_named_type_before_the_data_is_not_a_field_and_does_no_harm() -> None:
     # https://github.com/openai/openai-openapi/issues/489
     reading = read(b"type: message\ndata: " + HI.encode() + b"\n\n", STOP)
     assert ("Hi", ["ignored_line"]) == (reading.message["content"], reading.codes)

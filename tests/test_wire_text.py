@@ -1,4 +1,5 @@
-"""What real senders write, entry by entry: text, reasoning, log probabilities and usage, 96 to 124. See test_wire.py."""
+"""What real senders write, entry by entry: text, reasoning, log probabilities and usage, 96 to 124. See
+test_wire.py."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def texts(reading: Reading, kind: type[Any]) -> list[str]:
 
 
 def chunks(*documents: str) -> list[CreateChatCompletionStreamResponse]:
-    """The chunks of a stream, as whoever wants a suggestion has them."""
+    """The chunks of a stream, as a caller of `suggest` has them."""
     return [read_chunk(json.loads(one), lambda *_: None) for one in documents]
 
 
@@ -77,13 +78,13 @@ def test_097_reasoning_is_reasoning_whatever_its_field(field: str) -> None:
     assert ["I ", "think"] == texts(reading, ReasoningDelta)
 
 
-def test_097_the_same_piece_in_two_fields_is_told_of_once_and_kept_in_both() -> None:
+def test_097_the_same_piece_in_two_fields_is_reported_once_and_kept_in_both() -> None:
     reading = read(*deltas(*({"reasoning_content": text, "reasoning": text} for text in ("I ", "think"))), STOP)
     assert ("I think", "I think") == (reading.message["reasoning_content"], reading.message["reasoning"])
     assert ["I ", "think"] == texts(reading, ReasoningDelta)
 
 
-def test_098_sealed_reasoning_beside_its_text_goes_back_as_it_came() -> None:
+def test_098_sealed_reasoning_beside_its_text_is_sent_back_unchanged() -> None:
     reading = read(*deltas({"reasoning_text": "hm"}, {"reasoning_opaque": "c2Vh"}, {"reasoning_opaque": "bGVk"}), STOP)
     again = reading.accumulator.snapshot().choices[0].message.to_request()
     assert {"reasoning_text": "hm", "reasoning_opaque": "bGVk"} == again.extra, "sealed text is never joined"
@@ -131,7 +132,7 @@ TAGGED = deltas(*({"content": text} for text in ("<thi", "nk>I think</", "think>
 
 
 def test_100_tags_around_reasoning_are_text_unless_it_is_asked_for() -> None:
-    """A model may write of tags; whether its sender left them in cannot be told from the bytes."""
+    """A model may write about tags; the bytes do not show whether its sender left them in."""
     assert "<think>I think</think>Hi you" == read(*TAGGED, STOP).message["content"]
     asked = read(*TAGGED, STOP, dialect=Dialect(think_tags=True))
     assert ("Hi you", "I think") == (asked.message["content"], asked.message["reasoning_content"])
@@ -139,7 +140,7 @@ def test_100_tags_around_reasoning_are_text_unless_it_is_asked_for() -> None:
     assert suggest(chunks(*TAGGED, STOP)).think_tags
 
 
-def test_101_tags_in_the_content_beside_reasoning_of_its_own_are_not_taken_twice() -> None:
+def test_101_tags_in_the_content_next_to_a_reasoning_field_are_not_taken_twice() -> None:
     both = deltas(
         {"content": "<think>I ", "reasoning_content": "I "},
         {"content": "think</think>", "reasoning_content": "think"},
@@ -172,13 +173,13 @@ def test_102_so_is_a_replay_of_everything_now_and_then() -> None:
     assert "Once upon a time there was a bug" == asked.message["content"]
 
 
-def test_103_a_refusal_alone_is_no_content() -> None:
+def test_103_a_refusal_alone_is_not_content() -> None:
     reading = read(*deltas({"role": "assistant", "content": None, "refusal": "I "}, {"refusal": "won't"}), STOP)
     assert ("I won't", None, []) == (reading.message["refusal"], reading.message.get("content"), reading.codes)
     assert (["I won't"], True) == (texts(reading, RefusalDone), reading.accumulator.emitted)
 
 
-def test_104_audio_comes_in_pieces_each_padded_for_itself_and_without_a_finish_reason() -> None:
+def test_104_audio_arrives_in_pieces_each_padded_for_itself_and_without_a_finish_reason() -> None:
     reading = read(
         *deltas(
             {"audio": {"id": "a1", "transcript": "Hi"}},
@@ -223,7 +224,7 @@ def test_108_an_unknown_number_or_boolean_is_its_last_value() -> None:
 
 
 def test_108_an_unknown_text_is_one_while_it_repeats_and_adds_once_it_differs() -> None:
-    """The survey would let the last string win. That loses text in a field that nobody knows yet, as `reasoning` once
+    """The survey would let the last string win. That loses text in a field that is not known yet, as `reasoning` once
     was; one that says the same in every delta (a language, a channel) is one value all the same."""
     same = read(*deltas({"lang": "en"}, {"lang": "en"}, {"lang": "en"}), STOP)
     assert "en" == same.message["lang"]
@@ -284,7 +285,7 @@ def test_111_log_probabilities_stand_beside_anything_or_alone() -> None:
 
 
 def test_112_log_probabilities_of_several_tokens_are_kept_as_they_were_written() -> None:
-    """Whether the likely ones beside a token are those of another cannot be told from here."""
+    """Whether the likely ones beside a token are those of another is not visible here."""
     top = '{"token":"x","logprob":-0.1,"bytes":[120]}'
     reading = read(logged('{"content":"ab"}', token("a", more=top), token("b", more=top)), STOP)
     assert (["a", "b"], "x") == (
@@ -306,7 +307,7 @@ def test_112_cumulative_log_probabilities_are_appended_unless_it_is_asked_for() 
 
 
 @pytest.mark.parametrize("number", ["-Infinity", "NaN", "Infinity", "null", "-1e999"])
-def test_113_a_log_probability_that_is_no_number_is_that_of_the_impossible(number: str) -> None:
+def test_113_a_log_probability_that_is_not_a_number_is_that_of_the_impossible(number: str) -> None:
     """As OpenAI itself says it, so that the response can be written as JSON and read again."""
     top = f'{{"token":"b","logprob":{number},"bytes":null}}'
     reading = read(logged('{"content":"a"}', token("a", number, top)), STOP)
@@ -317,7 +318,7 @@ def test_113_a_log_probability_that_is_no_number_is_that_of_the_impossible(numbe
     assert reading.accumulator.snapshot() == again
 
 
-def test_113_a_number_that_json_can_say_is_no_anomaly() -> None:
+def test_113_a_number_that_json_can_express_is_not_an_anomaly() -> None:
     reading = read(logged('{"content":"a"}', token("a", "-9999.0"), token("b", "0"), token("c", "-1.5e-7")), STOP)
     assert ([-9999.0, 0.0, -1.5e-7], []) == (
         [one["logprob"] for one in reading.response["choices"][0]["logprobs"]["content"]], reading.codes,
@@ -353,7 +354,8 @@ def figures(reading: Reading) -> tuple[int, int, int]:
 
 
 def test_115_usage_that_counts_up_in_every_chunk_is_never_added_up() -> None:
-    """The survey proposes the most of each figure; the ledger's rule is the last, which a sender may correct downwards."""
+    """The survey proposes the most of each figure; the ledger's rule is the last, which a sender may correct
+    downwards."""
     counting = [delta('{"content":"a"}', more=usage(9, n)) for n in range(1, 6)]
     reading = read(*counting, STOP, chunk(more=usage(9, 6)))
     assert (9, 6, 15) == figures(reading)
@@ -405,7 +407,7 @@ def test_120_usage_on_a_choice_is_usage() -> None:
 
 
 @pytest.mark.parametrize("empty", ['"usage":{}', usage(0, 0), '"usage":null'])
-def test_121_usage_that_says_nothing_does_not_stand_over_one_that_does(empty: str) -> None:
+def test_121_empty_usage_does_not_replace_a_report(empty: str) -> None:
     reading = read(
         delta('{"content":"H"}', more=empty), delta('{"content":"i"}', more=usage(3, 1)), STOP, chunk(more=empty)
     )
@@ -445,9 +447,9 @@ def test_124_a_stream_that_breaks_off_has_no_usage_and_none_is_made_up() -> None
 # --- usage of the local senders
 
 
-def test_usage_for_each_of_several_choices_is_noted_and_the_last_stands() -> None:
-    """llama.cpp writes a chunk of usage for each choice, before the others have finished. Adding them up would count the
-    prompt twice; that the last is of one choice only is said by an anomaly."""
+def test_usage_for_each_of_several_choices_is_noted_and_the_last_is_kept() -> None:
+    """llama.cpp writes a chunk of usage for each choice, before the others have finished. Adding them up would count
+    the prompt twice; that the last is of one choice only is said by an anomaly."""
     started = [delta(f'{{"content":"{text}"}}', index=i) for i, text in enumerate("ab")]
     reading = read(*started, STOP, chunk(more=usage(5, 20)), delta("{}", "stop", 1), chunk(more=usage(5, 20)))
     assert (5, 20, 25) == figures(reading)
@@ -456,13 +458,13 @@ def test_usage_for_each_of_several_choices_is_noted_and_the_last_stands() -> Non
     ]
 
 
-def test_usage_twice_behind_all_choices_is_one_usage() -> None:
+def test_usage_twice_after_all_choices_is_one_usage() -> None:
     started = [delta(f'{{"content":"{text}"}}', "stop", i) for i, text in enumerate("ab")]
     assert ["usage_repeated"] == read(*started, chunk(more=usage(5, 20)), chunk(more=usage(5, 20))).codes
 
 
-def test_usage_beside_an_empty_choice_opens_nothing_and_missing_finish_reasons_are_said() -> None:
-    """LiteLLM in front of vLLM, n=3: usage comes with a choice 0, and only choice 0 ever finishes."""
+def test_usage_beside_an_empty_choice_opens_nothing_and_missing_finish_reasons_are_reported() -> None:
+    """LiteLLM in front of vLLM, n=3: usage arrives with a choice 0, and only choice 0 ever finishes."""
     started = [delta(f'{{"content":"{text}"}}', index=i) for i, text in enumerate("abc")]
     last = chunk('{"index":0,"delta":{}}', usage(5, 3))
     reading = read(*started, delta("{}", "length"), last)

@@ -1,6 +1,6 @@
 """What real senders write, entry by entry: tool calls, 66 to 95. See test_wire.py.
 
-A fragment stands in the test as JSON; `calls` puts each into a chunk of its own and finishes with `tool_calls`.
+A fragment is JSON in the test; `calls` puts each into a separate chunk and finishes with `tool_calls`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def test_067_without_an_index_bare_arguments_continue_the_last_call() -> None:
     assert ["rule 2", "rule 5"] == [reason.split(":")[0] for reason in reasons]
 
 
-def test_068_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+def test_068_calls_that_share_an_index_are_distinguished_by_their_ids() -> None:
     reading = read(
         *calls(
             fragment(index=0, id="a", name="f", arguments='{"x":1}'),
@@ -130,8 +130,8 @@ def test_073_a_type_that_is_always_null_is_a_function() -> None:
 
 
 def test_074_a_new_id_for_each_fragment_is_noise_once_arguments_run() -> None:
-    """Until the first argument has come a changed id replaces the first, which may have been a placeholder: so the id
-    is that of the first fragment with arguments."""
+    """Until the first argument has arrived a changed id replaces the first, which may have been a placeholder: so the
+    id is that of the first fragment with arguments."""
     reading = read(
         *calls(
             fragment(index=0, id="a1", name="f", arguments=""),
@@ -145,8 +145,8 @@ def test_074_a_new_id_for_each_fragment_is_noise_once_arguments_run() -> None:
 
 
 def test_075_an_id_that_changes_on_the_way_is_the_same_call_with_its_first_id() -> None:
-    """The survey leaves it to policy whether the first or the last id stands. The first does: it was told of with the
-    call's start, and answers may be under way to it."""
+    """The survey leaves it to policy whether the first or the last id is kept. It is the first: it was reported with
+    the call's start, and answers may be under way to it."""
     reading = read(
         *calls(fragment(index=0, id="a", name="f", arguments='{"x"'), fragment(index=0, id="b", arguments=":1}"))
     )
@@ -157,7 +157,7 @@ def test_075_an_id_that_changes_on_the_way_is_the_same_call_with_its_first_id() 
 @pytest.mark.parametrize(
     "index, name", [(1, "f"), (1, "g"), (0, "g"), (None, "g")], ids=["index", "index and name", "name", "name alone"]
 )
-def test_076_calls_that_share_an_id_are_told_apart_by_index_or_name(index: int | None, name: str) -> None:
+def test_076_calls_that_share_an_id_are_distinguished_by_index_or_name(index: int | None, name: str) -> None:
     second = fragment(id="grep:3", name=name, arguments='{"x":2}', **({} if index is None else {"index": index}))
     reading = read(*calls(fragment(index=0, id="grep:3", name="f", arguments='{"x":1}'), second))
     assert [("grep:3", "f", '{"x":1}'), ("grep:3", name, '{"x":2}')] == reading.calls
@@ -204,7 +204,7 @@ def test_078_an_id_inside_the_function_is_taken_from_there() -> None:
 # --- names
 
 
-def test_079_the_arguments_may_come_after_the_name_or_before_it() -> None:
+def test_079_the_arguments_may_arrive_after_the_name_or_before_it() -> None:
     reading = read(*calls(fragment(index=0, id="a", name="f"), fragment(index=0, arguments="{}")))
     assert ([("a", "f", "{}")], ["f"]) == (reading.calls, [event.name for event in reading.of(ToolCallStarted)])
     late = read(*calls(fragment(index=0, id="a", arguments='{"x":1}'), fragment(index=0, name="f")))
@@ -253,7 +253,7 @@ def test_083_arguments_that_are_an_object_are_written_as_json(arguments: Any, te
 
 
 @pytest.mark.parametrize("written", ['"2"', '"null"', '"[]"', '"\\"x\\""'])
-def test_084_arguments_that_are_no_object_stand_as_they_are(written: str) -> None:
+def test_084_arguments_that_are_not_an_object_are_kept_unchanged(written: str) -> None:
     """No tool takes them, but they are what the model wrote, whole: the caller who parses them sees it at once."""
     reading = read(*calls(f'{{"index":0,"id":"a","function":{{"name":"f","arguments":{written}}}}}'))
     assert ([("a", "f", json.loads(written))], [True], []) == (reading.calls, complete(reading), reading.codes)
@@ -282,7 +282,7 @@ def test_087_tool_calls_that_are_an_object_are_a_list_of_it() -> None:
     assert ([("a", "f", "{}")], [("tool_calls_object", "repaired")]) == (reading.calls, told(reading))
 
 
-def test_088_a_function_that_is_null_says_nothing() -> None:
+def test_088_a_function_that_is_null_is_ignored() -> None:
     reading = read(
         *calls(
             '{"index":0,"id":"a","type":"function","function":null}',
@@ -305,7 +305,7 @@ def test_089_an_index_that_is_a_string_is_a_number() -> None:
     assert [("index_type", "repaired")] == told(reading)
 
 
-def test_090_an_empty_list_of_calls_is_no_call() -> None:
+def test_090_an_empty_list_of_calls_is_not_a_call() -> None:
     reading = read(*(delta(f'{{"content":"{text}","tool_calls":[]}}') for text in "abc"), STOP)
     assert ("abc", None, []) == (reading.message["content"], reading.message.get("tool_calls"), reading.codes)
     assert [] == reading.of(ToolCallStarted)
@@ -407,7 +407,7 @@ def test_a_call_that_was_cut_off_is_never_complete(reason: str, arguments: str) 
     assert [False] == complete(read(delta(f'{{"tool_calls":[{one}]}}'), delta("{}", reason)))
 
 
-def test_arguments_that_are_no_json_are_never_complete() -> None:
+def test_arguments_that_are_not_json_are_never_complete() -> None:
     assert [False] == complete(read(*calls(fragment(index=0, id="a", name="f", arguments='{"x":1}}'))))
 
 
@@ -431,7 +431,7 @@ def test_a_name_repeated_beside_a_mirrored_function_call_is_one_name() -> None:
     assert (1, 1) == (len(reading.of(ToolCallDone)), len(reading.of(FunctionCallDone)))
 
 
-def test_chunks_that_somebody_else_decoded_are_the_same_calls() -> None:
+def test_chunks_decoded_elsewhere_are_the_same_calls() -> None:
     documents = calls(
         fragment(index=0, id="a", type="function", name="f", arguments=""), fragment(index=0, arguments="{}")
     )

@@ -1,17 +1,18 @@
 """The lines of a trace file: from values to JSON, and back from either version.
 
-In: a `Trace` without its blocks, `Head`, `Block`, `Ending`; or the lines of a file. Out: one line of JSON each; or those
-values in order. Holds one line; costs one JSON document a line.
+In: a `Trace` without its blocks, `Head`, `Block`, `Ending`; or the lines of a file. Out: one line of JSON each; or
+those values in order. Holds one line; costs one JSON document a line.
 
-Rule 1  What a line is, its fields say: `text` or `base64` a block, `status` or `headers` the head, `end` the ending. In
-        version 2 anything else, and a line that begins with `#`, is passed over, so that later tools can add lines.
+Rule 1  The fields of a line determine its kind: `text` or `base64` a block, `status` or `headers` the head, `end` the
+        ending. In version 2 anything else, and a line that begins with `#`, is ignored, so that later tools can add
+        lines.
 Rule 2  The order is header, head, blocks, ending. A second head or ending, a head after a block, and a block after the
-        ending are refused: nobody could say which counts.
-Rule 3  A last line without its LF that is not a whole JSON object was cut: the file is torn there, and the lines before it
-        are read. So is a file without an ending, which only a writer that was stopped leaves. Of the header, some of
+        ending are refused: it would be unclear which counts.
+Rule 3  A last line without its LF that is not a whole JSON object was cut: the file is torn there, and the lines before
+        it are read. So is a file without an ending, which only a writer that was stopped leaves. Of the header, some of
         its first bytes are enough to know a torn trace from another file.
-Rule 4  Version 1 had status, headers, end and `timed` in its header and neither head nor ending. It is read for ever, as
-        strictly as it always was: no comments, no unknown lines.
+Rule 4  Version 1 had status, headers, end and `timed` in its header and neither head nor ending. It is read for ever,
+        as strictly as it always was: no comments, no unknown lines.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _OPENING = b'{"format":"streamkit-trace"'  # Rule 3
 
 
 def header_line(trace: Trace) -> bytes:
-    """Return line 1 for a trace. Fields that say nothing are left out, `observed` never."""
+    """Return line 1 for a trace. Empty fields are left out, `observed` never."""
     fields: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     fields |= {name: value for name in _TEXTS if (value := getattr(trace, name)) or name == "observed"}
     if trace.request_headers:
@@ -52,7 +53,7 @@ def header_line(trace: Trace) -> bytes:
 
 
 def item_line(item: Head | Block | Ending) -> bytes:
-    """Return the line for what follows the header."""
+    """Return the line for an item after the header."""
     fields: dict[str, Any] = {} if item.t is None else {"t": item.t}
     if isinstance(item, Block):
         fields |= _bytes_fields(item.data)
@@ -76,7 +77,7 @@ def _line(fields: dict[str, Any]) -> bytes:
         text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise MisuseError(f"expected values that JSON can write: {error}") from None
-    # Half a surrogate pair in a request, sent on purpose: its backslash escape happens to be JSON's.
+    # Half of a surrogate pair in a request, sent on purpose: its backslash escape happens to be JSON's.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -84,9 +85,9 @@ def _line(fields: dict[str, Any]) -> bytes:
 
 
 def read_lines(lines: Iterable[tuple[bytes, bool]], name: object) -> Iterator[Trace | Head | Block | Ending]:
-    """Yield the header (a `Trace` without blocks), the `Head` where there is one, each `Block`, and one `Ending`, last.
+    """Yield the header (a `Trace` without blocks), the `Head` if there is one, each `Block`, and one `Ending`, last.
 
-    `lines`: each without its LF, and whether it had one. `name`: what messages call the file. Raises `FormatError` with
+    `lines`: each without its LF, and whether it had one. `name`: the file's name in messages. Raises `FormatError` with
     the number of the line and what was expected there.
     """
     number = 0
@@ -103,7 +104,7 @@ def read_lines(lines: Iterable[tuple[bytes, bool]], name: object) -> Iterator[Tr
 
 
 class _Reader:
-    """Which lines may still follow."""
+    """Tracks which lines may still follow."""
 
     def __init__(self) -> None:
         self._version = 0  # until the header was read
@@ -113,7 +114,7 @@ class _Reader:
         self._torn = False
 
     def is_torn(self, line: bytes) -> bool:
-        """Return whether the last line, which has no LF, was cut. One that is whole is read like any other."""
+        """Return True if the last line, which has no LF, was cut. A whole one is read like any other."""
         if self._version == VERSION and line.startswith(b"#"):
             return False
         try:
@@ -128,7 +129,7 @@ class _Reader:
         return False
 
     def feed(self, line: bytes) -> Iterator[Trace | Head | Block | Ending]:
-        """Yield what one line says."""
+        """Yield the items of one line."""
         if not self._version:
             yield from self._header(_object(line))
         elif self._version == 1:
@@ -142,7 +143,7 @@ class _Reader:
                     break
 
     def close(self) -> Iterator[Trace | Head | Block | Ending]:
-        """Yield the ending; of a file cut in its first line, or empty, a header that says nothing before it."""
+        """Yield the ending; for a file cut in its first line, or empty, an empty header before it."""
         if not self._version:
             yield Trace()
         ending = self._ending
@@ -217,7 +218,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _pairs(headers: object) -> Any:
-    """Return a list of lists, as JSON has headers, as tuples; anything else as it is, for its type to refuse."""
+    """Return a list of lists, JSON's form of headers, as tuples; anything else unchanged, for its type to refuse."""
     if type(headers) is not list:
         return headers
     return tuple(tuple(pair) if type(pair) is list else pair for pair in headers)
@@ -227,7 +228,7 @@ def _bytes(fields: dict[str, Any]) -> bytes:
     try:
         match fields:
             case {"text": str(text)}:
-                return text.encode("utf-8")  # half a surrogate pair is JSON, but stands for no bytes
+                return text.encode("utf-8")  # half of a surrogate pair is JSON, but has no bytes
             case {"base64": str(encoded)}:
                 return base64.b64decode(encoded, validate=True)
     except ValueError as error:
@@ -241,12 +242,12 @@ _FIRST = ("sender", "sender_version", "case", "recorded", "provenance", "notes",
 
 
 def _first_version(fields: dict[str, Any]) -> tuple[Trace, Head, Ending]:
-    """Return what a header of version 1 says. Its `timed` is `observed` now: what was observed, a reader observed."""
+    """Return the contents of a header of version 1. Its `timed` is now `observed`: a reader observed the times."""
     known = {name: fields.pop(name, None) for name in _FIRST if name in fields or name in ("sender", "case")}
     timed = fields.pop("timed", True)
     expect(type(timed) is bool, "timed", "true or false", timed)
     head = Head(None, fields.pop("status", None), _pairs(fields.pop("headers", [])))
     ending = Ending(None, fields.pop("end", "unknown"))
-    # A name that version 2 defines cannot be among the unknown ones of a file that is written again.
+    # A name with a meaning in version 2 cannot be among the unknown ones of a file that is written again.
     extra = {f"v1.{name}" if name in _HEADER else name: value for name, value in fields.items()}
     return Trace(**known, observed="reader" if timed else "none", extra=extra), head, ending

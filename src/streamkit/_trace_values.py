@@ -1,11 +1,11 @@
 """The values of a trace: the whole one (`Trace`), and the three kinds of line after its header.
 
-In: what a recorder saw, or what a file says. Out: frozen values, checked when they are made. Costs a few comparisons a
-value, of a `Trace` one pass over its blocks.
+In: what a recorder saw, or the contents of a file. Out: frozen values, checked on creation. Costs a few comparisons a
+value, for a `Trace` one pass over its blocks.
 
 Rule 1  Times are seconds since the request was sent: finite, not negative, and they never run backwards from head to
-        blocks to ending. A clock that does is not a record of an arrival. None: nobody looked.
-Rule 2  A word (`end`, `observed`) that a newer tool wrote is kept: only its type is checked.
+        blocks to ending. A clock that does is not a record of arrivals. None: not observed.
+Rule 2  A word (`end`, `observed`) written by a newer tool is kept: only its type is checked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def expect(good: bool, name: str, expected: str, got: object) -> None:
 
 
 def _expect_time(name: str, t: object) -> None:
-    # By type, not isinstance: True is not a time. The upper bound keeps out infinity and integers that no float holds.
+    # By type, not isinstance: True is not a time. The upper bound excludes infinity and integers that do not fit a
+    # float.
     good = type(t) in (float, int) and 0 <= t <= sys.float_info.max  # type: ignore[operator]
     expect(good, name, "seconds, finite and not negative", t)
 
@@ -52,12 +53,12 @@ _A_NUMBER = ("an integer or null", (int, NoneType))
 
 @attrs.frozen
 class Block:
-    """Some bytes, as one read of the network returned them, and when."""
+    """The bytes of one read of the network, and its time."""
 
     t: float
     """Seconds from sending the request to the end of this read."""
     data: bytes
-    """What this read returned."""
+    """The bytes that this read returned."""
 
     def __attrs_post_init__(self) -> None:
         _expect_time("t", self.t)
@@ -69,9 +70,9 @@ class Head:
     """The head of the response: status and headers, and when they arrived."""
 
     t: float | None
-    """Seconds from sending the request until the headers had arrived; None where that was not observed."""
+    """Seconds from sending the request until the headers had arrived; None if not observed."""
     status: int | None = None
-    """The HTTP status, None where it is not known."""
+    """The HTTP status, None if unknown."""
     headers: tuple[tuple[str, str], ...] = ()
     """The headers in order and spelling received; repeated ones too."""
 
@@ -87,15 +88,15 @@ class Ending:
     """How the body ended, and when."""
 
     t: float | None = None
-    """Seconds from sending the request until the end was seen; None where that was not observed."""
+    """Seconds from sending the request until the end was seen; None if not observed."""
     end: str = "unknown"
     """One of `ENDS`; see `Trace.end`."""
     error: str = ""
-    """What the client said of it, empty where it said nothing."""
+    """The client's error message, empty if there was none."""
     provenance: str = ""
-    """What became known only while recording, and stands for the header's `provenance` then; empty: nothing did."""
+    """Replaces the header's `provenance` with facts known only while recording; empty: nothing to replace."""
     torn: bool = False
-    """True where the file has no such line: its writer was stopped before it could write one."""
+    """True if the file has no such line: its writer was stopped before it could write one."""
 
     def __attrs_post_init__(self) -> None:
         if self.t is not None:
@@ -105,53 +106,54 @@ class Ending:
 
 @attrs.frozen(kw_only=True)
 class Trace:
-    """One recorded HTTP exchange: what was asked, and which bytes answered when. Raises `MisuseError` on a wrong value."""
+    """One recorded HTTP exchange: the request, and the response with the time of each block. Raises `MisuseError` on a
+    wrong value."""
 
     sender: str = ""
-    """The server that wrote the stream, in one word (`vllm`); empty where it is not known."""
+    """The server that wrote the stream, in one word (`vllm`); empty if unknown."""
     sender_version: str = ""
-    """Its version, empty where it is not known."""
+    """Its version, empty if unknown."""
     case: str = ""
-    """What the stream shows, in one word; the file's name."""
+    """The case that the stream shows, in one word; the file's name."""
     recorded: str = ""
     """When it was recorded: a day (2026-11-21) or an instant (2026-11-21T09:30:00Z), ISO 8601."""
     provenance: str = ""
-    """"recorded": as it arrived. Anything else says what was done to it ("recorded-sanitized", "synthetic", …)."""
+    """"recorded": unchanged. Anything else says what was done to it ("recorded-sanitized", "synthetic", …)."""
     notes: str = ""
     """How the sender was run, and what else a reader must know; free text."""
     observed: str = "reader"
     """Where block boundaries and times were seen. "transport": inside the client, which is assumed to read at once.
-    "proxy": between client and sender. "reader": by what read the source, at its own pace. "none": nowhere; every `t` is
-    then 0, and the blocks are cuts of some tool."""
+    "proxy": between client and sender. "reader": by the reader of the source, at its pace. "none": nowhere; every `t`
+    is then 0, and the blocks are cuts of some tool."""
     method: str = ""
-    """The method of the request (`POST`), empty where it is not known."""
+    """The method of the request (`POST`), empty if unknown."""
     path: str = ""
-    """The path of the request with its query, empty where it is not known."""
+    """The path of the request with its query, empty if unknown."""
     request_headers: tuple[tuple[str, str], ...] = ()
-    """Headers of the request, those that name nobody."""
+    """Headers of the request, without those that identify a person or machine."""
     request: dict[str, Any] | None = None
-    """The body of the request where it is a JSON object; None where it is not, or not known."""
+    """The body of the request if it is a JSON object; None if it is not, or unknown."""
     request_body: bytes | None = None
-    """The body of the request where it is anything but a JSON object; else None."""
+    """The body of the request if it is anything but a JSON object; else None."""
     status: int | None = None
-    """The HTTP status of the response, None where it is not known."""
+    """The HTTP status of the response, None if unknown."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Response headers in order, as received; left out: what names a machine or a person."""
+    """Response headers in order, as received; without those that identify a person or machine."""
     head_time: float | None = None
-    """Seconds from sending the request until status and headers had arrived; None where that was not observed."""
+    """Seconds from sending the request until status and headers had arrived; None if not observed."""
     blocks: tuple[Block, ...] = ()
     """The blocks of the body, in order."""
     end: str = "unknown"
     """How the body ended. "eof": as HTTP says. "incomplete": closed before that. "reset", "timeout": an error instead.
     "cancelled": the reader left. "unknown": the recorder does not know."""
     end_time: float | None = None
-    """Seconds from sending the request until the end was seen; None where that was not observed."""
+    """Seconds from sending the request until the end was seen; None if not observed."""
     error: str = ""
-    """What the client said of an end that is not "eof", or why the recording stopped; empty where nothing was said."""
+    """The client's error message for an end other than "eof", or why the recording stopped; empty if there is none."""
     torn: bool = False
-    """True where the file stops without saying how the body ended: its writer was killed, or the file was cut."""
+    """True if the file stops without saying how the body ended: its writer was killed, or the file was cut."""
     extra: dict[str, Any] = attrs.field(factory=dict)
-    """Header fields that this version does not know."""
+    """Header fields that this version does not define."""
 
     def __attrs_post_init__(self) -> None:
         _expect_kinds(self, _KINDS)
@@ -171,17 +173,17 @@ class Trace:
 
     @property
     def body(self) -> bytes:
-        """The whole body, as if it had arrived in one block; joined at each call."""
+        """The whole body, as one block; joined at each access."""
         return b"".join(block.data for block in self.blocks)
 
     @property
     def timed(self) -> bool:
-        """Whether boundaries and times were observed: anything but `observed="none"`."""
+        """True if boundaries and times were observed: anything but `observed="none"`."""
         return self.observed != "none"
 
     @property
     def encoding(self) -> str:
-        """The content encoding that the body is still in (`gzip`); empty where the blocks can be read as they are."""
+        """The content encoding of the body (`gzip`); empty if the blocks are not encoded."""
         named = (value for name, value in self.headers if name.lower() == "content-encoding")
         words = ",".join(named).replace(" ", "").lower().split(",")
         return ",".join(word for word in words if word not in ("", "identity"))

@@ -1,6 +1,6 @@
 """The version of the distribution that is installed, from its metadata: written once, in pyproject.toml.
 
-Loaded when `streamkit.__version__` is asked for, since `importlib.metadata` takes about as long as all of streamkit's core.
+Loaded when `streamkit.__version__` is read, since `importlib.metadata` takes about as long as all of streamkit's core.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ __all__ = ("__version__",)
 
 try:
     __version__ = version("streamkit-llm")
-except PackageNotFoundError:  # a source tree on the path, which nobody installed
+except PackageNotFoundError:  # a source tree on the path, not installed
     __version__ = "0+unknown"

@@ -81,7 +81,7 @@ def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any: ...
 def loads(data: Document, target: Any, *, tolerant: bool = False) -> Any:
     """Parse one JSON document in UTF-8 into an object of the type `target`; a mapping counts as decoded already.
 
-    `tolerant`: read what `dumps` wrote of an accumulator's response, as `structure` does. Raises ValidationError if the
+    `tolerant`: read what `dumps` wrote of an accumulator's response, like `structure`. Raises ValidationError if the
     data is not JSON (NaN, invalid UTF-8, half of a surrogate pair, anything after the end, nesting over 200 levels), if
     it does not match the type, or if a known field appears twice in an object. Of an unknown field, or in free JSON,
     the last of several with one name is kept; a number there that is too large for a float, such as 1e400, is read as
@@ -316,7 +316,7 @@ def _open(owner: cattrs.Converter, way: Way) -> None:
 
 
 def _sender(cls: type[Wire], read: Callable[[dict[str, Any]], Any]) -> None:
-    """Read `cls` tolerantly, with the reader for sender data, as `Accumulator.add` does."""
+    """Read `cls` tolerantly, with the reader for sender data, like `Accumulator.add`."""
 
     def taken(value: Any) -> Any:
         if isinstance(value, cls):

@@ -1,8 +1,8 @@
-"""What is known of a request for a stream when it is over: one value for every hook that is called then.
+"""A finished request for a stream: one value that every hook receives when a stream has ended.
 
-In: a stream that has ended, and the request that asked for it. Out: a frozen `Ended`. Transports and the gateway call their
-`on_end` with it exactly once for each request, also where the reader left first; `Ended.of(stream)` makes one by hand.
-`Times` notes for them when what arrived, where no events are read.
+In: a stream that has ended, and the request that asked for it. Out: a frozen `Ended`. Transports and the gateway call
+their `on_end` with it exactly once for each request, also if the reader left first; `Ended.of(stream)` creates one by
+hand. `Times` records the arrival times for them if no events are read.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ __all__ = ("Ended", "Times")
 
 @attrs.frozen
 class Ended:
-    """One request for a stream that is over: what was asked, how it ended, what had arrived."""
+    """A request for a stream that has ended: the request, the outcome, the response and the times."""
 
     request: Mapping[str, Any] = attrs.field(repr=False)
-    """The JSON of the request, as it was sent; empty where it is not known."""
+    """The JSON of the request, as sent; empty if unknown."""
     outcome: Outcome
-    """How the stream ended; `.error` for one that failed or broke off, with its `kind`."""
+    """How the stream ended; `.error` is set if it failed or was cut off, with its `kind`."""
     response: CreateChatCompletionResponse | None = attrs.field(default=None, repr=False)
-    """What had arrived by then; None where no chunk had."""
+    """The response as it had arrived by then; None without a chunk."""
     anomalies: tuple[Anomaly, ...] = attrs.field(default=(), repr=False)
-    """What the sender did that the format does not define."""
+    """The deviations of the sender from the format."""
     timing: Timing = attrs.field(factory=Timing, repr=False)
-    """When what arrived; each figure that is not known is None."""
+    """Arrival times; an unknown figure is None."""
     usage: CompletionUsage | None = None
-    """What the sender counted; None where it did not."""
+    """Token counts reported by the sender; None if it reported none."""
     url: str | None = attrs.field(default=None, kw_only=True)
-    """Where the request went, without query and credentials; None where it is not known."""
+    """The URL of the request, without query and credentials; None if unknown."""
     status: int | None = attrs.field(default=None, kw_only=True)
-    """The HTTP status of the response; None where there was none."""
+    """The HTTP status of the response; None if there was none."""
 
     @classmethod
     def of(cls, stream: Any, *, request: Mapping[str, Any] | None = None, url: str | None = None) -> Ended:
-        """Return what is known of `stream`: a `ChatStream` or its async sibling, a tee, a `Cleaner` or an
-        `Accumulator`. `request`: the JSON that asked for it. `MisuseError` where the stream has not ended: close it first.
+        """Return the `Ended` of `stream`: a `ChatStream` or its async sibling, a tee, a `Cleaner` or an `Accumulator`.
+        `request`: the JSON that asked for it. Raises `MisuseError` if the stream has not ended: close it first.
         """
         accumulator = getattr(stream, "accumulator", stream)
         outcome = getattr(stream, "outcome", None)

@@ -85,13 +85,13 @@ PLAIN = {
 }  # fmt: skip
 
 
-def test_a_chunk_as_the_format_says_is_read_as_the_strict_codec_reads_it() -> None:
+def test_a_chunk_in_the_format_is_read_like_the_strict_codec_reads_it() -> None:
     chunk, noted = chunk_of(PLAIN)
     assert [] == noted
     assert structure(PLAIN, CreateChatCompletionStreamResponse) == chunk
 
 
-def test_every_unknown_field_is_written_back_where_it_stood() -> None:
+def test_every_unknown_field_is_written_back_in_its_place() -> None:
     chunk, _ = chunk_of(PLAIN)
     written = unstructure(chunk)
     assert PLAIN == {key: written[key] for key in PLAIN}
@@ -118,12 +118,12 @@ def test_choices_that_are_none_are_an_empty_list(value: dict[str, Any], codes: N
     assert ([], codes) == (chunk.choices, noted)
 
 
-def test_a_choice_that_stands_alone_is_a_list_of_one() -> None:
+def test_a_single_choice_object_is_a_list_of_one() -> None:
     chunk, noted = chunk_of({"created": 1, "choices": {"index": 0, "delta": {"content": "a"}}})
     assert (["a"], [("choices_object", "$.choices")]) == ([one.delta.content for one in chunk.choices], noted)
 
 
-def test_what_is_no_choice_does_not_harm_the_others() -> None:
+def test_what_is_not_a_choice_does_not_harm_the_others() -> None:
     chunk, noted = chunk_of({"created": 1, "choices": [7, None, {"index": 1, "delta": {"content": "a"}}]})
     assert ([(1, "a")], [("bad_choice", "$.choices[0]"), ("null_item", "$.choices[1]")]) == (
         [(one.index, one.delta.content) for one in chunk.choices], noted,
@@ -149,7 +149,7 @@ def test_the_index_of_a_choice_is_a_number_or_else_its_position(index: object, r
     assert (read, [] if code is None else [(code, "$.choices[0].index")]) == (choice.index, noted)
 
 
-def test_choices_without_an_index_are_told_apart_by_position() -> None:
+def test_choices_without_an_index_are_distinguished_by_position() -> None:
     chunk, _ = chunk_of({"created": 1, "choices": [{"delta": {}}, {"delta": {}}]})
     assert [0, 1] == [one.index for one in chunk.choices]
 
@@ -281,7 +281,7 @@ def test_a_function_that_is_none_is_none(function: object) -> None:
 
 
 @pytest.mark.parametrize("call", ["f", 7, ["f"]])
-def test_what_is_no_tool_call_is_left_out_and_said(call: object) -> None:
+def test_what_is_not_a_tool_call_is_left_out_and_reported(call: object) -> None:
     read, noted = call_of(call)
     assert (None, [("bad_tool_call", "$.choices[0].delta.tool_calls[0]")]) == (read, noted)
 
@@ -334,7 +334,7 @@ def test_a_fact_of_another_type_is_written_as_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name, absent", [("id", ""), ("model", ""), ("object", None), ("system_fingerprint", None)])
-def test_a_fact_that_is_absent_or_null_is_no_anomaly(name: str, absent: object) -> None:
+def test_a_fact_that_is_absent_or_null_is_not_an_anomaly(name: str, absent: object) -> None:
     for value in ({}, {name: None}):
         chunk, noted = chunk_of({"created": 1, "choices": [], **value})
         assert (absent, []) == (getattr(chunk, name), noted)
@@ -395,7 +395,7 @@ def test_usage_of_other_types_is_read_as_counts() -> None:
 
 
 @pytest.mark.parametrize("usage, extra", [("none", {"usage": "none"}), ([1], {"usage": [1]}), ({}, {}), (None, {})])
-def test_usage_that_says_nothing_is_none(usage: object, extra: dict[str, Any]) -> None:
+def test_usage_that_is_empty_is_none(usage: object, extra: dict[str, Any]) -> None:
     chunk, _ = chunk_of({"created": 1, "choices": [], "usage": usage})
     assert (None, extra) == (chunk.usage, chunk.extra)
 

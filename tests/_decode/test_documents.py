@@ -36,7 +36,7 @@ def test_an_event_nested_too_deeply_is_left_out_however_deep_it_is(levels: int) 
 
 
 @pytest.mark.parametrize("levels", [300, 10_000, 100_000])
-def test_a_body_nested_too_deeply_is_no_stream_however_deep_it_is(levels: int) -> None:
+def test_a_body_nested_too_deeply_is_not_a_stream_however_deep_it_is(levels: int) -> None:
     accumulator = Accumulator()
     accumulator.absorb(b'{"odd":' + b"[" * levels + b"]" * levels + b"}")
     assert ("failed", "not_a_stream") == (accumulator.close().name, accumulator.close().reason)

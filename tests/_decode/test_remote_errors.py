@@ -150,7 +150,7 @@ def test_an_event_of_the_type_error_fails_the_stream_whatever_its_data(wire: byt
         {"choices": ["error"]},
     ],
 )
-def test_what_is_no_error_is_none(value: dict[str, Any]) -> None:
+def test_what_is_not_an_error_is_none(value: dict[str, Any]) -> None:
     assert None is find_error(value)
 
 
@@ -280,11 +280,11 @@ def test_a_whole_body_may_say_its_error_in_one_word(name: str) -> None:
     assert name == "detail" or None is find_error({name: "boom"})
 
 
-def test_a_full_response_is_no_error() -> None:
+def test_a_full_response_is_not_an_error() -> None:
     assert None is find_error({"choices": [], "message": "ok", "detail": "fine"}, "body")
 
 
-def test_a_chunk_without_choices_but_with_usage_is_no_error() -> None:
+def test_a_chunk_without_choices_but_with_usage_is_not_an_error() -> None:
     assert ("complete", "done") == read(
         delta("{}", "stop"), chunk(more='"usage":{"total_tokens":1},"message":"m"')
     ).ending

@@ -54,7 +54,7 @@ def test_where_nothing_is_certain_nothing_is_had(data: bytes) -> None:
     assert ([], []) == repair(data)
 
 
-def test_a_document_inside_of_a_text_is_no_document() -> None:
+def test_a_document_inside_of_a_text_is_not_a_document() -> None:
     assert ([{"a": 'data: {"b":2}'}, B], ["several_documents"]) == repair(b'{"a":"data: {\\"b\\":2}"}{"b":2}')
 
 
@@ -67,11 +67,11 @@ def test_a_document_inside_of_a_text_is_no_document() -> None:
         ((b'{"a":"\xff"}',), [{"a": "\ufffd"}], ["unframed_json", "invalid_utf8"]),
     ],
 )
-def test_json_on_a_line_of_its_own_is_read(ignored: tuple[bytes, ...], values: list[object], codes: list[str]) -> None:
+def test_json_on_a_separate_line_is_read(ignored: tuple[bytes, ...], values: list[object], codes: list[str]) -> None:
     assert (values, codes) == repair(b"", ignored)
 
 
-def test_documents_of_the_data_come_before_those_of_ignored_lines() -> None:
+def test_documents_of_the_data_precede_those_of_ignored_lines() -> None:
     assert [A, B] == repair(b'{"a":1}x', (b'{"b":2}',))[0]
 
 
@@ -110,7 +110,7 @@ def test_lines_with_data_and_without_are_read_in_their_order(
         (b"data: x", b""),
     ],
 )
-def test_nothing_but_what_stands_before_the_json_of_a_line_is_taken_away(line: bytes, text: bytes) -> None:
+def test_only_bytes_before_the_json_of_a_line_are_removed(line: bytes, text: bytes) -> None:
     assert text == unframed(line)
 
 

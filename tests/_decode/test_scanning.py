@@ -62,7 +62,7 @@ def test_no_value_weighs_more_than_is_counted(value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["a, b, {c}: [d] " * 20_000, '", {' * 60_000, "\\" * 100_001, '\\"' * 90_000])
-def test_what_stands_in_strings_weighs_nothing(text: str) -> None:
+def test_bytes_inside_strings_weigh_nothing(text: str) -> None:
     data = json.dumps({"a": text, "b": [1, 2]}).encode()
     assert 32 == weight(data, 32)
 

@@ -1,4 +1,4 @@
-"""Chunks that somebody else decoded: which objects are such, and what they hold."""
+"""Chunks decoded by other libraries: which objects count as one, and their fields."""
 
 from __future__ import annotations
 

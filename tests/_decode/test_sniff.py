@@ -92,7 +92,7 @@ def test_up_to_the_limit_everything_is_held(start: bytes, cut: bool) -> None:
     assert start == handed_on + held
 
 
-def test_a_large_block_of_a_stream_is_no_matter_of_this_limit() -> None:
+def test_a_large_block_of_a_stream_is_not_subject_to_this_limit() -> None:
     stream = b"data: " + b"x" * 1000
     assert (True, False, stream, b"") == sniff([stream], maximum=10)
 
@@ -127,7 +127,7 @@ def test_a_body_may_be_a_full_response_which_is_the_chunk_that_says_it_all() -> 
 @pytest.mark.parametrize(
     "body", [b"<html>", b"{", b"[]", b"[{},{}]", b"{}", b'{"choices":7}', b'"a"', b"7", b"[" * 10_000]
 )
-def test_other_bodies_say_nothing(body: bytes) -> None:
+def test_other_bodies_are_of_no_known_kind(body: bytes) -> None:
     assert None is read_body(body)
 
 
@@ -179,7 +179,7 @@ def test_blank_space_and_a_mark_are_nothing_to_hand_on(start: bytes) -> None:
     assert b"" == sniffer.give_up()
 
 
-def test_a_text_that_begins_as_a_compressed_body_is_what_the_sender_said() -> None:
+def test_a_text_that_begins_as_a_compressed_body_is_the_senders_message() -> None:
     for text in (b"x", b"(", b"x is no model"):
         with pytest.raises(RemoteError) as caught:
             reassemble(text)

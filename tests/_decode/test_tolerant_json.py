@@ -57,15 +57,15 @@ def test_a_whole_number_that_python_can_write_stays_whole() -> None:
     assert ({"a": 10**4299}, ()) == decode(b'{"a":1' + b"0" * 4299 + b"}")
 
 
-def test_a_whole_number_of_a_callers_that_cannot_be_written_becomes_infinite() -> None:
+def test_a_whole_number_of_the_caller_that_cannot_be_written_is_infinite() -> None:
     assert [math.inf, -math.inf, 10**4299] == scrub([10**5000, -(10**5000), 10**4299])
 
 
-def test_bytes_that_are_no_utf8_are_replaced_and_named() -> None:
+def test_bytes_that_are_not_utf8_are_replaced_and_named() -> None:
     assert ({"a": "x\ufffdy"}, ("invalid_utf8",)) == decode(b'{"a":"x\xffy"}')
 
 
-def test_numbers_that_json_cannot_say_are_read_and_named() -> None:
+def test_numbers_that_json_cannot_express_are_read_and_named() -> None:
     value, codes = decode(b'{"a":NaN,"b":Infinity,"c":-Infinity}')
     assert (True, math.inf, -math.inf) == (math.isnan(value["a"]), value["b"], value["c"])
     assert ("non_finite_number",) == codes

@@ -30,7 +30,7 @@ def lane_users(tree: ast.AST) -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda path: path.relative_to(SRC).as_posix())
-def test_nobody_outside_of_the_fast_lane_settles_pauses_or_counts_for_it(path: Path) -> None:
+def test_nothing_outside_of_the_fast_lane_settles_pauses_or_counts_for_it(path: Path) -> None:
     if path.parent.name != "_fast":
         assert [] == lane_users(ast.parse(path.read_text()))
 

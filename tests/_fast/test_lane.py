@@ -1,4 +1,5 @@
-"""The fast lane and the reference path mean the same: events, response, outcome, anomalies, statistics, explanations."""
+"""The fast lane and the reference path mean the same: events, response, outcome, anomalies, statistics,
+explanations."""
 
 from __future__ import annotations
 
@@ -214,7 +215,7 @@ def together(text: str, other: Any, number: Any, tokens: Any) -> str:
 
 
 def openrouter(text: str, other: Any, number: Any, tokens: Any) -> str:
-    """The text once more inside a list of objects."""
+    """The text again inside a list of objects."""
     detail = {"type": "reasoning.text", "text": other, "index": 0, "format": "f" if number == 1 else None}
     return delta(json.dumps({"role": "assistant", "content": "", "reasoning": text, "reasoning_details": [detail]}))
 
@@ -225,7 +226,7 @@ def vllm(text: str, other: Any, number: Any, tokens: Any) -> str:
 
 
 def with_logprobs(text: str, other: Any, number: Any, tokens: Any) -> str:
-    """Log probabilities behind the text, and padding behind those."""
+    """Log probabilities after the text, and padding after those."""
     logprobs = {"content": tokens, "refusal": None}
     one = {"index": number, "delta": {"content": text}, "logprobs": logprobs, "finish_reason": None}
     return chunk(json.dumps(one), f'"obfuscation":{json.dumps(other)}')
@@ -244,13 +245,13 @@ def by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
 
 
 def behind_by_turns(text: str, other: Any, number: Any, tokens: Any) -> str:
-    """The same, behind the text: an event of one form begins and ends as one of the other does."""
+    """The same, after the text: an event of one form begins and ends as one of the other does."""
     said = {"reasoning_content": text}
     return delta(json.dumps(said if number else {**said, "content": ""}))
 
 
 def litellm(text: str, other: Any, number: Any, tokens: Any) -> str:
-    """The text once more inside a block without an index."""
+    """The text again inside a block without an index."""
     block = {"type": "thinking", "thinking": other, "signature": "s" if number == 1 else None}
     return delta(json.dumps({"content": "", "reasoning_content": text, "thinking_blocks": [block]}))
 

@@ -1,4 +1,4 @@
-"""What stands at the very end of a stream, without `data:` or without a blank line, and what stands after `[DONE]`."""
+"""The very end of a stream, without `data:` or without a blank line, and data after `[DONE]`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PAGE = b"<html>\n<title>502 Bad Gateway</title>\n</html>"
 
 
 def read_each_way(stream: bytes, **options: Any) -> Reading:
-    """Read `stream` whole, by the byte, cut anywhere in its end (in the quick tier at every third byte), and without the fast lane."""
+    """Read `stream` whole, by the byte, cut anywhere in its end (in the quick tier at every third byte), and without
+    the fast lane."""
     whole = read(stream, done=False, **options)
     for at in some(range(max(1, len(stream) - 200), len(stream))):
         assert whole == read_blocks([stream[:at], stream[at:]], **options)
@@ -50,7 +51,7 @@ CHUNKS = {
 
 @pytest.mark.parametrize("last", CHUNKS.values(), ids=list(CHUNKS))
 @pytest.mark.parametrize("before, text", [(TEXT, "Hello!?"), (KEEP_ALIVES, "?")], ids=["text", "keep-alives"])
-def test_a_last_chunk_is_read_in_whatever_form_it_stands(last: str, before: bytes, text: str) -> None:
+def test_a_last_chunk_is_read_in_any_form(last: str, before: bytes, text: str) -> None:
     reading = read_each_way(before + last.encode())
     assert (text, ("complete", "finish_without_done")) == (reading.message["content"], reading.ending)
 
@@ -65,12 +66,12 @@ def test_so_is_the_end(done: str) -> None:
     assert ("complete", "done") == read_each_way(TEXT + LAST.encode() + b"\n" + done.encode()).ending
 
 
-def test_data_that_is_said_twice_or_quoted_is_a_repair() -> None:
+def test_data_that_is_sent_twice_or_quoted_is_a_repair() -> None:
     assert ["unframed_json"] == read(b"data: data: " + LAST.encode() + b"\n\n").codes
     assert ["json_in_string"] == read(LAST, '"[DONE]"', done=False).codes
 
 
-def test_a_string_that_is_no_document_is_not_taken_for_one() -> None:
+def test_a_string_that_is_not_a_document_is_not_read_as_one() -> None:
     for data in ('"hello"', '"{not json}"', '"[DONE"', '"[1]"'):
         assert ["not_json"] == read(LAST, data).codes
 
@@ -78,7 +79,7 @@ def test_a_string_that_is_no_document_is_not_taken_for_one() -> None:
 @pytest.mark.parametrize(
     "last", [PAGE, PAGE + b"\n\n", b"upstream connect error", b"Error: gone\n\n", b"data : words", b'{"error":{"mess']
 )
-def test_what_cannot_be_read_at_the_end_is_lost_and_said(last: bytes) -> None:
+def test_what_cannot_be_read_at_the_end_is_lost_and_reported(last: bytes) -> None:
     reading = read_each_way(TEXT + last)
     assert ("Hello!", ("truncated", "no_finish")) == (reading.message["content"], reading.ending)
     found = [one for one in reading.anomalies if one.code == "unread_end"]
@@ -122,18 +123,18 @@ def test_half_a_field_is_a_torn_event(last: bytes) -> None:
 
 @pytest.mark.parametrize("last", [b'data: {"id', b' data: {"id', b'Data: {"id'])
 @pytest.mark.parametrize("before", [TEXT, KEEP_ALIVES])
-def test_half_a_document_is_a_torn_event_in_whatever_form_it_stands(last: bytes, before: bytes) -> None:
+def test_half_a_document_is_a_torn_event_in_any_form(last: bytes, before: bytes) -> None:
     reading = read_each_way(before + last)
     assert (("truncated", "mid_event"), ["torn_event"]) == (reading.ending, reading.codes)
 
 
-def test_a_field_that_nobody_knows_says_nothing() -> None:
+def test_a_field_that_is_unknown_is_ignored() -> None:
     assert ["ignored_line", "missing_done"] == read_each_way(sse(LAST) + b"x-trace: 5").codes
     assert ["ignored_line", "missing_done"] == read_each_way(sse(LAST) + b"x-trace: 5\n\n").codes
     assert ("failed", "empty") == read_each_way(KEEP_ALIVES + b"x-trace: 5\n\n").ending
 
 
-def test_words_that_events_follow_are_no_end() -> None:
+def test_text_before_further_events_is_not_the_end() -> None:
     reading = read_each_way(TEXT + b"hello\n\n" + sse(LAST))
     assert ["ignored_line", "missing_done"] == reading.codes
 

@@ -46,7 +46,7 @@ def test_a_certain_error_fails_the_stream_whatever_follows(error: str, before: t
 @pytest.mark.parametrize("before", [(), (TEXT,), (TEXT, MORE, MORE)], ids=["first", "after-text", "in-the-fast-lane"])
 @pytest.mark.parametrize("after", [(), (USAGE,), (delta('{"role":"assistant","content":""}'),)])
 @pytest.mark.parametrize("done", [True, False])
-def test_what_may_be_an_error_is_one_if_nothing_is_said_after_it(
+def test_what_may_be_an_error_is_one_if_no_output_follows_it(
     weak: str, before: tuple[str, ...], after: tuple[str, ...], done: bool
 ) -> None:
     reading = read(*before, weak, *after, done=done)
@@ -68,7 +68,7 @@ def test_what_may_be_an_error_is_one_if_nothing_is_said_after_it(
     ],
     ids=["text", "finish", "nothing-then-text", "reasoning", "call"],
 )
-def test_it_was_none_where_the_sender_goes_on(weak: str, after: tuple[str, ...]) -> None:
+def test_it_was_not_an_error_where_the_sender_continues(weak: str, after: tuple[str, ...]) -> None:
     reading = read(TEXT, MORE, weak, *after)
     assert "complete" == reading.outcome.name
     assert [1] == [one.count for one in reading.anomalies if one.code == "perhaps_error"]
@@ -100,13 +100,13 @@ def test_an_honest_ping_stays_one(ping: str, before: tuple[str, ...], ending: tu
 
 
 @pytest.mark.parametrize("name", [b"ping", b"keepalive"])
-def test_an_event_named_ping_is_no_error(name: bytes) -> None:
+def test_an_event_named_ping_is_not_an_error(name: bytes) -> None:
     reading = read(TEXT, b"event: " + name + b'\ndata: {"message":"boom"}\n\n')
     assert ("complete", "done_without_finish") == reading.ending
 
 
 @pytest.mark.parametrize("error", ["{}", '{"message":"","code":0}', '{"code":200,"message":"Success"}', '""', "null"])
-def test_an_error_that_says_nothing_is_none(error: str) -> None:
+def test_an_error_that_is_empty_is_none(error: str) -> None:
     reading = read(delta('{"content":"a"}', more=f'"error":{error}'), delta("{}", "stop", more=f'"error":{error}'))
     assert (("complete", "done"), "a") == (reading.ending, reading.message["content"])
 
@@ -126,7 +126,7 @@ def test_of_two_that_may_be_errors_the_first_counts() -> None:
     assert ("first", 2) == (reading.outcome.error.message, reading.outcome.error.event)
 
 
-def test_who_leaves_while_one_waits_has_cancelled() -> None:
+def test_leaving_while_another_waits_cancels() -> None:
     accumulator = Accumulator()
     accumulator.feed(sse(TEXT, '{"message":"boom"}'))
     assert "cancelled" == accumulator.cancel().name

@@ -38,7 +38,7 @@ def test_a_message_has_what_its_deltas_had(documents: list[str], message: dict[s
         (['"poet"', '"assistant"'], "poet"),
     ],
 )
-def test_the_first_role_that_says_something_stands(roles: list[str], role: str) -> None:
+def test_the_first_role_that_is_not_empty_is_kept(roles: list[str], role: str) -> None:
     assert role == read(*(delta(f'{{"role":{one},"content":"a"}}') for one in roles)).message["role"]
 
 
@@ -53,7 +53,7 @@ def test_a_function_call_of_the_first_kind_is_put_together() -> None:
     assert "function_call" == reading.response["choices"][0]["finish_reason"]
 
 
-def test_a_function_call_that_mirrors_a_tool_call_stands_beside_it() -> None:
+def test_a_function_call_that_mirrors_a_tool_call_is_kept_next_to_it() -> None:
     reading = read(
         *(
             delta(
@@ -158,7 +158,7 @@ def test_text_beside_the_delta_adds_as_the_content_does() -> None:
     assert ("aab", "aab") == (reading.message["content"], reading.response["choices"][0]["text"])
 
 
-def test_the_role_of_a_choice_that_never_said_one_is_assistant() -> None:
+def test_the_role_of_a_choice_that_never_sent_one_is_assistant() -> None:
     assert "assistant" == read(delta('{"content":"a"}')).message["role"]
 
 
@@ -166,7 +166,7 @@ def test_a_choice_without_a_finish_reason_has_none() -> None:
     assert None is read(delta('{"content":"a"}')).response["choices"][0].get("finish_reason")
 
 
-def test_what_came_out_before_does_not_change_later() -> None:
+def test_what_was_returned_before_does_not_change_later() -> None:
     blocks = [
         sse(delta('{"content":"a","odd":["x"],"audio":{"data":"QQ=="}}')),
         sse(delta('{"content":"b","odd":["y"]}')),

@@ -15,7 +15,7 @@ D = "choices[].delta"
 
 
 def context(**options: Any) -> tuple[Context, list[str]]:
-    """A context, and the codes that it is told of."""
+    """Return a context, and the codes noted in it."""
     codes: list[str] = []
     return Context(RULES, Limits(**options), lambda code, *_: codes.append(code)), codes
 
@@ -27,7 +27,7 @@ def folded(state: Any, *values: Any) -> Any:
 
 
 def of(path: str, *values: Any) -> Any:
-    """What stands in a state for `path` after these values."""
+    """Return the value of a state for `path` after these values."""
     return folded(new_field(context()[0], path, values[0]), *values)
 
 
@@ -43,7 +43,7 @@ def test_first_is_the_first_value_that_is_not_empty(values: list[Any], expected:
     "values, expected",
     [(["a", "b"], "b"), ([1, 0], 0), ([True, False], False), ([["x"], []], ["x"]), (["a\ud83d"], "a\ufffd")],
 )
-def test_last_is_the_last_value_but_an_empty_list_says_nothing(values: list[Any], expected: Any) -> None:
+def test_last_is_the_last_value_but_an_empty_list_replaces_nothing(values: list[Any], expected: Any) -> None:
     assert expected == folded(Last(), *values)
 
 
@@ -77,7 +77,7 @@ def test_half_a_pair_is_not_yet_text() -> None:
     assert "a" == folded(Text(), "a\ud83d")
 
 
-def test_half_a_pair_alone_at_the_end_becomes_a_replacement_character_once() -> None:
+def test_half_a_pair_alone_at_the_end_is_converted_to_a_replacement_character_once() -> None:
     noted: list[str] = []
     text = Text(lambda: noted.append("lone"))
     text.add("a\ud83d")
@@ -154,7 +154,7 @@ def test_a_last_piece_without_padding_is_finished_at_the_end(pieces: list[str], 
 
 
 @pytest.mark.parametrize("pieces", [["no base64!"], ["####"], ["QUJD", "*&^%"], ["-_-_"], ["QQ==", "Q"], ["QUJD", "Q"]])
-def test_what_is_no_base64_is_joined_as_the_text_it_is(pieces: list[str]) -> None:
+def test_what_is_not_base64_is_joined_as_text(pieces: list[str]) -> None:
     noted: list[str] = []
     state = Base64(lambda: noted.append("broken"))
     folded(state, *pieces)
@@ -209,7 +209,7 @@ def test_of_two_equal_pieces_of_sealed_data_none_is_lost() -> None:
     assert [sealed, sealed] == keyed([sealed], [sealed])
 
 
-def test_an_item_without_an_index_goes_on_the_last_one_only() -> None:
+def test_an_item_without_an_index_continues_the_last_one_only() -> None:
     assert [
         {"type": "thinking", "text": "ab"},
         {"type": "text", "text": "c"},
@@ -222,7 +222,7 @@ def test_an_item_without_an_index_goes_on_the_last_one_only() -> None:
     )
 
 
-def test_items_that_are_no_objects_are_kept_as_they_came() -> None:
+def test_items_that_are_not_objects_are_kept_as_they_arrived() -> None:
     assert ["a", {"type": "t", "index": 0}, 7] == keyed(["a", {"type": "t", "index": 0}], [7])
 
 
@@ -346,7 +346,7 @@ def test_what_is_dropped_leaves_nothing(values: list[Any]) -> None:
     assert {} == fields(*({"obfuscation": value} for value in values), path="")
 
 
-def test_nothing_that_comes_out_is_live_state() -> None:
+def test_nothing_that_is_returned_is_live_state() -> None:
     states = Fields(context()[0], D)
     states.add({"list": [{"a": 1}], "mapping": {"b": [1]}, "details": [[1]], "mixed": "a"})
     states.add({"mixed": {"c": []}})
@@ -358,7 +358,7 @@ def test_nothing_that_comes_out_is_live_state() -> None:
     assert before == states.value()
 
 
-def test_a_value_does_not_grow_with_what_comes_later() -> None:
+def test_a_value_does_not_grow_with_what_arrives_later() -> None:
     states = Fields(context()[0], D)
     states.add({"list": [1], "text": "a"})
     before = states.value()

@@ -1,4 +1,4 @@
-"""Typed blocks that come in pieces: joined entry by entry, sealed ones left alone, their reasoning heard."""
+"""Typed blocks that arrive in pieces: joined entry by entry, sealed ones left alone, their reasoning reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINISH = delta("{}", "stop")
 
 
 def blocks(name: str, *lists: str) -> list[Any]:
-    """What a list in the delta holds after these lists, each in a chunk of its own."""
+    """Return the value of a list in the delta after these lists, each in a separate chunk."""
     found: list[Any] = read(*(delta(f'{{"{name}":{one}}}') for one in lists), FINISH).message[name]
     return found
 
@@ -112,7 +112,7 @@ def test_reasoning_in_content_parts_is_one_part_with_its_signature() -> None:
     assert ["Hm", "m."] == [event.text for event in reading.of(events.ReasoningDelta)]
 
 
-def test_an_executed_tool_that_comes_again_with_its_output_is_one() -> None:
+def test_an_executed_tool_that_is_repeated_with_its_output_is_one() -> None:
     arguments = '"arguments":"{\\"query\\":\\"sun\\"}"'
     assert [
         {"index": 0, "type": "search", "arguments": '{"query":"sun"}', "output": "It shines.", "search_results": {"results": [{"url": "u"}]}}
@@ -145,7 +145,7 @@ def test_objects_that_arrive_whole_are_listed_each_for_itself(name: str, item: s
     "name, seen",
     [("thinking_blocks", "thinking"), ("reasoning_details", "text"), ("tensorzero_extra_content", "text")],
 )
-def test_reasoning_that_stands_in_blocks_only_is_heard(name: str, seen: str) -> None:
+def test_reasoning_in_blocks_only_is_reported(name: str, seen: str) -> None:
     kind = {"thinking_blocks": "thinking", "reasoning_details": "reasoning.text"}.get(name, "thought")
     stream = [delta(f'{{"{name}":[{{"type":"{kind}","{seen}":"{one}"}}]}}') for one in ("a", "b\\ud83d", "\\ude00")]
     reading = read(*stream, delta('{"content":"c"}', "stop"))
@@ -166,7 +166,7 @@ def test_reasoning_in_a_field_and_in_blocks_is_heard_once() -> None:
     )  # fmt: skip
 
 
-def test_half_a_pair_at_the_end_of_reasoning_in_blocks_is_told() -> None:
+def test_half_a_pair_at_the_end_of_reasoning_in_blocks_is_reported() -> None:
     reading = read(delta('{"thinking_blocks":[{"type":"thinking","thinking":"a\\ud83d"}]}'), FINISH)
     assert ["a", "\ufffd"] == [event.text for event in reading.of(events.ReasoningDelta)]
     assert [{"type": "thinking", "thinking": "a\ufffd"}] == reading.message["thinking_blocks"]
@@ -196,7 +196,7 @@ def test_a_list_in_a_delta_extends_but_for_two_items_from_its_first_on(
     assert (expected, noted) == (reading.message[name], "list_repeated" in reading.codes)
 
 
-def test_only_new_annotations_are_told() -> None:
+def test_only_new_annotations_are_reported() -> None:
     one, two = '{"url":"a"},{"url":"b"}', '{"url":"c"}'
     reading = read(*(delta(f'{{"annotations":[{some}]}}') for some in (one, f"{one},{two}", one)), FINISH)
     assert [[{"url": "a"}, {"url": "b"}], [{"url": "c"}]] == [

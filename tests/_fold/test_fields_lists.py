@@ -143,14 +143,14 @@ def test_an_object_in_parts_is_one(objects: list[str], expected: Any) -> None:
         ([delta('{"content":"a"}', more=f'"timings":{{"ms":{n}.5}}') for n in (5, 5, 7, 9)], "$.timings.ms"),
     ],
 )
-def test_of_an_unknown_number_that_changes_the_last_stands_and_that_is_said_once(
+def test_of_an_unknown_number_that_changes_the_last_is_kept_and_that_is_reported_once(
     documents: list[str], path: str
 ) -> None:
     reading = read(*documents, FINISH)
     assert [("number_changed", path, 3, 1)] == [(one.code, one.path, one.event, one.count) for one in reading.anomalies]
 
 
-def test_an_unknown_number_that_stays_is_no_anomaly() -> None:
+def test_an_unknown_number_that_stays_is_not_an_anomaly() -> None:
     assert () == read(*[delta('{"content":"a","token_id":5}')] * 5, FINISH).anomalies
 
 

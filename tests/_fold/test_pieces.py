@@ -89,7 +89,7 @@ def test_pieces_stand_in_the_order_of_the_chunk_and_each_chunk_is_over() -> None
     ] == [tuple(one) for one in found if type(one) is Field]
 
 
-def test_what_the_fast_lane_takes_comes_with_its_template() -> None:
+def test_what_the_fast_lane_takes_has_its_template() -> None:
     blocks = [sse(delta(f'{{"content":"{one}"}}')) for one in "abcdefghijklmno"]  # the lane waits for the ninth
     taken = [one for one in pieces(blocks) if type(one) is tuple]
     assert taken

@@ -43,7 +43,7 @@ def test_each_fact_of_the_response_is_the_one_that_its_rule_says(
 
 
 @pytest.mark.parametrize("field", ["id", "model"])
-def test_a_first_chunk_that_says_nothing_is_filled_by_a_later_one(field: str) -> None:
+def test_a_first_chunk_that_is_empty_is_filled_by_a_later_one(field: str) -> None:
     azure = '{"id":"","model":"","object":"","created":0,"choices":[],"prompt_filter_results":[{"prompt_index":0}]}'
     response = read(azure, delta('{"content":"a"}', "stop")).response
     assert {"id": "c1", "model": "m", "created": 7}.items() <= response.items()
@@ -54,13 +54,13 @@ def test_the_response_is_a_response_and_no_chunk() -> None:
     assert "chat.completion" == read(delta('{"content":"a"}')).response["object"]
 
 
-def test_there_is_no_response_before_the_first_chunk() -> None:
+def test_the_response_is_none_before_the_first_chunk() -> None:
     accumulator = Accumulator()
     accumulator.feed(b": ping\n\n" + sse('{"type":"ping"}'))
     assert None is accumulator.snapshot()
 
 
-def test_choices_come_out_by_index_whatever_order_they_came_in() -> None:
+def test_choices_are_sorted_by_index_whatever_order_they_arrived_in() -> None:
     reading = read(
         delta('{"content":"c"}', index=2),
         chunk(choice('{"content":"b"}', index=1) + "," + choice('{"content":"a"}', index=0)),
@@ -98,7 +98,7 @@ def test_text_adds_and_halves_of_a_pair_meet_in_the_next_delta_of_the_same_field
 
 @pytest.mark.parametrize("name", ["content", "refusal", "reasoning_content", "reasoning", "odd"])
 @pytest.mark.parametrize("ending", [[FINISH], []], ids=["finished", "cut-off"])
-def test_half_a_pair_alone_at_the_end_becomes_a_replacement_character_and_an_anomaly(
+def test_half_a_pair_alone_at_the_end_is_converted_to_a_replacement_character_and_an_anomaly(
     name: str, ending: list[str]
 ) -> None:
     reading = read(delta(f'{{"{name}":"a"}}'), delta(f'{{"{name}":"b\\ud83d"}}'), *ending, done=False)
@@ -195,7 +195,7 @@ def test_half_a_pair_in_a_fact_of_the_response_does_no_harm(path: str) -> None:
         ),
     ],
 )
-def test_an_unknown_field_of_a_delta_stays_where_it_stood(place: Any, values: list[str], expected: object) -> None:
+def test_an_unknown_field_of_a_delta_stays_in_its_place(place: Any, values: list[str], expected: object) -> None:
     message = read(*map(place, values)).message
     found = message.get("audio") or message.get("function_call") or message.get("tool_calls") or message
     found = found[0] if isinstance(found, list) else found
@@ -285,7 +285,7 @@ def test_reasoning_details_are_put_together_by_type_and_index() -> None:
     ] == reading.message["reasoning_details"]
 
 
-def test_reasoning_in_two_fields_is_told_once_and_kept_in_both() -> None:
+def test_reasoning_in_two_fields_is_reported_once_and_kept_in_both() -> None:
     reading = read(*(delta(f'{{"reasoning":"{one}","reasoning_content":"{one}"}}') for one in "abc"), FINISH)
     assert ("abc", "abc") == (reading.message["reasoning"], reading.message["reasoning_content"])
     assert ["a", "b", "c"] == [event.text for event in reading.of(events.ReasoningDelta)]
@@ -370,7 +370,7 @@ COUNTS = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
         ),
     ],
 )
-def test_usage_is_what_was_reported_last_wherever_it_stood(documents: list[str]) -> None:
+def test_usage_is_what_was_reported_last_in_any_place(documents: list[str]) -> None:
     assert COUNTS == {key: read(*documents).response["usage"][key] for key in COUNTS}
 
 
@@ -398,11 +398,11 @@ def test_no_usage_is_none(usage: str) -> None:
     assert None is read(delta("{}", "stop", more=f'"usage":{usage}')).response["usage"]
 
 
-def test_usage_that_stands_elsewhere_stays_there_too() -> None:
+def test_usage_found_elsewhere_also_stays_there() -> None:
     assert COUNTS == read(FINISH, chunk(more=f'"x_groq":{{{USAGE}}}')).response["x_groq"]["usage"]
 
 
-def test_each_report_of_usage_is_an_event_with_what_stands_after_it() -> None:
+def test_each_report_of_usage_is_an_event_with_the_counts_in_effect_after_it() -> None:
     reading = read(
         delta("{}", "stop", more='"usage":{"prompt_tokens":4,"completion_tokens":1,"total_tokens":5}'),
         chunk(more='"usage":{"prompt_tokens":0,"completion_tokens":2,"total_tokens":6}'),
@@ -432,19 +432,19 @@ def test_each_report_of_usage_is_an_event_with_what_stands_after_it() -> None:
         ([None], None),
     ],
 )
-def test_the_last_finish_reason_that_says_something_stands(reasons: list[str | None], expected: str | None) -> None:
+def test_the_last_finish_reason_that_is_not_empty_is_kept(reasons: list[str | None], expected: str | None) -> None:
     reading = read(*(delta('{"content":"a"}' if at == 0 else "{}", reason) for at, reason in enumerate(reasons)))
     assert expected == reading.response["choices"][0].get("finish_reason")
 
 
-def test_a_finish_reason_in_the_chunk_with_the_last_text_ends_the_choice_behind_it() -> None:
+def test_a_finish_reason_in_the_chunk_with_the_last_text_ends_the_choice_after_it() -> None:
     reading = read(delta('{"content":"a"}', "stop"))
     assert [
         "ChoiceStarted", "ContentStarted", "ContentDelta", "Finish", "ContentDone", "ChoiceDone", "End",
     ] == reading.kinds  # fmt: skip
 
 
-def test_what_comes_after_the_finish_reason_is_kept() -> None:
+def test_what_arrives_after_the_finish_reason_is_kept() -> None:
     reading = read(delta('{"content":"a"}', "stop"), delta('{"content":"b"}'), delta('{"odd":1}'))
     assert {"role": "assistant", "content": "ab", "odd": 1} == reading.message
     assert "stop" == reading.response["choices"][0]["finish_reason"]
@@ -535,7 +535,7 @@ def test_a_snapshot_in_the_middle_is_a_value_and_no_alias() -> None:
     assert expected == unstructure(accumulator.snapshot())
 
 
-def test_what_an_event_carries_is_no_alias_either() -> None:
+def test_what_an_event_carries_is_not_an_alias_either() -> None:
     accumulator = Accumulator()
     token = '{"token":"a","logprob":-1.0,"bytes":[97],"top_logprobs":[]}'
     told = accumulator.feed(
@@ -614,7 +614,7 @@ def test_a_call_that_gets_its_id_or_name_after_it_was_done_is_reopened(late: str
     assert [False, True] == [one.reopened for one in told.of(events.ToolCallStarted)]
 
 
-def test_a_call_of_which_nothing_new_is_said_after_it_was_done_stays_done() -> None:
+def test_a_call_without_news_after_it_was_done_stays_done() -> None:
     whole = '{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}'
     again = '{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}'
     told = read(delta(whole), delta(finish="tool_calls"), delta(again))

@@ -1,4 +1,5 @@
-"""Reasoning that is no text: objects (Bedrock through Envoy's gateway writes them), lists of objects and of strings."""
+"""Reasoning that is not text: objects (Bedrock through Envoy's gateway writes them), lists of objects and of
+strings."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from streamkit.types import CreateChatCompletionStreamResponse
         (['"H"', '{"text":"m"}', '" "', '{"text":"ok"}'], None),
     ],
 )
-def test_reasoning_that_is_no_text_is_reasoning_and_is_kept_as_it_was(name: str, pieces: list[str], kept: Any) -> None:
+def test_reasoning_that_is_not_text_is_reasoning_and_is_kept_unchanged(name: str, pieces: list[str], kept: Any) -> None:
     reading = read(*(delta(f'{{"{name}":{piece}}}') for piece in pieces), delta('{"content":"a"}', "stop"))
     told = [event.text for event in reading.events if isinstance(event, events.ReasoningDelta)]
     done = [event.text for event in reading.events if isinstance(event, events.ReasoningDone)]
@@ -58,6 +59,6 @@ def test_reasoning_in_an_object_of_a_chunk_that_was_read_strictly_is_reasoning_t
     assert ["Hm"] == told
 
 
-def test_objects_under_two_names_are_told_once() -> None:
+def test_objects_under_two_names_are_reported_once() -> None:
     reading = read(delta('{"reasoning":{"text":"Hm"},"reasoning_content":{"text":"Hm"}}', "stop"))
     assert ["Hm"] == [event.text for event in reading.events if isinstance(event, events.ReasoningDelta)]

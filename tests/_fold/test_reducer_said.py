@@ -23,7 +23,7 @@ ROLE = delta('{"role":"assistant","content":""}')
         [chunk(choice("{}", more='"stop_reason":null'))],
     ],
 )
-def test_done_after_nothing_is_a_failure_and_what_came_is_kept(documents: list[str]) -> None:
+def test_done_after_nothing_is_a_failure_and_what_arrived_is_kept(documents: list[str]) -> None:
     reading = read(*documents, chunk(more='"usage":{"prompt_tokens":3},"provider":"p"'))
     assert ("failed", "empty") == reading.ending
     assert isinstance(reading.outcome.error, FormatError)
@@ -52,15 +52,15 @@ def test_done_after_any_output_is_an_ending(said: str) -> None:
     assert ("complete", "done_without_finish") == read(ROLE, delta(f"{{{said}}}")).ending
 
 
-def test_a_finish_reason_for_every_choice_is_an_ending_even_where_nothing_was_said() -> None:
+def test_a_finish_reason_for_every_choice_is_an_ending_even_without_any_output() -> None:
     assert ("complete", "done") == read(ROLE, delta("{}", "stop")).ending
 
 
-def test_without_done_nothing_said_is_truncated() -> None:
+def test_without_done_and_without_output_it_is_truncated() -> None:
     assert ("truncated", "no_finish") == read(ROLE, done=False).ending
 
 
-def test_what_a_dialect_holds_back_was_said() -> None:
+def test_what_a_dialect_holds_back_counts_as_output() -> None:
     reading = read(delta('{"content":"<thi"}'), dialect=Dialect(think_tags=True))
     assert (("complete", "done_without_finish"), "<thi") == (reading.ending, reading.message["content"])
 
@@ -71,6 +71,6 @@ def test_an_absent_time_of_creation_is_a_note_that_strict_lets_pass(created: str
     assert ["created_missing"] == read(one, strict=True).codes
 
 
-def test_a_field_of_the_format_with_a_value_of_another_type_says_nothing() -> None:
+def test_a_field_of_the_format_with_a_value_of_another_type_is_not_output() -> None:
     reading = read(delta('{"tool_calls":1e30}'), done=True)
     assert ("failed", "empty") == reading.ending

@@ -34,7 +34,7 @@ def head(
     return "{" + ",".join([*facts, *([more] if more else [])]) + "}"
 
 
-# what stands on the wire, fragment by fragment -> the calls: (id, name, arguments)
+# the wire, fragment by fragment -> the calls: (id, name, arguments)
 CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
     "as openai writes it": (
         [
@@ -277,7 +277,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
 
 
 @pytest.mark.parametrize("fragments, expected", CASES.values(), ids=list(CASES))
-def test_each_fragment_comes_to_its_call(fragments: list[str], expected: list[tuple[str, str, str]]) -> None:
+def test_each_fragment_is_assigned_to_its_call(fragments: list[str], expected: list[tuple[str, str, str]]) -> None:
     assert expected == read(*calls(*fragments)).calls
 
 
@@ -306,7 +306,7 @@ def test_no_tool_calls_are_none(empty: str) -> None:
     assert "tool_calls" not in read(delta(f'{{"content":"a","tool_calls":{empty}}}', "stop")).message
 
 
-def test_an_id_that_was_made_up_is_marked_and_the_same_in_every_run() -> None:
+def test_an_id_that_was_generated_is_marked_and_the_same_in_every_run() -> None:
     documents = calls(head(None, "f", "{}", 0), head("y", "g", "{}", 1))
     first, second = (read(*documents).accumulator.snapshot().choices[0].message.tool_calls for _ in range(2))
     assert [("call_c1_0_0", True), ("y", False)] == [(one.id, one.synthetic_id) for one in first]
@@ -327,7 +327,7 @@ SAME = head(None, "f", "{}", 0)
         ("null", "call_0_0"),
     ],
 )
-def test_an_id_that_was_made_up_says_of_which_response_it_is(response: str, expected: str) -> None:
+def test_an_id_that_was_generated_says_of_which_response_it_is(response: str, expected: str) -> None:
     # An agent keeps the calls of many turns: two of one id, or one of more than 40 characters, and OpenAI refuses them.
     reading = read(NAMELESS.format(response, SAME), delta(finish="tool_calls"))
     assert [(expected, "f", "{}")] == reading.calls
@@ -335,26 +335,26 @@ def test_an_id_that_was_made_up_says_of_which_response_it_is(response: str, expe
     assert len(expected) <= 40
 
 
-def test_an_id_that_was_made_up_stays_when_the_response_gets_its_id_later_or_another() -> None:
+def test_an_id_that_was_generated_stays_when_the_response_gets_its_id_later_or_another() -> None:
     later = read(NAMELESS.format("null", SAME), NAMELESS.format('"r"', head(None, "g", "{}", 1)))
     assert ["call_0_0", "call_r_0_1"] == [id for id, _, _ in later.calls]
     changed = read(NAMELESS.format('"a"', SAME), NAMELESS.format('"b"', head(None, "g", "{}", 1)))
     assert ["call_a_0_0", "call_a_0_1"] == [id for id, _, _ in changed.calls]
 
 
-def test_a_place_that_leaves_no_room_for_the_response_is_said_alone() -> None:
+def test_a_place_that_leaves_no_room_for_the_response_is_written_alone() -> None:
     documents = '{"id":"r","choices":[{"index":%d,"delta":{"tool_calls":[%s]},"finish_reason":"stop"}]}'
     (found,) = read(documents % (10**34, SAME)).of(ToolCallDone)
     assert f"call_{10**34}_0" == found.id
 
 
-def test_an_id_that_was_made_up_is_no_other_calls_id() -> None:
+def test_an_id_that_was_generated_is_not_the_id_of_another_call() -> None:
     ids = [id for id, _, _ in read(*calls(head("call_c1_0_1", "f", "{}", 0), head(None, "g", "{}", 1))).calls]
     assert 2 == len(set(ids))
     assert "call_c1_0_1" == ids[0]
 
 
-def test_an_unknown_type_stays_and_the_first_one_stands() -> None:
+def test_an_unknown_type_stays_and_the_first_one_is_kept() -> None:
     reading = read(
         *calls('{"index":0,"id":"x","type":"retrieval","function":{"name":"f"}}', '{"index":0,"type":"function"}')
     )
@@ -472,7 +472,9 @@ def test_tool_events_carry_position_id_and_name() -> None:
         ([head(None, "f"), head("x", "f", "{}")], [(4, 1), (2, 1)]),
     ],
 )
-def test_each_call_can_say_why_each_fragment_came_to_it(fragments: list[str], rules: list[tuple[int, int]]) -> None:
+def test_each_call_can_say_why_each_fragment_was_assigned_to_it(
+    fragments: list[str], rules: list[tuple[int, int]]
+) -> None:
     found = read(*calls(*fragments)).accumulator.explain(0, 0)
     expected = [(number, count) for number, count in rules]
     assert [count for _, count in expected] == [count for _, count in found]

@@ -1,4 +1,4 @@
-"""An empty struct is nothing: no call, no custom call, no function call, no audio, in whatever fragment it stands."""
+"""An empty struct is nothing: no call, no custom call, no function call, no audio, in any fragment."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_empty_custom_beside_a_function_is_a_function(beside: str) -> None:
         '{"index":0,"id":"c1","function":{},"custom":{"input":"x"}}',
     ],
 )
-def test_a_custom_call_is_one_by_its_type_or_by_what_it_says(first: str) -> None:
+def test_a_custom_call_is_one_by_its_type_or_by_its_fields(first: str) -> None:
     reading = read(*calls(first, '{"index":0,"custom":{"input":"y"}}'))
     assert reading.message["tool_calls"][0]["custom"]["input"].endswith("y")
 
@@ -105,7 +105,7 @@ def test_an_empty_fragment_before_its_call_leaves_no_trace() -> None:
     assert read(*calls(full)).calls == read(*calls(empty, full, empty)).calls
 
 
-def test_what_stands_in_a_function_call_without_a_name_is_not_lost() -> None:
+def test_what_is_in_a_function_call_without_a_name_is_not_lost() -> None:
     reading = read(delta('{"content":"a","function_call":{"name":"","odd":1}}', "stop"))
     assert {"odd": 1} == reading.message["function_call"]
     response = reading.accumulator.snapshot()

@@ -162,6 +162,17 @@ def test_a_reader_that_leaves_at_done_does_not_make_a_trace_cancelled(tmp_path: 
     assert ("eof", list(EVENTS)) == (trace.end, [block.data for block in trace.blocks])
 
 
+def test_times_are_those_of_the_sender_where_the_reader_is_slow(tmp_path: Path) -> None:
+    with Loopback() as upstream, RecordingProxy(upstream.url, tmp_path) as proxy, posted(proxy.url) as response:
+        for event in EVENTS[:-1]:
+            upstream.saw(event)
+        (path,) = tmp_path.iterdir()
+        while read_trace(path).torn:  # the reader has read nothing yet, and the trace is whole
+            pass
+        assert list(EVENTS) == [block.data for block in read_trace(path).blocks]
+        assert b"".join(EVENTS) == b"".join(response.iter_raw())
+
+
 def test_asked_to_finish_it_reads_on_for_the_trace(tmp_path: Path) -> None:
     with Loopback() as upstream, RecordingProxy(upstream.url, tmp_path, finish=True) as proxy:
         with posted(proxy.url) as response:

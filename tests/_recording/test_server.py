@@ -15,8 +15,8 @@ import streamkit
 from helpers.command import TRACES
 from helpers.loopback import CLIENT, PATIENCE
 from helpers.raw_http import chunks_of, connect, request, until_closed
-from helpers.tier import some
-from streamkit import MisuseError, reassemble
+from helpers.tier import TIER, some
+from streamkit import FAULTS, MisuseError, reassemble
 from streamkit.trace import Block, Trace, read_trace, write_trace
 from streamkit.types import CreateChatCompletionResponse
 
@@ -196,6 +196,39 @@ def test_each_client_meets_a_fault_as_its_own_exception(fault: str) -> None:
     assert first == met[0]
     assert met[1] in (second, "ChunkedEncodingError" if second else "")  # urllib3 wraps a reset in either
     assert met[2] in (third, "ClientPayloadError" if third else "")
+
+
+SOME_FAULTS = {
+    name: {"stall": "stall=0", "delay": "delay=0", "slow_close": "slow_close=0", "bandwidth": "bandwidth=1e9"}.get(
+        name, name
+    )
+    for name in FAULTS
+}
+
+
+def outcome(client: Any, url: str, name: str, fault: str) -> tuple[int | None, bytes, str]:
+    """Status, body, and what was raised."""
+    status, body, raised = None, [], ""
+    headers = {"x-streamkit-fault": fault}
+    try:
+        with client.stream("POST", url + PATH, content=asks(name), headers=headers) as response:
+            status = response.status_code
+            body += response.iter_raw()
+    except httpx2.HTTPError as error:
+        raised = type(error).__name__
+    return status, b"".join(body), raised
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_over_the_wire_a_fault_is_what_it_is_in_place_of_the_network(fault: str) -> None:
+    text = SOME_FAULTS[fault]
+    with TraceServer(TRACES, speed=0) as server, httpx2.Client(**CLIENT) as over_the_wire:
+        for name in some(NAMES, len(fault))[:: 1 if TIER == "whole" else 7]:
+            recorded = TRACES / f"{name}.trace.jsonl"
+            transport = streamkit.ReplayTransport(recorded, speed=0, faults=text)
+            with httpx2.Client(transport=transport) as in_place:
+                expected = outcome(in_place, "http://replayed", name, text)
+            assert expected == outcome(over_the_wire, server.url, name, text), name
 
 
 def with_aiohttp(url: str) -> str:

@@ -3,6 +3,7 @@
     python -m frameworks.matrix                    every framework; `make test-integrations`
     python -m frameworks.matrix openai langchain   these; `make test-integrations FRAMEWORKS="openai langchain"`
     python -m frameworks.matrix --into docs/frameworks/README.md
+    python -m frameworks.matrix --kept             without those whose result is kept under rows/: after a run that was cut off
 
 Environments are kept under .venv-integrations/, each a stamp with what was asked for; `INTEGRATIONS` names another folder. A
 framework that does not install is skipped with a message. The exit code is 1 where a goal is missed with streamkit: 31
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -54,6 +56,8 @@ class Row:
     @property
     def missed(self) -> list[str]:
         """Which goals it misses."""
+        if not self.versions:
+            return ["does not run"]
         goal = GOAL - len(SCENARIOS) + len(self.wrong)
         found = [] if self.right >= goal else [f"{self.right} of {len(self.wrong)} right, not {goal}"]
         return found + [f"{name}: {self.wrong[name]}" for name in sorted(NEVER_SILENT | CALLED) if self.wrong.get(name)]
@@ -69,42 +73,63 @@ def environment(name: str) -> Path | None:
     if stamp.is_file() and stamp.read_text("utf-8") == "\n".join(asked):
         return python
     say(f"{name}: installing {' '.join(sorted(needed))}")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*install, "pip>=25.1"]).returncode or subprocess.run([*install, *asked]).returncode:
+    commands: list[list[Any]] = [
+        [sys.executable, "-m", "venv", "--clear", home],
+        [*install, "pip>=25.1"],
+        [*install, *asked],
+    ]
+    if any(subprocess.run(command).returncode for command in commands):
         return None
     stamp.write_text("\n".join(asked), "utf-8")
     return python
 
 
-def rows(names: list[str]) -> Iterator[Row]:
-    """Run these frameworks, in every way that they have."""
+def rows(names: list[str], kept: bool = False) -> Iterator[Row]:
+    """Run these frameworks, in every way that they have; `kept`: without those whose result is kept."""
     for name in names:
-        python = environment(FRAMEWORKS[name].environment)
         for mode in FRAMEWORKS[name].modes:
-            if python is None:
-                say(f"{name}: skipped, it does not install here")
-                break
-            began = time.monotonic()
-            row = run(python, name, mode)
-            if row is not None:
-                say(f"{name} {mode}: {row.right} of {len(row.wrong)} right, {time.monotonic() - began:.0f} s")
-                yield row
+            result = HOME / "rows" / f"{name}.{mode}.jsonl"
+            if not (kept and result.is_file()):
+                python = environment(FRAMEWORKS[name].environment)
+                if python is None:
+                    say(f"{name}: skipped, it does not install here")
+                    break
+                result.parent.mkdir(parents=True, exist_ok=True)
+                began = time.monotonic()
+                result.write_text(run(python, name, mode), "utf-8")
+                say(f"{name} {mode}: {time.monotonic() - began:.0f} s")
+            row = read(name, mode, result)
+            say(
+                f"{name} {mode}: {row.right} of {len(row.wrong)} right"
+                if row.versions
+                else f"{name} {mode}: does not run"
+            )
+            yield row
 
 
-def run(python: Path, framework: str, mode: str) -> Row | None:
-    """Run one framework in one way; None, with a message, where it does not run at all."""
+def run(python: Path, framework: str, mode: str) -> str:
+    """Run one framework in one way; return what it wrote, as far as it came."""
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
     command = [python, "-m", "frameworks.play", framework, mode]
     there = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(command, env=there, capture_output=True, text=True, timeout=60 * MINUTES, cwd=ROOT)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        *played, last = lines
+    except subprocess.TimeoutExpired:
+        return ""
+    if done.returncode:
+        say(done.stderr[-2000:])
+    return done.stdout
+
+
+def read(framework: str, mode: str, result: Path) -> Row:
+    """Return the row of a result; one that has nothing right, and is not kept, where it is not whole."""
+    try:
+        *played, last = map(json.loads, result.read_text("utf-8").splitlines())
         return Row(framework, mode, {one["scenario"]: one["wrong"] for one in played}, last["versions"])
-    except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
-        say(f"{framework} {mode}: does not run: {error!r}")
-        return None
+    except (ValueError, KeyError):
+        result.unlink()
+        return Row(framework, mode, {one.name: "does not run" for one in SCENARIOS}, {})
 
 
 # --- what is printed
@@ -174,10 +199,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("frameworks", nargs="*", default=[], help=f"some of {', '.join(FRAMEWORKS)}; all by default")
     parser.add_argument("--into", type=Path, help="a page with the mark after which the matrix stands")
+    parser.add_argument("--kept", action="store_true", help="take the results that are kept, and run the others")
     asked = parser.parse_args()
     if unknown := set(asked.frameworks) - set(FRAMEWORKS):
         parser.error(f"no framework {', '.join(sorted(unknown))}: there are {', '.join(FRAMEWORKS)}")
-    found = list(rows(asked.frameworks or list(FRAMEWORKS)))
+    found = list(rows(asked.frameworks or list(FRAMEWORKS), asked.kept))
     text = table(found)
     print(text)
     if asked.into is not None:

@@ -1,7 +1,8 @@
 """Recorded streams to test with, and what reading one gives, in a form that can be compared.
 
 `TRACES` are this repository's, each with its unstreamed answer where there is one. `SHARED` are those of
-`../shared/traces`, each with the facts that stand beside it; that folder may be absent, and tests then skip by `shared`.
+`../shared/traces`, each with the facts that stand beside it; that folder may be absent, and tests then skip by
+`shared`.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def pieces(raw: bytes, size: int) -> list[bytes]:
 
 
 def chunks_of(raw: bytes) -> list[dict[str, Any]]:
-    """Every JSON object that stands as the data of an event, or as a line of it, read plainly."""
+    """Return every JSON object that is the data of an event, or a line of it, read plainly."""
     decoder = EventDecoder()
     events = decoder.feed(raw)
     last = decoder.close()

@@ -2,7 +2,7 @@
 
     while interrupted_at(k, stream.close): k += 1
 
-A signal is handled between two bytecodes, whichever they are, so this goes through all the places where it may come.
+A signal is handled between two bytecodes, whichever they are, so this goes through all the places where it may arrive.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
         for block in blocks(client.stream("GET", server.url)):
             server.saw(block)
 
-A client that holds events back never says that it saw one, so the server would wait for ever; it gives up after `patience`
-seconds and cuts the stream, and the test fails. Nothing else here depends on time: a connection is waited for however
-long the client takes to make one, and clients get PATIENCE in place of timeouts that a loaded machine could reach.
+A client that holds events back never says that it saw one, so the server would wait for ever; it gives up after
+`patience` seconds and cuts the stream, and the test fails. Nothing else here depends on time: a connection is waited
+for however long the client takes to make one, and clients get PATIENCE in place of timeouts that a loaded machine could
+reach.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ CLIENT: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE, "verify": ssl
 class Loopback:
     """One answer, for every connection.
 
-    `framing`: "chunked", "close" (the body ends with the connection) or "length". `encoding`: None or "gzip", each event
-    flushed. `end`: "whole"; "cut": closed after `cut_after` events without the end that the framing asks for; "reset":
-    the same by a TCP reset. `body`: sent at once instead of the events. `patience`: seconds between an event and the sign
-    that the client has it; fewer than PATIENCE only where that sign never arrives.
+    `framing`: "chunked", "close" (the body ends with the connection) or "length". `encoding`: None or "gzip", each
+    event flushed. `end`: "whole"; "cut": closed after `cut_after` events without the end that the framing asks for;
+    "reset": the same by a TCP reset. `body`: sent at once instead of the events. `patience`: seconds between an event
+    and the sign that the client has it; fewer than PATIENCE only where that sign never arrives.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Loopback:
                 self._frame(packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) if packer else event)
             )
         if self.end != "whole":
-            self._wait(connection)  # what was sent shall arrive: a reset throws away what still waits
+            self._wait(connection)  # what was sent must arrive: a reset discards what still waits
             if self.end == "reset":
                 reset(connection)
             return

@@ -155,10 +155,11 @@ STREAMS: list[tuple[Opener, str]] = [
     (by_anyio, "trio"),
     (by_trio, "trio"),
 ]
-# Reads ahead without a bound, gives no response before the first byte of its body, and its own `aclose` waits for the last.
+# Reads ahead without a bound, gives no response before the first byte of its body, and its own `aclose` waits for the
+# last.
 READS_AHEAD = (by_curl_cffi,)
 WITHOUT_HEAD = (by_asyncio, by_anyio, by_trio, by_aiohttp_content)
-# Whose exceptions tell of a broken connection.
+# The modules whose exceptions report a broken connection.
 OWNERS: dict[Any, set[str]] = {
     by_httpx: {"httpx"},
     by_aiohttp: {"aiohttp"},

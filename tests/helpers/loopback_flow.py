@@ -1,4 +1,5 @@
-"""Two more real servers on the loopback interface: one sends faster than it is read, one what somebody else gives it.
+"""Two more real servers on the loopback interface: one sends faster than it is read, one sends what the test passes to
+it.
 
     with Flood(events) as server: ...       # as fast as there is room; `blocked`, `still` and `left` say how it goes
     with Served(given) as server: ...       # each block when `given` has it; where that fails, the connection is reset
@@ -24,8 +25,8 @@ _SEND_BUFFER = 8192  # bytes; the kernel doubles it
 class Flood(Loopback):
     """Sends `events` as fast as the client takes them.
 
-    `blocked`: set while there is no room to send. `still`: there has been none for a while. `stops`: how often there was
-    none. `sent`: bytes so far. `finished`: all of it was sent; the other two are set as well, for those who wait.
+    `blocked`: set while there is no room to send. `still`: there has been none for a while. `stops`: how often there
+    was none. `sent`: bytes so far. `finished`: all of it was sent; the other two are set as well, for those who wait.
     """
 
     def __init__(self, events: Iterable[bytes], framing: str = "chunked") -> None:

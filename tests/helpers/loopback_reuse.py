@@ -1,15 +1,15 @@
-"""A real server on the loopback interface that keeps its connections, and counts them: what does it cost to come again?
+"""A real server on the loopback interface that keeps its connections, and counts them: what does the next request cost?
 
     with Kept("behind") as server: ...
     server.connections
 
-How a body ends behind `[DONE]` is what senders differ in:
+Senders differ in how a body ends after `[DONE]`:
     together    in the same write
-    behind      in a write of its own, at once
-    told        when the test says so: `server.go`
-    silent      never: nothing comes, until the client leaves
-    pings       never: a keep-alive comes again and again
-    flood       never: as much comes as the client takes
+    behind      in a separate write, at once
+    told        when the test asks for it: `server.go`
+    silent      never: nothing arrives until the client leaves
+    pings       never: a keep-alive arrives repeatedly
+    flood       never: as much arrives as the client reads
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ def openai_client(server: Loopback) -> Iterator[Any]:
 
 
 def helper(client: Any) -> Any:
-    """Return the method of an openai client, sync or async, that helps to read a stream; before 1.92 it was in `beta`."""
+    """Return the method of an openai client, sync or async, that helps to read a stream; before 1.92 it was in
+    `beta`."""
     completions = client.chat.completions
     return completions.stream if hasattr(completions, "stream") else client.beta.chat.completions.stream
 
@@ -135,10 +136,11 @@ CLIENTS = [
     by_openai_raw,
     by_openai_streaming,
 ]
-# libcurl's transfer runs in a thread that ends when the sender next says something: only then does that see that it was left.
+# libcurl's transfer runs in a thread that ends when the sender next says something: only then does that see that it was
+# left.
 LEAVE_LATE = (by_curl_cffi,)
 RAISE_BY_STATUS = (by_openai, by_openai_raw, by_openai_streaming)
-# Whose exceptions tell of a broken connection: those of the client that its caller knows, where it has any.
+# The modules whose exceptions report a broken connection: those of the client, if it has any.
 OWNERS: dict[Any, set[str]] = {
     by_httpx: {"httpx"},
     by_requests: {"requests"},

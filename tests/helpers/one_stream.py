@@ -1,4 +1,4 @@
-"""One stream with text, reasoning, a tool call and usage, and the response that it stands for."""
+"""One stream with text, reasoning, a tool call and usage, and its response."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     met = await cancelled_at(k, consume)
 
-Every await that waits for anything comes to such a place, those inside of clients and of anyio too: going through
-k = 0, 1, 2, ... until one is not reached tries each of them. At that place the coroutine is just being suspended, so the
+Every await that waits for anything reaches such a place, those inside of clients and of anyio too: going through k = 0,
+1, 2, ... until one is not reached tries each of them. At that place the coroutine is just being suspended, so the
 cancellation meets it as one from outside would.
 """
 
@@ -21,7 +21,7 @@ Consumer = Callable[[], Coroutine[Any, Any, Any]]
 
 @attrs.define
 class Met:
-    """What became of it. `reached`: there was such a place. `raised`: the cancellation came out of the coroutine."""
+    """The result. `reached`: there was such a place. `raised`: the cancellation left the coroutine."""
 
     reached: bool = False
     raised: bool = False

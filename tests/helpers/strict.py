@@ -1,7 +1,8 @@
 """Readers of clean streams that are stricter than any client: what breaks one of them, in words.
 
-`violations` is ours: what OpenAI's own streams hold to. `openai_python` and `openai_node` are the stream helpers of the SDKs,
-which fail by an exception; the second needs node and the package `openai` in the folder that `STREAMKIT_NODE` names.
+`violations` is ours: what OpenAI's own streams hold to. `openai_python` and `openai_node` are the stream helpers of the
+SDKs, which fail by an exception; the second needs node and the package `openai` in the folder that `STREAMKIT_NODE`
+names.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _usage(chunk: Any) -> Iterator[str]:
 
 
 class _Seen:
-    """What has come of a choice."""
+    """What has arrived of a choice."""
 
     def __init__(self) -> None:
         self.began = self.finished = False

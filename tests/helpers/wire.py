@@ -1,6 +1,6 @@
 """Streams as they stand on the wire, and everything that can be seen when one is read: whole, and byte by byte.
 
-The JSON of a delta stands in the test itself; what surrounds it is written here, as plainly as any sender does.
+The JSON of a delta is in the test itself; the rest is written here, as plainly as any sender does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def choice(delta: str = "{}", finish: str | None = None, index: int | str = 0, m
 
 
 def delta(delta: str = "{}", finish: str | None = None, index: int | str = 0, more: str = "") -> str:
-    """A chunk with one choice, which has the JSON of this delta; `more` stands on the chunk."""
+    """Return a chunk with one choice, which has the JSON of this delta; `more`: fields of the chunk."""
     return chunk(choice(delta, finish, index), more)
 
 
@@ -92,7 +92,7 @@ class Reading:
 
 
 def read(*parts: str | bytes, done: bool = True, **options: Any) -> Reading:
-    """Read documents (`str`, one event each) and raw bytes; `done`: `[DONE]` behind them.
+    """Read documents (`str`, one event each) and raw bytes; `done`: `[DONE]` after them.
 
     They are read whole, byte by byte and without events; all three must give the same. The grammar of the events holds.
     """

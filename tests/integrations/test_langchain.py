@@ -138,6 +138,13 @@ def test_a_cut_call_raises_where_it_is_to_raise() -> None:
         streamed("length_in_args", incomplete_calls="raise")
 
 
+def test_with_http_clients_of_the_caller_what_is_for_the_transports_is_refused() -> None:
+    with httpx.Client() as one:
+        other = httpx.AsyncClient()
+        with pytest.raises(ValueError, match="pass them to yours"):
+            model("http://x", http_client=one, http_async_client=other, incomplete_calls="raise")
+
+
 def test_on_end_is_called_once_async_too() -> None:
     ends: list[Ended] = []
 

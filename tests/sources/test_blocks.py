@@ -67,13 +67,13 @@ def all_async(items: Any, **options: Any) -> None:
     anyio.run(main)
 
 
-def test_blocks_come_as_bytes_whatever_kind_of_bytes_they_were() -> None:
+def test_blocks_arrive_as_bytes_whatever_kind_of_bytes_they_were() -> None:
     found = all_of([b"a", bytearray(b"b"), memoryview(b"c"), b""])
     assert [b"a", b"b", b"c", b""] == found
     assert {bytes} == set(map(type, found))
 
 
-def test_chunks_come_as_they_are() -> None:
+def test_chunks_arrive_unchanged() -> None:
     ours, model = CreateChatCompletionStreamResponse(id="c", choices=[], created=1, model="m"), Model()
     assert [CHUNK, ours, model] == all_of([CHUNK, ours, model])
 
@@ -104,7 +104,7 @@ def test_what_is_neither_or_both_is_misuse(items: Any, message: str) -> None:
     assert message in error_of(items)
 
 
-def test_an_error_of_the_source_comes_through_unchanged() -> None:
+def test_an_error_of_the_source_passes_through_unchanged() -> None:
     error = ConnectionResetError("reset")
 
     def broken() -> Iterator[bytes]:
@@ -223,7 +223,7 @@ def test_another_task_may_close_what_one_task_waits_for() -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_source_is_closed_to_the_end_by_who_is_cancelled(backend: str) -> None:
+def test_a_source_is_closed_to_the_end_by_a_cancelled_task(backend: str) -> None:
     ended: list[str] = []
 
     async def close() -> None:

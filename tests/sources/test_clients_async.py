@@ -119,7 +119,7 @@ def test_a_stream_of_bytes_gives_what_each_receive_gave(client: Opener, backend:
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
 @named(HTTP)
-def test_a_broken_connection_raises_what_the_client_raises_and_what_came_stays(
+def test_a_broken_connection_raises_what_the_client_raises_and_what_arrived_stays(
     client: Opener, backend: str, end: str
 ) -> None:
     accumulator = Accumulator()
@@ -150,7 +150,7 @@ def test_a_broken_connection_raises_what_the_client_raises_and_what_came_stays(
 CLOSE_WAKES_NOBODY = (by_asyncio, by_aiohttp_content, by_niquests, by_niquests_raw)
 
 
-# On trio httpx and httpx2 leave generators of their own behind, whoever stops reading, and however.
+# On trio httpx and httpx2 leave generators open if reading stops early, for any reason.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 @named([*HTTP, *STREAMS])
 def test_leaving_early_closes_the_connection_and_drains_nothing(client: Opener, backend: str) -> None:
@@ -276,7 +276,7 @@ def test_a_response_that_was_read_whole_gives_its_body(name: str) -> None:
     ],
     ids=["httpx", "httpx2", "aiohttp", "niquests"],
 )
-def test_a_response_that_somebody_else_has_read_is_misuse(client: Opener, iterator: str) -> None:
+def test_a_response_that_was_already_read_is_misuse(client: Opener, iterator: str) -> None:
     async def main() -> None:
         with Loopback(body=b"".join(EVENTS)) as server:
             async with by_aiohttp(server) if client is by_aiohttp_content else client(server) as response:
@@ -313,7 +313,7 @@ def test_an_empty_body_is_a_source_that_gives_nothing(client: Opener, backend: s
     run(main, backend)
 
 
-def test_an_sdk_stream_that_was_begun_goes_on_with_its_chunks() -> None:
+def test_an_sdk_stream_that_was_begun_continues_with_its_chunks() -> None:
     async def main() -> None:
         with Loopback(body=b"".join(EVENTS)) as server:
             async with by_openai(server) as stream:
@@ -341,7 +341,7 @@ def test_the_helper_of_the_openai_sdk_gives_the_chunks_among_its_events() -> Non
     anyio.run(main)
 
 
-# --- what is no client
+# --- sources that are not clients
 
 CHILD = """
 import sys
@@ -353,7 +353,7 @@ for event in sys.argv[1:]:
 COMMAND = [sys.executable, "-c", CHILD, *(event.decode() for event in EVENTS)]
 
 
-def test_the_output_of_a_subprocess_of_asyncio_comes_as_it_is_written() -> None:
+def test_the_output_of_a_subprocess_of_asyncio_arrives_as_it_is_written() -> None:
     async def main() -> None:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe)
@@ -369,7 +369,7 @@ def test_the_output_of_a_subprocess_of_asyncio_comes_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_output_of_a_subprocess_of_anyio_comes_as_it_is_written(backend: str) -> None:
+def test_the_output_of_a_subprocess_of_anyio_arrives_as_it_is_written(backend: str) -> None:
     async def main() -> None:
         async with await anyio.open_process(COMMAND, stderr=None) as process:
             assert process.stdin is not None
@@ -398,7 +398,7 @@ def test_a_pipe_wrapped_by_anyio_is_read_as_far_as_it_has_come(backend: str) -> 
     run(main, backend)
 
 
-def test_the_body_of_an_asgi_response_comes_as_it_is_made() -> None:
+def test_the_body_of_an_asgi_response_arrives_as_it_is_created() -> None:
     responses = pytest.importorskip("starlette.responses")
     made = []
 
@@ -545,7 +545,7 @@ async def texts() -> AsyncIterator[str]:
     ],
     ids=["chunk", "path", "text", "object", "context-manager", "function"],
 )
-def test_what_is_no_source_is_misuse_and_says_what_to_pass(source: Any, message: str) -> None:
+def test_what_is_not_a_source_is_misuse_and_says_what_to_pass(source: Any, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         async_blocks(source)
 
@@ -553,7 +553,7 @@ def test_what_is_no_source_is_misuse_and_says_what_to_pass(source: Any, message:
 @pytest.mark.parametrize(
     "source", [texts(), ["data: {}"], [7], [None]], ids=["texts", "list-of-text", "numbers", "nothing"]
 )
-def test_items_that_are_no_blocks_are_misuse(source: Any) -> None:
+def test_items_that_are_not_blocks_are_misuse(source: Any) -> None:
     async def main() -> None:
         with pytest.raises(MisuseError, match="block 0 of the source is"):
             await async_blocks(source).__anext__()

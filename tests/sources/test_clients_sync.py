@@ -145,7 +145,7 @@ def test_a_response_is_reassembled(client: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
-def test_a_broken_connection_raises_what_the_client_raises_and_what_came_stays(client: Any, end: str) -> None:
+def test_a_broken_connection_raises_what_the_client_raises_and_what_arrived_stays(client: Any, end: str) -> None:
     accumulator = Accumulator()
     with Loopback(end=end) as server, client(server) as response:
         found = blocks(response)
@@ -262,7 +262,7 @@ def test_a_response_that_was_read_whole_gives_its_body(get: Any, name: str) -> N
     ],
     ids=name_of,
 )
-def test_a_response_that_somebody_else_has_read_is_misuse(client: Any, drain: Any) -> None:
+def test_a_response_that_was_already_read_is_misuse(client: Any, drain: Any) -> None:
     with Loopback(body=b"".join(EVENTS)) as server, client(server) as response:
         drain(response)
         with pytest.raises(MisuseError, match="already read"):
@@ -286,7 +286,7 @@ def test_an_empty_body_is_a_source_that_gives_nothing(client: Any, framing: str)
         assert b"" == b"".join(blocks(response))
 
 
-def test_an_sdk_stream_that_was_begun_goes_on_with_its_chunks() -> None:
+def test_an_sdk_stream_that_was_begun_continues_with_its_chunks() -> None:
     with Loopback(body=b"".join(EVENTS)) as server, by_openai(server) as stream:
         accumulator = Accumulator()
         accumulator.add(next(stream))
@@ -320,7 +320,7 @@ for event in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("buffered", [-1, 0], ids=["buffered", "unbuffered"])
-def test_the_output_of_a_subprocess_comes_as_it_is_written(buffered: int) -> None:
+def test_the_output_of_a_subprocess_arrives_as_it_is_written(buffered: int) -> None:
     command = [sys.executable, "-c", CHILD, *(event.decode() for event in EVENTS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=buffered) as process:
         assert process.stdin is not None
@@ -406,7 +406,7 @@ def test_a_coroutine_not_awaited_is_misuse() -> None:
     ],
     ids=["context-manager", "function", "chunk", "text", "object"],
 )
-def test_what_is_no_source_is_misuse_and_says_what_to_pass(source: Any, message: str) -> None:
+def test_what_is_not_a_source_is_misuse_and_says_what_to_pass(source: Any, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         blocks(source)
 
@@ -422,7 +422,7 @@ def test_an_async_response_is_misuse_and_says_so() -> None:
             blocks(source)
 
 
-def test_an_encoding_that_nobody_undoes_is_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_encoding_is_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("brotli", "brotlicffi"):
         monkeypatch.setitem(sys.modules, name, None)
     with Loopback() as server, by_http_client(server) as response:

@@ -1,5 +1,5 @@
-"""What is different about responses of curl_cffi: who waits for what when one is left. What all clients have in common
-stands in test_clients_sync.py and test_clients_async.py."""
+"""What is different about responses of curl_cffi: what waits for what when one is closed early. What all clients have
+in common is in test_clients_sync.py and test_clients_async.py."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_response_that_was_read_already_is_read_again() -> None:
         assert [b"".join(EVENTS)] == list(blocks(response))
 
 
-def test_a_response_that_somebody_else_has_read_is_misuse() -> None:
+def test_a_response_that_was_already_read_is_misuse() -> None:
     with Loopback(body=b"".join(EVENTS)) as server, by_curl_cffi(server) as response:
         assert b"".join(EVENTS) == b"".join(response.iter_content())
         with pytest.raises(MisuseError, match="already read"):

@@ -1,4 +1,4 @@
-"""What becomes of the connection behind `[DONE]`: used once more where the body ends, and given up where it does not.
+"""The connection after `[DONE]`: reused if the body ends, and given up if it does not.
 
 A grace that is long never passes here (the body ends, and the server is not slower than that), one that is short always
 does (it never ends): no test waits for one to be over that could come out either way.
@@ -44,7 +44,7 @@ each_async_client = pytest.mark.parametrize(
     clients.ASYNC,
     ids=[f"{client.__name__.removeprefix('async_')}-{backend}" for client, backend in clients.ASYNC],
 )
-# On trio httpx and httpx2 leave generators of their own behind wherever a body is not read to its last byte.
+# On trio httpx and httpx2 leave generators open if a body is not read to its last byte.
 leaves_generators = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 
 
@@ -121,7 +121,7 @@ def test_async_streams_that_were_read_to_their_end_share_a_connection(client: An
 
 @pytest.mark.parametrize("ending", LINGERING)
 @each_client
-def test_a_body_that_goes_on_behind_the_end_is_left(client: Any, ending: str) -> None:
+def test_a_body_that_continues_after_the_end_is_left(client: Any, ending: str) -> None:
     with Kept(ending) as server, client(server) as ask:
         for _ in range(2):
             server.left.clear()
@@ -137,7 +137,7 @@ def test_a_body_that_goes_on_behind_the_end_is_left(client: Any, ending: str) ->
 @leaves_generators
 @pytest.mark.parametrize("ending", LINGERING)
 @each_async_client
-def test_a_body_that_goes_on_behind_the_end_is_left_async(client: Any, backend: str, ending: str) -> None:
+def test_a_body_that_continues_after_the_end_is_left_async(client: Any, backend: str, ending: str) -> None:
     async def main() -> None:
         with Kept(ending) as server:
             async with client(server) as ask:
@@ -155,7 +155,7 @@ def test_a_body_that_goes_on_behind_the_end_is_left_async(client: Any, backend: 
 
 
 @each_client
-def test_a_flood_behind_the_end_is_left_by_its_size(client: Any) -> None:
+def test_a_flood_after_the_end_is_left_by_its_size(client: Any) -> None:
     with Kept("flood") as server, client(server) as ask, ask() as response:
         with ChatStream(response, grace=LONG) as stream:
             assert stream.until_done().ok
@@ -164,7 +164,7 @@ def test_a_flood_behind_the_end_is_left_by_its_size(client: Any) -> None:
 
 @leaves_generators
 @each_async_client
-def test_a_flood_behind_the_end_is_left_by_its_size_async(client: Any, backend: str) -> None:
+def test_a_flood_after_the_end_is_left_by_its_size_async(client: Any, backend: str) -> None:
     async def main() -> None:
         with Kept("flood") as server:
             async with client(server) as ask, ask() as response:
@@ -177,7 +177,7 @@ def test_a_flood_behind_the_end_is_left_by_its_size_async(client: Any, backend: 
 
 @pytest.mark.parametrize("ending", ["together", "behind"])
 @each_client
-def test_a_body_that_is_packed_ends_behind_its_own_end(client: Any, ending: str) -> None:
+def test_a_body_that_is_packed_ends_after_its_own_end(client: Any, ending: str) -> None:
     with Kept(ending, "gzip") as server, client(server) as ask:
         for _ in range(2):
             with ask() as response, ChatStream(response, grace=LONG) as stream:
@@ -186,7 +186,7 @@ def test_a_body_that_is_packed_ends_behind_its_own_end(client: Any, ending: str)
 
 
 @each_async_client
-def test_a_body_that_is_packed_ends_behind_its_own_end_async(client: Any, backend: str) -> None:
+def test_a_body_that_is_packed_ends_after_its_own_end_async(client: Any, backend: str) -> None:
     async def main() -> None:
         with Kept("behind", "gzip") as server:
             async with client(server) as ask:
@@ -213,7 +213,7 @@ def test_what_was_asked_for_the_rest_is_not_asked_of_the_next_response(client: A
         assert 1 == server.connections
 
 
-# --- nobody is kept waiting
+# --- no caller waits
 
 
 @each_client
@@ -316,11 +316,11 @@ def read_both(*given: Any, **options: Any) -> tuple[Any, ...]:
     ],
     ids=["nothing", "events", "an-error", "an-exception", "much"],
 )
-def test_what_comes_behind_the_end_changes_nothing(behind: list[Any], asked: int) -> None:
+def test_what_arrives_after_the_end_changes_nothing(behind: list[Any], asked: int) -> None:
     assert (asked, 1, "complete", "done") == read_both(A, END, *behind)
 
 
-def test_only_behind_an_end_that_the_sender_said_is_more_read() -> None:
+def test_only_after_an_end_that_the_sender_sent_is_more_read() -> None:
     error = sse('{"error":{"message":"boom"}}')
     assert (2, 1, "failed", "empty") == read_both(DONE)
     assert (3, 1, "failed", "remote_error") == read_both(A, error + DONE)
@@ -340,7 +340,7 @@ def test_a_grace_is_seconds_finite_and_not_negative(grace: Any) -> None:
             kind(source, grace=grace)  # type: ignore[operator]
 
 
-def test_a_deadline_passes_behind_the_end_too() -> None:
+def test_a_deadline_passes_after_the_end_too() -> None:
     given: list[float] = []
 
     @contextlib.contextmanager
@@ -356,14 +356,14 @@ def test_a_deadline_passes_behind_the_end_too() -> None:
     assert 900 < given[0] <= 1000, "of the 4000 seconds 1000 are left, and this took no hundred"
 
 
-def test_who_leaves_before_he_was_given_all_drains_nothing() -> None:
+def test_leaving_before_the_end_drains_nothing() -> None:
     asked = Asked(A + END, A)
     with ChatStream(asked.blocks(), grace=LONG) as stream:
         next(stream.text())
     assert (1, 1) == (asked.asked, asked.closed)
 
 
-def test_who_leaves_by_an_exception_is_not_kept_waiting() -> None:
+def test_leaving_by_an_exception_does_not_wait() -> None:
     one, other = Asked(A, END, A), Asked(A, END, A)
 
     def leave(stream: ChatStream) -> None:
@@ -393,7 +393,7 @@ def test_what_interrupts_reading_on_passes_and_closes_the_source() -> None:
     assert ("complete", 1) == (stream.outcome.name, asked.closed)
 
 
-def test_a_source_that_is_no_response_is_closed_at_its_end_and_read_no_further() -> None:
+def test_a_source_that_is_not_a_response_is_closed_at_its_end_and_read_no_further() -> None:
     source = FakeSource([A, END, A])
     stream = ChatStream(source)
     for event in stream:
@@ -468,7 +468,7 @@ def test_subscribers_have_the_end_before_the_rest_is_waited_for() -> None:
     assert isinstance(heard[-1], events.End)
 
 
-def test_async_sources_that_are_no_response_are_not_read_on() -> None:
+def test_async_sources_that_are_not_a_response_are_not_read_on() -> None:
     async def main() -> None:
         source = AsyncFakeSource([A, END, A])
         assert (await AsyncChatStream(source).until_done()).ok

@@ -200,7 +200,7 @@ def test_a_body_that_its_client_has_unpacked_cannot_be_given_as_it_was_sent() ->
     assert [DONE] == list(blocks(read))
 
 
-def test_a_word_that_is_no_bool_is_refused() -> None:
+def test_a_word_that_is_not_a_bool_is_refused() -> None:
     with pytest.raises(MisuseError, match="unpack="):
         blocks(DONE, unpack="no")  # type: ignore[arg-type]
 
@@ -228,7 +228,7 @@ def test_a_refused_request_has_its_status_on_the_error() -> None:
     assert 504 == outcome.error.status
 
 
-def test_the_sender_said_the_end_where_done_arrived() -> None:
+def test_the_sender_ended_the_stream_where_done_arrived() -> None:
     reader = Accumulator()
     reader.absorb(A + DONE)
     assert said_end(reader.outcome)

@@ -86,7 +86,7 @@ def test_a_body_of_no_bytes_is_empty(packed: tuple[str, Callable[[bytes], bytes]
     assert [] == list(unpacked([], encoding))
 
 
-def test_a_body_that_ends_inside_its_encoding_is_an_eof_error_after_all_that_came(
+def test_a_body_that_ends_inside_its_encoding_is_an_eof_error_after_all_that_arrived(
     packed: tuple[str, Callable[[bytes], bytes]],
 ) -> None:
     encoding, pack = packed
@@ -153,7 +153,7 @@ def test_frames_of_zstd_follow_one_another(cut: bool) -> None:
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "raw-deflate", "br", "zstd"])
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte-by-byte"])
-def test_what_follows_and_is_no_member_is_an_error_after_all_that_came(name: str, cut: bool) -> None:
+def test_what_follows_and_is_not_a_member_is_an_error_after_all_that_arrived(name: str, cut: bool) -> None:
     encoding, pack = ENCODINGS[name]
     whole = pack(BODY) + b"data: more\n\n"
     came = []
@@ -228,7 +228,7 @@ def bomb(encoding: str) -> bytes:
     return {"gzip": gzip.compress, "deflate": raw_deflate, "zstd": zstd}[encoding](bytes(BOMB))
 
 
-def test_one_block_becomes_many_of_bounded_size(encoding: str) -> None:
+def test_one_block_is_unpacked_to_many_of_bounded_size(encoding: str) -> None:
     sizes = [len(block) for block in unpacked([bomb(encoding)], encoding)]
     assert BOMB == sum(sizes)
     assert max(sizes) <= MOST
@@ -331,7 +331,7 @@ def test_a_word_that_names_no_encoding_is_ignored(encoding: str | None) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["compress", "x-compress", "dcb", "gzip, dcz"])
-def test_an_encoding_that_nobody_undoes_is_misuse_and_is_named(encoding: str) -> None:
+def test_an_unsupported_encoding_is_misuse_and_is_named(encoding: str) -> None:
     with pytest.raises(MisuseError, match=r"still compressed .* identity"):
         each_unpacked(iter(()), encoding)
 
@@ -355,7 +355,7 @@ def test_too_many_encodings_are_refused() -> None:
         each_unpacked(iter(()), ", ".join(["gzip"] * 6))
 
 
-def test_what_a_session_of_aiohttp_was_told_not_to_unpack_is_named() -> None:
+def test_what_a_session_of_aiohttp_was_asked_not_to_unpack_is_named() -> None:
     aiohttp = pytest.importorskip("aiohttp")
 
     async def main() -> None:

@@ -1,6 +1,6 @@
 """Ending a read that waits for a silent sender: which sockets are shut down, and which are left alone.
 
-What it does to each client stands in tests/test_closing.py.
+What it does to each client is in tests/test_closing.py.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def read(entry: str, *, place: str, fast: bool = True, cut: bool = False) -> lis
 
 @pytest.mark.parametrize("place", ["token", "alternative"])
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
-def test_an_entry_comes_out_as_it_was_written(entry: str, place: str) -> None:
+def test_an_entry_is_written_as_it_was_written(entry: str, place: str) -> None:
     written = json.loads(entry)
     wanted = repr(written["bytes"])  # `[1]` equals `[True]`
     for how in ({}, {"fast": False}, {"cut": True}):

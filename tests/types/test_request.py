@@ -69,7 +69,7 @@ def test_one_string_is_one_message_of_the_user() -> None:
     assert [t.ChatCompletionRequestUserMessage("Hello")] == t.CreateChatCompletionRequest("Hello", "m").messages
 
 
-def test_only_what_was_said_is_written() -> None:
+def test_only_what_was_set_is_written() -> None:
     assert {"messages": [{"role": "user", "content": "Hello"}], "model": "gpt-4o"} == unstructure(request())
 
 

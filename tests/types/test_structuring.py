@@ -132,7 +132,7 @@ FACTS: list[tuple[str, Any, Any]] = [
     ("ChatCompletionFunctionCall", {"auto": {}, "name": "f"}, {"name": "f", "auto": {}}),
     ("ChatCompletionFunctionCall", ["f"], REFUSED),
     ("PredictionContentContent", [{"text": "a"}], SAME),
-    # Unions told by a tag.
+    # Unions distinguished by a tag.
     (
         "ChatCompletionRequestMessage",
         {"role": "user", "content": "hi", "name": None},
@@ -214,7 +214,7 @@ def test_an_alias_is_read_as_the_member() -> None:
     assert types.FinishReason.STOP is structure("", types.FinishReason)
 
 
-# What stands beyond the seed.
+# Beyond the seed.
 
 
 def test_a_custom_tool_call_is_read_where_calls_are() -> None:
@@ -245,7 +245,7 @@ def test_a_call_that_is_neither_is_refused(call: dict[str, Any], path: str) -> N
     assert path in [problem.path for problem in refusal.value.problems]
 
 
-def test_a_tag_of_its_own_is_kept_by_an_object_read_by_itself() -> None:
+def test_a_separate_tag_is_kept_by_an_object_read_by_itself() -> None:
     message = structure({"role": "user", "content": "hi"}, types.ChatCompletionRequestUserMessage)
     assert ("user", {}) == (message.role, message.extra)
     assert {"role": "user", "content": "hi"} == unstructure(message)
@@ -378,7 +378,7 @@ def test_nothing_that_was_read_is_lost(pair: tuple[Any, Any]) -> None:
 
 
 def holds(whole: Any, part: Any) -> bool:
-    """Whether everything in `part` stands in `whole` too; null may have been left out."""
+    """Return True if everything in `part` is in `whole`, too; null may have been left out."""
     if isinstance(part, dict):
         return isinstance(whole, dict) and all(one is None or holds(whole.get(key), one) for key, one in part.items())
     if isinstance(part, list):
@@ -447,13 +447,13 @@ def test_shapes_are_built_once() -> None:
     assert shape_of(types.Prompt) is shape_of(types.Prompt)
 
 
-def test_what_is_no_type_of_ours_has_no_shape() -> None:
+def test_what_is_not_one_of_our_types_has_no_shape() -> None:
     for target in (object, 5, "Role", set[str], tuple[int, ...]):
         with pytest.raises(TypeError):
             shape_of(target)
 
 
-def test_a_breach_tells_at_most_a_hundred_problems() -> None:
+def test_a_mismatch_reports_at_most_a_hundred_problems() -> None:
     with pytest.raises(Mismatch) as mismatch:
         shape_of(list[types.FunctionCall]).read([{}] * 1000)
     assert 100 == len(mismatch.value.problems())

@@ -54,7 +54,7 @@ def test_where_no_call_is_left_the_message_has_content_all_the_same() -> None:
 
 
 def test_a_call_that_was_not_begun_is_not_sent_though_its_arguments_are_json() -> None:
-    """vLLM writes `{}` where the token limit came before the arguments."""
+    """vLLM writes `{}` if the token limit was reached before the arguments."""
     assert {"content": ""} == sent(
         cut_off('{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}')
     )
@@ -66,7 +66,7 @@ def test_a_call_that_was_cut_off_may_be_refused() -> None:
     assert {"tool_calls": [WHOLE]} == sent(message(tool_calls=[WHOLE]), incomplete_calls="raise")
 
 
-def test_what_is_no_choice_is_refused_by_name() -> None:
+def test_what_is_not_a_choice_is_refused_by_name() -> None:
     with pytest.raises(MisuseError, match="incomplete_calls= takes 'drop', 'raise', 'as_sent', not 'keep'"):
         message(content="a").to_request(incomplete_calls="keep")  # type: ignore[arg-type]
 
@@ -97,7 +97,7 @@ def test_what_only_responses_have_is_not_sent(name: str) -> None:
 
 
 @pytest.mark.parametrize("extra", [{"reasoning": None}, {"reasoning": ""}, {"reasoning_details": []}, {"more": {}}])
-def test_what_says_nothing_is_not_sent(extra: dict[str, Any]) -> None:
+def test_what_is_empty_is_not_sent(extra: dict[str, Any]) -> None:
     assert {"content": "a"} == sent(message(content="a", **extra))
 
 
@@ -115,7 +115,7 @@ def test_what_says_nothing_is_not_sent(extra: dict[str, Any]) -> None:
         {"a_field_of_next_year": 5},
     ],
 )
-def test_what_its_sender_must_see_again_is_sent_as_it_came(extra: dict[str, Any]) -> None:
+def test_what_its_sender_must_see_again_is_sent_unchanged(extra: dict[str, Any]) -> None:
     signed = {**WHOLE, "extra_content": {"google": {"thought_signature": "t"}}}
     assert {"tool_calls": [signed], **extra} == sent(message(tool_calls=[signed], **extra))
 
@@ -138,7 +138,7 @@ THOUGHT = json.loads(THINKING)
         ),
     ],
 )
-def test_content_that_came_as_parts_goes_back_as_parts(deltas: tuple[str, ...], content: list[Any]) -> None:
+def test_content_that_arrived_as_parts_is_sent_as_parts(deltas: tuple[str, ...], content: list[Any]) -> None:
     response = read(*map(delta, deltas), delta(finish="stop")).accumulator.snapshot()
     assert response is not None
     assert "144" == response.choices[0].message.content

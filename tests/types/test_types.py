@@ -82,13 +82,13 @@ def test_a_word_is_a_string() -> None:
     assert t.FinishReason.TOOL_CALLS is t.FinishReason("tool_calls")
 
 
-def test_an_empty_finish_reason_is_no_member_of_its_own() -> None:
+def test_an_empty_finish_reason_is_not_a_separate_member() -> None:
     """The codec reads it as `stop`; in a stream it is none, so the class itself must not say."""
     with pytest.raises(ValueError, match="not a valid FinishReason"):
         t.FinishReason("")
 
 
-def test_a_word_becomes_its_member_and_a_newer_word_stays() -> None:
+def test_a_word_is_converted_to_its_member_and_a_newer_word_stays() -> None:
     assert t.ReasoningEffort.HIGH is t.CreateChatCompletionRequest([], "m", reasoning_effort="high").reasoning_effort
     assert "xhigh" == t.CreateChatCompletionRequest([], "m", reasoning_effort="xhigh").reasoning_effort
     assert t.ImageDetail.LOW is t.ImageUrl("u", "low").detail
@@ -173,7 +173,7 @@ def test_an_assistant_message_takes_calls_as_mappings_and_audio_as_its_id() -> N
 # Values.
 
 
-def test_repr_shows_what_was_said() -> None:
+def test_repr_shows_what_was_set() -> None:
     assert "ChatCompletionRequestUserMessage(content='hi')" == repr(t.ChatCompletionRequestUserMessage("hi"))
     assert "FunctionCall(name='f', arguments='', extra={'x': 1})" == repr(t.FunctionCall("f", "", extra={"x": 1}))
     assert "WebSearchOptions()" == repr(t.WebSearchOptions())

@@ -1,7 +1,7 @@
 """Text that was meant to be one JSON document and has more, from senders that repeat themselves.
 
 In: the arguments of a call, all of them. Out: whether they are JSON, and where the last whole document begins in a
-doubled text. Cost: linear in the text, whatever it is: a search that may need more is given up (`_PATIENCE`).
+doubled text. Cost: linear in the text, whatever it is: a search that may need more is abandoned (`_PATIENCE`).
 
     {}{"a":1}             an empty document first, then the real one (Bedrock through a bridge)
     {"a":1}{"a":1}        the whole again at the end (Anthropic and Gemini through proxies)

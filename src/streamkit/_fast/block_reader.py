@@ -1,19 +1,19 @@
-"""Blocks of bytes to events and the response: the one owner of sniffer, decoder, fast lane and what they hold between blocks.
+"""Read blocks of bytes into events and the response: owns sniffer, decoder, fast lane and their state between blocks.
 
     raised = reader.read(block, out)      every block; out: a list for events, or None
-    reader.close(out)                     the bytes are over
+    reader.close(out)                     the end of the bytes
 
-The first bytes go to the sniffer, which says whether this is an event stream at all. Then each event takes the fast
-lane where a template fits it, or else the reference path: decoder, then assembler. Nobody outside settles, pauses or
-wakes the lane, or adds to a counter: `events`, `chunks`, `size` and `blocks` are right whenever they are asked for.
+The first bytes go to the sniffer, which decides whether this is an event stream. Then each event takes the fast lane if
+a template matches it, or else the reference path: decoder, then assembler. No other module settles, pauses or wakes the
+lane, or adds to a counter: `events`, `chunks`, `size` and `blocks` are right whenever they are read.
 
-Rule 1: both ways mean the same. Before anything that the lane does not see, its templates are put out of use (`pause`).
-Rule 2: the lane takes single blocks by itself (`lane.take`); what it took is counted by `settle` before anything else.
-Rule 3: where its budget is empty the lane sleeps for a number of events, and blocks are read as if there were none.
-Rule 4: there is no lane before it can pay: a template costs as much as an event, and most streams have at most 25 chunks.
-        It begins after `_LATE` events, or at once where the block at hand holds `_MANY_EVENTS`.
+Rule 1: both ways mean the same. Before anything that the lane does not see, its templates are suspended (`pause`).
+Rule 2: the lane takes single blocks by itself (`lane.take`); `settle` counts them before anything else happens.
+Rule 3: when its budget is empty the lane sleeps for a number of events, and blocks are read as if there were none.
+Rule 4: there is no lane before it can pay: a template costs as much as an event, and most streams have at most 25
+        chunks. It begins after `_LATE` events, or at once if the current block has `_MANY_EVENTS`.
 
-Cost: about 0.5 us a block beside what decoder, lane and assembler cost.
+Cost: about 0.5 us a block in addition to decoder, lane and assembler.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast
 class BlockReader:
     """Reads the blocks of one stream into `assembler`. `fast`: whether events may take the fast lane.
 
-    `lane`: the fast lane while it is awake, else None; `sniffer`: while it is open what kind of body this is, else None.
+    `lane`: the fast lane while it is awake, else None; `sniffer`: while it is open what kind of body this is, else
+    None.
     """
 
     __slots__ = (
@@ -211,7 +212,8 @@ class BlockReader:
         return raised
 
     def _read_pieces(self, block: bytes, out: Out) -> SenderError | None:
-        """Read a block that may hold an event over the limit piece by piece, so that only such an event leaves the lane."""
+        """Read a block that may hold an event over the limit piece by piece, so that only such an event leaves the
+        lane."""
         blocks, raised = self.blocks, None
         for start in range(0, len(block), _PIECE):
             raised = self.read(block[start : start + _PIECE], out) or raised
@@ -390,6 +392,7 @@ def _next_data(block: bytes, at: int) -> int:
 
 
 def _begins_data(block: bytes, at: int, end: int) -> bool:
-    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind it."""
+    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind
+    it."""
     line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
     return not line_ends and b"data:".startswith(block[at : at + 5])

@@ -1,19 +1,20 @@
 """The fast lane: events that differ from an earlier one only in the values of its slots (see `template`).
 
-Rule 1: the reference path is the meaning. What a template is, and which events it takes, is proved when it is learned.
-Rule 2: a template holds as long as nothing else happens. Each event on the reference path starts a new epoch, in
+Rule 1: the reference path defines the meaning. What a template is, and which events it takes, is proved when it is
+        learned.
+Rule 2: a template is valid as long as nothing else happens. Each event on the reference path starts a new epoch, in
         which a template is checked again before its first use: the facts of the chunk (id, model ...) must be the last
         ones folded, and its part must be open.
-Rule 3: any doubt goes to the reference path: bytes around a slot that differ, a slot that is not one JSON value of its
-        kind, half a surrogate pair. An event is folded whole or not at all.
+Rule 3: any doubt goes to the reference path: different bytes around a slot, a slot that is not one JSON value of its
+        kind, half of a surrogate pair. An event is folded whole or not at all.
 
 It reads blocks, not events, in two ways. `take` is for a block that is one event. `run` is for many: it cuts a stretch
-of the block at its blank lines, compares all that stands around the slots of all its events in one comparison, and
-decodes all their texts as one JSON array. The separator in that array is `",\\n"`: JSON knows no line end inside a
-string, so that no text, whatever it holds, can run on into the next one or look like two. Where a stretch does not fit
-as a whole, as much of it is tried as seems to, and then the first half of that.
+of the block at its blank lines, compares the constant bytes of all its events in one comparison, and decodes all their
+texts as one JSON array. The separator in that array is `",\\n"`: JSON allows no line end inside a string, so that no
+text, whatever it contains, can run into the next one or look like two. If a stretch does not match as a whole, the part
+that seems to match is tried, and then the first half of that.
 
-Cost: 0.3 us an event that fits in a large block, 0.5 in a block of its own.
+Cost: 0.3 us for a matching event in a large block, 0.5 for one that is a whole block.
 """
 
 from __future__ import annotations

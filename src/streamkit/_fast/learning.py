@@ -1,17 +1,18 @@
-"""Templates out of events that the reference path has read, for as long as looking for them pays.
+"""Learn templates from events that the reference path has read, for as long as looking for them pays.
 
-`Budget` decides when: the fast lane may lose about a tenth of what the reference path costs over a long stream.
-Every event puts something into the budget, every event that takes the fast lane puts in more, and every attempt costs
-what it takes. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need
-this: a new id in every chunk, LF and CRLF by turns, usage in every other chunk, more choices than templates are kept.
+`Budget` decides when: the fast lane may lose about a tenth of the cost of the reference path over a long stream. Every
+event adds something to the budget, every event that takes the fast lane adds more, and every attempt costs what it
+takes. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
+new id in every chunk, alternating LF and CRLF, usage in every other chunk, more choices than templates are kept.
 
-Rule 1: nothing is learned from an event that is not like the one before around its choices: it could not pay.
-Rule 2: a further choice or call is learned at its second event, as a stamp of a template that is known (`Stamp`).
+Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before: it could not pay.
+Rule 2: a further choice or call is learned at its second event, as a stamp of a known template (`Stamp`).
 
-Known weakness: prices hold on average only. At 100 to 400 events of the worst shapes (33 choices by turns, LF and CRLF by
-turns in one block, usage in every third chunk) some take 1.3 to 1.5 times the reference path; all others at most 1.25.
+Known weakness: the prices are averages. At 100 to 400 events of the worst shapes (33 alternating choices, LF and CRLF
+alternating in one block, usage in every third chunk) some take 1.3 to 1.5 times the reference path; all others at most
+1.25.
 
-`Templates` holds what was learned. Cost: 15 to 30 us for a new template, half of it where one is known again.
+`Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of it for one that is recognised.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from .template import (
 
 __all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
 
-# In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning never
-# pays, so with cold caches; they need only be about right. What is read event by event costs about twice, so that to look
-# at one and learn nothing is at least `UNLIKE`.
+# In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning
+# never pays, so with cold caches; they need only be about right. What is read event by event costs about twice, so that
+# to look at one and learn nothing is at least `UNLIKE`.
 GRANT = 220  # what a stream begins with
 EARNED = 1  # for each event, whichever way it was read: what may be lost
 SAVED = 16  # for each event that took the fast lane
@@ -85,7 +86,8 @@ _STEADY = frozenset(
         "created_form", "created_missing", "field_type", "finish_empty", "id_word", "index_missing", "index_type", "role_unknown",
     }
 )  # fmt: skip
-"""Anomalies that follow from what stands around the text, and are noted again with each event that is the same there."""
+"""Anomalies that follow from what stands around the text, and are noted again with each event that is the same
+there."""
 
 _ONCE = frozenset({"number_changed"})
 """Those that are noted once for a field, whatever follows."""
@@ -249,8 +251,8 @@ class Templates:
         return None
 
     def _seen_before(self, choice: ChatChoiceStream) -> bool:
-        """Whether a template may pay for events like this one: but for the first choice only from its second event on, as
-        100 choices may have an event each. The first one of each is most often a role, or the name of a call."""
+        """Whether a template may pay for events like this one: but for the first choice only from its second event on,
+        as 100 choices may have an event each. The first one of each is most often a role, or the name of a call."""
         key = _key(choice)
         if key in self._seen:
             return True
@@ -276,7 +278,8 @@ class Templates:
     def _stamped(
         self, state: ChoiceState, part: Part, index: int | None, data: bytes, notes: Any, role: bool
     ) -> Template | None:
-        """The template of this event out of one of another choice, or of another call, where it differs in an index only."""
+        """The template of this event out of one of another choice, or of another call, where it differs in an index
+        only."""
         for at, stamp in enumerate(self._stamps):
             like = stamp.template
             if like.notes != notes or like.role is not role:
@@ -346,8 +349,8 @@ def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
 
 
 def _is_like(data: bytes, before: bytes) -> bool:
-    """Whether an event may be one of a row of events that are alike: what stands around its choices is that of the event
-    before. Else a number or an id is another in each, and a template would be learned in vain."""
+    """Whether an event may be one of a row of events that are alike: what stands around its choices is that of the
+    event before. Else a number or an id is another in each, and a template would be learned in vain."""
     head = data.find(b'"choices"')
     return head < 0 or (before.startswith(data[:head]) and before.endswith(data[data.rfind(b"]") :]))
 

@@ -1,7 +1,7 @@
-"""The values in the slots of events, read without a parser for what stands around them.
+"""Read the values in the slots of events, without parsing the constant bytes around them.
 
-In: the data of events, and the template that they should be of. Out: text, log probabilities and numbers, or None where
-an event does not fit; then nothing was folded. Cost: one comparison and one JSON array for all events together.
+In: the data of events, and their expected template. Out: text, log probabilities and numbers, or None if an event does
+not match; then nothing was folded. Cost: one comparison and one JSON array for all events together.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ("Found", "Tokens", "add_values", "read_one", "read_values")
 
 Tokens = list[ChatCompletionTokenLogprob]
 Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int]]
-"""Of each event its text, and its log probabilities where the template has them; of the last one its numbers."""
+"""The text of each event, its log probabilities if the template has them, and the numbers of the last event."""
 
 _from_json = jiter.from_json
 
 
 def read_values(template: Template, parts: list[bytes]) -> Found | None:
-    """What the slots of events with these data say, or None where one of them does not fit."""
+    """Return the values in the slots of events with these data, or None if one of them does not match."""
     if template.simple:
         said = _read_texts(template, parts)
         return None if said is None else (said, None, ())
@@ -44,11 +44,11 @@ def read_values(template: Template, parts: list[bytes]) -> Found | None:
 
 
 def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
-    """Like `read_values`, where nothing or just padding stands behind the text: the texts."""
+    """Return the texts, like `read_values`, if nothing or just padding follows the text."""
     prefix, suffix = template.prefix, template.suffix
     begin, end = len(prefix), -len(suffix)
     texts = [part[begin:end] for part in parts]
-    # One comparison for all. A part that is shorter than both makes what is compared longer than it is.
+    # One comparison for all. A part shorter than both would make the compared bytes longer than the part.
     if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(texts) + suffix:
         return None
     if between := template.between:
@@ -67,7 +67,7 @@ def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
 
 
 def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
-    """What the slots of one event say, or None where it does not fit."""
+    """Return the values in the slots of one event, or None if it does not match."""
     if not template.frames(data) or len(data) > LONGEST:  # an event that large is weighed before it is decoded
         return None
     rest = data[len(template.prefix) : -len(template.suffix)]
@@ -100,15 +100,16 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
 
 
 def _read_tokens(array: bytes, size: int) -> Tokens:
-    """The entries in a JSON array, in an event of `size` bytes; ValueError where the reference path would find anything odd in it."""
+    """Return the entries of a JSON array in an event of `size` bytes; ValueError if the reference path would note an
+    anomaly."""
     if b"\n" in array or b"\r" in array:
-        raise ValueError("a line end between values ends the line of the event too")
+        raise ValueError("a line end between values ends the line of the event, too")
     items = _from_json(array, allow_inf_nan=False)
     if type(items) is not list or not {dict}.issuperset(map(type, items)):
-        raise ValueError("no list of objects")
+        raise ValueError("not a list of objects")
     tokens = read_tokens(items, "", _refuse)
     if token_weight(tokens, size):
-        raise ValueError("entries that weigh something are counted on the reference path")
+        raise ValueError("entries with weight are counted on the reference path")
     return tokens
 
 
@@ -119,8 +120,8 @@ def _refuse(code: str, *_: object) -> None:
 def add_values(
     template: Template, texts: Sequence[str], tokens: Sequence[Tokens | None] | None, numbers: Sequence[int]
 ) -> None:
-    """Add what was read to where it goes."""
-    # What takes the most frames stands first: where that goes well, so does the rest.
+    """Add the values to their states."""
+    # The step that takes the most frames is first: if it succeeds, so does the rest.
     for counter, number in zip(template.counters, numbers, strict=True):
         counter.add(number)
     if tokens and (some := [token for each in tokens for token in each or ()]):

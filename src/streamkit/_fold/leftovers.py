@@ -45,7 +45,7 @@ class Leftovers:
 
 
 def breaks_off(text: bytes) -> bool:
-    """Return whether `text` is the beginning of ` data: {…}`: a stream that was cut off, not a text."""
+    """Return True if `text` is the beginning of ` data: {…}`: a stream that was cut off, not a text."""
     at = begin_of(text)
     return at > 0 and text[at : at + 1] in (b"", b"{", b"[")
 

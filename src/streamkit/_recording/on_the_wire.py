@@ -90,7 +90,9 @@ async def play(plan: Plan, send: Send, method: str, late: Callable[[float], obje
             await send({"type": "http.response.body", "body": block.data, "more_body": True})
     if half:
         await until(blocks[-1].t)
-        if not await break_off(send, reset=False, data=blocks[-1].data, missing=plan.missing):
+        counted = any(name.lower() == b"content-length" for name, _ in headers)
+        missing = 0 if counted or closes else plan.missing
+        if not await break_off(send, reset=False, data=blocks[-1].data, missing=missing):
             await send({"type": "http.response.body", "body": blocks[-1].data, "more_body": True})
         return "incomplete"
     return await _end(plan, send, until)

@@ -104,14 +104,15 @@ def ends_with_close(send: Send) -> None:
 async def break_off(send: Send, *, reset: bool, data: bytes = b"", missing: int = 0) -> bool:
     """End the connection in mid-body; return False where that is not in our hands.
 
-    `data`: sent before, inside a chunk of HTTP that announces `missing` bytes more than it has.
+    `data`: sent before; inside a chunk of HTTP that announces `missing` bytes more than it has, or, where `missing` is 0, as it is.
     """
     cycle = _cycle(send)
     if cycle is None:
         return False
     transport = cycle.transport
     if data:
-        transport.write(b"%x\r\n%b" % (len(data) + missing, data))
+        chunked = missing and cycle.conn.their_http_version != b"1.0"  # whose clients know no chunks
+        transport.write(b"%x\r\n%b" % (len(data) + missing, data) if chunked else data)
     if reset:
         await _arrived(transport)
         sock = transport.get_extra_info("socket")

@@ -3,7 +3,7 @@
     model = streamkit.integrations.langchain.ChatOpenAI(model="m", base_url=…)      # in place of langchain_openai's class
 
 In: its options. Out: its messages. Install `streamkit-llm[langchain]`. Where the plain class is enough, a cleaning transport
-does (docs/frameworks/langchain.md); this class has one beneath it, unless you pass an HTTP client.
+does (docs/frameworks/langchain.md); this class makes one for each HTTP client that it is not passed.
 
 Rule 1  Reasoning and a refusal are among `message.content_blocks`: `{"type": "reasoning", …}` and
         `{"type": "refusal", …}`; `message.content` stays the text. Both are in `additional_kwargs` too.
@@ -58,18 +58,17 @@ class ChatOpenAI(_ChatOpenAI):  # type: ignore[misc]
     @classmethod
     def _transports(cls, values: dict[str, Any]) -> dict[str, Any]:
         raises = values.get("incomplete_calls") == "raise"
-        clean = Clean(
-            truncated="raise",
-            reasoning="reasoning_content",
-            choices=1,
-            incomplete_calls="raise" if raises else "as_sent",
-        )
+        cut: Any = "raise" if raises else "as_sent"
+        clean = Clean(truncated="raise", reasoning="reasoning_content", choices=1, incomplete_calls=cut)
         how: dict[str, Any] = {"on_end": values.get("on_end"), "clean": clean}
-        if values.get("http_client") is None and values.get("http_async_client") is None:
-            below = openai.DefaultHttpxClient(transport=cleaning_transport(**how))
-            below_async = openai.DefaultAsyncHttpxClient(transport=async_cleaning_transport(**how))
-            values = {**values, "http_client": below, "http_async_client": below_async}
-        return values
+        given = [values.get(name) for name in ("http_client", "http_async_client")]
+        if all(given) and (raises or how["on_end"]):
+            raise ValueError(
+                "incomplete_calls= and on_end= are for the transports: pass them to yours, or no HTTP clients"
+            )
+        made = given[0] or openai.DefaultHttpxClient(transport=cleaning_transport(**how))
+        made_async = given[1] or openai.DefaultAsyncHttpxClient(transport=async_cleaning_transport(**how))
+        return {**values, "http_client": made, "http_async_client": made_async}
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *args: Any) -> Any:
         made = super()._convert_chunk_to_generation_chunk(chunk, *args)

@@ -78,8 +78,8 @@ def _applying(plans: dict[type[Wire], _Plan]) -> Refine:
         made = plan.hook(value, kind)
         if not isinstance(made, kind):
             raise MisuseError(
-                f"the hook for {kind.__name__} returned {shown(made)}: return a {kind.__name__}: the object that it"
-                " got, or a copy changed by attrs.evolve"
+                f"the hook for {kind.__name__} returned {shown(made)}, not a {kind.__name__}: return its argument, or a"
+                " copy changed by attrs.evolve"
             )
         return made
 
@@ -87,7 +87,7 @@ def _applying(plans: dict[type[Wire], _Plan]) -> Refine:
 
 
 def beside(made: Any, again: Any) -> Any:
-    """Return `again`, `made` after writing and reading, with what no writing shows: values that are kept beside a field.
+    """Return `again`, the result of reading `made` as written, with the values that no writing shows: those beside a field.
 
     A sender's `"created": {"at": 1}` is kept in `extra` under the name of a field of the format, which wins on the wire.
     """

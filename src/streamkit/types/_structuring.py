@@ -20,7 +20,7 @@ Rule 9   A word is the member of its enum, or else itself: `eos` stays `eos`. Al
          finish reasons `""` and `null` count as none.
 Rule 10  A number has no range, and a list of numbers may contain anything.
 Rule 11  A field may be absent if its attribute can be None or has a default, even if strict reading requires it.
-Rule 12  A value that does not match an optional field is kept in `extra` under its name, as `chunk_reader` keeps it. A
+Rule 12  A value that does not match an optional field is kept in `extra` under its name, like in `chunk_reader`. A
          value that does not match a required field is refused.
 Rule 13  The accidents of serde (rules 2, 3 and 6) do not apply: a list is never an object.
 Rule 14  A class in `SENDERS` is read by its reader there: chunks, which senders write, never refuse an object.
