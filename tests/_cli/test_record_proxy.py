@@ -101,7 +101,7 @@ def test_a_command_that_a_signal_ended_gives_128_and_its_number(tmp_path: Path) 
     [
         (["--upstream", "h", "x"], b"http: or https: URL"),
         (["--upstream", "http://h", "--listen", "1", "x"], b"--listen takes HOST:PORT"),
-        (["--upstream", "http://h", "x", "y"], b"takes one folder, and 'y' is given too"),
+        (["--upstream", "http://h", "x", "y"], b"takes one folder, and 'y' was passed too"),
         (["--upstream", "http://h", "--tee", "x"], b"--tee is for a body"),
         (["--upstream", "http://h", "x", "--", "no-such-command"], b"no-such-command: No such file"),
         (["--listen", "127.0.0.1:0", "-", "x"], b"give --upstream URL"),
