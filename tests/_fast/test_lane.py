@@ -534,3 +534,74 @@ def test_an_event_over_the_limit_is_found_in_a_block_above_it(size: int) -> None
     )
     assert found[:2] == slices[:2]
     assert found[2:5] == slices[2:5]
+
+
+def test_two_forms_of_one_choices_events_by_turns_are_folded_in_few_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+    fold = Lane._fold_some
+    monkeypatch.setattr(Lane, "_fold_some", lambda *arguments: tries.append(1) or fold(*arguments))
+    pieces = [delta(f'{{"content":"{i}"' + (',"x":null}' if i % 2 else "}")) for i in range(400)]
+    assert 398 == lanes_taken(monkeypatch, sse(*pieces))
+    assert len(tries) < 40
+
+
+def test_further_choices_by_turns_take_the_fast_lane_at_their_second_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [delta(f'{{"content":"{i}"}}', index=i % 3) for i in range(100)]
+    assert 100 - 3 - 1 == lanes_taken(monkeypatch, sse(*pieces)), "the first of each, and the second of the first"
+
+
+def test_a_further_call_takes_the_fast_lane_from_its_second_fragment_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = '{"tool_calls":[{"index":%d,"id":"%d","type":"function","function":{"name":"f","arguments":""}}]}'
+    pieces = [
+        delta(opening % (i // 20, i // 20) if i % 20 == 0 else f'{{"tool_calls":[{{"index":{i // 20},{ARGUMENTS}}}]}}')
+        for i in range(100)
+    ]
+    assert 100 - 5 - 5 == lanes_taken(monkeypatch, sse(*pieces))
+
+
+def test_text_takes_the_fast_lane_right_after_a_chunk_that_says_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
+    pieces = [delta(f'{{"content":"{i}"}}', more=usage if i % 20 == 9 else "") for i in range(100)]
+    assert 100 - 5 - 1 == lanes_taken(monkeypatch, sse(*pieces))
+
+
+ARGUMENTS = '"function":{"arguments":"a"}'
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [
+        pytest.param('{"content":"a"}', '{"role":"assistant","content":"a"}', id="a role beside its only text"),
+        pytest.param('{"content":"a"}', '{"role":"assistant","content":""}', id="empty text only"),
+        pytest.param('{"content":"a","refusal":""}', '{"content":"a"}', id="no refusal yet"),
+        pytest.param('{"content":"","reasoning_content":"a"}', '{"reasoning_content":"a"}', id="no content yet"),
+        pytest.param('{"reasoning_content":"a"}', '{"reasoning":"a"}', id="reasoning in another field"),
+        pytest.param('{"content":"a","x":null}', '{"content":"a"}', id="no null yet"),
+        pytest.param('{"content":"a","x":5}', '{"content":"a"}', id="no number yet"),
+        pytest.param('{"role":"user","content":"a"}', '{"content":"a"}', id="no role yet"),
+        pytest.param(
+            f'{{"tool_calls":[{{"index":0,{ARGUMENTS}}}]}}',
+            '{"tool_calls":[{"index":0,"id":"b","function":{"name":"f"}}]}',
+            id="a call without arguments",
+        ),
+        pytest.param(
+            f'{{"tool_calls":[{{"index":0,"type":"custom",{ARGUMENTS}}}]}}',
+            f'{{"tool_calls":[{{"index":0,"id":"b",{ARGUMENTS}}}]}}',
+            id="a call without a type",
+        ),
+    ],
+)
+def test_a_form_that_changes_a_further_choice_is_the_same_either_way(form: str, first: str) -> None:
+    def event(document: str, index: int) -> str:
+        return delta(document, index=index)
+
+    opening = '{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}'
+    begins = [event(opening, 0)] if "tool_calls" in form else []
+    for apart in (0, 3):
+        pieces = [*begins, *[event(form, 0)] * 12, event(first, 1), *[event(form, 0)] * apart, event(form, 1)]
+        for ends in ([], [event(form, 0)], [event(form, 1)] * 2, [event(first, 1), event(form, 1)]):
+            for after in ([], [delta(finish="stop", index=1)]):
+                stream = sse(*pieces, *ends, *after) + DONE
+                assert_same_either_way(stream, [at + 2 for at in range(len(stream)) if stream.startswith(b"\n\n", at)])
+                whole = sse(*(pieces * 3), *ends, *after) + DONE
+                assert_same_either_way(whole, [])

@@ -268,7 +268,7 @@ async def test_it_is_an_async_context_manager_on_any_event_loop(anyio_backend: s
     assert b"ok" == recorded(tmp_path)[0].body
 
 
-def test_closing_it_ends_what_is_going_on_and_frees_the_port(tmp_path: Path) -> None:
+def test_closing_it_ends_what_is_going_on_and_frees_the_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Loopback() as upstream:
         proxy = RecordingProxy(upstream.url, tmp_path).start()
         sock = connect(proxy.url)
@@ -284,6 +284,7 @@ def test_closing_it_ends_what_is_going_on_and_frees_the_port(tmp_path: Path) -> 
     proxy.close()
     with pytest.raises(MisuseError, match="has been started before"):
         proxy.start()
+    assert [] == caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -488,7 +488,7 @@ async def test_it_is_an_async_context_manager_on_any_event_loop(anyio_backend: s
     assert f"{server.url}/v1" == server.environment["OPENAI_BASE_URL"]
 
 
-def test_closing_it_breaks_off_what_is_going_on_and_frees_the_port() -> None:
+def test_closing_it_breaks_off_what_is_going_on_and_frees_the_port(caplog: pytest.LogCaptureFixture) -> None:
     server = TraceServer(trace(b"data: 1\n\n", b"data: 2\n\n"), faults="stall@block:2").start()
     with connect(server.url) as sock:
         sock.sendall(request())
@@ -498,6 +498,7 @@ def test_closing_it_breaks_off_what_is_going_on_and_frees_the_port() -> None:
         server.close()
         assert b"0\r\n\r\n" not in until_closed(sock)[0]
     socket.create_server(("127.0.0.1", int(server.url.rpartition(":")[2]))).close()
+    assert [] == caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -199,10 +199,9 @@ def _record_proxied(args: argparse.Namespace) -> int:
         raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
     from .record_proxy import record_proxied
 
-    listen = "127.0.0.1:0" if args.listen is None else args.listen
     return record_proxied(
         args.upstream,
-        listen,
+        args.listen,
         args.file,
         args.command,
         finish=args.finish,
@@ -217,7 +216,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     return serve_traces(
         args.folder,
-        args.listen or ("127.0.0.1:0" if args.command else "127.0.0.1:8000"),
+        args.listen,
         args.command,
         speed=args.speed,
         ttft=args.ttft,

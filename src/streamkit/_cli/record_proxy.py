@@ -20,11 +20,12 @@ __all__ = ("record_proxied",)
 
 
 def record_proxied(
-    upstream: str, listen: str, into: str, command: Sequence[str], *, finish: bool, scrub: bool, verbose: bool
+    upstream: str, listen: str | None, into: str, command: Sequence[str], *, finish: bool, scrub: bool, verbose: bool
 ) -> int:
     """Record what goes through; return the exit code."""
-    address_of(listen, "--listen")
-    proxy = RecordingProxy(upstream, into, listen=listen, finish=finish, scrub=scrub)
+    where = "127.0.0.1:0" if listen is None else listen
+    address_of(where, "--listen")
+    proxy = RecordingProxy(upstream, into, listen=where, finish=finish, scrub=scrub)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="streamkit: %(message)s")
     with saying_warnings(RecordingWarning), proxy:
 
@@ -33,6 +34,6 @@ def record_proxied(
 
         if not command:
             return until_stopped(ready)
-        if verbose:  # else a command has standard error to itself, until something goes wrong
+        if verbose or listen is not None:  # else a command has standard error to itself, until something goes wrong
             ready()
         return run_command(command, proxy.environment)

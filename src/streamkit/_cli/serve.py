@@ -23,7 +23,7 @@ __all__ = ("serve_traces",)
 
 def serve_traces(
     folder: str,
-    listen: str,
+    listen: str | None,
     command: Sequence[str],
     *,
     itl: float | None,
@@ -35,11 +35,12 @@ def serve_traces(
     **playing: Any,
 ) -> int:
     """Serve until SIGINT or SIGTERM, or until the command ends; return the exit code."""
-    address_of(listen, "--listen")
+    where = listen or ("127.0.0.1:0" if command else "127.0.0.1:8000")
+    address_of(where, "--listen")
     if itl is not None or jitter is not None:
         playing["pace"] = pace(0.5 if ttft is None else ttft, 0.02 if itl is None else itl, jitter or 0.0, seed)
     cuts: Any = int(recut) if recut is not None and recut.isdigit() else recut
-    server = TraceServer(folder, listen=listen, recut=cuts, ttft=ttft, seed=seed, **playing)
+    server = TraceServer(folder, listen=where, recut=cuts, ttft=ttft, seed=seed, **playing)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="streamkit: %(message)s")
     logging.getLogger("streamkit.serve").setLevel(logging.WARNING if quiet or command else logging.INFO)
     with server:
@@ -48,6 +49,8 @@ def serve_traces(
             say(f"serving {counted(len(server.traces), 'trace')} of {folder} at {server.url}")
 
         if command:
+            if listen:  # else a command has standard error to itself
+                ready()
             code = run_command(command, {"OPENAI_API_KEY": "any", "ANTHROPIC_API_KEY": "any", **server.environment})
         else:
             code = until_stopped(ready)

@@ -40,6 +40,7 @@ _PIECE = (
 )
 _HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
 _LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
+_NEARLY = 8  # events: a lane that sleeps for no more is woken, as another piece of the block costs as much as it saves
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
@@ -243,7 +244,8 @@ class BlockReader:
             asleep = 0
             if self.lane is None:
                 asleep = self._wake_at - self._assembler.events
-                if asleep <= 0:
+                if asleep <= _NEARLY:
+                    asleep = 0
                     self._wake(lane)
             ready = lane.current is not None and self._decoder.between_events
             if ready:
@@ -256,13 +258,13 @@ class BlockReader:
                         break
             # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
             # all up to the next line of data, where none begins here: comments, blank lines.
-            if asleep <= 0 and not block.startswith(b"data", at):
+            if not asleep and not block.startswith(b"data", at):
                 stop = _next_data(block, at)
                 if ready and stop < end:
                     lane.budget.spend(BETWEEN)
                     self._rest(lane)
             else:
-                blank = _BLANK_LINE.search(block, at + min(max(asleep, 0) * _LEAST_EVENT, _MANY))
+                blank = _BLANK_LINE.search(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0))
                 stop = end if blank is None else blank.end()
             if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
                 self._tail = block[at:]
@@ -319,6 +321,8 @@ class BlockReader:
         elif chunk is not None and self._reducer.chunks == chunks + 1:
             lane.pause()
             lane.learn(raw, data, chunk, tuple(trail))
+            if lane.current is None and self._assembler.unaffected:
+                lane.resume()
         else:
             lane.pause()
             lane.miss()
@@ -336,6 +340,12 @@ class BlockReader:
         """Ask the lane again, with what the events have earned that it slept for."""
         lane.budget.rest(self._assembler.events - self._slept_at)
         self.lane, self._asleep = lane, None
+
+    @property
+    def _event_size(self) -> int:
+        """How long the events so far were, about: as many as the lane sleeps for are read in one go."""
+        assembler = self._assembler
+        return max(assembler.data_bytes // max(assembler.events, 1), _LEAST_EVENT)
 
     # --- the end
 

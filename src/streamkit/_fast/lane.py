@@ -7,6 +7,8 @@ Rule 2: a template is valid as long as nothing else happens. Each event on the r
         ones folded, and its part must be open.
 Rule 3: any doubt goes to the reference path: different bytes around a slot, a slot that is not one JSON value of its
         kind, half of a surrogate pair. An event is folded whole or not at all.
+Rule 4: where an event on the reference path said of the response what the templates say, those that say nothing else
+        (`lasting`) need not wait for the next event of text, to be folded there again: they are checked again at once.
 
 It reads blocks, not events, in two ways. `take` is for a block that is one event. `run` is for many: it cuts a stretch
 of the block at its blank lines, compares the constant bytes of all its events in one comparison, and decodes all their
@@ -33,7 +35,7 @@ from .._fold.tool_calls import KNOWN_INDEX
 from ..anomalies import Anomalies
 from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
-from .learning import ASKED, CUT, LONGEST, PASSED, Templates
+from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
 from .slot_values import Tokens, add_values, read_one, read_values
 from .template import Template
 
@@ -41,7 +43,9 @@ __all__ = ("LEAST_VALUES", "Lane")
 
 # Bytes looked at together: at first, and at least. At most LONGEST, so that a search for the separator, which begins
 # anew for each event, stays a simple one (below 30,000).
-_FIRST, _LEAST = 6144, 64
+_FIRST, _LEAST = 1024, 64
+
+_FEW_PARTS = 8
 
 LEAST_VALUES = HEAVIEST * LONGEST
 """With a lower limit on the values of an event the reference path has to weigh each event: no lane."""
@@ -66,10 +70,14 @@ class Lane:
         self._granted = self._room = 0  # bytes that `take` may take in all, and that are left
         self._taken = 0  # events that it took
         self._counted = 0  # those of them that are counted
+        self._alike: dict[bytes, Template] = {}  # further ones that begin so: those of one choice in two forms
         self._width = 0  # bytes by which ready templates are told apart
         self._stretch = _FIRST
         self._epoch = 0
         self._facts: Any = None
+        self._last: Template | None = None  # the current one of the epoch before
+        self._vain = 0  # how often templates were to be used again since an event fitted
+        self._resumed = False  # whether no template was learned in this epoch
 
     @property
     def overhead(self) -> int:
@@ -100,7 +108,7 @@ class Lane:
             self._reducer.chunks += taken
             self._templates.budget.earn(taken)
             self.current = self._hot
-            self._taken = self._counted = 0
+            self._taken = self._counted = self._vain = 0
             self._granted = self._room
         return taken, size
 
@@ -111,7 +119,7 @@ class Lane:
             return False
         template = last.next
         head, tail, between, width, start, stop, pieces = template.single
-        if (template is not last and template.epoch != self._epoch) or not block.startswith(head):
+        if template.epoch != self._epoch or not block.startswith(head):
             other = self._find(block[len(self._templates.frame[0]) : -len(self._templates.frame[1])])
             if other is None or not block.startswith(other.head):
                 return False
@@ -183,12 +191,16 @@ class Lane:
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = max(2 * folded, _LEAST)
-                self.budget.spend(CUT if len(parts) > 1 else ASKED)
+                if events:
+                    self.budget.spend(RUN)
+                self.budget.spend(OPENING if self._templates.opening else CUT if len(parts) > 1 else ASKED)
                 break
             at = stop + len(trail)
             self._stretch = min(2 * self._stretch, LONGEST)
-        self._reducer.chunks += events
-        self._templates.budget.earn(events)
+        if events:
+            self._vain = 0
+            self._reducer.chunks += events
+            self.budget.earn(events)
         return at, events
 
     def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
@@ -200,16 +212,17 @@ class Lane:
 
     def _fold_some(self, parts: list[bytes], out: list[Event] | None) -> int:
         """Fold all of these, or else the first of them; how many, 0 where the first does not fit."""
-        assert self.current is not None
-        if len(self._ready) == 1 and not self.current.frames(parts[0]) and self._find(parts[0]) is None:
-            return 0  # no other choice or part begins here
-        if len(self._ready) == 1:
+        if len(self._ready) < 2 and not self._fits_first(parts[0]):
+            return 0
+        if len(self._ready) == 1 and not self._alike:
             (template,) = self._ready.values()
-            if self._fold_all(parts, template, out):
+            few = len(parts) <= _FEW_PARTS  # to look at each first costs less than to try in vain
+            fitting = _framed(template, parts) if few else len(parts)
+            if fitting == len(parts) and self._fold_all(parts, template, out):
                 self._count(template, len(parts))
                 self.current = template
                 return len(parts)
-            fitting = next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))
+            fitting = fitting if few else _framed(template, parts)
         else:
             order = self._templates_of(parts)
             if len(order) == len(parts) and self._fold_mixed(parts, order, out):
@@ -218,6 +231,13 @@ class Lane:
         if fitting == len(parts):  # it is in the slots that one does not fit
             fitting //= 2
         return self._fold_some(parts[:fitting], out) if fitting else 0
+
+    def _fits_first(self, data: bytes) -> bool:
+        """Whether `data` begins and ends as the only ready template does, or as another that is then ready too."""
+        ready = next(iter(self._ready.values()), None)
+        if ready is not None and (ready.frames(data) or self._alike):
+            return True
+        return self._find(data) is not None
 
     def _fold_all(self, parts: list[bytes], template: Template, out: list[Event] | None) -> bool:
         """Fold all of these, if they all fit this template; whether they did."""
@@ -265,6 +285,11 @@ class Lane:
         """Which template each of these begins as, up to one that begins as none does."""
         width = self._width
         order = [self._ready.get(part[:width]) for part in parts]
+        if self._alike:
+            for at, one in enumerate(order):
+                if one is not None and not parts[at].endswith(one.suffix):
+                    one = self._alike.get(parts[at][:width])
+                    order[at] = one if one is not None and parts[at].endswith(one.suffix) else None
         while None in order:
             at = order.index(None)
             found = self._find(parts[at])
@@ -275,25 +300,38 @@ class Lane:
 
     def _find(self, data: bytes) -> Template | None:
         """The template that begins and ends as `data` does and holds in this epoch, or None."""
+        some = False
         for template in self._templates.framing(data):
             if template.epoch == self._epoch or self._holds(template):
                 self._make_ready(template)
                 return template
+            some = True
+        if some or self._facts is None:
+            return None
+        adopted = self._templates.adopt(data, self._facts)
+        if adopted is not None and self._holds(adopted):
+            self._make_ready(adopted)
+            return adopted
         return None
 
     def _make_ready(self, template: Template) -> None:
         width = len(template.prefix)
         if not self._ready or width < self._width:
             ready = [*(one for one in self._ready.values() if one is not template), template]
-            self._ready = {one.prefix[:width]: one for one in ready}
+            self._ready, self._alike = {one.prefix[:width]: one for one in ready}, {}
             self._width = width
         else:
-            self._ready[template.prefix[: self._width]] = template
+            key = template.prefix[: self._width]
+            if (before := self._ready.get(key, template)) is not template:
+                self._alike[key] = before
+            self._ready[key] = template
 
     def _holds(self, template: Template) -> bool:
         """Rule 2: whether an event of this template would change nothing but what its slots say."""
         state = template.state
         if template.facts is not self._facts or state.done or state.settled or template.part not in state.open:
+            return False
+        if (self._resumed and not template.lasting) or (template.part == "reasoning" and state.thought is not None):
             return False
         if template.role and state.bare:
             return False
@@ -353,8 +391,20 @@ class Lane:
     def pause(self) -> None:
         """Something is going to happen that no template knows of: a new epoch begins."""
         self._epoch += 1
+        self._last = self.current or self._last
         self.current = self._hot = self._facts = None
         self._ready = {}
+        self._alike = {}
+
+    def resume(self) -> None:
+        """The reference path has folded a chunk from which no template was learned: rule 4."""
+        if self._templates.opened:
+            return  # the next one is so too, most likely
+        last, self._vain = self._last, self._vain + 1
+        if self._vain & (self._vain - 1):  # nothing has fitted since for that many times: so ever less often
+            return
+        if last is not None and last.lasting and last.facts == self._reducer.metadata and not self._reducer.mixed:
+            self._facts, self.current, self._resumed = last.facts, last, True
 
     def miss(self) -> None:
         """An event was read by the reference path, and nothing can be learned from it."""
@@ -366,7 +416,12 @@ class Lane:
         """The reference path has folded `chunk`, decoded from `data`, and noted `notes`; see `Templates.learn`."""
         template = self._templates.learn(raw, data, chunk, notes)
         if template is not None:
-            self._facts = template.facts
+            self._facts, self._resumed = template.facts, False
             template.epoch = self._epoch
             self._make_ready(template)
             self.current = template
+
+
+def _framed(template: Template, parts: list[bytes]) -> int:
+    """How many of these begin and end as `template` does, up to one that does not."""
+    return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))

@@ -7,10 +7,12 @@ new id in every chunk, alternating LF and CRLF, usage in every other chunk, more
 
 Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before: it could not pay.
 Rule 2: a further choice or call is learned at its second event, as a stamp of a known template (`Stamp`).
+Rule 3: where no event of that form can change more than its text (`portable`), that second event need not take the
+        reference path: its bytes, except for an index, are those that were proved (`adopt`).
 
-Known weakness: the prices are averages. At 100 to 400 events of the worst shapes (33 alternating choices, LF and CRLF
-alternating in one block, usage in every third chunk) some take 1.3 to 1.5 times the reference path; all others at most
-1.25.
+Known weakness: the prices are averages, and a lane that only begins and rests costs 30 to 60 us. At 100 events of the
+worst shapes (a few events of text between others, a frame or an id that changes) some take 1.25 to 1.4 times the
+reference path.
 
 `Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of it for one that is recognised.
 """
@@ -37,34 +39,41 @@ from .template import (
     facts_of,
     find_slots,
     find_stamp,
+    is_lasting,
+    is_portable,
     only_text,
     unknown_paths,
 )
 
-__all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "Budget", "Frame", "Templates")
+__all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "RUN", "Budget", "Frame", "Templates")
 
 # In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning
 # never pays, so with cold caches; they need only be about right. What is read event by event costs about twice, so that
 # to look at one and learn nothing is at least `UNLIKE`.
-GRANT = 220  # what a stream begins with
+GRANT = 85  # what a stream begins with
 EARNED = 1  # for each event, whichever way it was read: what may be lost
-SAVED = 16  # for each event that took the fast lane
+SAVED = 15  # for each event that took the fast lane
 MOST = 10000  # a long honest beginning pays for no more than this
-PASSED = 22  # an event that is no plain chunk
-CUT = 30  # a stretch of a block that was cut into events and did not fit as a whole
-ASKED = 12  # a single event of a block that did not fit
+PASSED = 20  # an event that is no plain chunk
+RUN = 45  # events of a block that fitted, up to one that did not: few of them save less than many
+CUT = 36  # a stretch of a block that was cut into events and did not fit as a whole
+ASKED = 20  # a single event of a block that did not fit
 BETWEEN = 26  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 26  # a chunk that says more than a text, or none
-OPENING = 5  # the same, for one of the first FEW: n=8 begins with eight that have a role
-LOOKED = 36  # a chunk of text that no template can be learned from
-KNOWN = 40  # an event that a template of an earlier epoch takes again
-NEW = 110  # a new template
-STAMPED = 26  # one for another choice or call, out of one that is known
-FIRST = -10  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
+NO_TEXT = 22  # a chunk that says more than a text, or none
+OPENING = 3  # the same, for one of the first FEW: n=8 begins with eight that have a role
+LOOKED = 38  # a chunk of text that no template can be learned from
+KNOWN = 90  # an event that a template of an earlier epoch takes again
+AGAIN = 38  # the same, where its constant bytes are proof enough
+FIRST_NEW = 20  # the first template of a stream: nearly all streams make it pay
+NEW = 130  # a new template
+FOUND = 40  # looking for the index in a template that is to serve other choices
+ADOPTED = 50  # a template for another choice or call, from the bytes of an event alone
+STAMPED = 100  # one for another choice or call, out of one that is known
+FIRST = 20  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
 FEW = 8
 UNLIKE = 18  # an event that is not like the one before, see `_is_like`
-FIRST_SEEN = 16  # an event of a choice or call that was not seen before
-REST = 64  # events to rest for at least, so that resting itself costs nothing
+FIRST_SEEN = 28  # an event of a choice or call that was not seen before
+REST = 128  # events to rest for at least, so that resting itself costs nothing
 
 MOST_TEMPLATES = 128  # one a choice and part; the one learned first goes first
 _MOST_STAMPS = 4  # content, reasoning, arguments, each in as many forms as a sender has
@@ -114,6 +123,11 @@ class Budget:
         self._left += EARNED * events
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing is left to be spent."""
+        return self._left < 0
+
+    @property
     def rests(self) -> int:
         """For how many events from here on the lane should rest; 0 while there is something left."""
         return 0 if self._left >= 0 else REST - self._left // EARNED
@@ -123,10 +137,12 @@ class Templates:
     """The templates of one stream, in the order in which they were learned; all of them have the same frame."""
 
     __slots__ = (
+        "_adopted",
         "_before",
         "_blank",
         "_facts",
         "_heads",
+        "_made",
         "_of",
         "_reducer",
         "_seen",
@@ -136,6 +152,7 @@ class Templates:
         "budget",
         "frame",
         "kept",
+        "opened",
         "overhead",
     )
 
@@ -143,8 +160,9 @@ class Templates:
         self._reducer = reducer
         self.budget = Budget()
         self._before: tuple[Frame | None, bytes] | None = None  # frame and data of the event before
+        self.opened = False  # whether the event before was of a choice or call that was not seen before
         self._blank = 0  # chunks without text so far
-        self._stamped_so_far = 0
+        self._made = self._stamped_so_far = self._adopted = 0
         self._seen: set[tuple[int, int | None]] = set()  # choices and calls
         self._stamps: list[Stamp | _Unstamped] = []  # of the templates learned last that were not stamped themselves
         self._facts: Any = None  # those of the template learned last
@@ -158,6 +176,11 @@ class Templates:
         self._heads: dict[bytes, tuple[Template, ...]] = {}  # by prefix
         self._widths: dict[int, int] = {}  # how many prefixes are that long
         self._stamps.clear()
+
+    @property
+    def opening(self) -> bool:
+        """Whether the first few choices or calls are being learned: what that costs a stream of eight choices earns."""
+        return len(self._seen) > 1 and self._adopted < FEW and len(self._seen) <= 2 * FEW
 
     def framing(self, data: bytes) -> Iterator[Template]:
         """The templates that begin and end as `data` does."""
@@ -173,8 +196,10 @@ class Templates:
 
         `raw`: the bytes that were read with it. A template is learned only where they are just this event, or its end.
         """
+        self.opened = False
         if not _may_say_text(chunk):
             self._blank += 1
+            self.opened = not self._seen.issuperset(map(_key, chunk.choices))
             self._seen.update(map(_key, chunk.choices))
             self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
             return None
@@ -192,6 +217,10 @@ class Templates:
         if len(data) > LONGEST or self._reducer.mixed or not (not notes or all(code in _STEADY for code, _ in notes)):
             self.budget.spend(PASSED)
             return None
+        if not notes and self._facts == self._reducer.metadata:
+            template = self._again(data) or self.adopt(data, self._facts)
+            if template is not None:
+                return template
         text = only_text(chunk, lambda place: self._look(chunk, place))
         if text is None:
             self._blank += 1
@@ -230,7 +259,8 @@ class Templates:
                 self._stamped_so_far += 1
                 self.budget.spend(FIRST if self._stamped_so_far < FEW else STAMPED)
             else:
-                self.budget.spend(NEW)
+                self.budget.spend(NEW if self._made else FIRST_NEW)
+                self._made += 1
                 places = find_slots(data, text)
                 if places is None:
                     return None
@@ -243,6 +273,8 @@ class Templates:
                 self._stamps.insert(0, _Unstamped(template, data, text))
                 del self._stamps[_MOST_STAMPS:]
             template.facts = self._same(facts, alike)
+            template.lasting = is_lasting(template)
+            template.portable = is_portable(template, chunk)
             self._keep(template, alike)
         template.standing = text.standing
         if template.bind():
@@ -257,6 +289,7 @@ class Templates:
         if key in self._seen:
             return True
         self._seen.add(key)
+        self.opened = True
         return len(self._seen) == 1
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
@@ -299,6 +332,64 @@ class Templates:
                 return template
         return None
 
+    def _again(self, data: bytes) -> Template | None:
+        """The template that frames `data`, which the reference path has folded, where that needs no further proof."""
+        for one in self.framing(data):
+            if one.lasting and not one.notes and one.facts is self._facts and one.part in one.state.open:
+                stands = one.part != "reasoning" or one.state.thought is None
+                stands = stands and (one.call is None or one.state.calls.at(one.index) is one.call)
+                if stands and not one.role and read_values(one, [data]) is not None and one.bind():
+                    self.budget.spend(OPENING if self.opening else AGAIN)
+                    return one
+        return None
+
+    def adopt(self, data: bytes, facts: Any) -> Template | None:
+        """The template of an event with these `data` that no template frames, out of one of another choice or call: rule 3.
+        `facts`: those that were folded last, or are if its bytes say so."""
+        if len(self._seen) < 2 or len(self.kept) >= MOST_TEMPLATES or self.budget.empty:
+            return None
+        for at, stamp in enumerate(self._stamps):
+            like = stamp.template
+            if not like.portable or like.facts is not facts:
+                continue
+            if type(stamp) is _Unstamped:
+                if not (data.endswith(like.suffix) and data.startswith(stamp.head)):
+                    continue
+                found = find_stamp(stamp.data, stamp.text, like)
+                self.budget.spend(OPENING if self._adopted < FEW else FOUND)
+                if found is None:
+                    del self._stamps[at]
+                    return None
+                self._stamps[at] = stamp = found
+            place = stamp.place_of(data)  # type: ignore[union-attr]
+            if place is None:
+                continue
+            part = self._part_at(place, like)
+            if part is None:
+                continue
+            state = self._reducer.choices[place[0]]
+            template = stamp.template_of(state, part, place[1])  # type: ignore[union-attr]
+            if template.frames(data) and template.bind():
+                self._adopted += 1
+                self.budget.spend(ADOPTED if self._adopted > FEW else 0)
+                self._keep(template, [one for one in self._of.get(_owner(state, part), ()) if one.part == part])
+                return template
+        return None
+
+    def _part_at(self, place: tuple[int, int | None], like: Template) -> Part | None:
+        """The part of another choice, or the other call, that an event like those of `like` goes on with; None where it
+        would change more than its text."""
+        state = self._reducer.choices.get(place[0])
+        if state is None:
+            return None
+        if like.call is not None:
+            call = state.calls.at(place[1])
+            return call if call is not None and call in state.open and call.has_arguments else None
+        if like.part not in state.open or (like.part == "content" and not state.bare):
+            return None
+        names = {slot.path[-1] for slot in like.slots}
+        return like.part if like.part != "reasoning" or state.reasoning in names else None
+
     def _same(self, facts: Any, alike: list[Template]) -> Any:
         """These facts as the object that equal ones are, so that they are compared by identity."""
         if facts != self._facts:
@@ -331,12 +422,13 @@ class Templates:
 class _Unstamped:
     """A template that was learned, and what from: enough to make a stamp of it, which most streams never need."""
 
-    __slots__ = ("data", "template", "text")
+    __slots__ = ("data", "head", "template", "text")
 
     def __init__(self, template: Template, data: bytes, text: TextChunk) -> None:
         self.template = template
         self.data = data
         self.text = text
+        self.head = data[: max(data.find(b'"choices"'), 0)]
 
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:

@@ -41,7 +41,7 @@ from ..rules import DELTA, REASONING, RULES, Rule, rule_for
 from ..types import CreateChatCompletionStreamResponse
 
 __all__ = (
-    "LONGEST", "Path", "Stamp", "Template", "TextChunk", "facts_of", "find_slots", "find_stamp", "only_text", "unknown_paths",
+    "LONGEST", "Path", "Stamp", "Template", "TextChunk", "facts_of", "find_slots", "find_stamp", "is_lasting", "is_portable", "only_text", "unknown_paths",
 )  # fmt: skip
 
 LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
@@ -56,6 +56,7 @@ _CHOICE_INDEX: Path = (*_CHOICE, "index")
 _CALL_INDEX: Path = (*_CHOICE, "delta", "tool_calls", 0, "index")
 # What stands in the slots while their places are proved, each with a number of its own.
 _MARK, _MARK_NUMBER = "streamkit", 1970010100
+_MOST_DIGITS = 9  # of an index
 _MOST_GUESSES = 16  # a field's name may stand in an event more than once
 _scan = json.JSONDecoder().raw_decode
 
@@ -124,9 +125,11 @@ class Template:
         "found",
         "head",
         "index",
+        "lasting",
         "next",
         "notes",
         "part",
+        "portable",
         "prefix",
         "role",
         "simple",
@@ -165,6 +168,9 @@ class Template:
         self.standing: tuple[Standing, ...] = ()  # lists that its events repeat
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
+        # Whether its events say nothing but their slots and what every chunk says of the response; and whether, besides, one
+        # that is taken as the first of its form changes nothing else of its choice: `Stamp.place_of`.
+        self.lasting = self.portable = False
         self.role = False  # whether it has a role, which is odd once content came without one
         self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
@@ -178,6 +184,7 @@ class Template:
         new.event, new.slots, new.simple, new.role = self.event, self.slots, self.simple, self.role
         new.unknown, new.notes, new.counted = self.unknown, self.notes, self.counted
         new.facts, new.standing = self.facts, ()
+        new.lasting, new.portable = self.lasting, self.portable
         # What is equal is kept once: of the templates of eight choices most bytes are.
         new.prefix, *betweens, suffix = consts
         if suffix == self.suffix:
@@ -192,6 +199,11 @@ class Template:
         new.head = self.head[: len(self.head) - len(self.prefix)] + new.prefix
         new.epoch, new.next = -1, new
         return new
+
+    @property
+    def names(self) -> set[str]:
+        """The names before its slots."""
+        return {str(slot.path[-1]) for slot in self.slots}
 
     @property
     def betweens(self) -> list[bytes]:
@@ -387,6 +399,34 @@ def facts_of(chunk: CreateChatCompletionStreamResponse, said: TextChunk) -> tupl
     return (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint, *about)
 
 
+FACTS = 5
+"""How many facts every chunk has; those after them are about unknown fields."""
+
+
+def is_lasting(template: Template) -> bool:
+    """Whether events of `template` say nothing but the values of their slots, and what every chunk says of the response."""
+    if len(template.facts) != FACTS:
+        return False
+    return not template.unknown or {path.rpartition(".")[2] for path in template.unknown} <= template.names
+
+
+def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Whether events like `chunk`, of which `template` was learned, change nothing of a choice or call but what is in
+    their slots, also where none of this form was folded before: no role, no empty text that is one all the same."""
+    (choice,) = chunk.choices
+    delta = choice.delta
+    if not template.lasting:
+        return False
+    said = template.names
+    return (
+        not (template.notes or delta.role or delta.extra.keys() - said)
+        and (delta.content is None or "content" in said)
+        and (delta.refusal is None or "refusal" in said)
+        and choice.logprobs is None
+        and not (choice.extra or any(fragment.type for fragment in delta.tool_calls or ()))
+    )
+
+
 def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
     """The paths that the reference path counts as unknown fields of this chunk."""
     (choice,) = chunk.choices
@@ -464,6 +504,25 @@ class Stamp:
     """What stands around all slots, those of the indices among them."""
     fills: tuple[Literal["choice", "call", ""], ...]
     """Of each slot, in order of place, which index it is."""
+
+    def place_of(self, data: bytes) -> tuple[int, int | None] | None:
+        """The index of the choice, and of the tool call, in an event that begins as those of this stamp do, else None. None
+        also where an index stands after the text."""
+        at, found = len(self.consts[0]), dict[str, int]()
+        if not data.startswith(self.consts[0]):
+            return None
+        for fill, const in zip(self.fills, self.consts[1:], strict=True):
+            if not fill:
+                break
+            stop = data.find(const, at, at + _MOST_DIGITS + len(const))
+            digits = data[at : max(stop, at)]
+            if not digits.isdigit() or (digits.startswith(b"0") and digits != b"0"):
+                return None
+            found[fill] = int(digits)
+            at = stop + len(const)
+        if "choice" not in found or ("call" in self.fills and "call" not in found):
+            return None
+        return found["choice"], found.get("call")
 
     def template_of(self, state: ChoiceState, part: Part, index: int | None) -> Template:
         """The template of the same events of another choice, or of another call."""

@@ -81,6 +81,11 @@ class Reducer:
         self._extra = Fields(context)
 
     @property
+    def metadata(self) -> tuple[Any, ...]:
+        """What the chunks so far said of the response as a whole: id, created, model, service tier and fingerprint."""
+        return self._metadata
+
+    @property
     def mixed(self) -> bool:
         """True if a field changed its type between chunks."""
         return self._context.mixed

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import attrs
 
 from ..forwarding import Receive, Send, has_both_framings, has_dot_segments, read_body, respond
 from .api_errors import api_error
-from .uvicorn_edge import spelled_headers
+from .uvicorn_edge import break_off, spelled_headers
 
-__all__ = ("BODY_SECONDS", "JSON", "MAX_BODY", "Request", "Requests", "refuse", "request_of")
+__all__ = ("BODY_SECONDS", "JSON", "MAX_BODY", "Request", "Requests", "hang_up", "refuse", "request_of")
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a request: OpenAI takes 50 MB of images
 BODY_SECONDS = 120.0  # for the body of a request: 64 MB at 4 Mbit/s
@@ -71,6 +72,14 @@ class Requests:
     def remove(self, scope: Any) -> None:
         """Remove one that is over."""
         self._scopes.discard(scope)
+
+
+async def hang_up(send: Send) -> None:
+    """Close the connection in the middle of an answer, as a server does that stops."""
+    with anyio.CancelScope(shield=True):
+        await break_off(send, reset=False)
+        for _ in range(2):  # until the server knows that it is closed; it would log an answer that is not whole
+            await anyio.lowlevel.checkpoint()
 
 
 async def refuse(

@@ -26,7 +26,6 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from functools import wraps
 from importlib import import_module
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -173,13 +172,18 @@ def _active() -> SessionRun | None:
 
 def _install() -> None:
     """Wrap the methods of each library, where the wrapper does not stand on top."""
-    found = [name for name in _LIBRARIES if find_spec(name) is not None]
+    found = []
+    for name in _LIBRARIES:
+        try:
+            found.append(import_module(name))
+        except ImportError:  # absent, or half installed: then nobody sends through it
+            continue
     if not found:
         raise MisuseError(
             "recording() sees what httpx and httpx2 send, and neither is installed: pip install httpx; what others send is"
             " recorded by `streamkit record`"
         )
-    for library in map(import_module, found):
+    for library in found:
         for kind, name, is_async in _METHODS:
             _wrap(getattr(library, kind), name, _sends_async if is_async else _sends)
     _wrap(threading.Thread, "start", _starts)

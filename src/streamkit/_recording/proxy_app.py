@@ -25,7 +25,7 @@ from ..errors import MisuseError, shown
 from ..forwarding import Receive, Send, has_both_framings, kept_headers, until_left
 from ..sources import async_blocks
 from ..trace import Trace
-from .edge import MAX_BODY, Request, Requests, refuse, request_of
+from .edge import MAX_BODY, Request, Requests, hang_up, refuse, request_of
 from .exchanges import body_fields, head_of_source
 from .record import AFTER_DONE, AsyncRecording
 from .recorder import Options, Recorder
@@ -138,6 +138,8 @@ class _Exchange:
                     with answering:
                         await self._answer()
                     tasks.cancel_scope.cancel()
+            if scope.cancelled_caught:
+                await hang_up(self._send)
         finally:
             self._app._requests.remove(scope)
             with anyio.CancelScope(shield=True):

@@ -27,7 +27,7 @@ import attrs
 from ..errors import MisuseError, StreamError
 from ..forwarding import Receive, Send, respond, until_left
 from ..trace import Trace
-from .edge import JSON, Request, Requests, refuse, request_of
+from .edge import JSON, Request, Requests, hang_up, refuse, request_of
 from .exchanges import body_fields
 from .matching import canonical
 from .on_the_wire import play
@@ -117,6 +117,9 @@ class ServerApp:
                     with answering:
                         ended = await play(plan, send, request.method, late)
                     tasks.cancel_scope.cancel()
+            if scope.cancelled_caught:
+                ended = "incomplete"
+                await hang_up(send)
         except OSError:  # ASGI 2.4: what a server raises where the client has left
             pass
         finally:
