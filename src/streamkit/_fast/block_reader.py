@@ -38,8 +38,8 @@ _MANY = 65536  # bytes to read at once on the reference path, where the fast lan
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
 )
-_HEAD = 4096  # bytes of a body that is no stream, to be quoted in its error
-_LEAST_EVENT = 100  # bytes: what an event with a chunk in it hardly ever falls below
+_HEAD = 4096  # bytes of a body that is not a stream, to be quoted in its error
+_LEAST_EVENT = 100  # bytes: an event with a chunk in it is hardly ever smaller
 _NEARLY = 8  # events: a lane that sleeps for no more is woken, as another piece of the block costs as much as it saves
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
@@ -76,7 +76,7 @@ class BlockReader:
         self._reducer = assembler.reducer
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._value_limit = limits.max_event_values
-        self._young = fast and limits.max_event_values >= LEAST_VALUES  # whether there may be a lane, and is none yet
+        self._young = fast and limits.max_event_values >= LEAST_VALUES  # whether a lane may begin and has not yet
         self.lane: Lane | None = None
         self._asleep: Lane | None = None  # the lane while it sleeps
         self._slept_at = self._wake_at = 0  # events
@@ -103,13 +103,13 @@ class BlockReader:
 
     @property
     def known(self) -> Assembler:
-        """The assembler, once all that the fast lane took is counted in it."""
+        """The assembler, with everything that the fast lane took counted in it."""
         self.settle()
         return self._assembler
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Events and chunks so far. Changes nothing, not even what is still to be counted: another thread may ask."""
+        """Events and chunks so far. Reading it changes nothing and settles nothing: another thread may do it."""
         unsettled = 0 if self.lane is None else self.lane.unsettled
         return self._assembler.events + unsettled, self._reducer.chunks + unsettled
 
@@ -141,27 +141,27 @@ class BlockReader:
             self._assembler.data_bytes += size - events * self.lane.overhead
 
     def pause(self) -> None:
-        """Put the templates out of use: something is going to happen that the fast lane does not see."""
+        """Suspend the templates: something is about to happen that the fast lane does not see."""
         if self.lane is not None:
             self.lane.pause()
 
     def retire(self) -> None:
-        """Use the fast lane no more."""
+        """Stop using the fast lane."""
         self.settle()
         self.abandon()
 
     def abandon(self) -> None:
-        """Use the fast lane no more, and count nothing of it: the stack ended somewhere inside."""
+        """Stop using the fast lane, and count nothing that it took: the stack ended somewhere inside it."""
         self.lane = self._asleep = None
         self._young = False
 
     def no_bytes(self) -> None:
-        """The stream is given as chunks: stop asking what kind of body it is."""
+        """Stop asking what kind of body this is: the stream is fed as chunks."""
         self.sniffer = None
         self.stop()
 
     def stop(self) -> None:
-        """Something is going to happen that the fast lane does not see: count what it took, and let it take no more."""
+        """Count what the fast lane took, and let it take no more: something is about to happen that it does not see."""
         self.settle()
         self.pause()
 
@@ -223,7 +223,7 @@ class BlockReader:
         return raised
 
     def _pays(self, block: bytes) -> bool:
-        """Whether a lane may pay from here on: rule 4."""
+        """Return whether a lane may pay from here on: rule 4."""
         if self._assembler.events >= _LATE:
             return True
         if len(block) < _MANY_EVENTS * _LEAST_EVENT // 2:
@@ -238,7 +238,7 @@ class BlockReader:
         return lane
 
     def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
-        """Read a block in the fast lane as far as that goes, and else event by event."""
+        """Read a block in the fast lane as far as it fits, and the rest event by event."""
         at, end, raised = 0, len(block), None
         while at < end:
             asleep = 0
@@ -256,8 +256,8 @@ class BlockReader:
                     self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
-            # One event, so that the next one may take the fast lane; as many as the lane sleeps for; and
-            # all up to the next line of data, where none begins here: comments, blank lines.
+            # Read one event, so that the next one may take the fast lane; or as many as the lane sleeps for; or,
+            # where no line of data begins here (comments, blank lines), everything up to the next one.
             if not asleep and not block.startswith(b"data", at):
                 stop = _next_data(block, at)
                 if ready and stop < end:
@@ -297,7 +297,7 @@ class BlockReader:
                     if self.lane is not None:
                         self.lane.miss()
                         self._rest(self.lane)
-            except LimitError as error:  # what follows in this block is looked at as if it came in the next one
+            except LimitError as error:  # what follows in this block is read as if it were in the next one
                 self.pause()
                 self._assembler.fail(error, "limit", out)
             except (FormatError, RemoteError) as error:
@@ -317,7 +317,7 @@ class BlockReader:
         self._assembler.event(event_of(data), out)
         chunk = self._reducer.last
         if self._reducer.chunks == chunks and self._assembler.unaffected:
-            lane.miss()  # a ping, say: nothing was folded, so that every template holds
+            lane.miss()  # for example a ping: nothing was folded, so every template holds
         elif chunk is not None and self._reducer.chunks == chunks + 1:
             lane.pause()
             lane.learn(raw, data, chunk, tuple(trail))
@@ -329,7 +329,7 @@ class BlockReader:
         return None
 
     def _rest(self, lane: Lane) -> None:
-        """Put the lane to sleep where its budget is empty: for a number of events nobody asks it."""
+        """Put the lane to sleep if its budget is empty: it is not asked for a number of events."""
         events = lane.budget.rests
         if events:
             lane.pause()
@@ -337,20 +337,20 @@ class BlockReader:
             self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
 
     def _wake(self, lane: Lane) -> None:
-        """Ask the lane again, with what the events have earned that it slept for."""
+        """Wake the lane, and add to its budget what the events earned while it slept."""
         lane.budget.rest(self._assembler.events - self._slept_at)
         self.lane, self._asleep = lane, None
 
     @property
     def _event_size(self) -> int:
-        """How long the events so far were, about: as many as the lane sleeps for are read in one go."""
+        """About how long the events so far were: those that the lane sleeps for are read at once."""
         assembler = self._assembler
         return max(assembler.data_bytes // max(assembler.events, 1), _LEAST_EVENT)
 
     # --- the end
 
     def close(self, out: Out) -> None:
-        """The bytes are over: read what is held, and settle the outcome."""
+        """Read what is held, and settle the outcome: the bytes are over."""
         self.stop()
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
@@ -376,7 +376,7 @@ class BlockReader:
         )
 
     def _close_body(self, sniffer: Sniffer, out: Out) -> None:
-        """The bytes were no event stream: an error, a full response, a web page, or nothing at all."""
+        """Read bytes that were not an event stream: an error, a full response, a web page, or nothing at all."""
         data = sniffer.held
         self.sniffer = None
         if self._assembler.outcome is not None:  # it was over the limit
@@ -392,7 +392,7 @@ class BlockReader:
 
 
 def _next_data(block: bytes, at: int) -> int:
-    """Where the next event begins whose first line is data; the end of the block where none does."""
+    """Return where the next event begins whose first line is data, or the end of the block."""
     if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
         for blank in (b"\n\n", b"\n\r\n"):
             found = block.find(blank + b"data", at)
@@ -402,7 +402,6 @@ def _next_data(block: bytes, at: int) -> int:
 
 
 def _begins_data(block: bytes, at: int, end: int) -> bool:
-    """Whether what stands at the end of a block is the beginning of one line of data, and nothing before or behind
-    it."""
+    """Return whether the end of a block is the beginning of one line of data, with nothing before or after it."""
     line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
     return not line_ends and b"data:".startswith(block[at : at + 5])

@@ -7,14 +7,14 @@ Rule 2: a template is valid as long as nothing else happens. Each event on the r
         ones folded, and its part must be open.
 Rule 3: any doubt goes to the reference path: different bytes around a slot, a slot that is not one JSON value of its
         kind, half of a surrogate pair. An event is folded whole or not at all.
-Rule 4: where an event on the reference path said of the response what the templates say, those that say nothing else
-        (`lasting`) need not wait for the next event of text, to be folded there again: they are checked again at once.
+Rule 4: if an event on the reference path said the same about the response as the templates, those of them
+        that say nothing else (`lasting`) are checked again at once: they need not wait until that path folds a text.
 
 It reads blocks, not events, in two ways. `take` is for a block that is one event. `run` is for many: it cuts a stretch
 of the block at its blank lines, compares the constant bytes of all its events in one comparison, and decodes all their
-texts as one JSON array. The separator in that array is `",\\n"`: JSON allows no line end inside a string, so that no
-text, whatever it contains, can run into the next one or look like two. If a stretch does not match as a whole, the part
-that seems to match is tried, and then the first half of that.
+texts as one JSON array. The separator in that array is `",\\n"`: JSON allows no line end inside a string, so no text,
+whatever it contains, can run into the next one or look like two. If a stretch does not match as a whole, the lane tries
+the part that seems to match, and then the first half of that.
 
 Cost: 0.3 us for a matching event in a large block, 0.5 for one that is a whole block.
 """
@@ -41,8 +41,8 @@ from .template import Template
 
 __all__ = ("LEAST_VALUES", "Lane")
 
-# Bytes looked at together: at first, and at least. At most LONGEST, so that a search for the separator, which begins
-# anew for each event, stays a simple one (below 30,000).
+# Bytes looked at together: at first, and at least. At most LONGEST, so that the search for the separator, which begins
+# again for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 1024, 64
 
 _FEW_PARTS = 8
@@ -64,19 +64,19 @@ class Lane:
         self._anomalies = anomalies
         self._templates = Templates(reducer)
         self.budget = self._templates.budget
-        self._ready: dict[bytes, Template] = {}  # those that hold in this epoch, by how they begin
+        self._ready: dict[bytes, Template] = {}  # those that hold in this epoch, by their first bytes
         self.current: Template | None = None  # the one that fitted last; None: nothing can fit now
         self._hot: Template | None = None  # the current one, while `take` may be called
         self._granted = self._room = 0  # bytes that `take` may take in all, and that are left
         self._taken = 0  # events that it took
         self._counted = 0  # those of them that are counted
-        self._alike: dict[bytes, Template] = {}  # further ones that begin so: those of one choice in two forms
+        self._alike: dict[bytes, Template] = {}  # further ones with the same first bytes: one choice in two forms
         self._width = 0  # bytes by which ready templates are told apart
         self._stretch = _FIRST
         self._epoch = 0
         self._facts: Any = None
         self._last: Template | None = None  # the current one of the epoch before
-        self._vain = 0  # how often templates were to be used again since an event fitted
+        self._vain = 0  # how often `resume` tried the templates since an event last fitted
         self._resumed = False  # whether no template was learned in this epoch
 
     @property
@@ -91,7 +91,7 @@ class Lane:
         self._hot, self._granted, self._room = self.current, room, room
 
     def disarm(self) -> None:
-        """Allow `take` no more. What it took must have been settled."""
+        """Stop allowing `take`. What it took must have been settled."""
         self._hot = None
 
     @property
@@ -100,7 +100,7 @@ class Lane:
         return self._taken
 
     def settle(self) -> tuple[int, int]:
-        """The number of events and of bytes that `take` took since the last time."""
+        """Count the events that `take` took since the last call; return how many events and bytes they were."""
         taken, size = self._taken, self._granted - self._room
         if taken:
             assert self._hot is not None
@@ -113,7 +113,7 @@ class Lane:
         return taken, size
 
     def take(self, block: Any, out: list[Event] | None) -> bool:
-        """Fold `block` if it is one event that fits, and nothing else; whether it was."""
+        """Fold `block` if it is one event that fits, and nothing else; return whether it was."""
         last = self._hot
         if last is None or type(block) is not bytes:
             return False
@@ -138,7 +138,7 @@ class Lane:
                 self._tell(template, found[0], found[1], out)
             add_values(template, *found)
         else:
-            if between:  # padding, which has no quotes in it, behind the text
+            if between:  # padding, which has no quotes in it, after the text
                 begin = block.rfind(b'"', 0, stop) + 1
                 padding = block[begin:stop]
                 if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
@@ -150,7 +150,7 @@ class Lane:
                 text = _from_json(block[start:stop])  # with its quotes
             except ValueError:
                 return False
-            # Any call may raise RecursionError: none stands between two changes that must go together.
+            # Any call may raise RecursionError: make none between two changes that must go together.
             if template is not last:
                 self._turn(last, template)
             if text:
@@ -164,7 +164,7 @@ class Lane:
         return True
 
     def _turn(self, last: Template, template: Template) -> None:
-        """Count the events that `last` took, as those of `template` come now."""
+        """Count the events that `last` took: those of `template` follow."""
         self._count(last, self._taken - self._counted)
         self._counted = self._taken
         self._hot = template
@@ -174,8 +174,8 @@ class Lane:
     def run(self, block: bytes, start: int, out: list[Event] | None) -> tuple[int, int]:
         """Fold the events of `block` from the offset `start` on, as long as each fits a template.
 
-        Returns the offset of the first byte that was not read and the number of events that were. At `start` an event
-        begins.
+        Return the offset of the first byte that was not read and the number of events that were. An event must begin at
+        `start`.
         """
         (lead, trail), overhead = self._templates.frame, self._templates.overhead
         at, events, end = start, 0, len(block)
@@ -187,7 +187,7 @@ class Lane:
             fitted = self._fold(parts, out)
             events += fitted
             if fitted < len(parts):
-                # What was cut after that was cut in vain: so look at about as much as fitted.
+                # Cutting the events after that was wasted: so look at about as much as fitted.
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = max(2 * folded, _LEAST)
@@ -204,19 +204,19 @@ class Lane:
         return at, events
 
     def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
-        """Fold the events with these data; how many did fit before one that does not."""
+        """Fold the events with these data; return how many fitted before one that does not."""
         folded = self._fold_some(parts, out)
         while 0 < folded < len(parts) and (more := self._fold_some(parts[folded:], out)):
             folded += more
         return folded
 
     def _fold_some(self, parts: list[bytes], out: list[Event] | None) -> int:
-        """Fold all of these, or else the first of them; how many, 0 where the first does not fit."""
+        """Fold all of these, or else the first of them; return how many, 0 if the first does not fit."""
         if len(self._ready) < 2 and not self._fits_first(parts[0]):
             return 0
         if len(self._ready) == 1 and not self._alike:
             (template,) = self._ready.values()
-            few = len(parts) <= _FEW_PARTS  # to look at each first costs less than to try in vain
+            few = len(parts) <= _FEW_PARTS  # to look at each first costs less than a failed attempt
             fitting = _framed(template, parts) if few else len(parts)
             if fitting == len(parts) and self._fold_all(parts, template, out):
                 self._count(template, len(parts))
@@ -228,19 +228,19 @@ class Lane:
             if len(order) == len(parts) and self._fold_mixed(parts, order, out):
                 return len(parts)
             fitting = len(order)
-        if fitting == len(parts):  # it is in the slots that one does not fit
+        if fitting == len(parts):  # one does not fit because of its slots
             fitting //= 2
         return self._fold_some(parts[:fitting], out) if fitting else 0
 
     def _fits_first(self, data: bytes) -> bool:
-        """Whether `data` begins and ends as the only ready template does, or as another that is then ready too."""
+        """Return whether `data` begins and ends like the only ready template, or another, ready from then on."""
         ready = next(iter(self._ready.values()), None)
         if ready is not None and (ready.frames(data) or self._alike):
             return True
         return self._find(data) is not None
 
     def _fold_all(self, parts: list[bytes], template: Template, out: list[Event] | None) -> bool:
-        """Fold all of these, if they all fit this template; whether they did."""
+        """Fold all of these if they all fit this template; return whether they did."""
         found = read_values(template, parts)
         if found is None:
             return False
@@ -250,11 +250,11 @@ class Lane:
         return True
 
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
-        """Fold all of these, if each fits its template in `order`: choices or calls by turns."""
+        """Fold all of these if each fits its template in `order` (choices or calls by turns); return whether so."""
         sorted_parts: dict[Template, list[bytes]] = {}
         for part, template in zip(parts, order, strict=True):
             sorted_parts.setdefault(template, []).append(part)
-        # Two forms of one choice's events may add to one field, by turns: one after the other, then, and text alone.
+        # Two forms of one choice's events may add to one field by turns: then fold one after the other, and only text.
         apart = len({template.state for template in sorted_parts}) == len(sorted_parts)
         if not apart and not all(template.simple for template in sorted_parts):
             return False
@@ -282,7 +282,7 @@ class Lane:
         return True
 
     def _templates_of(self, parts: list[bytes]) -> list[Template]:
-        """Which template each of these begins as, up to one that begins as none does."""
+        """Return the template that each of these begins like, up to one that begins like none."""
         width = self._width
         order = [self._ready.get(part[:width]) for part in parts]
         if self._alike:
@@ -299,7 +299,7 @@ class Lane:
         return order  # type: ignore[return-value]
 
     def _find(self, data: bytes) -> Template | None:
-        """The template that begins and ends as `data` does and holds in this epoch, or None."""
+        """Return the template that begins and ends like `data` and holds in this epoch, or None."""
         some = False
         for template in self._templates.framing(data):
             if template.epoch == self._epoch or self._holds(template):
@@ -327,7 +327,7 @@ class Lane:
             self._ready[key] = template
 
     def _holds(self, template: Template) -> bool:
-        """Rule 2: whether an event of this template would change nothing but what its slots say."""
+        """Return whether an event of this template would change nothing but what its slots say: rule 2."""
         state = template.state
         if template.facts is not self._facts or state.done or state.settled or template.part not in state.open:
             return False
@@ -343,7 +343,7 @@ class Lane:
         return True
 
     def _count(self, template: Template, events: int) -> None:
-        """What is counted for each event, for `events` in a row at once."""
+        """Count what is counted for each event, for `events` in a row at once."""
         if not template.counted or not events:
             return
         if template.call is not None:
@@ -389,7 +389,7 @@ class Lane:
     # --- learning
 
     def pause(self) -> None:
-        """Something is going to happen that no template knows of: a new epoch begins."""
+        """Begin a new epoch: something is about to happen that no template knows of."""
         self._epoch += 1
         self._last = self.current or self._last
         self.current = self._hot = self._facts = None
@@ -397,23 +397,26 @@ class Lane:
         self._alike = {}
 
     def resume(self) -> None:
-        """The reference path has folded a chunk from which no template was learned: rule 4."""
+        """Use the templates again after the reference path folded a chunk from which none was learned: rule 4."""
         if self._templates.opened:
-            return  # the next one is so too, most likely
+            return  # most likely the next event opens another choice or call
         last, self._vain = self._last, self._vain + 1
-        if self._vain & (self._vain - 1):  # nothing has fitted since for that many times: so ever less often
+        if self._vain & (self._vain - 1):  # nothing has fitted in that many attempts: try ever less often
             return
         if last is not None and last.lasting and last.facts == self._reducer.metadata and not self._reducer.mixed:
             self._facts, self.current, self._resumed = last.facts, last, True
 
     def miss(self) -> None:
-        """An event was read by the reference path, and nothing can be learned from it."""
+        """Note that the reference path read an event from which nothing can be learned."""
         self._templates.budget.spend(PASSED)
 
     def learn(
         self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse, notes: tuple[tuple[str, str], ...]
     ) -> None:
-        """The reference path has folded `chunk`, decoded from `data`, and noted `notes`; see `Templates.learn`."""
+        """Learn from `chunk`, which the reference path decoded from `data` and folded, noting `notes`.
+
+        See `Templates.learn`.
+        """
         template = self._templates.learn(raw, data, chunk, notes)
         if template is not None:
             self._facts, self._resumed = template.facts, False
@@ -423,5 +426,5 @@ class Lane:
 
 
 def _framed(template: Template, parts: list[bytes]) -> int:
-    """How many of these begin and end as `template` does, up to one that does not."""
+    """Return how many of these begin and end like `template`, up to one that does not."""
     return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))

@@ -1,20 +1,21 @@
 """Learn templates from events that the reference path has read, for as long as looking for them pays.
 
 `Budget` decides when: the fast lane may lose about a tenth of the cost of the reference path over a long stream. Every
-event adds something to the budget, every event that takes the fast lane adds more, and every attempt costs what it
-takes. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
+event adds something to the budget, every event that takes the fast lane adds more, and every attempt costs its
+price. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
 new id in every chunk, alternating LF and CRLF, usage in every other chunk, more choices than templates are kept.
 
-Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before: it could not pay.
+Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before: no template of
+        it could pay.
 Rule 2: a further choice or call is learned at its second event, as a stamp of a known template (`Stamp`).
-Rule 3: where no event of that form can change more than its text (`portable`), that second event need not take the
+Rule 3: if no event of that form can change more than its text (`portable`), that second event need not take the
         reference path: its bytes, except for an index, are those that were proved (`adopt`).
 
 Known weakness: the prices are averages, and a lane that only begins and rests costs 30 to 60 us. At 100 events of the
 worst shapes (a few events of text between others, a frame or an id that changes) some take 1.25 to 1.4 times the
 reference path.
 
-`Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of it for one that is recognised.
+`Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of that for one that is recognised.
 """
 
 from __future__ import annotations
@@ -48,18 +49,18 @@ from .template import (
 __all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "RUN", "Budget", "Frame", "Templates")
 
 # In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning
-# never pays, so with cold caches; they need only be about right. What is read event by event costs about twice, so that
-# to look at one and learn nothing is at least `UNLIKE`.
+# never pays, so with cold caches; they need only be about right. Reading event by event costs about twice as much, so
+# looking at one and learning nothing costs at least `UNLIKE`.
 GRANT = 85  # what a stream begins with
-EARNED = 1  # for each event, whichever way it was read: what may be lost
+EARNED = 1  # for each event, on either path: what may be lost
 SAVED = 15  # for each event that took the fast lane
-MOST = 10000  # a long honest beginning pays for no more than this
-PASSED = 20  # an event that is no plain chunk
-RUN = 45  # events of a block that fitted, up to one that did not: few of them save less than many
+MOST = 10000  # a long row of events that fit pays for no more than this
+PASSED = 20  # an event that is not a plain chunk
+RUN = 45  # events of a block that fitted, up to one that did not: a few save less than many
 CUT = 36  # a stretch of a block that was cut into events and did not fit as a whole
 ASKED = 20  # a single event of a block that did not fit
 BETWEEN = 26  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 22  # a chunk that says more than a text, or none
+NO_TEXT = 22  # a chunk that says more than a text, or has no text
 OPENING = 3  # the same, for one of the first FEW: n=8 begins with eight that have a role
 LOOKED = 38  # a chunk of text that no template can be learned from
 KNOWN = 90  # an event that a template of an earlier epoch takes again
@@ -68,18 +69,18 @@ FIRST_NEW = 20  # the first template of a stream: nearly all streams make it pay
 NEW = 130  # a new template
 FOUND = 40  # looking for the index in a template that is to serve other choices
 ADOPTED = 50  # a template for another choice or call, from the bytes of an event alone
-STAMPED = 100  # one for another choice or call, out of one that is known
+STAMPED = 100  # one for another choice or call, from one that is known
 FIRST = 20  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
 FEW = 8
 UNLIKE = 18  # an event that is not like the one before, see `_is_like`
 FIRST_SEEN = 28  # an event of a choice or call that was not seen before
-REST = 128  # events to rest for at least, so that resting itself costs nothing
+REST = 128  # least number of events to rest for, so that resting itself costs nothing
 
-MOST_TEMPLATES = 128  # one a choice and part; the one learned first goes first
+MOST_TEMPLATES = 128  # one a choice and part; the oldest is dropped first
 _MOST_STAMPS = 4  # content, reasoning, arguments, each in as many forms as a sender has
 
 Frame = tuple[bytes, bytes]
-"""What stands before the data of an event, and after it."""
+"""The bytes before the data of an event, and after it."""
 
 FRAMES: tuple[Frame, ...] = (
     (b"data: ", b"\n\n"),
@@ -95,8 +96,8 @@ _STEADY = frozenset(
         "created_form", "created_missing", "field_type", "finish_empty", "id_word", "index_missing", "index_type", "role_unknown",
     }
 )  # fmt: skip
-"""Anomalies that follow from what stands around the text, and are noted again with each event that is the same
-there."""
+"""Anomalies that follow from the bytes around the text, and are noted again with each event that has the same
+bytes there."""
 
 _ONCE = frozenset({"number_changed"})
 """Those that are noted once for a field, whatever follows."""
@@ -111,15 +112,15 @@ class Budget:
         self._left = GRANT
 
     def earn(self, events: int) -> None:
-        """Put in what events that took the fast lane have saved."""
+        """Add what events saved that took the fast lane."""
         self._left = min(self._left + (EARNED + SAVED) * events, MOST)
 
     def spend(self, cost: int) -> None:
-        """Take out what it cost to look at an event that the reference path then read."""
+        """Subtract what it cost to look at an event that the reference path then read."""
         self._left += EARNED - cost
 
     def rest(self, events: int) -> None:
-        """Put in what events have earned that went to the reference path without being looked at."""
+        """Add what events earned that took the reference path without being looked at."""
         self._left += EARNED * events
 
     @property
@@ -129,7 +130,7 @@ class Budget:
 
     @property
     def rests(self) -> int:
-        """For how many events from here on the lane should rest; 0 while there is something left."""
+        """For how many events from here on the lane should rest; 0 while something is left."""
         return 0 if self._left >= 0 else REST - self._left // EARNED
 
 
@@ -179,11 +180,11 @@ class Templates:
 
     @property
     def opening(self) -> bool:
-        """Whether the first few choices or calls are being learned: what that costs a stream of eight choices earns."""
+        """Whether the first few choices or calls are being learned: a stream of eight choices earns what that costs."""
         return len(self._seen) > 1 and self._adopted < FEW and len(self._seen) <= 2 * FEW
 
     def framing(self, data: bytes) -> Iterator[Template]:
-        """The templates that begin and end as `data` does."""
+        """Yield the templates that begin and end like `data`."""
         for width in self._widths:
             for template in self._heads.get(data[:width], ()):
                 if data.endswith(template.suffix):
@@ -192,9 +193,9 @@ class Templates:
     def learn(
         self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse, notes: tuple[tuple[str, str], ...]
     ) -> Template | None:
-        """The template of an event with these `data`, or None; `notes`: code and path of each anomaly in it.
+        """Return the template of an event with these `data`, or None; `notes`: code and path of each anomaly in it.
 
-        `raw`: the bytes that were read with it. A template is learned only where they are just this event, or its end.
+        `raw`: the bytes that were read with it. A template is learned only if they are just this event, or its end.
         """
         self.opened = False
         if not _may_say_text(chunk):
@@ -212,7 +213,7 @@ class Templates:
             self.budget.spend(OPENING if len(self._seen) <= FEW else FIRST_SEEN)
             return None
         if notes:
-            # A field that changed its type keeps each of its values, also one that is the same again.
+            # A field that changed its type keeps each of its values, even one that is the same again.
             notes = tuple(note for note in notes if note[0] not in _ONCE)
         if len(data) > LONGEST or self._reducer.mixed or not (not notes or all(code in _STEADY for code, _ in notes)):
             self.budget.spend(PASSED)
@@ -226,7 +227,7 @@ class Templates:
             self._blank += 1
             self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
             return None
-        if self._reducer.whole and not text.plain:  # pieces say all that differs from event to event
+        if self._reducer.whole and not text.plain:  # pieces hold all that differs from event to event
             self.budget.spend(LOOKED)
             return None
         if frame is None:
@@ -238,7 +239,7 @@ class Templates:
         if part in REASONING:
             part = "reasoning" if state.thought is None and state.reasoning in text.names else None
         elif text.index is not None:
-            part = state.calls.at(text.index)  # None where the fragment came to its call by another rule
+            part = state.calls.at(text.index)  # None if another rule matched the fragment to its call
         if part is None or part not in state.open or (role and state.bare):
             self.budget.spend(LOOKED)
             return None
@@ -283,8 +284,8 @@ class Templates:
         return None
 
     def _seen_before(self, choice: ChatChoiceStream) -> bool:
-        """Whether a template may pay for events like this one: but for the first choice only from its second event on,
-        as 100 choices may have an event each. The first one of each is most often a role, or the name of a call."""
+        """Return whether a template may pay for events like this one. Except for the first choice, only from the second
+        event on: 100 choices may have one event each, and the first is most often a role, or the name of a call."""
         key = _key(choice)
         if key in self._seen:
             return True
@@ -293,7 +294,7 @@ class Templates:
         return len(self._seen) == 1
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
-        """The state of the unknown field at `place` of a chunk with one choice."""
+        """Return the state of the unknown field at `place` of a chunk with one choice."""
         name = str(place[-1])
         if len(place) == 1:
             return self._reducer.unknown(name)
@@ -302,7 +303,7 @@ class Templates:
         return None if fields is None else fields.state(name)
 
     def _known(self, alike: list[Template], data: bytes, facts: Any, notes: Any) -> Template | None:
-        """The template of these that would have taken an event like this one, had it been ready."""
+        """Return the one of these templates that would have taken an event like this if it had been ready, or None."""
         for one in alike:
             if one.facts == facts and one.notes == notes and read_values(one, [data]) is not None:
                 return one
@@ -311,8 +312,8 @@ class Templates:
     def _stamped(
         self, state: ChoiceState, part: Part, index: int | None, data: bytes, notes: Any, role: bool
     ) -> Template | None:
-        """The template of this event out of one of another choice, or of another call, where it differs in an index
-        only."""
+        """Return the template of this event, made from one of another choice or call that differs only in an index, or
+        None."""
         for at, stamp in enumerate(self._stamps):
             like = stamp.template
             if like.notes != notes or like.role is not role:
@@ -333,7 +334,7 @@ class Templates:
         return None
 
     def _again(self, data: bytes) -> Template | None:
-        """The template that frames `data`, which the reference path has folded, where that needs no further proof."""
+        """Return the template that frames `data`, which the reference path has folded, if it needs no further proof."""
         for one in self.framing(data):
             if one.lasting and not one.notes and one.facts is self._facts and one.part in one.state.open:
                 stands = one.part != "reasoning" or one.state.thought is None
@@ -344,8 +345,11 @@ class Templates:
         return None
 
     def adopt(self, data: bytes, facts: Any) -> Template | None:
-        """The template of an event with these `data` that no template frames, out of one of another choice or call: rule 3.
-        `facts`: those that were folded last, or are if its bytes say so."""
+        """Return the template of an event with these `data` that no template frames, from one of another choice or call
+        (rule 3), or None.
+
+        `facts`: those that were folded last, or will be if the event's bytes say so.
+        """
         if len(self._seen) < 2 or len(self.kept) >= MOST_TEMPLATES or self.budget.empty:
             return None
         for at, stamp in enumerate(self._stamps):
@@ -377,8 +381,8 @@ class Templates:
         return None
 
     def _part_at(self, place: tuple[int, int | None], like: Template) -> Part | None:
-        """The part of another choice, or the other call, that an event like those of `like` goes on with; None where it
-        would change more than its text."""
+        """Return the part of another choice, or the other call, that an event like those of `like` continues; None if
+        the event would change more than its text."""
         state = self._reducer.choices.get(place[0])
         if state is None:
             return None
@@ -391,14 +395,14 @@ class Templates:
         return like.part if like.part != "reasoning" or state.reasoning in names else None
 
     def _same(self, facts: Any, alike: list[Template]) -> Any:
-        """These facts as the object that equal ones are, so that they are compared by identity."""
+        """Return the object that already holds equal facts, if there is one, so that facts are compared by identity."""
         if facts != self._facts:
             self._facts = next((one.facts for one in reversed(self.kept) if one.facts == facts), facts)
         return self._facts
 
     def _keep(self, template: Template, alike: list[Template]) -> None:
-        """Keep a new template, and let go of old ones. Of one part two are kept: some senders write an empty field into
-        every other event (Z.ai's `"content":""`)."""
+        """Keep a new template, and drop old ones. One part has up to two: some senders write an empty field into every
+        other event (Z.ai's `"content":""`)."""
         if len(alike) > 1:
             self._drop(alike[0])
         elif len(self.kept) >= MOST_TEMPLATES:
@@ -420,7 +424,7 @@ class Templates:
 
 
 class _Unstamped:
-    """A template that was learned, and what from: enough to make a stamp of it, which most streams never need."""
+    """A template that was learned, and its source: enough to make a stamp of it, which most streams never need."""
 
     __slots__ = ("data", "head", "template", "text")
 
@@ -432,7 +436,7 @@ class _Unstamped:
 
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
-    """Whether `only_text` need be asked: at hardly any cost."""
+    """Return whether `only_text` need be asked: a check that costs hardly anything."""
     if len(chunk.choices) != 1 or chunk.usage is not None:
         return False
     (choice,) = chunk.choices
@@ -441,14 +445,14 @@ def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
 
 
 def _is_like(data: bytes, before: bytes) -> bool:
-    """Whether an event may be one of a row of events that are alike: what stands around its choices is that of the
-    event before. Else a number or an id is another in each, and a template would be learned in vain."""
+    """Return whether an event may be one of a row of similar events: the bytes around its choices are those of the one
+    before. If not, a number or an id differs in each event, and a template would be useless."""
     head = data.find(b'"choices"')
     return head < 0 or (before.startswith(data[:head]) and before.endswith(data[data.rfind(b"]") :]))
 
 
 def _key(choice: ChatChoiceStream) -> tuple[int, int | None]:
-    """Which choice, or which call of it, this is about."""
+    """Return the indices of the choice, and of its call, that this is about."""
     calls = choice.delta.tool_calls
     return choice.index, calls[0].index if calls else None
 
@@ -466,7 +470,7 @@ def _remove(table: dict[Any, tuple[Template, ...]], key: Any, template: Template
 
 
 def _frame_of(raw: bytes, data: bytes) -> Frame | None:
-    """What stands around `data` in `raw`; where the network cut the event in two, as far as its end tells."""
+    """Return what surrounds `data` in `raw`; if the network cut the event in two, as far as its end shows."""
     if len(raw) == len(data) + _COMMON and raw.startswith(b"data: ") and raw.endswith(b"\n\n"):
         return FRAMES[0]
     if len(raw) < len(data) + _LEAST_FRAME:

@@ -48,7 +48,7 @@ def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
     prefix, suffix = template.prefix, template.suffix
     begin, end = len(prefix), -len(suffix)
     texts = [part[begin:end] for part in parts]
-    # One comparison for all. A part shorter than both would make the compared bytes longer than the part.
+    # One comparison for all. For a part shorter than both, the compared bytes would be longer than the part.
     if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(texts) + suffix:
         return None
     if between := template.between:

@@ -9,9 +9,9 @@ A template is learned only from an event that the reference path has decoded and
 values in the slots, would change nothing but those (`only_text`). The places of the slots are certain by their names,
 or else proved by decoding the event again with marks in them (`find_slots`). After that the document of an event is
 known if its bytes are those of the template and each slot has one whole JSON value of its kind: a parser would read
-just that value.
+exactly that value.
 
-Events of another choice, or of another tool call, also differ in an index. It is a slot, too, but one that is filled
+Events of another choice, or of another tool call, also differ in an index. That is a slot too, but one that is filled
 when a template is created: `Stamp` creates the template of each further choice and call from that of the first
 (`find_stamp`).
 
@@ -54,10 +54,10 @@ _DROPPED = frozenset(path for path, rule in RULES.items() if rule is Rule.DROP)
 _CHOICE: Path = ("choices", 0)
 _CHOICE_INDEX: Path = (*_CHOICE, "index")
 _CALL_INDEX: Path = (*_CHOICE, "delta", "tool_calls", 0, "index")
-# What stands in the slots while their places are proved, each with a number of its own.
+# What is written into the slots while their places are proved, each with its own number.
 _MARK, _MARK_NUMBER = "streamkit", 1970010100
 _MOST_DIGITS = 9  # of an index
-_MOST_GUESSES = 16  # a field's name may stand in an event more than once
+_MOST_GUESSES = 16  # a field's name may appear in an event more than once
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -67,11 +67,11 @@ class Slot:
 
     kind: Kind
     path: Path
-    """Where it stands in the document."""
+    """Its place in the document."""
     name: str = ""
     """Of `same` and `number`: the unknown field that it is folded into."""
     item: dict[str, Any] | None = None
-    """Of `same` inside a list of keyed objects (`reasoning_details`): the object that it stands in."""
+    """Of `same` inside a list of keyed objects (`reasoning_details`): the object that contains it."""
 
     @property
     def key(self) -> bytes:
@@ -94,13 +94,12 @@ class TextChunk:
 
     @property
     def names(self) -> set[str]:
-        """The fields that the text stands in."""
+        """The fields that contain the text."""
         return {self.field, *(slot.name for slot in self.slots)}
 
     @property
     def plain(self) -> bool:
-        """Whether nothing but the text, be it in several fields of the delta, and padding differs from event to
-        event."""
+        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event."""
         kinds = ((slot.kind, slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
         return all(kind in ("text", "padding") or beside for kind, beside in kinds)
 
@@ -111,7 +110,7 @@ class TextChunk:
 
 
 class Template:
-    """What stands around the slots of an event, and where the values in them go."""
+    """The constant bytes around the slots of an event, and where the values in the slots go."""
 
     __slots__ = (
         "_tail",
@@ -151,33 +150,33 @@ class Template:
         self.call = part if isinstance(part, Call) else None
         self.event: Any = TEXT_PARTS[part][1] if isinstance(part, str) else ToolCallDelta
         self.index: int | None = None  # of the tool call, as the sender writes it
-        self.prefix, *betweens, self.suffix = consts  # before, between and behind the slots
+        self.prefix, *betweens, self.suffix = consts  # before, between and after the slots
         self.slots = tuple(slots)
         kinds = [slot.kind for slot in slots]
-        self.steps = tuple(zip(kinds, [*betweens, b""], strict=True))  # of each its kind, and what stands behind it
-        # For one event in a block of its own, where nothing or just padding stands behind the text.
+        self.steps = tuple(zip(kinds, [*betweens, b""], strict=True))  # of each slot its kind, and the bytes after it
+        # For one event that is a whole block, where nothing or just padding follows the text.
         self.simple = kinds in (["text"], ["text", "padding"])
         self.between = betweens[0] if betweens else b""
         self.head = frame[0] + self.prefix
-        self.single: tuple[Any, ...] = ()  # what is needed for one event in a block of its own, see `bind`
+        self.single: tuple[Any, ...] = ()  # what is needed for one event that is a whole block, see `bind`
         self._tail = self.suffix + frame[1]
         self.found: tuple[Text | Last | None, ...] = ()  # the states that values of the slots go to
         self.states: tuple[Text, ...] = ()  # those of them that the text is added to
-        self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in the order in which they stand
+        self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in order of place
         self.facts: Any = None
         self.standing: tuple[Standing, ...] = ()  # lists that its events repeat
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
-        # Whether its events say nothing but their slots and what every chunk says of the response; and whether, besides, one
-        # that is taken as the first of its form changes nothing else of its choice: `Stamp.place_of`.
+        # Whether its events say nothing but their slots and what every chunk says about the response; and whether,
+        # besides, an event that is taken as the first of its form changes nothing else of its choice: `Stamp.place_of`.
         self.lasting = self.portable = False
-        self.role = False  # whether it has a role, which is odd once content came without one
+        self.role = False  # whether it has a role, which is odd once content arrived without one
         self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
-        self.next = self  # which template came after this one the last time: the first to be tried
+        self.next = self  # the template that followed this one the last time: the first to be tried
 
     def twin(self, consts: list[bytes], state: ChoiceState, part: Part, index: int | None) -> Template:
-        """A template like this one, of another choice or call: `consts` differ in nothing but an index."""
+        """Return a template like this one for another choice or call: `consts` differ only in an index."""
         new = object.__new__(Template)
         new.state, new.part, new.index = state, part, index
         new.call = part if isinstance(part, Call) else None
@@ -185,7 +184,7 @@ class Template:
         new.unknown, new.notes, new.counted = self.unknown, self.notes, self.counted
         new.facts, new.standing = self.facts, ()
         new.lasting, new.portable = self.lasting, self.portable
-        # What is equal is kept once: of the templates of eight choices most bytes are.
+        # Keep equal bytes once: in the templates of eight choices most bytes are equal.
         new.prefix, *betweens, suffix = consts
         if suffix == self.suffix:
             new.suffix, new._tail = self.suffix, self._tail
@@ -207,17 +206,17 @@ class Template:
 
     @property
     def betweens(self) -> list[bytes]:
-        """What stands between the slots."""
+        """The bytes between the slots."""
         return [behind for _, behind in self.steps[:-1]]
 
     def bind(self) -> bool:
-        """Look up the states that values of the slots go to; whether all of them take what comes, and at once."""
+        """Look up the states that values of the slots go to; return whether all of them take any value, and at once."""
         self.found = tuple(self._find_states())
         self.states = tuple(state for state in self.found if isinstance(state, Text))
         self.counters = tuple(state for state in self.found if isinstance(state, Last))
         if None in self.found or any(state.held for state in self.states):
             return False
-        # How it begins and ends; what stands between text and padding, and how wide that is without its first quote;
+        # How it begins and ends; the bytes between text and padding, and how wide they are without their first quote;
         # where the string of the text begins, with its quote; where it ends, or the padding does, from the end of the
         # block; and where the text goes.
         end = -len(self._tail) if self.between else 1 - len(self._tail)
@@ -227,13 +226,13 @@ class Template:
         return True
 
     def bound(self) -> bool:
-        """Whether values would still go to the states that were looked up."""
+        """Return whether values would still go to the states that were looked up."""
         if not all(map(is_, self._find_states(), self.found)) or any(state.held for state in self.states):
             return False
         return all(state.length == length for state, length in self.standing)
 
     def _find_states(self) -> Iterator[Text | Last | None]:
-        """The state of each slot that has one, as the reference path finds it; None where that is not of its kind."""
+        """Yield the state of each slot that has one, as the reference path finds it; None if it is of another kind."""
         state = self.state
         for slot in self.slots:
             field: FieldState | None = None
@@ -254,7 +253,7 @@ class Template:
                 yield field if isinstance(field, Text) else None
 
     def frames(self, data: bytes) -> bool:
-        """Whether `data` begins and ends as this template does."""
+        """Return whether `data` begins and ends like this template."""
         return data.startswith(self.prefix) and data.endswith(self.suffix)
 
 
@@ -265,11 +264,11 @@ Standing = tuple[Extend, int]
 """A list that an event repeats whole, and how many items it has: with one more, a repeat would be appended."""
 
 Look = Callable[[Path], FieldState | None]
-"""The state of the unknown field at a place: of a chunk, of its only choice, or of the delta of that."""
+"""The state of the unknown field at a place: of a chunk, of its only choice, or of the delta of that choice."""
 
 
 def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChunk | None:
-    """What it says, where values of slots are all that folding `chunk` once more could add."""
+    """Return what `chunk` says, if folding it again could add nothing but values of slots, or else None."""
     if len(chunk.choices) != 1 or chunk.usage is not None:
         return None
     (choice,) = chunk.choices
@@ -277,7 +276,7 @@ def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChun
     if choice.finish_reason is not None or delta.function_call is not None:
         return None
     if any(choice.extra.get(name) for name in ("message", "usage")) or chunk.extra.get("x_groq"):
-        return None  # of which more is made than an unknown field
+        return None  # these are read as more than unknown fields
     home: Path = (*_CHOICE, "delta")
     texts: list[tuple[str, str, Path]] = []
     index = None
@@ -329,7 +328,7 @@ def _text_slot(path: Path) -> Slot:
 def _folds(
     path: str, place: Path, value: Any, text: str, slots: list[Slot], look: Look, standing: list[Standing]
 ) -> bool:
-    """Whether an unknown field may be folded again and again, right after itself; with other values in its slots."""
+    """Return whether an unknown field may be folded any number of times in a row, with other values in its slots."""
     rule = rule_for(RULES, path, value)
     if rule is Rule.DROP and isinstance(value, str):
         slots.append(Slot("padding", place))
@@ -344,7 +343,7 @@ def _folds(
         (item,) = value
         if not isinstance(item, dict) or not is_block(item) or is_sealed(item):
             return False
-        # Beside another text it may be the reasoning that goes with it, and an event then.
+        # Next to another text it may be the reasoning that belongs to it, and is then an event.
         thought = slots[0].path[-1] in REASONING
         for name, inner in item.items():
             path_of = f"{path}[].{name}"
@@ -361,7 +360,7 @@ def _folds(
 
 
 def _again(path: str, value: Any, state: FieldState | None, standing: list[Standing]) -> bool:
-    """Whether an unknown field may be folded again and again, right after itself, without a change."""
+    """Return whether an unknown field may be folded any number of times in a row without a change."""
     if value is None or value == "":
         return True
     rule = rule_for(RULES, path, value)
@@ -378,7 +377,7 @@ def _again(path: str, value: Any, state: FieldState | None, standing: list[Stand
 
 
 def facts_of(chunk: CreateChatCompletionStreamResponse, said: TextChunk) -> tuple[Any, ...]:
-    """What the chunk says besides its slots: a template holds only while this is what was folded last."""
+    """Return what the chunk says besides its slots: a template holds only while this is what was folded last."""
     (choice,) = chunk.choices
     # Field of the choice or its delta -> the slot that is, or lies in, its value.
     inside = {slot.path[3 if slot.item else -1]: slot for slot in said.slots if slot.name}
@@ -388,13 +387,13 @@ def facts_of(chunk: CreateChatCompletionStreamResponse, said: TextChunk) -> tupl
             slot = inside.get(name) if extra is not chunk.extra else None
             if slot is not None and slot.kind == "number":
                 facts.append((name, "a number"))
-            elif value is None or name in _DROPPED or name in REASONING:  # but `""`, 0 and false take another's place
+            elif value is None or name in _DROPPED or name in REASONING:  # but `""`, 0 and false replace another value
                 continue
             elif slot is None:
                 facts.append((name, repr(value)))
             elif slot.item is not None:
                 facts.append((name, repr({key: inner for key, inner in slot.item.items() if key != slot.name})))
-    # Where unknown fields say something of a choice, it must be this choice of which they were folded last.
+    # If unknown fields say something about a choice, they must have been folded last for this choice.
     about = (choice.index, *facts) if facts else ()
     return (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint, *about)
 
@@ -404,15 +403,15 @@ FACTS = 5
 
 
 def is_lasting(template: Template) -> bool:
-    """Whether events of `template` say nothing but the values of their slots, and what every chunk says of the response."""
+    """Return whether events of `template` say nothing but values of slots and what every chunk says of the response."""
     if len(template.facts) != FACTS:
         return False
     return not template.unknown or {path.rpartition(".")[2] for path in template.unknown} <= template.names
 
 
 def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -> bool:
-    """Whether events like `chunk`, of which `template` was learned, change nothing of a choice or call but what is in
-    their slots, also where none of this form was folded before: no role, no empty text that is one all the same."""
+    """Return whether events like `chunk`, from which `template` was learned, change only what is in their slots,
+    even in a choice or call where none of this form was folded before: no role, and no empty text that still counts."""
     (choice,) = chunk.choices
     delta = choice.delta
     if not template.lasting:
@@ -428,7 +427,7 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
 
 
 def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
-    """The paths that the reference path counts as unknown fields of this chunk."""
+    """Return the paths that the reference path counts as unknown fields of this chunk."""
     (choice,) = chunk.choices
     return (
         *chunk.extra,
@@ -441,12 +440,12 @@ def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
 
 
 def find_slots(data: bytes, said: TextChunk, *, sure: bool = True) -> tuple[list[bytes], list[Slot]] | None:
-    """What stands around the slots in `data`, one more than there are slots, and the slots, both in order of place.
+    """Return the bytes around the slots in `data` (one item more than slots) and the slots, both in order of place.
 
-    A slot is certain where its name stands between quotes once in the whole event, and no backslash outside of slots
-    could spell that name another way: a quote inside of a string has a backslash before it. All else is proved by
-    decoding the event with marks in the slots: it must be the same document, the marks apart. Where it is not `sure`
-    that every slot was read from where its path says (an index may be absent), all is proved.
+    A slot is certain if its name appears between quotes once in the whole event, and no backslash outside the slots
+    could spell that name another way: a quote inside a string has a backslash before it. Everything else is proved by
+    decoding the event with marks in the slots: except for the marks it must be the same document. If it is not `sure`
+    that every slot was read from the place that its path names (an index may be absent), everything is proved.
     """
     if sure and len(said.slots) == 1 and (found := _only_place(data, said.slots[0])) is not None:
         return found, [said.slots[0]]
@@ -473,7 +472,7 @@ def find_slots(data: bytes, said: TextChunk, *, sure: bool = True) -> tuple[list
 
 
 def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
-    """What stands around the only slot, where it is certain by its name; as `find_slots` has it, in a third of the
+    """Return the bytes around the only slot if it is certain by its name, or None; like `find_slots`, in a third of the
     time."""
     if slot.kind == "text" and data.count(b'"%b"' % slot.key) == 1:
         match = _pattern("text", slot.key).search(data)
@@ -486,10 +485,10 @@ def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
 
 
 def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
-    """Where the value of `slot` may stand: of a string, what is between its quotes."""
+    """Yield the places where the value of `slot` may be: of a string, what is between its quotes."""
     for match in _pattern(slot.kind, slot.key).finditer(data):
         if slot.kind == "tokens":
-            # One character a byte: bytes above 127 stand in strings only.
+            # One character a byte: bytes above 127 appear only in strings.
             yield match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
         else:
             yield match.span(1)
@@ -501,13 +500,13 @@ class Stamp:
 
     template: Template
     consts: list[bytes]
-    """What stands around all slots, those of the indices among them."""
+    """The bytes around all slots, those of the indices among them."""
     fills: tuple[Literal["choice", "call", ""], ...]
     """Of each slot, in order of place, which index it is."""
 
     def place_of(self, data: bytes) -> tuple[int, int | None] | None:
-        """The index of the choice, and of the tool call, in an event that begins as those of this stamp do, else None. None
-        also where an index stands after the text."""
+        """Return the index of the choice, and of the tool call, in an event that begins like those of this stamp; None
+        if it does not, or if an index is after the text."""
         at, found = len(self.consts[0]), dict[str, int]()
         if not data.startswith(self.consts[0]):
             return None
@@ -525,7 +524,7 @@ class Stamp:
         return found["choice"], found.get("call")
 
     def template_of(self, state: ChoiceState, part: Part, index: int | None) -> Template:
-        """The template of the same events of another choice, or of another call."""
+        """Return the template of the same events for another choice, or for another call."""
         consts = [self.consts[0]]
         for fill, const in zip(self.fills, self.consts[1:], strict=True):
             if fill:
@@ -536,10 +535,10 @@ class Stamp:
 
 
 def find_stamp(data: bytes, said: TextChunk, template: Template) -> Stamp | None:
-    """The stamp of `template`, which was learned from `data`, or None where what it says may depend on its choice.
+    """Return the stamp of `template`, which was learned from `data`, or None if what it says may depend on its choice.
 
     A number in the delta is a slot only once it varies, a list that is repeated has a length, an entry of a list of
-    blocks has a state: all this is known of one choice and of no other.
+    content blocks has a state: all this is known only for one choice.
     """
     if said.standing or any(slot.kind == "number" or slot.item is not None for slot in said.slots):
         return None
@@ -561,7 +560,7 @@ def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
 
 
 def _proved(data: bytes, consts: list[bytes], slots: list[Slot]) -> bool:
-    """Whether the document with marks in its slots is that of `data`, the slots apart."""
+    """Return whether the document with marks in its slots equals that of `data`, except for the slots."""
     marks: list[Any] = []
     for number, slot in enumerate(slots):
         mark = f"{_MARK}{number}"
