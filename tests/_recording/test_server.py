@@ -299,7 +299,7 @@ def test_a_recorded_failure_is_followed_by_what_came_next(tmp_path: Path) -> Non
     write_trace(failed, tmp_path / "001-a.trace.jsonl")
     write_trace(trace(PLAIN.body, **asked), tmp_path / "002-a.trace.jsonl")
     openai = pytest.importorskip("openai")
-    with TraceServer(tmp_path) as server, httpx2.Client(**CLIENT) as http:
+    with TraceServer(tmp_path) as server, openai.DefaultHttpxClient(**CLIENT) as http:
         client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1", http_client=http)
         chunks = list(client.chat.completions.create(model="m", messages=[], stream=True))
         assert chunks
@@ -410,7 +410,7 @@ def test_an_option_of_a_request_that_means_nothing_is_named(said: dict[str, str]
 def test_faults_strike_as_often_as_is_said_and_the_verdict_says_what_clients_did() -> None:
     openai = pytest.importorskip("openai")
     with TraceServer(PLAIN, speed=0, faults="status=429,retry_after=0.02", fault_times=1) as server:
-        with httpx2.Client(**CLIENT) as http:
+        with openai.DefaultHttpxClient(**CLIENT) as http:
             client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1", http_client=http)
             assert list(client.chat.completions.create(model="m", messages=[], stream=True))
             server.strike("truncate", 1)

@@ -40,29 +40,29 @@ def url() -> Iterator[str]:
 
 
 def sdk(name: str, kind: str) -> Any:
-    openai, library = pytest.importorskip("openai"), pytest.importorskip("httpx2")
-    return getattr(openai, name)(http_client=getattr(library, kind)(**CLIENT))
+    openai = pytest.importorskip("openai")
+    return getattr(openai, name)(http_client=getattr(openai, kind)(**CLIENT))  # over httpx before 3.0, httpx2 since
 
 
 def openai_create(url: str) -> str:
-    with sdk("OpenAI", "Client") as client:
+    with sdk("OpenAI", "DefaultHttpxClient") as client:
         chunks = client.chat.completions.create(**ASK, stream=True)
         return "".join(one.choices[0].delta.content or "" for one in chunks if one.choices)
 
 
 def openai_whole(url: str) -> str:
-    with sdk("OpenAI", "Client") as client:
+    with sdk("OpenAI", "DefaultHttpxClient") as client:
         return str(client.chat.completions.create(**ASK).choices[0].message.content)
 
 
 def openai_stream(url: str) -> str:
-    with sdk("OpenAI", "Client") as client, client.chat.completions.stream(**ASK) as stream:
+    with sdk("OpenAI", "DefaultHttpxClient") as client, client.chat.completions.stream(**ASK) as stream:
         return str(stream.get_final_completion().choices[0].message.content)
 
 
 def openai_async_create(url: str) -> str:
     async def go() -> str:
-        async with sdk("AsyncOpenAI", "AsyncClient") as client:
+        async with sdk("AsyncOpenAI", "DefaultAsyncHttpxClient") as client:
             chunks = await client.chat.completions.create(**ASK, stream=True)
             return "".join([one.choices[0].delta.content or "" async for one in chunks if one.choices])
 
@@ -71,7 +71,10 @@ def openai_async_create(url: str) -> str:
 
 def openai_async_stream(url: str) -> str:
     async def go() -> str:
-        async with sdk("AsyncOpenAI", "AsyncClient") as client, client.chat.completions.stream(**ASK) as stream:
+        async with (
+            sdk("AsyncOpenAI", "DefaultAsyncHttpxClient") as client,
+            client.chat.completions.stream(**ASK) as stream,
+        ):
             return str((await stream.get_final_completion()).choices[0].message.content)
 
     return asyncio.run(go())
@@ -89,7 +92,7 @@ def pydantic_ai(url: str) -> str:
 
     async def go() -> str:
         async with (
-            sdk("AsyncOpenAI", "AsyncClient") as client,
+            sdk("AsyncOpenAI", "DefaultAsyncHttpxClient") as client,
             agent(model(MODEL, provider=provider(openai_client=client))).run_stream("Hi") as run,
         ):
             return str(await run.get_output())
@@ -102,7 +105,7 @@ def openai_agents(url: str) -> str:
     agents.set_tracing_disabled(True)
 
     async def go() -> str:
-        async with sdk("AsyncOpenAI", "AsyncClient") as client:
+        async with sdk("AsyncOpenAI", "DefaultAsyncHttpxClient") as client:
             model = agents.OpenAIChatCompletionsModel(model=MODEL, openai_client=client)
             run = agents.Runner.run_streamed(agents.Agent(name="a", model=model), "Hi")
             async for _ in run.stream_events():

@@ -47,7 +47,7 @@ def test_the_wheel_carries_them_and_they_are_a_few_hundred_kilobytes() -> None:
     included = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
     names = [f"{name}.trace.jsonl" for name in CHOICE]
     traces = {source: place for source, place in included["force-include"].items() if not source.startswith("src/")}
-    assert {f"traces/{name}": f"streamkit/testing/traces/{name}" for name in names} == traces
+    assert {f"traces/{name}": f"streamkit/testing/_recorded/{name}" for name in names} == traces
     assert 100_000 < sum((ROOT / "traces" / name).stat().st_size for name in names) < 400_000
 
 

@@ -113,7 +113,7 @@ def traces(*names: str) -> tuple[RecordedStream, ...]:
 
 
 def _folder() -> Path:
-    packed = Path(__file__).with_name("traces")
+    packed = Path(__file__).with_name("_recorded")
     return packed if packed.is_dir() else Path(__file__).parents[3] / "traces"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
-import pydantic
 import pytest
 
 pytest.importorskip("openai")
 
 import openai
+import pydantic
 
 from helpers.loopback import CLIENT, Loopback
 from helpers.loopback_reuse import Kept

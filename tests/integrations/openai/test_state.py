@@ -7,12 +7,12 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
-import pydantic
 import pytest
 
 pytest.importorskip("openai")
 
 import openai
+import pydantic
 from openai.lib.streaming import chat as sdk
 from openai.types import chat
 from openai.types.chat import ChatCompletionChunk
