@@ -48,3 +48,12 @@ def test_a_file_object_takes_one_exchange() -> None:
 def test_text_files_are_refused() -> None:
     with pytest.raises(MisuseError, match="binary"):
         Targets(io.StringIO())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["answer.sse", "answer.JSON", "x.trace.json", "x.gz"])
+def test_a_name_that_ends_like_another_file_makes_no_directory(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"not '.*': name a trace answer\.trace\.jsonl, or make the directory first"):
+        Targets(tmp_path / name)
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir()
+    assert str(Targets(tmp_path / name)(Trace())).startswith(str(tmp_path / name))

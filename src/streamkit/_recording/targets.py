@@ -4,7 +4,8 @@ In: what the user passed as `into`, and the header of each exchange. Out: a path
 
 Rule 1  A name that ends like a trace (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) is a file; it is replaced. What is exchanged after
         it (a retry) is written beside it: `x.trace.jsonl`, `x-2.trace.jsonl`.
-Rule 2  Any other path is a directory, made where it is absent. Its files are `001-<digest>.trace.jsonl`, in the order in
+Rule 2  Any other path is a directory, made where it is absent, unless its name ends like another kind of file (`x.sse`):
+        that is refused, since it would be a surprise. Its files are `001-<digest>.trace.jsonl`, in the order in
         which the requests were sent; the digest is that of the canonical request (`matching`), so that a name says which one it was, in every run.
 """
 
@@ -23,6 +24,7 @@ from .matching import canonical, digest
 __all__ = ("Targets", "digest_of")
 
 _NUMBER = re.compile(r"(\d{3,})-")
+_OTHER_FILES = (".sse", ".json", ".txt", ".ndjson", ".yaml", ".yml", ".har", ".log", ".gz", ".zst")
 
 
 def digest_of(header: Trace) -> str:
@@ -43,6 +45,12 @@ class Targets:
             self._name = os.fsdecode(into)
             if not self._name:
                 raise MisuseError("into= takes a path, a directory or a binary file, not an empty path")
+            named_like_a_file = self._name.lower().endswith(_OTHER_FILES) and not is_trace_name(self._name)
+            if named_like_a_file and not os.path.isdir(self._name):
+                raise MisuseError(
+                    f"into= takes a path that ends in .jsonl or a directory, not {self._name!r}: name a trace"
+                    " answer.trace.jsonl, or make the directory first"
+                )
         elif hasattr(into, "write") and not hasattr(into, "encoding"):
             self._file = into
         else:
