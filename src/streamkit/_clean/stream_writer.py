@@ -387,8 +387,10 @@ class StreamWriter:
             groq = (
                 {"x_groq": unstructure(response.extra["x_groq"])} if self._groq and "x_groq" in response.extra else {}
             )
-            if response.usage is not None:
-                self._say([], {"usage": _usage(response.usage), **groq})
+            # A report of which nothing could be read is none: `"usage":{}` would not be read as one again.
+            usage = {} if response.usage is None else _usage(response.usage)
+            if usage:
+                self._say([], {"usage": usage, **groq})
             elif groq or self._said != self._head:
                 self._say([], groq)
         if outcome.name == "failed":
