@@ -585,6 +585,15 @@ def test_a_call_whose_fragment_broke_a_limit_is_said_at_the_end() -> None:
     assert meant(read(dirty, limits=limits).snapshot(), ids=False) == meant(response, ids=False)
 
 
+def test_usage_of_which_nothing_could_be_read_is_not_written_as_an_empty_report() -> None:
+    dirty = sse(delta('{"content":"a"}', "stop")) + (
+        b'data: {"choices":[],"usage":{"prompt_tokens":"many","prompt_tokens_details":7},"x_groq":{"usage":7}}\n\n'
+    )
+    clean = cleaned(dirty + DONE)
+    assert b'"usage":{}' not in clean
+    assert clean == cleaned(clean)
+
+
 @each(TRACES)
 def test_a_recorded_stream_that_was_cleaned_stays_as_it_is(recorded: Recorded) -> None:
     once = cleaned(list(recorded.blocks))
