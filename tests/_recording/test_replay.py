@@ -23,6 +23,7 @@ from streamkit import (
     ChatStream,
     Deadlines,
     FormatError,
+    MisuseError,
     SourceError,
     TruncatedError,
     async_tee,
@@ -366,3 +367,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def test_in_an_event_loop_without_waiting_a_replay_takes_no_time(name: str) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         check_long(name, runner.run(long_stream(name)))
+
+
+def test_a_folder_in_place_of_a_trace_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"is a folder: name one of the traces in it$"):
+        replay(tmp_path)

@@ -57,7 +57,8 @@ def replay(
 ) -> Replay:
     """Make a source of a recorded stream, sync and async, that `ChatStream`, `AsyncChatStream`, `tee` … take.
 
-    A body that was recorded in a content encoding (gzip …) is yielded unpacked.
+    It is read once: call `replay()` again for another reading. A body that was recorded in a content encoding (gzip …) is
+    yielded unpacked.
 
     `trace`: a `Trace`, or the path or binary file of one.
     `speed`: 1 as recorded, 2 twice as fast, 0 without waiting. `ttft`: seconds until the first output. `max_gap`: seconds
@@ -88,6 +89,8 @@ def trace_of(trace: Trace | str | os.PathLike[str] | IO[bytes]) -> Trace:
     """Return the trace that was passed, or the one in the file. Raises what `read_trace` raises."""
     if isinstance(trace, Trace):
         return trace
+    if isinstance(trace, (str, os.PathLike)) and os.path.isdir(trace):
+        raise MisuseError(f"{os.fsdecode(trace)!r} is a folder: name one of the traces in it")
     try:
         return read_trace(trace)
     except (
