@@ -3,11 +3,13 @@ its certificates."""
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from helpers.cleaned import WAYS, Way, environment
@@ -15,6 +17,9 @@ from helpers.proxied import Tunnel, certificate_for
 from helpers.scenario_server import ScenarioServer
 from helpers.scenarios import TEXT
 from helpers.wire import read_blocks
+from streamkit import AsyncRecordingTransport, AsyncReplayTransport, RecordingTransport, ReplayTransport
+from streamkit.integrations.httpx import async_cleaning_transport, cleaning_transport
+from streamkit.trace import Block, Trace
 
 HOST = "sender.test"  # which nothing but the proxy knows
 ways = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -67,3 +72,36 @@ def test_a_certificate_that_the_environment_does_not_name_is_refused(
 ) -> None:
     with environment(monkeypatch), pytest.raises(way.library.ConnectError):
         ask(way, f"127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize("name", ["cleaning", "recording", "replay"])
+def test_the_error_of_a_client_of_the_other_kind_names_the_transport_to_pass(name: str, tmp_path: Path) -> None:
+    httpx = pytest.importorskip("httpx")
+    trace = Trace(blocks=(Block(0, b"data: [DONE]\n\n"),), observed="none")
+    sync, asynchronous, siblings = {
+        "cleaning": (
+            cleaning_transport(),
+            async_cleaning_transport(),
+            ("cleaning_transport()", "async_cleaning_transport()"),
+        ),
+        "recording": (
+            RecordingTransport(into=tmp_path),
+            AsyncRecordingTransport(into=tmp_path),
+            ("RecordingTransport", "AsyncRecordingTransport"),
+        ),
+        "replay": (
+            ReplayTransport(trace, speed=0),
+            AsyncReplayTransport(trace, speed=0),
+            ("ReplayTransport", "AsyncReplayTransport"),
+        ),
+    }[name]
+
+    async def ask() -> None:
+        await httpx.AsyncClient(transport=sync, trust_env=False).get("http://x/")
+
+    with pytest.raises(AttributeError, match=f"is for sync clients: pass {re.escape(siblings[1])} to an async one"):
+        anyio.run(ask)
+    with pytest.raises(AttributeError, match=f"is for async clients: pass {re.escape(siblings[0])} to a sync one"):
+        httpx.Client(transport=asynchronous, trust_env=False).get("http://x/")
+    with pytest.raises(AttributeError, match="has no attribute 'retries'"):
+        _ = sync.retries

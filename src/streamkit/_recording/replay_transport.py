@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ..errors import MisuseError, counted, shown
+from ..sources import OneKind
 from ..trace import Trace
 from .exchanges import request_of_httpx
 from .faults import Faults, fault_list
@@ -41,7 +42,7 @@ _READ = 65536  # bytes, which a network may give at most; a block is never cut h
 _SSE = [(b"content-type", b"text/event-stream")]  # where a trace does not know its headers
 
 
-class _Both:
+class _Both(OneKind):
     """What the transport plays for which request; the sync and the async one differ in how they wait."""
 
     requests: list[Any]
@@ -145,6 +146,8 @@ class ReplayTransport(_Both, _Transport):  # type: ignore[misc]
     `MisuseError` for a request after the last trace of a list, `TraceMissError` for one that a session has no recording of.
     """
 
+    sibling = "AsyncReplayTransport"
+
     def handle_request(self, request: Any) -> Any:
         """Answer a request."""
         _library_of(request)
@@ -167,6 +170,8 @@ class AsyncReplayTransport(_Both, _Transport):  # type: ignore[misc]
 
     All waiting goes through anyio, so that virtual time (trio's `MockClock`, looptime) passes at once.
     """
+
+    sibling = "ReplayTransport"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MisuseError
-from ..sources import GRACE, Onward, async_blocks, blocks, body_class, library_of
+from ..sources import GRACE, OneKind, Onward, async_blocks, blocks, body_class, library_of
 from ..trace import MAX_BYTES, Trace
 from .exchanges import head_of_source, request_of_httpx
 from .record import AsyncRecording, Into, Recording
@@ -40,7 +40,7 @@ Target = Callable[[Trace], Any]
 """From the header of an exchange to the path or the file that it is written to."""
 
 
-class _Common:
+class _Common(OneKind):
     """What both siblings know: the options, and how an exchange is written down."""
 
     def __init__(self, inner: Any, into: Into | Session | None, options: Options, *, asynchronous: bool) -> None:
@@ -90,6 +90,8 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
 
     A recording that fails never breaks the stream: it warns (`RecordingWarning`). Raises `MisuseError` for wrong arguments.
     """
+
+    sibling = "AsyncRecordingTransport"
 
     def __init__(
         self,
@@ -147,6 +149,8 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
 
     Takes the same arguments; `inner` is an async transport.
     """
+
+    sibling = "RecordingTransport"
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ from ._drain import GRACE
 from ._endings import EndWatch, end_stream, said_end
 from ._endings import add_status as add_status  # for `_live` and `_clean`, not public
 from ._endings import error_raised_by_client as error_raised_by_client
-from ._onward import Onward, body_class, library_of
+from ._onward import OneKind, Onward, body_class, library_of
 from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
 
 # Other packages import from this package only, never from a file in it: if one thread imports the package and another a
@@ -47,6 +47,7 @@ __all__ = (
     "AsyncBlocks",
     "Blocks",
     "EndWatch",
+    "OneKind",
     "Onward",
     "SourceEnd",
     "async_blocks",

@@ -19,11 +19,14 @@ from typing import Any
 
 from ..errors import MisuseError, shown
 
-__all__ = ("Onward", "body_class", "library_of")
+__all__ = ("OneKind", "Onward", "body_class", "library_of")
 
 _LIBRARIES = ("httpx", "httpx2")
 # Like openai: with 100 connections, httpx's default, a client would be slower with a transport than without.
 _CONNECTIONS, _KEPT_ALIVE = 1000, 100
+
+_SYNC_METHODS = ("handle_request", "__enter__", "__exit__", "close")
+_ASYNC_METHODS = ("handle_async_request", "__aenter__", "__aexit__", "aclose")
 
 
 def library_of(request: Any) -> Any:
@@ -40,6 +43,21 @@ def body_class(kind: type[Any], base: type[Any]) -> type[Any]:
     """Return `kind` as a body that a client of the library of `base`, its `SyncByteStream` or `AsyncByteStream`,
     accepts: clients check for that class."""
     return type(kind.__name__, (kind, base), {})
+
+
+class OneKind:
+    """Base of a transport for clients of one kind, sync or async. A client of the other kind gets an AttributeError that
+    names the sibling (`sibling`), where it would get one that names a method."""
+
+    sibling = ""
+
+    def __getattr__(self, name: str) -> Any:
+        asynchronous = hasattr(type(self), "handle_async_request")
+        for_others = _SYNC_METHODS if asynchronous else _ASYNC_METHODS
+        kind, other = ("async", "a sync") if asynchronous else ("sync", "an async")
+        if name in for_others:
+            raise AttributeError(f"{type(self).__name__} is for {kind} clients: pass {self.sibling} to {other} one")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class Onward:

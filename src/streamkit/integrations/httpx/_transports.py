@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from streamkit import MisuseError
-from streamkit.sources import Onward, async_blocks, blocks, body_class, library_of
+from streamkit.sources import OneKind, Onward, async_blocks, blocks, body_class, library_of
 
 from ._asked import Asked
 from ._bodies import AsyncCleanBody, CleanBody
@@ -32,7 +32,7 @@ _REFUSED = 400  # RFC 9110 section 15
 _GONE = frozenset((b"content-encoding", b"content-length"))
 
 
-class _Common:
+class _Common(OneKind):
     """What both siblings know."""
 
     def __init__(self, inner: Any, options: Options, *, asynchronous: bool) -> None:
@@ -93,6 +93,8 @@ def _is_asked(request: Any) -> bool:
 class CleaningTransport(_Common, _Transport):  # type: ignore[misc]
     """A transport of httpx or httpx2; `cleaning_transport` makes it."""
 
+    sibling = "async_cleaning_transport()"
+
     def handle_request(self, request: Any) -> Any:
         """Send a request on, and clean what answers; the client calls it."""
         exchange = self._begun(request, request.read()) if _is_asked(request) else None
@@ -118,6 +120,8 @@ class CleaningTransport(_Common, _Transport):  # type: ignore[misc]
 
 class AsyncCleaningTransport(_Common, _Transport):  # type: ignore[misc]
     """An async transport of httpx or httpx2; `async_cleaning_transport` makes it."""
+
+    sibling = "cleaning_transport()"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request on, and clean what answers; the client calls it."""
