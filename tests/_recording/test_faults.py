@@ -106,7 +106,7 @@ def test_a_place_that_a_stream_does_not_have_is_refused_with_the_fault() -> None
 AT_RANDOM = [f"{name}@random" for name, kind in FAULTS.items() if not kind.fixed] + ["corrupt=5", "corrupt=3@block:1"]
 
 
-@each(some(TRACES))
+@each(some([one for one in TRACES if one.body]))  # an empty one has no block to corrupt
 def test_two_runs_with_one_seed_are_equal_byte_for_byte_and_instant_for_instant(recorded: Recorded) -> None:
     trace = read_trace(ROOT / f"traces/{recorded.name}.trace.jsonl")
     for text in [*FAULTS, *AT_RANDOM]:
