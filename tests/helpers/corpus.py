@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from streamkit import Accumulator, FormatError, RemoteError
 from streamkit.events import End, ErrorSeen, Event
 from streamkit.sse import EventDecoder
 from streamkit.trace import read_trace
+
+from .tier import some
 
 __all__ = ("SHARED", "TRACES", "Reading", "Recorded", "chunks_of", "each", "facts_of", "pieces", "read", "shared")
 
@@ -71,9 +74,16 @@ SHARED = tuple(_shared())
 shared = pytest.mark.skipif(not SHARED, reason="../shared/traces is not there")
 
 
+_MANY = 40  # more are a whole collection: the quick tier looks at a fifth of it, each test at another fifth
+_turns = itertools.count()
+
+
 def each(recordings: Iterable[Recorded]) -> pytest.MarkDecorator:
-    """The test runs once for each of `recordings`, as its argument `recorded`."""
-    return pytest.mark.parametrize("recorded", [pytest.param(one, id=one.name) for one in recordings])
+    """Run the test once for each of `recordings`, as its argument `recorded`; in the quick tier for a fifth of many."""
+    found = tuple(recordings)
+    if len(found) > _MANY:
+        found = tuple(some(found, next(_turns)))
+    return pytest.mark.parametrize("recorded", [pytest.param(one, id=one.name) for one in found])
 
 
 @attrs.frozen(eq=False)
