@@ -1,4 +1,4 @@
-"""Fuzz with coverage: each target in turn, for its share of the time, in a process of its own.
+"""Fuzz with coverage: each target in turn, for its share of the time, in a separate process.
 
     python fuzz/run.py [TARGET ...] [--minutes 2] [--seed 1]
 

@@ -127,7 +127,7 @@ def test_what_crashed_a_strict_reader_is_taken(case: str) -> None:
     clean = cleaned(stream)
     assert clean is not None
     assert [] == violations(clean)
-    if case != "a custom tool":  # openai-python's helper knows none, whoever sends it
+    if case != "a custom tool":  # openai-python's helper supports none, not even OpenAI's
         assert "" == openai_python(clean)
 
 

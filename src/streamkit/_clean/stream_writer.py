@@ -112,7 +112,7 @@ class StreamWriter:
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._said: ChunkDict | None = None  # the head of the last chunk
         self._beside: ChunkDict = {}  # unknown fields of the chunk that is not over
-        self._groq = False  # whether there is an `x_groq`: Groq reports usage in it, so it is written beside that
+        self._groq = False  # whether there is an `x_groq`. Groq reports usage in it, so both are written in one chunk
         self._choices: dict[int, _Choice] = {}
         self._touched: list[_Choice] = []  # those that the chunk says something of
 

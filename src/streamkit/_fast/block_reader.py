@@ -126,7 +126,7 @@ class BlockReader:
 
     @property
     def head(self) -> bytes:
-        """How the bytes began, while there is no chunk in them."""
+        """Return the first bytes, until they contain a chunk."""
         return self._head if self.sniffer is None else bytes(self.sniffer.held)
 
     # --- the fast lane

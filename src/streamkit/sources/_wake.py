@@ -8,7 +8,7 @@ even close during a read: `close()` waits for it, up to the client's timeout. `s
 once, and the sender sees that its client left. The descriptor stays open, so that no other connection can get its
 number while the read still uses it; the reading thread closes the source when its read returns (`Blocks`).
 
-Rule 1  Only a connection that carries this one response. Over HTTP/2 many streams share one, so it is left alone, and
+Rule 1  Only a connection that carries this one response. Over HTTP/2 many streams share one: it is not shut down, and
         the read ends when the connection next returns something.
 Rule 2  Each client module says where the client keeps its socket. Underscored names may vanish in a new version: a read
         is then not ended early, like that of a pipe.

@@ -18,7 +18,7 @@ class Refused(Asked):
     """What is known of a request that the sender refused."""
 
     said_end = False
-    _kept = b""
+    _kept: bytearray | None = None
 
     def left(self) -> None:
         """Return None: the client's own timeouts hold."""
@@ -29,7 +29,10 @@ class Refused(Asked):
 
     def take(self, block: bytes) -> bytes:
         """Pass a block."""
-        self._kept = (self._kept + block)[:_MOST]
+        if self._kept is None:
+            self._kept = bytearray()
+        if len(self._kept) < _MOST:  # nothing is copied once it is full
+            self._kept += block[: _MOST - len(self._kept)]
         return block
 
     def end(self) -> bytes:
@@ -49,7 +52,9 @@ class Refused(Asked):
         if not self.over:
             self.over, self._error = True, error
             try:
-                self._cleaner.feed(self.library.Response(200, headers=self._headers, content=self._kept).content)
+                self._cleaner.feed(
+                    self.library.Response(200, headers=self._headers, content=bytes(self._kept or b"")).content
+                )
             except (
                 self.library.DecodingError
             ):  # what was kept of it ends too early, or it is packed otherwise than it says
