@@ -50,6 +50,8 @@ from .types._unstructuring import written, written_object
 if TYPE_CHECKING:
     import cattrs
 
+    from ._fold.growing import GrowingArguments
+
 __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
@@ -69,6 +71,7 @@ class Options(TypedDict, total=False):
     dialect: Dialect
     fast: bool
     converter: cattrs.Converter | None
+    path_events: bool
 
 
 @attrs.frozen
@@ -107,6 +110,8 @@ class Accumulator:
     is read here, and cost nothing for each chunk; hooks for the classes of a chunk are called with each chunk, before
     it is folded, and keep events out of the fast lane. If one raises, the call that passed the chunk raises a
     `MisuseError` from it.
+    `path_events`: read the arguments of calls while they arrive, and say what each piece of them means in the
+    `path_events` of `ToolCallDelta` and `FunctionCallDelta`, see `PartialJSON`. `peek` needs no option.
 
     Use one thread at a time: if two threads feed, or one feeds while another takes a snapshot or closes, put a lock
     around it, or the response is corrupt. Two that feed at once usually get a `MisuseError`; do not rely on it, since
@@ -125,9 +130,11 @@ class Accumulator:
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
         converter: cattrs.Converter | None = None,
+        path_events: bool = False,
     ) -> None:
         check_bool("strict=", strict)
         check_bool("fast=", fast)
+        check_bool("path_events=", path_events)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         if converter is not None:
@@ -143,6 +150,11 @@ class Accumulator:
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
         self._room = Room()
+        self._growing: GrowingArguments | None = None  # the arguments that are read while they arrive
+        self._follow: Callable[[list[ev.Event]], None] | None = None  # sets their path events
+        if path_events:
+            self._grown().follows = True
+            self._follow = self._grown().follow
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -156,6 +168,8 @@ class Accumulator:
         try:
             if lane is None or not lane.take(block, out):
                 self._take(block, out)
+            if self._follow is not None:
+                self._follow(out)
             return out
         except RecursionError:
             error = LAST
@@ -171,6 +185,8 @@ class Accumulator:
         try:
             if lane is None or not lane.take(block, None):
                 self._take(block, None)
+            if self._growing is not None:
+                self._growing.missed = True
             return
         except RecursionError:
             error = LAST
@@ -188,7 +204,10 @@ class Accumulator:
             raise MisuseError(_TWO_THREADS)
         try:
             self._busy = True
-            return self._add_alone(chunk)
+            out = self._add_alone(chunk)
+            if self._follow is not None:
+                self._follow(out)
+            return out
         finally:
             self._busy = False
 
@@ -291,6 +310,8 @@ class Accumulator:
         outcome = self._assembler.outcome
         assert outcome is not None
         if out and not outcome.events:
+            if self._follow is not None:
+                self._follow(out)
             self._assembler.outcome = outcome = Outcome(outcome.name, outcome.reason, outcome.error, tuple(out))
         return outcome
 
@@ -333,6 +354,26 @@ class Accumulator:
             return None if response is None else encoded(written(response))
         value = self._reducer.snapshot(written_object)
         return None if value is None else encoded(value)
+
+    @guarded
+    def peek(self, choice: int = 0, call: int = 0) -> Any:
+        """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value that does not
+        change; None before anything can be said of them.
+
+        They are read as JSON by the rules of `PartialJSON`; the input of a custom tool is its text. Each call of this
+        costs what arrived since the last, and the length of the arrays and objects that are not whole.
+        """
+        if not (whole(choice, 0) and whole(call, 0)):
+            text = f"peek() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
+            raise self._misuse(text)
+        return self._grown().peek(choice, call)
+
+    def _grown(self) -> GrowingArguments:
+        if self._growing is None:
+            from ._fold.growing import GrowingArguments  # most callers do not need it
+
+            self._growing = GrowingArguments(self._reducer)
+        return self._growing
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
