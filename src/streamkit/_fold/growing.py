@@ -1,7 +1,7 @@
 """The arguments of calls, read as JSON while they arrive.
 
 In: the state of the choices, and the events of a block before their caller gets them. Out: `peek`, the arguments so far as a
-value, and the `path_events` of each piece. A call is read once, by one `PartialJSON`, whoever asks. Cost: that of the new text;
+value, and the `path_events` of each piece. A call is read once, by one `PartialJSON`, for all that ask. Cost: that of the new text;
 nothing for a call that nobody asks for, and that no event is about.
 
 Rule 1  The text that counts is that of the response. A block that was absorbed has no events: its text is read before that of
