@@ -102,6 +102,7 @@ TESTS_OF_NO_MODULE = {
     "test_matrix",
     "test_odd_values",
     "test_oracle",
+    "test_package",
     "test_readme",
     "test_reprs",
     "test_scenarios",
