@@ -106,6 +106,7 @@ TESTS_OF_NO_MODULE = {
     "test_readme",
     "test_reprs",
     "test_scenarios",
+    "test_senders",
     "test_shapes",
     "test_threads",
     "test_untouched",
