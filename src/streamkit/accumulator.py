@@ -54,6 +54,8 @@ __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
 
+_ROOM = Room()
+
 _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
     " no calls from a function given to tap(); put a lock around it, or use one Accumulator for each stream"
@@ -142,7 +144,6 @@ class Accumulator:
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
-        self._room = Room()
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -418,7 +419,7 @@ class Accumulator:
             block = self._as_bytes(block)
         reader = self._reader
         # A block that does not end a line is only buffered: that takes few frames.
-        if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
+        if (LF in block or CR in block or reader.sniffer is not None) and not _ROOM.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True
