@@ -45,7 +45,7 @@ from .rules import RULES, Rule, check_rules
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._encoding import encoded
-from .types._unstructuring import written, written_object
+from .types._unstructuring import json_values, written
 
 if TYPE_CHECKING:
     import cattrs
@@ -332,7 +332,7 @@ class Accumulator:
         if self._assembler.refine_response is not None:  # which needs objects
             response = self.snapshot()
             return None if response is None else encoded(written(response))
-        value = self._reducer.snapshot(written_object)
+        value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
     @property
