@@ -45,7 +45,7 @@ from .rules import RULES, Rule, check_rules
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._encoding import encoded
-from .types._unstructuring import written, written_object
+from .types._unstructuring import json_values, written
 
 if TYPE_CHECKING:
     import cattrs
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
+
+_ROOM = Room()
 
 _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
@@ -142,7 +144,6 @@ class Accumulator:
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
-        self._room = Room()
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -331,7 +332,7 @@ class Accumulator:
         if self._assembler.refine_response is not None:  # which needs objects
             response = self.snapshot()
             return None if response is None else encoded(written(response))
-        value = self._reducer.snapshot(written_object)
+        value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
     @property
@@ -418,7 +419,7 @@ class Accumulator:
             block = self._as_bytes(block)
         reader = self._reader
         # A block that does not end a line is only buffered: that takes few frames.
-        if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
+        if (LF in block or CR in block or reader.sniffer is not None) and not _ROOM.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True

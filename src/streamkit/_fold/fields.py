@@ -336,8 +336,11 @@ class Several:
 
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
     """Return a state for the field at `path`, whose first value is `value`; `waiting`: that of its choice."""
-    if context.rules is RULES and (plain := _STANDING.get(path)) is not None:
-        return plain()
+    if context.rules is RULES:
+        if (plain := _STANDING.get(path)) is not None:
+            return plain()
+        if path in _STANDING_TEXTS and type(value) is str:
+            return Text(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
@@ -423,3 +426,6 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
     )
 }  # fmt: skip
 """State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""
+
+_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD and path not in _ARGUMENTS)
+"""Texts that are nothing else, whatever the dialect."""
