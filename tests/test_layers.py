@@ -20,7 +20,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "streamkit"
 # A new module gets its name here, in the lowest level that it can stand on.
 LEVELS: dict[int, str] = {
     0: "errors _error_kinds _arguments _stack _field_docs",
-    1: "sse types types.* limits anomalies rules outcome events trace _trace_* partial_json",
+    1: "sse types types.* limits anomalies rules outcome events trace _trace_* partial_json _partial _partial.*",
     2: "codec dialect _decode _decode.*",
     3: "_fold _fold.* _fast _fast.* _checkpoint _checkpoint.* accumulator",
     4: "sources sources.* _version forwarding",
@@ -47,6 +47,7 @@ NEIGHBOURS = frozenset(
         ("events", "anomalies"),
         ("events", "outcome"),
         ("events", "types"),
+        ("partial_json", "_partial"),
         ("rules", "types"),
         ("dialect", "_decode"),
         ("_fast", "_fold"),
