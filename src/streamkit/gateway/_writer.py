@@ -4,7 +4,7 @@ In: a claim on a log, and blocks of a source. Out: entries in the store: a chunk
 at the end the whole response and how the stream ended.
 
 Rule 1  A base is appended when the chunks since the last one have as many bytes as it and as `keep`: so the log keeps at most a
-        few times the response, and all bases together cost no more than the chunks.
+        few times the response, and all bases together cost at most twice as much as the chunks.
 Rule 2  A base of a stream that can be continued has a checkpoint. Another writer restores it, reads on at its byte, and makes
         the chunks that follow it again: those that the log has already are compared and not appended, so that each is there
         once. Where one differs, the upstream has answered anew: a snapshot replaces all that readers have.
