@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from streamkit import Accumulator, Dialect, Limits, Outcome, loads, to_chunks
+from streamkit import Accumulator, Dialect, Limits, Outcome, ValidationError, loads, to_chunks
 from streamkit.events import Event
 from streamkit.types import CreateChatCompletionResponse
 
@@ -41,11 +41,12 @@ class LogWriter:
         self.accumulator = Accumulator(limits=limits, dialect=dialect)
         base = claim.entries[0] if claim.entries and starts(claim.entries[0].kind) else None
         said = claim.entries[1:] if base is not None else claim.entries
-        self._differs = False  # whether readers have what this writer will not make again
-        if base is not None and base.checkpoint and resumes:
-            self.accumulator = Accumulator.restore(base.checkpoint)
-        elif base is not None:
-            self._differs, said = True, ()
+        self._differs = False  # whether readers have what this writer does not make again
+        if base is not None:
+            try:
+                self.accumulator = Accumulator.restore(base.checkpoint if resumes else b"", limits=limits)
+            except ValidationError:  # there is none, or one that this release cannot read
+                self._differs, said = True, ()
         self.offset: int = self.accumulator.statistics().bytes
         self._expected = deque(entry.data for entry in said)  # what the log has and this writer makes again
         self._since = 0  # bytes of chunks since the base
