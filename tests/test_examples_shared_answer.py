@@ -98,6 +98,7 @@ def test_two_tabs_show_one_answer_and_one_that_is_reloaded_misses_nothing(
     first, second = browser.new_page(), browser.new_page()
     upstream.say(chunk(FIRST))
     first.goto(address)
+    first.get_by_label("Your question").fill("Why?")
     first.get_by_role("button", name="Ask").click()
     expect(first.locator("#text")).to_have_text(FIRST)
     second.goto(first.url)
@@ -118,6 +119,7 @@ def test_two_tabs_show_one_answer_and_one_that_is_reloaded_misses_nothing(
     late.goto(first.url)
     expect(late.locator("#state")).to_have_text("Complete")
     expect(late.locator("#text")).to_have_text(FIRST + SECOND + THIRD)
+    expect(late.locator("#asked")).to_have_text("Why?")
 
 
 def test_an_event_source_that_nobody_closes_stops_by_itself(browser: Any, address: str, upstream: Upstream) -> None:
