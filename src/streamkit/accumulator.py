@@ -14,17 +14,16 @@ same. Cost: a chunk costs O(1) in what arrived before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, cast
 
 from . import events as ev
-from ._arguments import check_bool, check_kind, whole
+from ._arguments import check_bool, check_kind, readable, whole
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
-from ._field_docs import show_fields
 from ._fold.assembler import Assembler
+from ._fold.options import Options, check_options
 from ._fold.reducer import Reducer
+from ._fold.statistics import Statistics
 from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -41,11 +40,11 @@ from .errors import (
 )
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
-from .rules import RULES, Rule, check_rules
+from .rules import RULES, Rule
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._encoding import encoded
-from .types._unstructuring import written, written_object
+from .types._unstructuring import json_values, written
 
 if TYPE_CHECKING:
     import cattrs
@@ -56,43 +55,12 @@ __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
 
+_ROOM = Room()
+
 _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
     " no calls from a function given to tap(); put a lock around it, or use one Accumulator for each stream"
 )
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments of `Accumulator`, for functions that pass them on."""
-
-    strict: bool
-    limits: Limits
-    rules: Mapping[str, Rule]
-    dialect: Dialect
-    fast: bool
-    converter: cattrs.Converter | None
-    path_events: bool
-
-
-@attrs.frozen
-class Statistics:
-    """Counts of what an accumulator has read."""
-
-    bytes: int
-    """Bytes fed, framing included."""
-    blocks: int
-    """Blocks fed that were not empty."""
-    events: int
-    """Server-sent events, `[DONE]` included."""
-    comments: int
-    """Comments: keep-alives."""
-    chunks: int
-    """Chunks folded into the response."""
-    unknown_fields: Mapping[str, int]
-    """Fields that the format does not define: path (`choices[].delta.reasoning`) -> number of times."""
-    models: tuple[str, ...] = ()
-    """Every model that a chunk named, in order of first appearance: several if a router writes its own name first. At
-    most as many as the limit on anomalies."""
 
 
 class Accumulator:
@@ -137,6 +105,7 @@ class Accumulator:
         check_bool("path_events=", path_events)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        self._converted = converter is not None
         if converter is not None:
             from .codec import refiners  # most callers do not need cattrs
 
@@ -149,7 +118,6 @@ class Accumulator:
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
-        self._room = Room()
         self._growing: GrowingArguments | None = None  # the arguments that are read while they arrive
         self._follow: Callable[[list[ev.Event]], None] | None = None  # sets their path events
         if path_events:
@@ -352,7 +320,7 @@ class Accumulator:
         if self._assembler.refine_response is not None:  # which needs objects
             response = self.snapshot()
             return None if response is None else encoded(written(response))
-        value = self._reducer.snapshot(written_object)
+        value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
     @guarded
@@ -421,6 +389,74 @@ class Accumulator:
             models=tuple(known.reducer.models),
         )
 
+    # --- from one process to another
+
+    @guarded
+    def checkpoint(self) -> bytes:
+        """Return the whole state as JSON, for `restore` in another process, on another machine or in a later release.
+
+        It may be called between any two blocks, also in the middle of an event, and changes nothing. It costs and takes
+        as much as the state, not as the bytes that were fed: about the text so far. Not in it: a `converter` and the
+        function given to `tap()`, which are code, the events of `outcome.events`, and the exception that an error was
+        raised from. `docs/durable-streams.md` describes the document.
+        """
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        from ._checkpoint.document import written_document  # most streams need none
+
+        return written_document(
+            self._reader, self._assembler, converter=self._converted, closed=self._closed, overran=self._overran
+        )
+
+    @classmethod
+    @guarded
+    def restore(
+        cls,
+        data: bytes | bytearray | memoryview | str,
+        *,
+        limits: Limits | None = None,
+        fast: bool = True,
+        converter: cattrs.Converter | None = None,
+        path_events: bool = False,
+    ) -> Accumulator:
+        """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
+        events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
+        happened.
+
+        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
+        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`, `path_events`:
+        as for a new accumulator; the converter is required if there was one. Raises `ValidationError`, whose problem has the path,
+        for data that is not a checkpoint or of a version that this release does not read.
+        """
+        if isinstance(data, str):
+            data = data.encode("utf-8", "replace")
+        elif not isinstance(data, (bytes, bytearray, memoryview)):
+            raise MisuseError(f"restore() takes the bytes that checkpoint() returned, not {type(data).__name__}")
+        if limits is not None:
+            check_kind("limits=", limits, Limits)
+        check_bool("fast=", fast)
+        from ._checkpoint.document import fill, read_document, read_options, refusing
+
+        with refusing():
+            document = read_document(readable(data), limits or DEFAULT_LIMITS)
+            options = read_options(document, limits)
+            if options.converter and converter is None:
+                raise MisuseError(
+                    "this checkpoint is of an accumulator with a converter: pass restore() the converter="
+                )
+            accumulator = cls(
+                limits=options.limits,
+                rules=options.rules,
+                dialect=options.dialect,
+                fast=fast,
+                converter=converter,
+                path_events=path_events,
+            )
+            accumulator._closed, accumulator._overran = fill(document, accumulator._reader, accumulator._assembler)
+        if accumulator._growing is not None:
+            accumulator._growing.missed = True  # the text in the checkpoint
+        return accumulator
+
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""
         try:
@@ -459,7 +495,7 @@ class Accumulator:
             block = self._as_bytes(block)
         reader = self._reader
         # A block that does not end a line is only buffered: that takes few frames.
-        if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
+        if (LF in block or CR in block or reader.sniffer is not None) and not _ROOM.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True
@@ -532,17 +568,6 @@ def hand_over_pieces(accumulator: Accumulator) -> Reducer:
     return accumulator._reducer
 
 
-def check_options(limits: object, rules: Any, dialect: object) -> None:
-    """Raise `MisuseError` if one of an accumulator's options has the wrong type."""
-    if limits is not DEFAULT_LIMITS:
-        check_kind("limits=", limits, Limits)
-    if dialect is not DEFAULT_DIALECT:
-        check_kind("dialect=", dialect, Dialect)
-    if rules is not RULES:
-        check_kind("rules=", rules, Mapping)
-        check_rules(rules)
-
-
 def require_unused(accumulator: object) -> Accumulator:
     """Return `accumulator` if it is unused, or a new one for None; raise `MisuseError` otherwise."""
     if accumulator is None:
@@ -571,6 +596,3 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
     facts = {"events": events, "chunks": chunks, **facts}
     return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
-
-
-show_fields(__name__)

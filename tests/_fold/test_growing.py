@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.measure import best
+from helpers.tier import some
 from helpers.wire import DONE, calls, delta, each_byte, sse
 from streamkit import Accumulator, Dialect, MisuseError
 from streamkit.events import FunctionCallDelta, ToolCallDelta
@@ -144,6 +145,18 @@ def test_what_was_absorbed_is_read_before_the_next_event() -> None:
     for block in rest:
         accumulator.absorb(block)
     assert SHOWN[-1] == accumulator.peek()
+
+
+def test_an_accumulator_that_was_restored_continues_where_the_other_one_was() -> None:
+    wire, pieces = each_byte(WIRE), path_events([WIRE])
+    for at in some(range(len(wire))):
+        first = Accumulator(path_events=True)
+        events = [event for block in wire[:at] for event in first.feed(block)]
+        second = Accumulator.restore(first.checkpoint(), path_events=True)
+        assert first.peek() == second.peek()
+        events += [event for block in wire[at:] for event in second.feed(block)]
+        assert pieces == [event.path_events for event in events if isinstance(event, ToolCallDelta)]
+        assert SHOWN[-1] == second.peek()
 
 
 def test_without_the_option_there_are_none() -> None:
