@@ -331,10 +331,10 @@ class Accumulator:
         They are read as JSON by the rules of `PartialJSON`; the input of a custom tool is its text. Each call of this
         costs what arrived since the last, and the length of the arrays and objects that are not whole.
         """
-        if not (whole(choice, 0) and whole(call, 0)):
+        if type(choice) is not int or type(call) is not int or choice < 0 or call < 0:
             text = f"peek() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
             raise self._misuse(text)
-        return self._grown().peek(choice, call)
+        return (self._growing or self._grown()).peek(choice, call)
 
     def _grown(self) -> GrowingArguments:
         if self._growing is None:
