@@ -22,7 +22,7 @@ import attrs
 
 from streamkit import StreamError
 
-__all__ = ("Claim", "Entry", "EntryKind", "Lease", "LeaseLostError", "Page", "Store", "Wait", "starts")
+__all__ = ("CannotResumeError", "Claim", "Entry", "EntryKind", "Lease", "LeaseLostError", "Page", "Store", "Wait", "starts")
 
 EntryKind = Literal["chunk", "base", "snapshot", "end"]
 """`chunk`: adds to what a reader has. `snapshot`: replaces it. `base`: the same as what a reader has. `end`: the last one."""
@@ -96,6 +96,10 @@ class Page:
 
 class LeaseLostError(StreamError):
     """Another writer has taken the lease, or the log is gone: what was to be appended was not."""
+
+
+class CannotResumeError(StreamError):
+    """The upstream cannot go on in the middle of this stream any more. Raise it from the `open` of `SharedStreams.ensure`."""
 
 
 class Store(Protocol):
