@@ -1,4 +1,4 @@
-"""An agent that survives `kill -9`: another worker goes on where it was killed, in mid-stream and in the middle of a tool call.
+"""An agent that survives `kill -9`: another worker continues where it was killed, in mid-stream and in the middle of a tool call.
 
     uvicorn resumable_model:model --app-dir examples --port 8080     the model
     python examples/durable_agent.py work                            as many workers as you like; kill any of them
@@ -8,7 +8,7 @@ REDIS and UPSTREAM in the environment say where those are. What a run needs is i
 shared stream (with its checkpoint), what each tool returned. All workers follow every run; for each turn one of them has the lease
 and reads, the others wait until it is over or the lease has run out.
 
-Whoever asks reads each character once. A tool may run twice, where a worker was killed between running it and noting what it
+The user reads each character once. A tool may run twice, where a worker was killed between running it and noting what it
 returned: make tools that can be repeated.
 """
 
@@ -69,7 +69,7 @@ class Agent:
             key = f"{run}-{turn}"
             answer = await self.streams.ensure(key, lambda offset, key=key: self.open(key, messages, offset))
             if answer.response is None or not answer.outcome.ok:
-                break  # the reader has been told how it ended; this is the place to try again with another key
+                break  # the reader has seen how it ended; this is the place to try again with another key
             message = answer.response.choices[0].message
             messages.append(unstructure(message.to_request()))
             calls = [call for call in message.tool_calls or () if call.complete]
@@ -80,7 +80,7 @@ class Agent:
         await self.redis.hdel(RUNS, run)
 
     async def open(self, key: str, messages: list[dict[str, Any]], offset: int) -> Any:
-        """Ask the model, or let it go on after `offset` bytes of what it wrote for this key."""
+        """Ask the model, or let it continue after `offset` bytes of what it wrote for this key."""
         print(f"reads {key} from byte {offset}", flush=True)
         url, body = f"/v1/chat/completions?offset={offset}", {"model": "a-model", "messages": messages, "stream": True}
         request = self.client.build_request("POST", url, json=body, headers={"idempotency-key": key})

@@ -1,8 +1,8 @@
-"""A stand-in for a model server that goes on writing while nobody listens, and lets a client resume: an ASGI app.
+"""A model server for trials that keeps writing while nobody listens, and lets a client resume: an ASGI app.
 
     uvicorn resumable_model:model --app-dir examples --port 8080
 
-`Idempotency-Key` names an answer: a request with a key that was seen before is given the same answer, as it was or still is
+`Idempotency-Key` names an answer: a request with a key that was seen before gets the same answer, as it was or still is
 being written, from byte `?offset=` on. An offset in an answer that is not there (the server was restarted) is a 404.
 
 It says that it looks something up, calls the tool `weather`, and says what that returned.

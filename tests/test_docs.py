@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
 HOW_TO = [
     "docs/install.md",
+    "docs/broadcast.md",
     "docs/senders.md",
     "docs/record-and-replay.md",
     "docs/frameworks/openai.md",
@@ -68,6 +69,10 @@ def test_every_example_of_a_how_to_runs(
     for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
         if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
             pytest.importorskip(client, exc_type=ImportError)
+    if "streamkit.gateway" in example:
+        pytest.importorskip("streamkit.gateway", exc_type=ImportError)
+    if "RedisStore" in example:
+        pytest.importorskip("redis", exc_type=ImportError)
     if ".completions.stream(" in example:  # `client.beta` had it in older versions
         completions = pytest.importorskip("openai.resources.chat.completions", exc_type=ImportError).Completions
         if not hasattr(completions, "stream"):

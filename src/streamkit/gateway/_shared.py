@@ -137,16 +137,16 @@ class SharedStreams:
     async def ensure(self, key: str, open: Open, *, resumes: bool = True) -> Answer:
         """See that the stream of a key is read to its end, by this worker or by another; return what it made.
 
-        `open`: a coroutine function that is called with a number of bytes, and returns a source that begins after so many bytes of
-        the stream, unpacked. It is called where no other worker reads the stream: at first, and where the one that did is
+        `open`: a coroutine function that is called with a number of bytes, and returns a source that begins after that number of
+        bytes of the stream, unpacked. It is called where no other worker reads the stream: at first, and where the one that did is
         gone. Any number of workers may call this for one key, and again when the stream is over, which returns what it made.
 
         `open` raises `CannotResumeError` where the upstream has the stream no longer: it is called again, with 0.
 
-        `resumes=False`: for an upstream that cannot go on in the middle. `open` is called with 0 and sends the request again.
+        `resumes=False`: for an upstream that cannot resume in the middle. `open` is called with 0 and sends the request again.
         Where the second answer differs from the first, readers get a snapshot that replaces what they have.
 
-        Where this is cancelled, the next worker goes on at once.
+        Where this is cancelled, the next worker continues at once.
         """
         if not callable(open):
             raise MisuseError(f"open= takes a coroutine function of a number of bytes, not {type(open).__name__}")
