@@ -169,6 +169,10 @@ class _TeeFacts(StreamFacts):
         return describe(self, watcher.accumulator, **failed)
 
     @property
+    def _was_read(self) -> bool:
+        return self._blocks._was_read  # type: ignore[attr-defined, no-any-return]
+
+    @property
     def accumulator(self) -> Accumulator:
         """The accumulator that watches. It has seen every block but the one that is being forwarded."""
         return self._intake.accumulator
