@@ -32,6 +32,9 @@ FRAMEWORKS ?=
 # How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
 MINUTES ?= 10
 
+# Where it is set, each of the hundred processes that the tests start compiles the package anew: 25 % of the CPU time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora fuzz dist clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:

@@ -39,6 +39,7 @@ FACE = {
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
+    "PartialJSON": "partial_json",
     "Recording": "_recording.record",
     "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
