@@ -89,6 +89,7 @@ TESTS_OF_NO_MODULE = {
     "test_closing",
     "test_corpus",
     "test_docs",
+    "test_examples",
     "test_exports",
     "test_flow",
     "test_frameworks",
