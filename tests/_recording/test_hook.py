@@ -428,5 +428,5 @@ def test_async_with_does_what_with_does(sender: Sender, tmp_path: Path) -> None:
         return text
 
     assert "yousaidhello" == asyncio.run(ask(sender.url, False)) == asyncio.run(ask(GONE, False))
-    with pytest.raises(MisuseError, match="^of the block$"):
+    with pytest.raises(MisuseError, match=r"^of the block$"):
         asyncio.run(ask(GONE, True))
