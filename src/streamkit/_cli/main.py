@@ -175,7 +175,10 @@ def _record(args: argparse.Namespace) -> int:
             )
     if args.into is None:
         raise MisuseError("record takes FILE and OUT, or --upstream URL and DIR")
+    from .files import check_free
     from .record import record_input
+
+    check_free(args.into, force=args.force)
 
     return record_input(
         args.file,
@@ -197,8 +200,10 @@ def _record_proxied(args: argparse.Namespace) -> int:
             raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
     if args.into is not None:
         raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
+    from .files import check_free
     from .record_proxy import record_proxied
 
+    check_free(args.file, force=args.force)
     return record_proxied(
         args.upstream,
         args.listen,
