@@ -16,6 +16,7 @@ from helpers.rows import logs
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
+PAGES += ["docs/view.md"]
 HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md", "docs/corpora.md"]
 PAGES += HOW_TO
 PAGES += [f"docs/frameworks/{path.name}" for path in sorted((ROOT / "docs/frameworks").glob("*.md"))]
