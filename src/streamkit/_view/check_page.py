@@ -6,7 +6,7 @@ its size; a page has at most about 4 MB.
 Rule 1  The table has a row for each code and a column for each sender, in each cell the number of streams. A stream that did
         not end as complete counts under the reason of its outcome, too.
 Rule 2  The sender is what the trace says, else the name of the folder that the stream is in.
-Rule 3  Bounds: `SENDERS` columns, the others together; `STREAMS` streams in the list of all, the worst first; `LISTED` in
+Rule 3  Bounds: `SENDERS` senders, the others together in one column; `STREAMS` streams in the list of all, the worst first; `LISTED` in
         all cells together, at least three in each; the bytes of the first occurrence for `EXCERPTS` cells. What is left
         out is counted.
 """
@@ -37,7 +37,6 @@ _BYTES = 400
 _NAME = 200
 _CODES = 12  # of a stream, in the list of all
 _VERDICTS = {"faulty": "▲", "notes": "●", "clean": "✓"}
-_OTHERS = "other senders"
 
 
 @attrs.frozen
@@ -134,9 +133,11 @@ class CheckPage:
             return document("check", "Streams and the format", el("p", {"class": "note"}, "No stream was read."))
         self._folder = _folder_of([one.name for one in self._streams])
         codes = sorted(self._codes.values(), key=lambda one: (RANK[one.severity][1], -one.total, one.code))
-        senders = self._senders()
+        counts = _count(self._streams)
+        senders = sorted(counts, key=lambda one: (-counts[one], one))[:SENDERS]
         keys = {one.code: f"code-{number}" for number, one in enumerate(codes, 1)}
-        body = joined((self._summary(), self._matrix(codes, senders, keys), self._drill(codes, keys), self._list(keys)))
+        table_of_codes = self._matrix(codes, senders, keys, others=len(counts) > SENDERS)
+        body = joined((self._summary(len(counts)), table_of_codes, self._drill(codes, senders, keys), self._list(keys)))
         return document("check", "Streams and the format", body)
 
     # --- the parts
@@ -144,20 +145,7 @@ class CheckPage:
     def _name(self, number: int) -> str:
         return clipped(self._streams[number].name[len(self._folder) :], _NAME)
 
-    def _senders(self) -> list[str]:
-        """Return the senders, those with most streams first, and those with fewest together (rule 3)."""
-        counts = self._count(self._streams)
-        senders = sorted(counts, key=lambda one: (-counts[one], one))
-        return [*senders[: SENDERS - 1], _OTHERS] if len(senders) > SENDERS else senders
-
-    @staticmethod
-    def _count(streams: Sequence[_Stream]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for one in streams:
-            counts[one.sender] = counts.get(one.sender, 0) + 1
-        return counts
-
-    def _summary(self) -> Html:
+    def _summary(self, senders: int) -> Html:
         verdicts = {word: sum(one.verdict == word for one in self._streams) for word in ("clean", "notes", "faulty")}
         tiles = [
             ("streams", len(self._streams), ""),
@@ -165,7 +153,7 @@ class CheckPage:
             ("with notes", verdicts["notes"], ""),
         ]
         tiles += [("faulty", verdicts["faulty"], "bad" if verdicts["faulty"] else "")]
-        tiles += [("senders", len(self._count(self._streams)), "")]
+        tiles += [("senders", senders, "")]
         tiles += [("not read", self.unread, "bad")] if self.unread else []
         parts = (
             el("div", {"class": f"tile {tone}".strip()}, el("dt", {}, name), el("dd", {}, f"{count:,}"))
@@ -175,27 +163,35 @@ class CheckPage:
         folder = el("p", {"class": "which"}, clipped(self._folder, 300)) if self._folder else None
         return joined((folder, el("dl", {"class": "tiles"}, *parts), el("p", {"class": "note"}, words)))
 
-    def _matrix(self, codes: Sequence[_Code], senders: Sequence[str], keys: dict[str, str]) -> Html:
+    def _matrix(self, codes: Sequence[_Code], senders: Sequence[str], keys: dict[str, str], *, others: bool) -> Html:
         heading = el("h2", {"id": "matrix-h"}, "Codes by sender")
         box = {"id": "matrix", "aria-labelledby": "matrix-h"}
         if not codes:
             return el("section", box, heading, el("p", {"class": "note"}, "Nothing deviates from the format."))
-        heads = [el("th", {"scope": "col"}, name) for name in ("code", "all", *(one or "unknown" for one in senders))]
-        rows = [_row("streams", *self._totals(senders, self._streams))]
-        rows.append(
-            _row("of them faulty", *self._totals(senders, [one for one in self._streams if one.verdict == "faulty"]))
-        )
-        for code in codes:
-            cells = {sender: cell.total for sender, cell in code.cells.items()}
-            figures = [*_by_column(cells, senders)]
-            name = joined(
-                (_sign(code.severity), " ", el("a", {"href": f"#{keys[code.code]}"}, el("code", {}, code.code)))
-            )
-            links = [
-                f"#{keys[code.code]}-{_slug(code, sender)}" if sender in code.cells else f"#{keys[code.code]}"
-                for sender in senders
+
+        def row(name: Node, counts: dict[str, int], links: dict[str, str]) -> Html:
+            total, named = sum(counts.values()), [counts.get(one, 0) for one in senders]
+            cells = [
+                _figure(total, None),
+                *(_figure(count, links.get(one)) for count, one in zip(named, senders, strict=True)),
             ]
-            rows.append(_row(name, code.total, figures, links))
+            cells += [_figure(total - sum(named), None)] if others else []
+            return el("tr", {}, el("th", {"scope": "row"}, name), *cells)
+
+        faulty = [one for one in self._streams if one.verdict == "faulty"]
+        rows = [row("streams", _count(self._streams), {}), row("of them faulty", _count(faulty), {})]
+        for code in codes:
+            key = keys[code.code]
+            name = joined((_sign(code.severity), " ", el("a", {"href": f"#{key}"}, el("code", {}, code.code))))
+            links = {sender: f"#{key}-{at}" for at, sender in enumerate(senders, 1)}
+            rows.append(row(name, {sender: cell.total for sender, cell in code.cells.items()}, links))
+        words = (
+            "code",
+            "all",
+            *(clipped(one, 40) or "unknown" for one in senders),
+            *(("other senders",) if others else ()),
+        )
+        heads = (el("th", {"scope": "col"}, one) for one in words)
         inner = el("table", {"class": "matrix"}, el("thead", {}, el("tr", {}, *heads)), el("tbody", {}, *rows))
         region = {"class": "wide", "tabindex": 0, "role": "region", "aria-label": "table: codes by sender"}
         note = (
@@ -205,30 +201,33 @@ class CheckPage:
         notes = (el("p", {"class": "note"}, note), el("p", {"class": "note"}, f"{signs}."))
         return el("section", box, heading, *notes, el("div", region, inner))
 
-    def _totals(self, senders: Sequence[str], streams: Sequence[_Stream]) -> tuple[int, list[int]]:
-        return len(streams), [*_by_column(self._count(streams), senders)]
-
-    def _drill(self, codes: Sequence[_Code], keys: dict[str, str]) -> Html:
-        cells = sum(len(code.cells) for code in codes)
+    def _drill(self, codes: Sequence[_Code], senders: Sequence[str], keys: dict[str, str]) -> Html:
+        cells = sum(sender in code.cells for code in codes for sender in senders)
         room = max(LISTED // max(cells, 1), 3)
-        parts = [self._code(code, keys[code.code], room) for code in codes]
-        return el(
-            "section", {"id": "codes", "aria-labelledby": "codes-h"}, el("h2", {"id": "codes-h"}, "Codes"), *parts
-        )
+        parts = [self._code(code, senders, keys[code.code], room) for code in codes]
+        heading = el("h2", {"id": "codes-h"}, "Codes")
+        return el("section", {"id": "codes", "aria-labelledby": "codes-h"}, heading, *parts)
 
-    def _code(self, code: _Code, key: str, room: int) -> Html:
-        words = f" {counted(code.total, 'stream', ',')} of {counted(len(code.cells), 'sender', ',')}"
-        head = el(
-            "summary", {}, _sign(code.severity), " ", el("code", {}, code.code), el("span", {"class": "sub"}, words)
-        )
-        parts: list[Node] = [el("p", {}, prose(code.sentence)), *code.clients]
-        for sender, cell in sorted(code.cells.items()):
-            parts.append(el("h3", {"id": f"{key}-{_slug(code, sender)}"}, f"{clipped(sender, 80) or 'unknown'}: {counted(cell.total, 'stream', ',')}"))  # fmt: skip
-            parts.append(el("ul", {"class": "streams"}, *self._cell(cell, room)))
+    def _code(self, code: _Code, senders: Sequence[str], key: str, room: int) -> Html:
+        words = f"{counted(code.total, 'stream', ',')} of {counted(len(code.cells), 'sender', ',')}"
+        about = el("span", {"class": "sub"}, words)
+        parts: list[Node] = [
+            el("summary", {}, _sign(code.severity), " ", el("code", {}, code.code), " ", about),
+            el("p", {}, prose(code.sentence)),
+            *code.clients,
+        ]
+        left = code.total
+        for at, sender in enumerate(senders, 1):
+            if (cell := code.cells.get(sender)) is None:
+                continue
+            left -= cell.total
+            title = f"{clipped(sender, 80) or 'unknown'}: {counted(cell.total, 'stream', ',')}"
+            parts += [el("h3", {"id": f"{key}-{at}"}, title), el("ul", {"class": "streams"}, *self._cell(cell, room))]
             if cell.excerpt:
                 first = f"{self._name(cell.streams[0][0])}: {cell.place}"
                 parts += [el("p", {"class": "sub"}, first), bytes_shown(cell.excerpt, _BYTES, size=cell.size)]
-        return el("details", {"id": key}, head, *parts)
+        parts += [el("p", {"class": "note"}, f"and {counted(left, 'stream', ',')} of other senders")] if left else []
+        return el("details", {"id": key}, *parts)
 
     def _cell(self, cell: _Cell, room: int) -> Iterator[Html]:
         for number, event, count in cell.streams[:room]:
@@ -282,23 +281,15 @@ def _sign(severity: str) -> Html:
     return el("span", {"class": f"sign {severity}", "title": severity}, RANK[severity][0])
 
 
-def _slug(code: _Code, sender: str) -> str:
-    """Return the number of a sender among those of a code: its name may hold anything."""
-    return str(sorted(code.cells).index(sender) + 1)
+def _count(streams: Sequence[_Stream]) -> dict[str, int]:
+    """Return how many streams each sender has."""
+    counts: dict[str, int] = {}
+    for one in streams:
+        counts[one.sender] = counts.get(one.sender, 0) + 1
+    return counts
 
 
-def _by_column(counts: dict[str, int], senders: Sequence[str]) -> Iterator[int]:
-    named = {one for one in senders if one != _OTHERS or one in counts}
-    for one in senders:
-        others = one == _OTHERS and len(senders) == SENDERS
-        yield sum(count for sender, count in counts.items() if sender not in named) if others else counts.get(one, 0)
-
-
-def _row(name: Node, total: int, figures: Sequence[int], links: Sequence[str] = ()) -> Html:
-    cells = [el("td", {}, f"{total:,}")]
-    for at, figure in enumerate(figures):
-        if not figure:
-            cells.append(el("td", {"class": "zero"}, "·"))
-        else:
-            cells.append(el("td", {}, el("a", {"href": links[at]}, f"{figure:,}") if links else f"{figure:,}"))
-    return el("tr", {}, el("th", {"scope": "row"}, name), *cells)
+def _figure(count: int, link: str | None) -> Html:
+    if not count:
+        return el("td", {"class": "zero"}, "·")
+    return el("td", {}, f"{count:,}" if link is None else el("a", {"href": link}, f"{count:,}"))
