@@ -14,9 +14,11 @@ PLAIN = TRACES / "llama.cpp/plain.trace.jsonl"
 OTHER = TRACES / "vllm/plain.trace.jsonl"
 
 
-def test_a_trace_becomes_a_page_in_a_file_and_two_become_one(tmp_path: Path) -> None:
-    done = run("view", PLAIN, OTHER, "-o", tmp_path / "report.html")
-    assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
+def test_a_trace_becomes_a_page_in_a_file_and_two_become_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == cli.main(["view", str(PLAIN), str(OTHER), "-o", str(tmp_path / "report.html")])
+    assert ("", "") == capsys.readouterr()
     root = parsed((tmp_path / "report.html").read_bytes())
     assert [f"A {PLAIN}", f"B {OTHER}"] == [text_of(one) for one in classed(root, "which")]
 
@@ -68,13 +70,14 @@ def test_check_writes_a_page_about_a_folder_and_the_summary_beside_it(tmp_path: 
     assert ["streams 2", "clean 0", "with notes 1", "faulty 1", "senders 1", "not read 1"] == tiles
 
 
-def test_the_page_of_check_can_be_all_of_standard_output() -> None:
-    done = run("check", "--html", "-", PLAIN)
-    assert 0 == done.returncode
-    assert "created_changed" in text_of(parsed(done.stdout))
+def test_the_page_of_check_can_be_all_of_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert 0 == cli.main(["check", "--html", "-", str(PLAIN)])
+    assert "created_changed" in text_of(parsed(capsysbinary.readouterr().out))
 
 
-def test_a_format_that_is_asked_for_is_written_beside_the_page(tmp_path: Path) -> None:
-    done = run("check", "--html", tmp_path / "x.html", "--format", "lines", PLAIN)
-    assert done.stdout.startswith(b"notes   complete   done")
+def test_a_format_that_is_asked_for_is_written_beside_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == cli.main(["check", "--html", str(tmp_path / "x.html"), "--format", "lines", str(PLAIN)])
+    assert capsys.readouterr().out.startswith("notes   complete   done")
     assert (tmp_path / "x.html").exists()

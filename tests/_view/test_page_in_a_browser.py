@@ -39,6 +39,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = {
         "one": view_page([("reasoning_tool", TOOLS)]),
         "two": view_page([("a" * 120, TOOLS), ("b", PLAIN)]),
+        "flag": view_page([("plain", read_trace(TRACES / "llama.cpp/plain.trace.jsonl"))]),
         "untimed": view_page([("body", Trace(observed="none", blocks=(Block(0.0, body),)))]),
         "empty": view_page([("empty", Trace(status=200, end="eof"))]),
         "check": report.page(),
@@ -117,7 +118,23 @@ def test_the_cursor_reads_both_traces_and_follows_the_pointer(browser: Browser, 
         assert ["A: block", "B: block"] == [line[:8] for line in lines[1:]]
 
 
-def test_an_anomaly_in_the_drawing_leads_to_its_event(browser: Browser, pages: Path) -> None:
+def test_tab_stops_once_in_the_drawing_at_the_lane_that_had_the_focus_last(browser: Browser, pages: Path) -> None:
+    stops = "[...document.querySelectorAll('.row[tabindex]')].map((row) => row.tabIndex)"
+    with browser.page((pages / "one.html").as_uri()) as page:
+        assert [0, -1, -1] == page.value(stops)
+        page.value("document.querySelector('.row[tabindex]').focus()")
+        page.press("ArrowDown")
+        assert [-1, 0, -1] == page.value(stops)
+
+
+def test_an_anomaly_in_the_drawing_leads_to_its_event_and_the_cursor_goes_there(browser: Browser, pages: Path) -> None:
+    with browser.page((pages / "flag.html").as_uri()) as page:
+        page.value("document.querySelector('.flags a').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+        assert "#a-event-40" == page.value("location.hash")
+        assert "block 39 of 50" in readout(page)
+
+
+def test_a_number_in_the_table_of_codes_opens_its_code(browser: Browser, pages: Path) -> None:
     with browser.page((pages / "check.html").as_uri()) as page:
         assert page.value("document.querySelectorAll('details[open]').length") == 0
         page.value("document.querySelector('.matrix td a').click()")

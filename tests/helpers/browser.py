@@ -46,7 +46,7 @@ class Browser:
         assert CHROMIUM is not None
         self._folder = tempfile.mkdtemp(prefix="streamkit-browser-")
         # The read end of what it is sent is its 3, the write end of what it answers its 4: by way of a shell, since
-        # a function between fork and exec is not safe beside threads.
+        # a function between fork and exec is not safe beside threads; of bash, since others take descriptors of one digit.
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         command = [CHROMIUM, *_FLAGS.split(), f"--user-data-dir={self._folder}"]
@@ -137,8 +137,11 @@ class Page:
     def until(self, method: str) -> None:
         """Wait for a message of that name which has not been waited for."""
         heard = self._browser.heard
-        while not any(one.get("method") == method and not one.pop("seen", False) for one in heard):
+        while (
+            found := next((one for one in heard if one.get("method") == method and "waited" not in one), None)
+        ) is None:
             heard.append(self._browser.hear())
+        found["waited"] = True
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression of JavaScript; a promise is awaited."""

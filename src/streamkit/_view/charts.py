@@ -10,7 +10,7 @@ Rule 2  Two traces share the bins. Bars of the second one are hatched, and besid
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from ..errors import counted
@@ -69,14 +69,16 @@ def _binned(gaps: Sequence[float]) -> dict[int | None, int]:
 
 
 def _bin(gap: float) -> int:
-    """Return the number of a bin: `_edge` is where it begins."""
-    power = math.floor(math.log10(gap))
-    near = power * len(EDGES)  # a step too low or too high where the logarithm is rounded
-    return next(key for key in range(near + 2 * len(EDGES), near - 3, -1) if _edge(key) <= gap)
+    """Return the number of a bin: `_edge` is where it begins. Of a gap below the first or above the last, that one."""
+    return bisect_right(_EDGES, gap) - 1 + _FIRST
 
 
 def _edge(key: int) -> float:
     return float(f"{EDGES[key % len(EDGES)]}e{key // len(EDGES)}")
+
+
+_FIRST = -5 * len(EDGES)  # the bin that begins at `_FLOOR`
+_EDGES = [_edge(key) for key in range(_FIRST, 6 * len(EDGES))]  # up to a million seconds
 
 
 def _name(key: int | None) -> str:

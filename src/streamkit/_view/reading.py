@@ -176,7 +176,8 @@ def read(trace: Trace, name: str = "", *, by_time: bool | None = None) -> Readin
     outcome = accumulator.close()
     if blocks:
         told.see(len(blocks) - 1, outcome.events, accumulator.progress)
-    timing = timing_of(plain)
+    report = check_stream(plain, name=name)
+    timing = timing_of(plain) if report.timing is None else report.timing
     counts, unit = told.counted(timing.output_tokens, len(blocks))
     return Reading(
         name=name or " ".join(filter(None, (trace.sender, trace.case))) or trace.path or "exchange",
@@ -191,7 +192,7 @@ def read(trace: Trace, name: str = "", *, by_time: bool | None = None) -> Readin
         lanes=told.lanes(),
         finishes=tuple(told.finishes),
         stalls=tuple(_stalls(plain)) if timed else (),
-        report=check_stream(plain, name=name),
+        report=report,
         timing=timing,
         response=accumulator.snapshot(),
         body=body,

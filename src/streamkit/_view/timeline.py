@@ -4,8 +4,7 @@ In: one or two readings. Out: HTML with an SVG for each row. Cost: a pass over t
 
 Rule 1  Kinds of output differ by their line as well as by their colour: text is a whole line, reasoning a dotted one, arguments
         stand on the lower half, a refusal is two short ends. The same shapes are in the legend.
-Rule 2  Every row is one stop of the keyboard, and says in words what it shows; the tables below the drawing have the
-        figures.
+Rule 2  Every row can have the focus, and says in words what it shows; the tables below the drawing have the figures.
 Rule 3  At most `LANES` lanes of a trace are drawn, `STALLS` stalls and `FLAGS` anomalies.
 """
 

@@ -198,6 +198,13 @@
     go(trace, stops ? stops[next] : next);
   }
 
+  // One stop for Tab, however many lanes there are: the lane that had the focus last.
+  const tabbed = (row) => rows.forEach((one) => (one.tabIndex = one === row ? 0 : -1));
+  plot.addEventListener("focusin", (event) => {
+    const row = event.target.closest(".row[tabindex]");
+    if (row !== null) tabbed(row);
+  });
+
   plot.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const row = event.target.closest(".row[tabindex]");
@@ -246,6 +253,7 @@
     ["later", () => step(null, 1)],
   ]) document.getElementById(id).addEventListener("click", act);
 
+  tabbed(rows[0]);
   document.getElementById("tools").hidden = false;
   new ResizeObserver(draw).observe(axis);
 })();
