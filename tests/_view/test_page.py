@@ -212,6 +212,20 @@ def test_text_under_the_cursor_is_shortened_then_left_out(monkeypatch: pytest.Mo
     assert [["a piece of thirty letters, .."], ["a piece of thir…"], []] == shown
 
 
+def test_hostile_text_does_not_make_a_page_larger_than_long_text_does() -> None:
+    # Each of these characters takes 12 bytes or 4 as it is shown.
+    steering, quoted = json.dumps("\u202e" * 20_000), json.dumps("<&" * 20_000)
+    call = f'{{"index":0,"id":{steering},"function":{{"name":{quoted},"arguments":{steering}}}}}'
+    trace = stream(
+        delta(f'{{"content":{quoted},"reasoning_content":{steering},"tool_calls":[{call}]}}', "\u202e" * 900),
+        *(delta("{}", f"<{n}" * 900) for n in range(20)),
+        request={"messages": ["\u202e" * 50_000]},
+        notes="\u202e" * 50_000,
+        sender="<" * 50_000,
+    )
+    assert 400_000 > len(view_page([("\u202e" * 50_000, trace)]))
+
+
 def test_long_text_is_shortened_and_says_by_how_much() -> None:
     root = page_of(stream(said("word " * 40_000), STOP))
     assert "… 80,000 characters more" in text_of(by_id(root, "answer"))

@@ -15,7 +15,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ("Html", "Node", "clipped", "el", "joined", "prose", "raw", "shown")
+__all__ = ("Html", "Node", "clipped", "cost", "el", "fitting", "joined", "prose", "raw", "shown")
 
 _SHOWN: dict[int, str] = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10)}
 _SHOWN |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
@@ -47,8 +47,22 @@ def shown(text: str) -> str:
 
 
 def clipped(text: str, room: int) -> str:
-    """Return the start of `text`, at most `room` characters."""
+    """Return the start of `text` as it is shown, at most `room` characters."""
+    text = shown(text[: room + 1])
     return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def cost(text: str) -> int:
+    """Return how many bytes of a page a text takes: U+202E takes 12, `<` takes 4."""
+    return len(_escaped(text, quote=False).encode())
+
+
+def fitting(text: str, room: int) -> str:
+    """Return the start of `text` that takes at most `room` bytes of a page."""
+    text = text[:room]
+    while (size := cost(text)) > room:
+        text = text[: min(len(text) * room // size, len(text) - 1)]
+    return text
 
 
 def el(name: str, attributes: Mapping[str, object] | None = None, *children: Node) -> Html:
@@ -63,11 +77,13 @@ def el(name: str, attributes: Mapping[str, object] | None = None, *children: Nod
 
 def joined(children: Iterable[Node]) -> Html:
     """Return children one after the other."""
-    return Html("".join(one if isinstance(one, Html) else _escaped(one) for one in children if one is not None))
+    return Html(
+        "".join(one if isinstance(one, Html) else _escaped(one, quote=False) for one in children if one is not None)
+    )
 
 
-def _escaped(text: str) -> str:
-    return html.escape(shown(text), quote=True)
+def _escaped(text: str, *, quote: bool = True) -> str:
+    return html.escape(shown(text), quote=quote)
 
 
 def prose(text: str) -> Html:

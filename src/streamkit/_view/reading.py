@@ -28,6 +28,7 @@ from ..errors import MisuseError
 from ..sources._unpack import each_unpacked
 from ..trace import Block, Trace
 from ..types import CreateChatCompletionResponse
+from .markup import clipped
 from .spans import event_spans
 
 __all__ = ("Finish", "Lane", "Piece", "Reading", "Stall", "has_times", "read")
@@ -35,6 +36,8 @@ __all__ = ("Finish", "Lane", "Piece", "Reading", "Stall", "has_times", "read")
 STALL_SECONDS = 0.25
 STALL_TIMES = 10
 STALL_ALONE = 1.0
+QUOTED = 60
+_NAME = 200  # characters
 
 KINDS = {
     ev.ContentDelta: "text",
@@ -145,6 +148,11 @@ class Reading:
             times += [time for time in (self.trace.head_time, self.trace.end_time) if time is not None]
         return max(times)
 
+    @property
+    def quoted(self) -> tuple[int, ...]:
+        """The events whose bytes a page shows: those where a finding was first seen, at most `QUOTED` of them."""
+        return tuple(sorted({one.event for one in self.report.findings if one.event > 0})[:QUOTED])
+
     def block_of(self, event: int) -> int | None:
         """Return the number of the block that ended an event; None where no block did, or there is no such event."""
         if event < 1 or not self.events:
@@ -180,7 +188,7 @@ def read(trace: Trace, name: str = "", *, by_time: bool | None = None) -> Readin
     timing = timing_of(plain) if report.timing is None else report.timing
     counts, unit = told.counted(timing.output_tokens, len(blocks))
     return Reading(
-        name=name or " ".join(filter(None, (trace.sender, trace.case))) or trace.path or "exchange",
+        name=clipped(name or " ".join(filter(None, (trace.sender, trace.case))) or trace.path or "exchange", _NAME),
         trace=trace,
         timed=timed,
         why=" ".join(why),

@@ -12,7 +12,7 @@ from .._live.figures import FIGURES, figures_of
 from ..errors import counted
 from ..outcome import REASONS
 from .axis import seconds
-from .markup import Html, Node, clipped, el, prose
+from .markup import Html, Node, clipped, el, fitting, prose
 from .reading import Reading
 from .spans import event_bytes
 from .timeline import KINDS, RANK
@@ -20,7 +20,6 @@ from .timeline import KINDS, RANK
 __all__ = ("anomalies_section", "bytes_shown", "clients_of_finding", "ending_of", "facts_section", "lanes_section", "summary", "table", "timing_section")  # fmt: skip
 
 _FINDINGS = 200
-_EVENTS = 60  # whose bytes are shown
 _BYTES = 600  # of one event
 _LANES = 300
 _NOTES = 1000  # characters of what a recorder wrote
@@ -187,7 +186,7 @@ def _findings(reading: Reading, key: str) -> Iterator[Node]:
     if not findings:
         yield el("p", {"class": "note"}, "Nothing deviates from the format.")
         return
-    events = sorted({one.event for one in findings[:_FINDINGS] if one.event > 0})[:_EVENTS]
+    events = reading.quoted
     rows = [
         (
             el("code", {}, one.code),
@@ -243,7 +242,12 @@ def _event(reading: Reading, key: str, event: int) -> Html:
 def bytes_shown(data: bytes, room: int, *, size: int = 0) -> Html:
     """Return the first `room` bytes as text: UTF-8 where they are, what steers shown, the line ends of CR as signs. `size`: how
     many bytes there are where `data` is only their beginning."""
-    text = data[:room].decode("utf-8", "replace").rstrip("\n").replace("\r\n", "␍␊\n").replace("\r", "␍\n")
+    text = (
+        fitting(data[:room].decode("utf-8", "replace"), 3 * room)
+        .rstrip("\n")
+        .replace("\r\n", "␍␊\n")
+        .replace("\r", "␍\n")
+    )
     more = max(size, len(data)) - min(room, len(data))
     return el("pre", {"tabindex": 0}, text, f"\n… {counted(more, 'byte', ',')} more" if more > 0 else None)
 

@@ -5,7 +5,7 @@ In: one or two readings. Out: HTML with an SVG for each row. Cost: a pass over t
 Rule 1  Kinds of output differ by their line as well as by their colour: text is a whole line, reasoning a dotted one, arguments
         stand on the lower half, a refusal is two short ends. The same shapes are in the legend.
 Rule 2  Every row can have the focus, and says in words what it shows; the tables below the drawing have the figures.
-Rule 3  At most `LANES` lanes of a trace are drawn, `STALLS` stalls and `FLAGS` anomalies.
+Rule 3  At most `LANES` lanes of a trace are drawn, `STALLS` stalls, and the anomalies of events that the page quotes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from itertools import groupby
 from ..errors import counted
 from .axis import Axis, seconds
 from .markup import Html, clipped, el, joined
-from .reading import Lane, Reading
+from .reading import Finish, Lane, Reading
 
 __all__ = ("KINDS", "LANES", "RANK", "axis_of", "timeline")
 
 LANES = 100
 STALLS = 100
-FLAGS = 200
 _SPANS = 120  # background spans of a lane; with more they are too narrow to see
+_FINISHES = 3
 _HEIGHT = 28  # pixels of a lane
 _TALL = 120  # of the running count
 KINDS = ("text", "reasoning", "refusal", "audio", "arguments")
@@ -194,11 +194,12 @@ def _lane_row(reading: Reading, lane: Lane, at: int, axis: Axis, number: int) ->
         box |= {"data-x": axis.share(start), "data-w": axis.share(width)}
         backs.append(el("rect", {**box, "y": 2, "height": 24, "rx": 3, "class": f"back k-{kind}"}))
     ends = []
-    for one in reading.finishes:
-        if one.choice == lane.choice and lane.call is None:
-            position = place[one.block]
-            spot = {"x": axis.percent(position), "data-x": axis.share(position), "y": 18, "text-anchor": "middle"}
-            ends.append(el("text", {**spot, "class": "finish"}, "■", el("title", {}, f"finish reason {one.reason}")))
+    for one in _finishes(reading, lane):
+        position = place[one.block]
+        spot = {"x": axis.percent(position), "data-x": axis.share(position), "y": 18, "text-anchor": "middle"}
+        ends.append(
+            el("text", {**spot, "class": "finish"}, "■", el("title", {}, f"finish reason {clipped(one.reason, 100)}"))
+        )
     words = _said(reading, lane)
     drawing = _drawing(
         axis, _HEIGHT, f"{lane.title} of {reading.name}", words, paths, joined([_hatch(reading, axis), *backs]), *ends
@@ -207,7 +208,13 @@ def _lane_row(reading: Reading, lane: Lane, at: int, axis: Axis, number: int) ->
     if lane.name:
         label += [el("code", {}, clipped(lane.name, 60))]
     label += [el("span", {"class": "sub"}, words)]
-    return _row(label, drawing, f"{lane.title} {clipped(lane.name, 60)}: {words}", kind="lane", number=number, lane=at)
+    title = f"{lane.title} {clipped(lane.name, 60)}".strip()
+    return _row(label, drawing, f"{title}: {words}", kind="lane", number=number, lane=at)
+
+
+def _finishes(reading: Reading, lane: Lane) -> list[Finish]:
+    """Return the last few finish reasons of a choice: a sender may change its mind in every chunk."""
+    return [one for one in reading.finishes if one.choice == lane.choice and lane.call is None][-_FINISHES:]
 
 
 def _said(reading: Reading, lane: Lane) -> str:
@@ -219,13 +226,14 @@ def _said(reading: Reading, lane: Lane) -> str:
             letters = sum(len(piece.text) for piece in pieces)
             parts.append(f"{kind} {counted(letters, 'character', ',')} in {counted(len(pieces), 'piece', ',')}")
     if lane.call is None:
-        parts += [f"finish {clipped(one.reason, 40)}" for one in reading.finishes if one.choice == lane.choice]
+        parts += [f"finish {clipped(one.reason, 40)}" for one in _finishes(reading, lane)]
     return ", ".join(parts) or "nothing arrived"
 
 
 def _flags_row(reading: Reading, axis: Axis, number: int) -> Iterator[Html]:
     """Yield a row of signs, each a link to its event, where a finding is worse than what the format allows."""
-    found = [one for one in reading.report.findings if one.severity != "info" and one.event > 0][:FLAGS]
+    quoted = set(reading.quoted)
+    found = [one for one in reading.report.findings if one.severity != "info" and one.event in quoted]
     if not found or not reading.positions:
         return
     found.sort(key=lambda one: (one.event, RANK[one.severity][1]))
