@@ -21,6 +21,7 @@ HOW_TO = [
     "docs/broadcast.md",
     "docs/senders.md",
     "docs/record-and-replay.md",
+    "docs/view.md",
     "docs/frameworks/openai.md",
     "docs/corpora.md",
 ]
