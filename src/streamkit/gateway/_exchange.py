@@ -107,7 +107,7 @@ class Exchange:
         except _BROKEN as error:
             if self._accumulator.outcome is None:
                 end_stream(self._accumulator, error, status=self._status)
-            said = f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}".rstrip(": ")  # httpx says no more of a reset than its class
             if begun:
                 log.warning("the upstream broke off: %s", said)
             else:
