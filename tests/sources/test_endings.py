@@ -237,7 +237,10 @@ def test_the_sender_ended_the_stream_where_done_arrived() -> None:
 
 
 BROKE = [
-    (ConnectionResetError(104, "Connection reset by peer"), "ConnectionResetError: [Errno 104] Connection reset by peer"),
+    (
+        ConnectionResetError(104, "Connection reset by peer"),
+        "ConnectionResetError: [Errno 104] Connection reset by peer",
+    ),
     (ConnectionResetError(), "ConnectionResetError"),  # httpx says no more of a reset than the class, either
 ]
 
