@@ -56,14 +56,14 @@ def floor(blocks: Blocks) -> None:
 def in_lane(recordings: list[Recording]) -> tuple[int, int]:
     """Events that took the fast lane, and all events."""
     slow = every = 0
-    event = Assembler.event
+    begin = Assembler.begin
 
     def counting(assembler: Assembler, *arguments: object) -> None:
         nonlocal slow
         slow += 1
-        event(assembler, *arguments)  # type: ignore[arg-type]
+        begin(assembler, *arguments)  # type: ignore[arg-type]
 
-    Assembler.event = counting  # type: ignore[assignment,method-assign]
+    Assembler.begin = counting  # type: ignore[assignment,method-assign]
     try:
         for one in recordings:
             acc = streamkit.Accumulator()
@@ -71,7 +71,7 @@ def in_lane(recordings: list[Recording]) -> tuple[int, int]:
             acc.close()
             every += acc.statistics().events
     finally:
-        Assembler.event = event  # type: ignore[method-assign]
+        Assembler.begin = begin  # type: ignore[method-assign]
     return every - slow, every
 
 

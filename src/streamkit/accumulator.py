@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import attrs
 
 from . import events as ev
-from ._arguments import check_bool, check_kind, whole
+from ._arguments import check_bool, check_kind, readable, whole
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
 from ._field_docs import show_fields
@@ -45,7 +45,7 @@ from .rules import RULES, Rule, check_rules
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._encoding import encoded
-from .types._unstructuring import written, written_object
+from .types._unstructuring import json_values, written
 
 if TYPE_CHECKING:
     import cattrs
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
+
+_ROOM = Room()
 
 _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
@@ -130,6 +132,7 @@ class Accumulator:
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        self._converted = converter is not None
         if converter is not None:
             from .codec import refiners  # most callers do not need cattrs
 
@@ -142,7 +145,6 @@ class Accumulator:
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
-        self._room = Room()
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -331,7 +333,7 @@ class Accumulator:
         if self._assembler.refine_response is not None:  # which needs objects
             response = self.snapshot()
             return None if response is None else encoded(written(response))
-        value = self._reducer.snapshot(written_object)
+        value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
     @property
@@ -380,6 +382,66 @@ class Accumulator:
             models=tuple(known.reducer.models),
         )
 
+    # --- from one process to another
+
+    @guarded
+    def checkpoint(self) -> bytes:
+        """Return the whole state as JSON, for `restore` in another process, on another machine or in a later release.
+
+        It may be called between any two blocks, also in the middle of an event, and changes nothing. It costs and takes
+        as much as the state, not as the bytes that were fed: about the text so far. Not in it: a `converter` and the
+        function given to `tap()`, which are code, the events of `outcome.events`, and the exception that an error was
+        raised from. `docs/durable-streams.md` describes the document.
+        """
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        from ._checkpoint.document import written_document  # most streams need none
+
+        return written_document(
+            self._reader, self._assembler, converter=self._converted, closed=self._closed, overran=self._overran
+        )
+
+    @classmethod
+    @guarded
+    def restore(
+        cls,
+        data: bytes | bytearray | memoryview | str,
+        *,
+        limits: Limits | None = None,
+        fast: bool = True,
+        converter: cattrs.Converter | None = None,
+    ) -> Accumulator:
+        """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
+        events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
+        happened.
+
+        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
+        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for a new
+        accumulator; the converter is required if there was one. Raises `ValidationError`, whose problem has the path,
+        for data that is not a checkpoint or of a version that this release does not read.
+        """
+        if isinstance(data, str):
+            data = data.encode("utf-8", "replace")
+        elif not isinstance(data, (bytes, bytearray, memoryview)):
+            raise MisuseError(f"restore() takes the bytes that checkpoint() returned, not {type(data).__name__}")
+        if limits is not None:
+            check_kind("limits=", limits, Limits)
+        check_bool("fast=", fast)
+        from ._checkpoint.document import fill, read_document, read_options, refusing
+
+        with refusing():
+            document = read_document(readable(data), limits or DEFAULT_LIMITS)
+            options = read_options(document, limits)
+            if options.converter and converter is None:
+                raise MisuseError(
+                    "this checkpoint is of an accumulator with a converter: pass restore() the converter="
+                )
+            accumulator = cls(
+                limits=options.limits, rules=options.rules, dialect=options.dialect, fast=fast, converter=converter
+            )
+            accumulator._closed, accumulator._overran = fill(document, accumulator._reader, accumulator._assembler)
+        return accumulator
+
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""
         try:
@@ -418,7 +480,7 @@ class Accumulator:
             block = self._as_bytes(block)
         reader = self._reader
         # A block that does not end a line is only buffered: that takes few frames.
-        if (LF in block or CR in block or reader.sniffer is not None) and not self._room.left():
+        if (LF in block or CR in block or reader.sniffer is not None) and not _ROOM.left():
             raise NoRoom(NoRoom.message)
         try:
             self._busy = True
