@@ -277,7 +277,7 @@ def _gateway(args: argparse.Namespace) -> int:
     """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
     from .gateway import serve
 
-    return serve(args.upstream, args.listen, clean=args.clean)
+    return serve(args.upstream, args.listen, clean=args.clean, log=args.log)
 
 
 def _corpus(args: argparse.Namespace) -> int:
@@ -548,7 +548,7 @@ COMMANDS: dict[str, Command] = {
         help="forward chat completions, and know what was said",
         examples=(
             "streamkit gateway --upstream http://127.0.0.1:8080",
-            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean --log usage.jsonl",
         ),
         arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",
