@@ -10,7 +10,7 @@ from streamkit.events import End, ErrorSeen, Event
 
 from .corpus import facts_of
 
-__all__ = ("interrupted", "seen")
+__all__ = ("comparable", "interrupted", "seen")
 
 
 class Reader:
@@ -54,7 +54,7 @@ class Reader:
             for call in range(len(choice.message.tool_calls or ()))
         ]
         return (
-            [_comparable(event) for event in self._events],
+            [comparable(event) for event in self._events],
             repr(response),
             (outcome.name, outcome.reason, facts_of(outcome.error)),
             accumulator.anomalies,
@@ -86,7 +86,7 @@ def interrupted(stream: bytes, at: Iterable[int], *, again: dict[str, Any] | Non
     return reader.close()
 
 
-def _comparable(event: Event) -> Any:
+def comparable(event: Event) -> Any:
     if isinstance(event, ErrorSeen):  # its `partial` is set again at the end, which an earlier process does not see
         facts = {name: fact for name, fact in vars(event.error).items() if name != "partial"}
         return "ErrorSeen", event.sequence, type(event.error), repr(facts)
