@@ -19,6 +19,7 @@ PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/
 HOW_TO = [
     "docs/install.md",
     "docs/senders.md",
+    "docs/durable-streams.md",
     "docs/record-and-replay.md",
     "docs/frameworks/openai.md",
     "docs/corpora.md",

@@ -1,6 +1,6 @@
 """A checkpoint as bytes: one JSON document in UTF-8, and the checks of a document as a whole.
 
-    {"format": "streamkit.checkpoint", "version": 1, "options": {...}, "state": {...}}
+    {"format": "streamkit checkpoint", "version": 1, "options": {...}, "state": {...}}
 
 `stream` is in that of a `ChatStream`: the events that its reader has not had. `options` has what the accumulator was created with and is data: limits, rules (those that differ from `RULES`), the
 dialect. Code travels in no checkpoint: a converter and the function of a tap are passed again.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FORMAT", "VERSION", "read", "read_point", "write")
 
-FORMAT = "streamkit.checkpoint"
+FORMAT = "streamkit checkpoint"
 VERSION = 1
 
 _LIMITS = tuple(field.name for field in attrs.fields(Limits))
