@@ -20,6 +20,7 @@ HOW_TO = [
     "docs/install.md",
     "docs/broadcast.md",
     "docs/senders.md",
+    "docs/durable-streams.md",
     "docs/record-and-replay.md",
     "docs/view.md",
     "docs/frameworks/openai.md",
