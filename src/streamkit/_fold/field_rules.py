@@ -192,6 +192,26 @@ class Text:
             self._joined = ["".join(self._joined)]
         return self._joined[0] if self._joined else ""
 
+    @property
+    def mark(self) -> tuple[int, int]:
+        """Where the text ends now, for `after`."""
+        return self._length, len(self.pieces)
+
+    def after(self, mark: tuple[int, int], start: int) -> str:
+        """Return the text since `mark`, which is the text from the character `start` on."""
+        length, pieces = mark
+        return "".join(self.pieces[pieces:]) if length == self._length else self.since(start)
+
+    def since(self, start: int) -> str:
+        """Return the text from the character `start` on. Costs the length of that, not of all."""
+        left, parts = self.length - start, []
+        for part in (*reversed(self.pieces), *reversed(self._joined)):
+            if left <= 0:
+                break
+            parts.append(part[-left:])
+            left -= len(part)
+        return "".join(reversed(parts))
+
 
 class SameOrAdd:
     """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""
