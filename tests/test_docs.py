@@ -16,7 +16,13 @@ from helpers.rows import logs
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = ["docs/record-and-replay.md", "docs/frameworks/openai.md", "docs/corpora.md"]
+HOW_TO = [
+    "docs/install.md",
+    "docs/senders.md",
+    "docs/record-and-replay.md",
+    "docs/frameworks/openai.md",
+    "docs/corpora.md",
+]
 PAGES += HOW_TO
 PAGES += [f"docs/frameworks/{path.name}" for path in sorted((ROOT / "docs/frameworks").glob("*.md"))]
 PAGES = list(dict.fromkeys(PAGES))

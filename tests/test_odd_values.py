@@ -425,6 +425,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "AsyncRecordingTransport": lambda: streamkit.AsyncRecordingTransport(into=io.BytesIO()),
     "AsyncReplayTransport": lambda: streamkit.AsyncReplayTransport(HONEST["trace"]),
     "Pace": streamkit.pace,
+    "PartialJSON": streamkit.PartialJSON,
     "RecordingTransport": lambda: streamkit.RecordingTransport(into=io.BytesIO()),
     "ReplayTransport": lambda: streamkit.ReplayTransport(HONEST["trace"]),
     "Report": lambda: check_stream(STREAM),

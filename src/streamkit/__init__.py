@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
     from .ended import Ended
+    from .partial_json import PartialJSON
 
 __all__ = (
     "CODES",
@@ -89,6 +90,7 @@ __all__ = (
     "MisuseError",
     "Outcome",
     "Pace",
+    "PartialJSON",
     "Recording",
     "RecordingProxy",
     "RecordingTransport",
@@ -158,6 +160,7 @@ _LATER = {
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
+    "PartialJSON": "partial_json",
     "Recording": "_recording.record",
     "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",

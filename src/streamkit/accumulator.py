@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import attrs
 
 from . import events as ev
-from ._arguments import check_bool, check_kind, whole
+from ._arguments import check_bool, check_kind, readable, whole
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
 from ._field_docs import show_fields
@@ -132,6 +132,7 @@ class Accumulator:
         check_bool("fast=", fast)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
+        self._converted = converter is not None
         if converter is not None:
             from .codec import refiners  # most callers do not need cattrs
 
@@ -380,6 +381,66 @@ class Accumulator:
             unknown_fields=dict(known.context.unknown),
             models=tuple(known.reducer.models),
         )
+
+    # --- from one process to another
+
+    @guarded
+    def checkpoint(self) -> bytes:
+        """Return the whole state as JSON, for `restore` in another process, on another machine or in a later release.
+
+        It may be called between any two blocks, also in the middle of an event, and changes nothing. It costs and takes
+        as much as the state, not as the bytes that were fed: about the text so far. Not in it: a `converter` and the
+        function given to `tap()`, which are code, the events of `outcome.events`, and the exception that an error was
+        raised from. `docs/durable-streams.md` describes the document.
+        """
+        if self._busy:
+            raise MisuseError(_TWO_THREADS)
+        from ._checkpoint.document import written_document  # most streams need none
+
+        return written_document(
+            self._reader, self._assembler, converter=self._converted, closed=self._closed, overran=self._overran
+        )
+
+    @classmethod
+    @guarded
+    def restore(
+        cls,
+        data: bytes | bytearray | memoryview | str,
+        *,
+        limits: Limits | None = None,
+        fast: bool = True,
+        converter: cattrs.Converter | None = None,
+    ) -> Accumulator:
+        """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
+        events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
+        happened.
+
+        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
+        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for a new
+        accumulator; the converter is required if there was one. Raises `ValidationError`, whose problem has the path,
+        for data that is not a checkpoint or of a version that this release does not read.
+        """
+        if isinstance(data, str):
+            data = data.encode("utf-8", "replace")
+        elif not isinstance(data, (bytes, bytearray, memoryview)):
+            raise MisuseError(f"restore() takes the bytes that checkpoint() returned, not {type(data).__name__}")
+        if limits is not None:
+            check_kind("limits=", limits, Limits)
+        check_bool("fast=", fast)
+        from ._checkpoint.document import fill, read_document, read_options, refusing
+
+        with refusing():
+            document = read_document(readable(data), limits or DEFAULT_LIMITS)
+            options = read_options(document, limits)
+            if options.converter and converter is None:
+                raise MisuseError(
+                    "this checkpoint is of an accumulator with a converter: pass restore() the converter="
+                )
+            accumulator = cls(
+                limits=options.limits, rules=options.rules, dialect=options.dialect, fast=fast, converter=converter
+            )
+            accumulator._closed, accumulator._overran = fill(document, accumulator._reader, accumulator._assembler)
+        return accumulator
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""

@@ -22,7 +22,7 @@ from .field_rules import FieldState, Text, Waiting
 from .fields import Context, Fields, new_field
 from .tool_calls import Call, CallTable
 
-__all__ = ("ChoiceState", "Part")
+__all__ = ("LATER", "ChoiceState", "Part")
 
 Part = str | Call
 """A part of a choice: its name, or the call itself."""
@@ -99,7 +99,7 @@ class ChoiceState:
         """Return the state or fields of this name; create them if absent."""
         found = getattr(self, name)
         if found is None:
-            path, empty = _LATER[name]
+            path, empty = LATER[name]
             found = (
                 Fields(self._context, path, self.waiting)
                 if empty is None
@@ -195,7 +195,7 @@ class ChoiceState:
         return extra
 
 
-_LATER: dict[str, tuple[str, Any]] = {
+LATER: dict[str, tuple[str, Any]] = {
     "refusal": (f"{_DELTA}.refusal", ""),
     "function_name": (f"{_DELTA}.function_call.name", ""),
     "function_arguments": (f"{_DELTA}.function_call.arguments", ""),

@@ -34,6 +34,7 @@ __all__ = (
     "Waiting",
     "all_repeated",
     "copy_of",
+    "nothing",
     "two_repeated",
 )
 
@@ -139,7 +140,7 @@ class Text:
         self._length = 0  # of everything joined
         self.pieces: list[str] = []  # not joined yet; always this list object, to which the fast lane appends
         self.held = ""
-        self._lone = lone or _nothing  # called for each half that was replaced by U+FFFD
+        self._lone = lone or nothing  # called for each half that was replaced by U+FFFD
         self._waiting = waiting
 
     @property
@@ -202,7 +203,7 @@ class SameOrAdd:
         self._first: str | None = None
         self._times = 0
         self._text: Text | None = None
-        self._lone = lone or _nothing
+        self._lone = lone or nothing
         self._waiting = waiting
 
     def add(self, value: str) -> str:
@@ -320,9 +321,9 @@ class Extend:
         repeated: Callable[[], None] | None = None,
     ) -> None:
         self._items: list[Any] = []
-        self._lone = lone or _nothing
+        self._lone = lone or nothing
         self._repeats = repeats
-        self._repeated = repeated or _nothing  # called for each list with repeated items
+        self._repeated = repeated or nothing  # called for each list with repeated items
 
     @property
     def length(self) -> int:
@@ -378,7 +379,7 @@ class Base64:
         self._bytes: list[bytes] | None = []
         self._carry = ""
         self._pieces: list[str] = []
-        self._broken = broken or _nothing  # called once this is known not to be base64
+        self._broken = broken or nothing  # called once this is known not to be base64
 
     def add(self, value: str) -> bytes:
         self._pieces.append(value)
@@ -529,5 +530,5 @@ _NAMEABLE = frozenset({dict, str})  # two equal ones are a repeat; two equal num
 _NUMBERS = frozenset({int, float})
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing: the default callback."""

@@ -30,7 +30,7 @@ from ._exchange import Exchange, Form
 from ._log import log, quiet, report
 from ._metrics import Metrics, metrics_if_installed
 
-__all__ = ("CLEAN", "Gateway", "create_app")
+__all__ = ("CLEAN", "Gateway", "base_url", "create_app")
 
 CLEAN = Clean(truncated="error", incomplete_calls="error", order="index")
 """How the clean form is written by default: a client that knows neither `[DONE]` nor finish reasons gets an error where the
@@ -61,14 +61,7 @@ def create_app(
     `always_clean`: whether every path is. `limits`, `dialect`: as those of an `Accumulator`. `connections`, `timeout`: of
     httpx2, for the upstream. `max_body`: bytes of a request. `metrics`: whether `/metrics` is served, if it can be.
     """
-    try:
-        base = httpx2.URL(upstream)
-    except Exception as error:
-        raise MisuseError(f"upstream is an http: or https: URL, not {upstream!r}: {error}") from None
-    if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
-        raise MisuseError(f"upstream is an http: or https: URL without query and fragment, not {upstream!r}")
-    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body < 0:
-        raise MisuseError(f"max_body= takes a number of bytes, not {max_body!r}")
+    base = base_url(upstream, max_body)
     if on_end is not None and not callable(on_end):
         raise MisuseError(f"on_end= takes a function of one Ended, or None, not {type(on_end).__name__}")
     quiet()
@@ -196,6 +189,19 @@ class Gateway:
             return await respond(send, 404, "no metrics: pip install prometheus-client\n")
         text, kind = self._metrics.text()
         await respond(send, 200, text.decode(), kind)
+
+
+def base_url(upstream: str, max_body: int) -> httpx2.URL:
+    """Return the URL of the upstream; raise `MisuseError` for what is none, or for a `max_body` that is not a size."""
+    try:
+        base = httpx2.URL(upstream)
+    except Exception as error:
+        raise MisuseError(f"upstream is an http: or https: URL, not {upstream!r}: {error}") from None
+    if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
+        raise MisuseError(f"upstream is an http: or https: URL without query and fragment, not {upstream!r}")
+    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body < 0:
+        raise MisuseError(f"max_body= takes a number of bytes, not {max_body!r}")
+    return base
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
