@@ -106,6 +106,7 @@ TESTS_OF_NO_MODULE = {
     "test_reprs",
     "test_scenarios",
     "test_shapes",
+    "test_site",
     "test_threads",
     "test_untouched",
     "test_what_raises",
