@@ -112,6 +112,7 @@ TESTS_OF_NO_MODULE = {
     "test_scenarios",
     "test_senders",
     "test_shapes",
+    "test_site",
     "test_threads",
     "test_untouched",
     "test_what_raises",
