@@ -65,7 +65,9 @@ NEIGHBOURS = frozenset(
         ("trace", "_trace_files"),
         ("_trace_lines", "_trace_values"),
         ("_recording", "_live"),
+        ("_recording", "_view"),
         ("_view", "_check"),
+        ("_view", "_live"),
         ("pytest_plugin", "testing"),
         ("__main__", "_cli"),
     }

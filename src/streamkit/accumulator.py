@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from . import events as ev
-from ._arguments import check_bool, check_kind, readable, whole
+from ._arguments import check_bool, whole
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
 from ._fold.assembler import Assembler
@@ -400,13 +400,9 @@ class Accumulator:
         function given to `tap()`, which are code, the events of `outcome.events`, and the exception that an error was
         raised from. `docs/durable-streams.md` describes the document.
         """
-        if self._busy:
-            raise MisuseError(_TWO_THREADS)
-        from ._checkpoint.document import written_document  # most streams need none
+        from ._checkpoint.document import write  # most streams need none
 
-        return written_document(
-            self._reader, self._assembler, converter=self._converted, closed=self._closed, overran=self._overran
-        )
+        return write(self)
 
     @classmethod
     @guarded
@@ -417,6 +413,7 @@ class Accumulator:
         limits: Limits | None = None,
         fast: bool = True,
         converter: cattrs.Converter | None = None,
+        whole_events: bool = False,
         path_events: bool = False,
     ) -> Accumulator:
         """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
@@ -424,37 +421,28 @@ class Accumulator:
         happened.
 
         `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
-        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`, `path_events`:
-        as for a new accumulator; the converter is required if there was one. Raises `ValidationError`, whose problem has the path,
-        for data that is not a checkpoint or of a version that this release does not read.
+        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`, `path_events`: as
+        for a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event
+        that was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
+        `ValidationError`, whose problem has the path, for data that is not a checkpoint or of a version that this release
+        does not read.
         """
-        if isinstance(data, str):
-            data = data.encode("utf-8", "replace")
-        elif not isinstance(data, (bytes, bytearray, memoryview)):
-            raise MisuseError(f"restore() takes the bytes that checkpoint() returned, not {type(data).__name__}")
-        if limits is not None:
-            check_kind("limits=", limits, Limits)
-        check_bool("fast=", fast)
-        from ._checkpoint.document import fill, read_document, read_options, refusing
+        from ._checkpoint.document import read
 
-        with refusing():
-            document = read_document(readable(data), limits or DEFAULT_LIMITS)
-            options = read_options(document, limits)
-            if options.converter and converter is None:
-                raise MisuseError(
-                    "this checkpoint is of an accumulator with a converter: pass restore() the converter="
-                )
-            accumulator = cls(
-                limits=options.limits,
-                rules=options.rules,
-                dialect=options.dialect,
-                fast=fast,
-                converter=converter,
-                path_events=path_events,
+        accumulator, waiting = read(
+            cls,
+            data,
+            limits=limits,
+            fast=fast,
+            converter=converter,
+            whole_events=whole_events,
+            path_events=path_events,
+        )
+        if any(waiting.values()):
+            raise MisuseError(
+                "this checkpoint is of a ChatStream, with events that its reader has not had: pass it to ChatStream or"
+                " AsyncChatStream as resume_from="
             )
-            accumulator._closed, accumulator._overran = fill(document, accumulator._reader, accumulator._assembler)
-        if accumulator._growing is not None:
-            accumulator._growing.missed = True  # the text in the checkpoint
         return accumulator
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:

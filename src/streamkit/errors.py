@@ -76,6 +76,12 @@ def _as_json(value: object) -> str:
         return str(value)
 
 
+def named(error: BaseException) -> str:
+    """Return the class of an exception and what it says, in one short line: `ReadError`, `ReadError: reset by peer`."""
+    kind, said = type(error).__name__, excerpt(error)
+    return f"{kind}: {said}" if said else kind
+
+
 def counted(number: int, what: str, form: str = "") -> str:
     """Return `1 block`, `2 blocks`: the only place that forms plurals. `form`: a format specification for the number
     (`,` for 1,000)."""

@@ -22,7 +22,7 @@ from .._recording.schedule import pace
 from ..accumulator import Accumulator
 from ..anomalies import Anomaly
 from ..codec import unstructure
-from ..errors import MisuseError
+from ..errors import MisuseError, named
 from ..outcome import Outcome
 from ..sources import blocks, end_stream
 from .assemble import report_outcome
@@ -92,7 +92,7 @@ def replay_file(
     if trace.torn:
         say(f"{name}: this recording was cut: it stops without saying how the body ended")
     if verbose and found.error is not None:
-        say(f"{name}: the source raised {type(found.error).__name__}: {found.error}")
+        say(f"{name}: the source raised {named(found.error)}")
     if verbose:
         say(f"{name}: {_played(source)}")
     return EXIT[outcome.name]

@@ -354,6 +354,13 @@ class Extend:
         """Return True if `value` equals the kept list, and would add nothing."""
         return self._repeats(self._items, value) == len(self._items) == len(value) > 0
 
+    def repeats(self, value: list[Any]) -> bool:
+        """Take `value` if it equals the kept list; return whether it does. It is then as deep, and as valid."""
+        if not self.stands(value):
+            return False
+        self._repeated()
+        return True
+
     def fresh(self, value: list[Any]) -> list[Any]:
         """Return the new items of `value`, as valid text."""
         if value and type(value[0]) in _JSON:
@@ -499,13 +506,18 @@ def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -
     taken = []
     for key, value in new.items():
         before = into.get(key)
-        if isinstance(value, dict):
+        if type(value) is int and value:  # nearly all
+            into[key] = value
+        elif isinstance(value, dict):
             if not isinstance(before, dict):
                 before = into[key] = {}
             taken += _merge_counts(before, value, f"{prefix}{key}.")
+            continue
         elif value or before is None:
             into[key] = copy_of(value)
-            taken.append(prefix + key)
+        else:
+            continue
+        taken.append(prefix + key)
     return taken
 
 

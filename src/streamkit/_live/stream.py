@@ -16,6 +16,7 @@ from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, StreamFacts
 from .reader import Reader
+from .resuming import Begins
 from .stream_core import Box, Cursor, Options, StreamCore
 from .structured import items, partial
 
@@ -41,6 +42,10 @@ class ChatStream(StreamFacts):
     its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`,
     `converter`).
 
+    `resume_from`: what `checkpoint()` returned, here or in another process: the stream continues as if nothing had happened.
+    `strict`, `rules` and `dialect` are in it. `begins`: with what the source begins: its first byte ("start": what was read
+    is skipped), the byte at `resume_point(checkpoint).offset` ("offset"), or the event after the last event id ("event").
+
     Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
     `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;
     `until_done()` and `snapshot()` raise none of them. Each error has what arrived in `partial`. `MisuseError` for wrong
@@ -55,12 +60,21 @@ class ChatStream(StreamFacts):
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
+        resume_from: bytes | bytearray | memoryview | str | None = None,
+        begins: Begins = "start",
         **options: Unpack[Options],
     ) -> None:
         self._blocks = blocks(source)
         status = self._blocks.status
         self._core = self._intake = StreamCore(
-            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+            deadlines=deadlines,
+            clock=clock,
+            sent=sent,
+            status=status,
+            grace=grace,
+            options=options,
+            resume_from=resume_from,
+            begins=begins,
         )
         self._reader = Reader(self._blocks, self._core, "stream")
 
@@ -159,6 +173,15 @@ class ChatStream(StreamFacts):
         generator is closed when its next block arrives.
         """
         self._reader.close()
+
+    def checkpoint(self) -> bytes:
+        """Return the state of the stream as JSON, for `resume_from=` in another process, also between two events of a block:
+        those that this reader has not had are in it, and the stream that resumes returns them first.
+
+        Save it after what you did with the events that you had. `Accumulator.checkpoint` says what is not in it; `timing`
+        is not, either. Raises `MisuseError` while chunks wait for the reader of `chunks()`.
+        """
+        return self._core.checkpoint()
 
     # --- what is known
 

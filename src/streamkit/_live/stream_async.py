@@ -18,6 +18,7 @@ from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, StreamFacts
 from .reader import AsyncReader
+from .resuming import Begins
 from .stream_core import Box, Cursor, Options, StreamCore
 from .structured import items, partial
 
@@ -51,12 +52,21 @@ class AsyncChatStream(StreamFacts):
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
+        resume_from: bytes | bytearray | memoryview | str | None = None,
+        begins: Begins = "start",
         **options: Unpack[Options],
     ) -> None:
         self._blocks = async_blocks(source)
         status = self._blocks.status
         self._core = self._intake = StreamCore(
-            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+            deadlines=deadlines,
+            clock=clock,
+            sent=sent,
+            status=status,
+            grace=grace,
+            options=options,
+            resume_from=resume_from,
+            begins=begins,
         )
         self._reader = AsyncReader(self._blocks, self._core, "stream")
 
@@ -152,6 +162,15 @@ class AsyncChatStream(StreamFacts):
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read or returned."""
         await self._reader.aclose()
+
+    def checkpoint(self) -> bytes:
+        """Return the state of the stream as JSON, for `resume_from=` in another process, also between two events of a block:
+        those that this reader has not had are in it, and the stream that resumes returns them first.
+
+        Save it after what you did with the events that you had. `Accumulator.checkpoint` says what is not in it; `timing`
+        is not, either. Raises `MisuseError` while chunks wait for the reader of `chunks()`.
+        """
+        return self._core.checkpoint()
 
     # --- what is known
 

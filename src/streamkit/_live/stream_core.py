@@ -34,11 +34,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from .._arguments import whole
 from ..accumulator import Accumulator, Options
-from ..errors import MisuseError, shown
+from ..errors import MisuseError, counted, shown
 from ..events import ContentDelta, Event, ToolCallDone
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .intake import Intake
+from .resuming import Begins, Resumed
 
 __all__ = ("Box", "Cursor", "Options", "StreamCore", "check_choice")
 
@@ -48,12 +49,14 @@ Piece = TypeVar("Piece")
 class StreamCore(Intake):
     """The state of one stream; `facts`: those of an `Intake`."""
 
-    def __init__(self, *, options: Options, **facts: Any) -> None:
-        super().__init__(Accumulator(**options), **facts)
-        self._events: deque[Event] = deque()
-        self._calls: list[
-            ToolCallDone
-        ] = []  # kept, since a reader may well take the text first and the calls afterwards
+    def __init__(self, *, options: Options, resume_from: Any = None, begins: Begins = "start", **facts: Any) -> None:
+        if resume_from is None and begins != "start":
+            raise MisuseError(f"begins= is about a stream that resumes: pass resume_from= too, or leave out {begins!r}")
+        resumed = self._resumed = None if resume_from is None else Resumed(resume_from, begins, options)
+        super().__init__(Accumulator(**options) if resumed is None else resumed.accumulator, **facts)
+        self._events: deque[Event] = deque(() if resumed is None else resumed.events)
+        # Kept, since a reader may well take the text first and the calls afterwards.
+        self._calls: list[ToolCallDone] = [] if resumed is None else resumed.calls
         self._chunks: deque[CreateChatCompletionStreamResponse] | None = None
         self._followed: list[tuple[int, deque[str]]] = []  # a choice, and what waits of its content
         self.all_given = False  # the cursor has reached the end
@@ -66,6 +69,36 @@ class StreamCore(Intake):
 
     def _waiting(self) -> bool:
         return bool(self._events)
+
+    # --- from one process to another
+
+    def checkpoint(self) -> bytes:
+        """Return the state, with the events that wait."""
+        with self.lock:
+            if self._chunks:
+                raise MisuseError(
+                    f"{counted(len(self._chunks), 'chunk')} that the last block brought wait for the reader of chunks():"
+                    " take a checkpoint when it has had them, or iterate the stream for events, which are kept"
+                )
+            from .._checkpoint.document import write  # most streams need none
+
+            waiting = {"events": tuple(self._events), "calls": tuple(self._calls)}
+            return write(self.see(), {name: events for name, events in waiting.items() if events})
+
+    def _fold(self, item: Any, is_chunk: bool) -> list[Event]:
+        resumed = self._resumed
+        if resumed is not None and resumed.left:
+            item = resumed.rest(item, is_chunk=is_chunk)
+            if item is None:
+                return []
+        return super()._fold(item, is_chunk)
+
+    def ended(self) -> None:
+        """Note that the source has ended."""
+        resumed = self._resumed
+        if resumed is not None and resumed.left and not self.over:
+            raise resumed.ended_early()
+        super().ended()
 
     # --- pieces
 
