@@ -24,7 +24,7 @@ from .tool_calls import Call
 __all__ = ("GrowingArguments",)
 
 _Key = tuple[int, int]
-_NOWHERE = (-1, 0)  # a mark that is in no text: `Text.after` counts characters then
+_NOWHERE = (-1, 0)  # a mark that is in no text: `Text.news` counts characters then
 _FUNCTION = -1  # the place of a legacy function call among the calls of its choice
 
 
@@ -55,11 +55,10 @@ def read(text: str) -> Any:
 class GrowingArguments:
     """The readings of one stream."""
 
-    __slots__ = ("_readings", "_reducer", "follows", "missed")
+    __slots__ = ("_readings", "_reducer", "missed")
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
-        self.follows = False  # whether `follow` is called for all events
         self._readings: dict[_Key, _Reading] = {}
         self.missed = False  # whether text arrived without events
 
@@ -80,6 +79,7 @@ class GrowingArguments:
             if not reading.custom:
                 text = event.arguments
                 reading.length += len(text)
+                reading.mark = _NOWHERE
                 # Frozen, but for this one place, in which it is new.
                 object.__setattr__(event, "path_events", tuple(reading.json.feed(text)))
 
@@ -98,10 +98,9 @@ class GrowingArguments:
                 return None
             reading = self._reading((choice, call))
             reading.text = found.arguments
-        new = reading.text.after(reading.mark, reading.length)
+        new, reading.mark = reading.text.news(reading.mark, reading.length)
         if new:
             reading.take(new)
-            reading.mark = _NOWHERE if self.follows else reading.text.mark
         return reading.json.snapshot()
 
     def _reading(self, key: _Key) -> _Reading:

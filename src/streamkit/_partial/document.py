@@ -172,10 +172,12 @@ class Document:
 
     def copy(self, value: Any) -> Any:
         """Return the value so far, in which all that is not whole is new; `value`: what `show` returned now."""
-        if not self.stack or self.doubtful is not None:  # a scalar, or nothing that is not whole
+        stack = self.stack
+        if not stack or self.doubtful is not None:  # a scalar, or nothing that is not whole
             return value
         inner = self.into.copy()
-        for outer, _, key in reversed(self.stack[1:]):
+        for at in range(len(stack) - 1, 0, -1):
+            outer, _, key = stack[at]
             copied = outer.copy()
             copied[-1 if type(copied) is list else key] = inner
             inner = copied
