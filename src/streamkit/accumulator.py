@@ -421,7 +421,7 @@ class Accumulator:
         from ._checkpoint.document import read
 
         accumulator, waiting = read(cls, data, limits=limits, fast=fast, converter=converter, whole_events=whole_events)
-        if any(waiting.values()):
+        if waiting.get("events"):
             raise MisuseError(
                 "this checkpoint is of a ChatStream, with events that its reader has not had: pass it to ChatStream or"
                 " AsyncChatStream as resume_from="

@@ -26,6 +26,14 @@ STREAM = sse(
 ) + b": alive\n\n" + sse("5", '{"error":{"message":"overloaded"}}')  # fmt: skip
 
 
+class FakeResponse(list[bytes]):
+    """Blocks with the status of a response."""
+
+    def __init__(self, blocks: list[bytes], status: int) -> None:
+        super().__init__(blocks)
+        self.status_code = status
+
+
 def blocks_of(stream: bytes, size: int = 700) -> list[bytes]:
     return [stream[at : at + size] for at in range(0, len(stream), size)]
 
@@ -193,3 +201,11 @@ def test_async_streams_resume_too() -> None:
             return had + [comparable(event) async for event in resumed]
 
     assert all_of(ChatStream([STREAM])) == asyncio.run(read())
+
+
+def test_a_response_that_is_an_error_is_not_the_rest_of_a_stream() -> None:
+    before = ChatStream([STREAM])
+    next(before)
+    refusal = FakeResponse([b'{"error":{"message":"no such stream"}}'], status=404)
+    with pytest.raises(MisuseError, match="this response has the status 404"):
+        ChatStream(refusal, resume_from=before.checkpoint(), begins="offset")

@@ -46,6 +46,10 @@ VERSION = 1
 
 _LIMITS = tuple(field.name for field in attrs.fields(Limits))
 _MEMBERS = frozenset({"format", "version", "options", "state", "stream"})
+_WAITING = (
+    "calls",
+    "events",
+)  # what a `ChatStream` keeps: tool calls that are done, and events that its reader has not had
 _RULES = frozenset(map(str, Rule))
 _HABITS = tuple(field.name for field in attrs.fields(Dialect))
 
@@ -144,6 +148,8 @@ def read(
         with at("stream"):
             for name, events in members(document.get("stream", {})).items():
                 with at(name):
+                    if name not in _WAITING:
+                        raise Refused(f"no member but {', '.join(_WAITING)}", name)
                     waiting[name] = read_events(events, accumulator._assembler)
     if whole_events:
         if not accumulator._reader.last_event_id and accumulator._assembler.events:
