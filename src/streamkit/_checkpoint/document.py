@@ -125,6 +125,7 @@ def read(
     fast: bool = True,
     converter: cattrs.Converter | None = None,
     whole_events: bool = False,
+    path_events: bool = False,
 ) -> tuple[Accumulator, dict[str, list[Any]]]:
     """Return a new accumulator of this `kind` in the state that `data` has, and the events that waited in a stream.
 
@@ -141,7 +142,12 @@ def read(
         if options.converter and converter is None:
             raise MisuseError("this checkpoint is of an accumulator with a converter: pass the same one, converter=")
         accumulator = kind(
-            limits=options.limits, rules=options.rules, dialect=options.dialect, fast=fast, converter=converter
+            limits=options.limits,
+            rules=options.rules,
+            dialect=options.dialect,
+            fast=fast,
+            converter=converter,
+            path_events=path_events,
         )
         accumulator._closed, accumulator._overran = _fill(document, accumulator._reader, accumulator._assembler)
         waiting = {}
@@ -151,6 +157,8 @@ def read(
                     if name not in _WAITING:
                         raise Refused(f"no member but {', '.join(_WAITING)}", name)
                     waiting[name] = read_events(events, accumulator._assembler)
+    if accumulator._growing is not None:
+        accumulator._growing.missed = True  # the text in the checkpoint
     if whole_events:
         if not accumulator._reader.last_event_id and accumulator._assembler.events:
             raise MisuseError(

@@ -278,6 +278,12 @@ class StreamFacts:
         with self._intake.lock:
             return self._intake.see().snapshot()
 
+    def peek(self, choice: int = 0, call: int = 0) -> Any:
+        """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value; None before
+        anything can be said of them. See `Accumulator.peek`."""
+        with self._intake.lock:
+            return self._intake.see().peek(choice, call)
+
     def statistics(self) -> Statistics:
         """Return what went through, in numbers."""
         return self._intake.see().statistics()
