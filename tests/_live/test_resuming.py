@@ -209,3 +209,16 @@ def test_a_response_that_is_an_error_is_not_the_rest_of_a_stream() -> None:
     refusal = FakeResponse([b'{"error":{"message":"no such stream"}}'], status=404)
     with pytest.raises(MisuseError, match="this response has the status 404"):
         ChatStream(refusal, resume_from=before.checkpoint(), begins="offset")
+
+
+def test_path_events_go_on_with_the_arguments() -> None:
+    pieces = ('{\\"city\\":', '\\"Ber', 'lin\\",\\"n\\":[1', ",2]}")
+    fragments = [f'{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}' for piece in pieces]
+    stream = sse(*calls(*fragments)) + DONE
+    expected = list(ChatStream([stream], path_events=True))
+    assert 4 == sum(bool(getattr(event, "path_events", ())) for event in expected)
+    for size in (120, 400, 5000):
+        for number in range(len(expected)):
+            before = ChatStream(blocks_of(stream, size), path_events=True)
+            had = [next(before) for _ in range(number)]
+            assert expected == [*had, *ChatStream([stream], resume_from=before.checkpoint())]
