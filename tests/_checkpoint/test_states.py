@@ -16,8 +16,8 @@ from helpers.corpus import TRACES
 from helpers.wire import calls, choice, chunk, delta, sse
 from streamkit import Accumulator, Dialect, RemoteError, Rule, events
 from streamkit._checkpoint.endings import ERRORS
-from streamkit._checkpoint.fields import HOLDERS, RECORDS
-from streamkit._checkpoint.shapes import REQUIRED, Record
+from streamkit._checkpoint.field_kinds import HOLDERS, RECORDS
+from streamkit._checkpoint.records import REQUIRED, Record
 from streamkit._checkpoint.states import TABLE
 from streamkit._checkpoint.waiting import FIELDS, fields_of
 from streamkit._fast.lane import Lane

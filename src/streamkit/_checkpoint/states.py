@@ -20,32 +20,8 @@ from .choices import CALL, CALLS, CHOICE, CHOICES, SO_FAR
 from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
 from .fields import Standing, object_slot
-from .shapes import (
-    BYTES,
-    CODE,
-    DERIVED,
-    FLAG,
-    OPTION,
-    OWNER,
-    PASSING,
-    TEXT,
-    WHOLE,
-    Each,
-    Mapped,
-    Maybe,
-    New,
-    Plain,
-    Record,
-    Refused,
-    Row,
-    Shape,
-    Slot,
-    Way,
-    Within,
-    at,
-    known,
-    within,
-)
+from .records import CODE, DERIVED, OPTION, OWNER, PASSING, New, Record, Slot, Within, within
+from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
 from .values import TOKENS, USAGE, VALUE
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
