@@ -32,7 +32,10 @@ FRAMEWORKS ?=
 # How long `make fuzz` looks, for all targets together; which targets, and more arguments for fuzz/run.py, in ARGS.
 MINUTES ?= 10
 
-.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora docs fuzz clean
+# Where it is set, each of the hundred processes that the tests start compiles the package anew: 25 % of the CPU time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora docs fuzz dist clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -42,7 +45,7 @@ help:
 	@echo "make test-all       run the tests with all of them"
 	@echo "make test-matrix    run the tests at the lower bounds, from the sdist, on other Pythons (ROWS=... for some)"
 	@echo "make test-integrations  run agent frameworks on the streams of senders, by their pages (FRAMEWORKS=... for some)"
-	@echo "make lint           ruff, the words of docs/words.toml, mypy, and basedpyright over typing_tests/"
+	@echo "make lint           ruff, the words of docs/words.toml, mypy, basedpyright over typing_tests/, and the schemas of .github/"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench          run the benches and store the run under .benchmarks/"
 	@echo "make bench-compare  run them against a stored run (BASE=number or file; the latest by default)"
@@ -51,6 +54,7 @@ help:
 	@echo "make corpora        the kernel of corpora, and Ray and Spark running it (ARGS=\"kernel engines --rows 50000\")"
 	@echo "make docs           build the docs site into build/site; a warning, a dead link or a missing name fails it"
 	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
+	@echo "make dist           build, check and try what is released, twice the same bytes (ARGS=\"--tests every\")"
 	@echo "make clean          remove what these commands made"
 
 demo: $(VENV)/.has-streamkit
@@ -76,6 +80,11 @@ lint: $(VENV)/.has-lint
 	$(BIN)/mypy --strict src typing_tests
 	MYPYPATH=fuzz $(BIN)/mypy --strict fuzz
 	@if [ -d typing_tests ]; then echo "$(BIN)/basedpyright"; $(BIN)/basedpyright; fi
+	@if [ -d .github ]; then \
+		$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml && \
+		$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[0-9]*.yml && \
+		$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml && \
+		$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml; fi
 
 format: $(VENV)/.has-lint
 	$(BIN)/ruff check --fix .
@@ -103,6 +112,9 @@ docs: $(VENV)/.has-docs
 
 fuzz: $(VENV)/.has-fuzz
 	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)
+
+dist: $(VENV)/.made
+	$(BIN)/python .ci/package $(ARGS)
 
 clean:
 	rm -rf .venv .venv-integrations build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -47,6 +47,8 @@ fault.
 one) and did what its line says. A link is a public thread in which somebody reports the shape; it may have been fixed
 since. If no client is named, none is known.
 
+[senders.md](senders.md) counts in recorded streams which sender does what.
+
 In the examples `…` at the start of a chunk stands for its usual fields: `id`, `object`, `created`, `model`.
 """
 

@@ -1,4 +1,4 @@
-"""How many examples Hypothesis looks for (helpers/tier.py), and tests on trio where that is not installed."""
+"""How many examples and cases a run looks at (helpers/tier.py), and tests on trio where that is not installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ tier.load()
 pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick(most): how many of its parameters the quick tier of this test looks at")
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m, so that a case that was asked for by name is not among those left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _skip_trio(items)
+    left_out = tier.left_out(items)
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _skip_trio(items: list[pytest.Item]) -> None:
     """Skip each test with "trio" among its parameters if trio is not installed, whatever the parameter's name."""
     if find_spec("trio") is not None:
         return

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.one_stream import FINISH, RESPONSE, STREAM, TEXT
 from helpers.wire import DONE, chunk, delta, each_byte, read, read_blocks, sse
-from streamkit import Accumulator, unstructure
+from streamkit import Accumulator, dumps, unstructure
 from streamkit.events import End
 
 
@@ -201,3 +201,25 @@ def test_two_streams_do_not_touch_each_other() -> None:
         second.feed(sse(delta('{"content":"b"}')))
     assert RESPONSE == unstructure(first.snapshot())
     assert "b" * len(STREAM) == second.snapshot().choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        pytest.param(['{"cost":0.5,"total_tokens":3,"x":null,"prompt_tokens":1}'], id="unknown-counts-first"),
+        pytest.param(['{"prompt_tokens":"many","cost":[],"total_tokens":3}'], id="a-count-that-cannot-be-read"),
+        pytest.param(['{"prompt_tokens_details":7,"x":{"y":[{}]}}'], id="details-that-are-a-number"),
+        pytest.param(['{"completion_tokens_details":{},"x":1}', '{"prompt_tokens":2,"x":0}'], id="two-reports"),
+        pytest.param(
+            ['{"prompt_tokens":2,"x":1}', '{"prompt_tokens":2,"completion_tokens_details":{},"x":1}'],
+            id="an-empty-object-in-the-second",
+        ),
+        pytest.param(
+            ['{"prompt_tokens_details":{"completion_tokens":1,"audio_tokens":0}}'], id="names-in-other-places"
+        ),
+    ],
+)
+def test_the_json_of_the_response_is_that_of_its_snapshot(reports: list[str]) -> None:
+    accumulator = Accumulator()
+    accumulator.absorb(sse(*STREAM, *(chunk(more=f'"usage":{report}') for report in reports)) + DONE)
+    assert dumps(accumulator.snapshot()) == accumulator.dumps()

@@ -98,6 +98,10 @@ def test_every_example_of_a_page_runs_and_prints_what_the_page_says(
     ):
         if re.search(rf"^(import|from) {client}\b", code, re.MULTILINE):
             pytest.importorskip(client, exc_type=ImportError)
+    if "streamkit.gateway" in code:
+        pytest.importorskip("streamkit.gateway", exc_type=ImportError)
+    if "RedisStore" in code:
+        pytest.importorskip("redis", exc_type=ImportError)
     if ".completions.stream(" in code:  # `client.beta` had it in older versions
         completions = pytest.importorskip("openai.resources.chat.completions", exc_type=ImportError).Completions
         if not hasattr(completions, "stream"):

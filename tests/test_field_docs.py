@@ -18,7 +18,7 @@ from streamkit._field_docs import explain, show_fields
 
 MODULES = "streamkit " + " ".join(
     f"streamkit.{name}"
-    for name in "accumulator anomalies dialect errors events limits outcome rules sources sse testing trace types".split()
+    for name in "accumulator anomalies dialect errors events limits outcome partial_json rules sources sse testing trace types".split()
 )
 
 

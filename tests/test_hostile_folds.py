@@ -18,7 +18,6 @@ import pytest
 
 from helpers.hostile import MEMORY, call, chunk, fed, finish, names
 from helpers.measure import best
-from helpers.tier import some
 from streamkit import Accumulator, LimitError, Limits
 from streamkit.events import UsageSeen
 
@@ -107,8 +106,9 @@ SHAPES: dict[str, tuple[Callable[[int], bytes], int]] = {
 }  # fmt: skip
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "reference"])
-@pytest.mark.parametrize(("make", "n"), [pytest.param(*SHAPES[name], id=name) for name in some(tuple(SHAPES))])
+@pytest.mark.parametrize(("make", "n"), [pytest.param(*SHAPES[name], id=name) for name in SHAPES])
 def test_four_times_as_many_chunks_cost_at_most_seven_times_as_much(
     make: Callable[[int], bytes], n: int, fast: bool
 ) -> None:
@@ -116,7 +116,8 @@ def test_four_times_as_many_chunks_cost_at_most_seven_times_as_much(
     assert long < 7 * max(short, 0.004)
 
 
-@pytest.mark.parametrize("shape", some(tuple(MEMORY)))
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("shape", tuple(MEMORY))
 def test_memory_stays_within_four_times_the_bytes(shape: str) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "helpers.hostile", shape], capture_output=True, text=True, timeout=300, check=True,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ._live.broadcast_async import AsyncBroadcast, AsyncSubscription
     from ._live.deadlines import Deadlines
     from ._live.reassemble import reassemble
+    from ._live.resuming import ResumePoint, resume_point
     from ._live.stream import ChatStream
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .codec import dumps, loads, structure, unstructure
     from .ended import Ended
+    from .partial_json import PartialJSON
 
 __all__ = (
     "CODES",
@@ -89,6 +91,7 @@ __all__ = (
     "MisuseError",
     "Outcome",
     "Pace",
+    "PartialJSON",
     "Recording",
     "RecordingProxy",
     "RecordingTransport",
@@ -97,6 +100,7 @@ __all__ = (
     "Replay",
     "ReplayTransport",
     "Report",
+    "ResumePoint",
     "Rule",
     "SenderError",
     "Session",
@@ -129,6 +133,7 @@ __all__ = (
     "record",
     "recording",
     "replay",
+    "resume_point",
     "sse",
     "structure",
     "tee",
@@ -158,6 +163,7 @@ _LATER = {
     "FAULTS": "_recording.faults",
     "Fault": "_recording.faults",
     "Pace": "_recording.schedule",
+    "PartialJSON": "partial_json",
     "Recording": "_recording.record",
     "RecordingProxy": "_recording.proxy",
     "RecordingTransport": "_recording.transports",
@@ -165,6 +171,7 @@ _LATER = {
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "ResumePoint": "_live.resuming",
     "Session": "_recording.session",
     "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
@@ -188,6 +195,7 @@ _LATER = {
     "record": "_recording.record",
     "recording": "_recording.hook",
     "replay": "_recording.replay",
+    "resume_point": "_live.resuming",
     "structure": "codec",
     "tee": "_live.tee",
     "timing_of": "_live.timing",

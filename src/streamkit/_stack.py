@@ -60,6 +60,7 @@ class Room:
     """`has_room` for one function that is called repeatedly, usually from the same depth: then 0.1 us.
 
     It remembers the depth of the last call, and checks whether the stack ends there: no exception, which costs most.
+    Several objects and threads may share one.
     """
 
     __slots__ = ("_depth",)
@@ -69,9 +70,10 @@ class Room:
 
     def left(self) -> bool:
         """Return True if the stack has room for whatever a block may need."""
+        depth = self._depth  # once: another thread may change it
         try:
-            if sys._getframe(self._depth).f_back is None:
-                return self._depth < sys.getrecursionlimit() // 4 or has_room()
+            if sys._getframe(depth).f_back is None:
+                return depth < sys.getrecursionlimit() // 4 or has_room()
         except ValueError:
             pass  # less deep than the last time
         depth, frame = 0, sys._getframe()

@@ -182,6 +182,11 @@ MANY_NOTES = 64  # the most notes that the trail keeps of one event
 _INDEX = re.compile(r"\[\d++\]")
 
 
+def key_of(code: str, path: str) -> tuple[str, str]:
+    """Return what an anomaly is counted by: its code, and its path without indices."""
+    return code, _INDEX.sub("[]", path)
+
+
 class Anomalies:
     """Collects anomalies: each code and path (ignoring indices) is described once, and counted after that.
 
@@ -200,7 +205,7 @@ class Anomalies:
 
     def note(self, code: str, path: str = "$", found: object = None) -> None:
         """Record that `code` was seen at `path`, where `found` is the value."""
-        key = (code, _INDEX.sub("[]", path))
+        key = key_of(code, path)
         if len(self.trail) < MANY_NOTES:
             self.trail.append(key)
         elif len(self.trail) == MANY_NOTES:  # an event of a million odd items: its trail is useless

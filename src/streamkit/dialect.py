@@ -40,7 +40,7 @@ from .types import (
     CreateChatCompletionStreamResponse,
 )
 
-__all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
+__all__ = ("DEFAULT_DIALECT", "Dialect", "suggest")
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _TEXTS = ("reasoning_content", "reasoning")
@@ -82,7 +82,7 @@ class Interpreter:
     def __init__(self, dialect: Dialect) -> None:
         self._so_far: dict[tuple[int, str], SoFar] = {}
         self._tokens: dict[tuple[int, str], list[ChatCompletionTokenLogprob]] = {}
-        self._tags: dict[int, _ThinkTags] = {}
+        self._tags: dict[int, ThinkTags] = {}
         habits = {
             "token_index": _without_index,
             "choice_text": _with_text,
@@ -131,7 +131,7 @@ class Interpreter:
         delta, finished = choice.delta, choice.finish_reason is not None
         if not (delta.content or finished):
             return choice
-        tags = self._tags.setdefault(choice.index, _ThinkTags())
+        tags = self._tags.setdefault(choice.index, ThinkTags())
         content, reasoning = tags.split(delta.content or "")
         if finished:
             more = tags.end()
@@ -212,7 +212,7 @@ class SoFar:
         return True
 
 
-class _ThinkTags:
+class ThinkTags:
     """Splits content that arrives in pieces at `<think>` and `</think>`; a tag may be cut anywhere."""
 
     def __init__(self) -> None:

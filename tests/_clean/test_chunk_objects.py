@@ -48,6 +48,7 @@ def test_the_chunks_of_a_recorded_stream_are_its_events(recorded: Recorded) -> N
 
 
 @shared
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("part", range(8))
 def test_the_chunks_of_a_shared_stream_are_its_events(part: int) -> None:
     for recorded in SHARED[part::8]:

@@ -149,6 +149,7 @@ def test_a_recorded_stream_comes_to_the_same_response(recorded: Recorded) -> Non
 
 
 @shared
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("part", range(8))
 def test_a_shared_stream_comes_to_the_same_response(part: int) -> None:
     for recorded in some(SHARED[part::8]):
@@ -601,6 +602,7 @@ def test_a_recorded_stream_that_was_cleaned_stays_as_it_is(recorded: Recorded) -
 
 
 @shared
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("part", range(8))
 def test_a_shared_stream_that_was_cleaned_stays_as_it_is(part: int) -> None:
     for recorded in SHARED[part::8]:

@@ -49,6 +49,7 @@ def test_a_recorded_stream_is_taken_by_strict_readers(recorded: Recorded) -> Non
 
 
 @shared
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("part", range(8))
 def test_a_shared_stream_is_taken_by_strict_readers(part: int) -> None:
     for name, clean in complete(SHARED[part::8]):

@@ -237,6 +237,7 @@ def test_every_recorded_response_comes_back(recorded: Recorded) -> None:
 
 
 @shared
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("part", range(8))
 def test_every_shared_response_comes_back(part: int) -> None:
     for recorded in some(SHARED[part::8]):

@@ -392,14 +392,14 @@ def test_events_with_several_holes_take_the_fast_lane(monkeypatch: pytest.Monkey
 def lanes_taken(monkeypatch: pytest.MonkeyPatch, stream: bytes, size: int = 1 << 20, **options: Any) -> int:
     """How many events of a stream took the fast lane, in blocks of `size` bytes."""
     slow = 0
-    event = Assembler.event
+    begin = Assembler.begin
 
     def counting(self: Assembler, *arguments: Any) -> None:
         nonlocal slow
         slow += 1
-        event(self, *arguments)
+        begin(self, *arguments)
 
-    monkeypatch.setattr(Assembler, "event", counting)
+    monkeypatch.setattr(Assembler, "begin", counting)
     accumulator = Accumulator(**options)
     for start in range(0, len(stream), size):
         accumulator.feed(stream[start : start + size])

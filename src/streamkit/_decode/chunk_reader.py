@@ -59,6 +59,7 @@ _ROLES: dict[Any, Role] = {role.value: role for role in Role}
 _FINISHES: dict[Any, FinishReason] = {reason.value: reason for reason in FinishReason}
 _TIERS: dict[Any, ServiceTierResponse] = {tier.value: tier for tier in ServiceTierResponse}
 _FUNCTION_TYPE = ChatCompletionToolType.FUNCTION
+_FIRST_CHOICE, _FIRST_DELTA = "$.choices[0]", "$.choices[0].delta"  # the path of nearly all, made once
 
 _MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
 
@@ -67,6 +68,10 @@ _new_choice = unfrozen_twin(ChatChoiceStream)
 _new_delta = unfrozen_twin(ChatCompletionStreamResponseDelta)
 _new_fragment = unfrozen_twin(ChatCompletionMessageToolCallChunk)
 _new_function = unfrozen_twin(FunctionCallStream)
+_new_usage = unfrozen_twin(CompletionUsage)
+_new_prompt = unfrozen_twin(PromptTokensDetails)
+_new_completion = unfrozen_twin(CompletionTokensDetails)
+_COUNTED = 2**63  # any count below needs no look at its path
 
 
 def is_chunk(value: dict[str, Any]) -> bool:
@@ -91,7 +96,7 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
             read.append(read_choice(choice, position, note))
         else:
             note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
-    extra = fields_beside(value, _CHUNK)
+    extra = {} if value.keys() <= _CHUNK else fields_beside(value, _CHUNK)
     get = value.get
     chunk = _new_chunk()
     id = get("id")
@@ -126,8 +131,8 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
     if type(index) is not int or index < 0:
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
         index = position if type(index) is int else whole_number(index, position)
-    path = f"$.choices[{index}]"
-    extra = fields_beside(value, _CHOICE)
+    path = f"$.choices[{index}]" if index else _FIRST_CHOICE
+    extra = {} if value.keys() <= _CHOICE else fields_beside(value, _CHOICE)
     delta = value.get("delta")
     message = value.get("message")
     if type(delta) is not dict:
@@ -141,7 +146,7 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
         delta = {}
     if message is not None:
         extra["message"] = message  # the reducer takes from it what is missing in the deltas
-    if "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
+    if extra and "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
         extra.setdefault("content_filter_spans", [{key: extra[key] for key in _SPAN if key in extra}])
     finish = value.get("finish_reason")
     if finish is not None:
@@ -170,8 +175,8 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
 
 def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
     """Return the delta that `value` means; `path`: of its choice."""
-    path += ".delta"
-    extra = fields_beside(value, _DELTA)
+    path = _FIRST_DELTA if path is _FIRST_CHOICE else f"{path}.delta"
+    extra = {} if value.keys() <= _DELTA else fields_beside(value, _DELTA)
     content = value.get("content")
     if content is not None and type(content) is not str:
         content = _content(content, path, note, extra)
@@ -193,8 +198,7 @@ def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionSt
             function = None if is_empty(function) else read_function(function, f"{path}.function_call", note)
         else:
             function = misplaced("function_call", function, path, note, extra)
-    audio = extra.get("audio")
-    if audio and not isinstance(audio, dict):
+    if extra and (audio := extra.get("audio")) and not isinstance(audio, dict):
         note("bad_field", f"{path}.audio", audio)
     role = value.get("role")
     if role is not None:
@@ -241,7 +245,7 @@ def read_fragment(value: Any, path: str, note: Note) -> ChatCompletionMessageToo
     if not isinstance(value, dict):
         note("null_item" if value is None else "bad_tool_call", path, value)
         return None
-    extra = fields_beside(value, _TOOL_CALL)
+    extra = {} if value.keys() <= _TOOL_CALL else fields_beside(value, _TOOL_CALL)
     index = value.get("index")
     if index is not None and type(index) is not int:
         note("index_type", f"{path}.index", index)
@@ -274,7 +278,7 @@ def read_fragment(value: Any, path: str, note: Note) -> ChatCompletionMessageToo
 
 
 def read_function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
-    extra = fields_beside(value, _FUNCTION)
+    extra = {} if value.keys() <= _FUNCTION else fields_beside(value, _FUNCTION)
     name = value.get("name")
     if name is not None and type(name) is not str:
         name = string(name, f"{path}.name", note)
@@ -300,46 +304,55 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
     if isinstance(groq, dict) and isinstance(groq.get("usage"), dict) and groq["usage"]:
         found.append(("x_groq.usage", read_usage(groq["usage"], "$.x_groq.usage", note)))
     for choice in chunk.choices:
-        usage = choice.extra.get("usage")
-        if isinstance(usage, dict) and usage:
+        if choice.extra and isinstance(usage := choice.extra.get("usage"), dict) and usage:
             found.append(("choices[].usage", read_usage(usage, f"$.choices[{choice.index}].usage", note)))
     return found
 
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
     """Return the usage that `value` means; a count that is absent, or cannot be read, is None."""
-    extra = fields_beside(value, _USAGE)
+    extra = {} if value.keys() <= _USAGE else fields_beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
         prompt = misplaced("prompt_tokens_details", prompt, path, note, extra)
     if completion is not None and not isinstance(completion, dict):
         completion = misplaced("completion_tokens_details", completion, path, note, extra)
-    return CompletionUsage(
-        _count(value, "prompt_tokens", path, note),
-        _count(value, "completion_tokens", path, note),
-        _count(value, "total_tokens", path, note),
-        None
-        if prompt is None
-        else PromptTokensDetails(
-            _count(prompt, "audio_tokens", path, note),
-            _count(prompt, "cached_tokens", path, note),
-            extra=fields_beside(prompt, _PROMPT),
-        ),
-        None
-        if completion is None
-        else CompletionTokensDetails(
-            _count(completion, "accepted_prediction_tokens", path, note),
-            _count(completion, "audio_tokens", path, note),
-            _count(completion, "reasoning_tokens", path, note),
-            _count(completion, "rejected_prediction_tokens", path, note),
-            extra=fields_beside(completion, _COMPLETION),
-        ),
-        extra=extra,
-    )
+    usage = _new_usage()
+    usage.prompt_tokens = _count(value, "prompt_tokens", path, note)
+    usage.completion_tokens = _count(value, "completion_tokens", path, note)
+    usage.total_tokens = _count(value, "total_tokens", path, note)
+    usage.prompt_tokens_details = None if prompt is None else _prompt_details(prompt, path, note)
+    usage.completion_tokens_details = None if completion is None else _completion_details(completion, path, note)
+    usage.extra = extra
+    usage.__class__ = CompletionUsage
+    return usage  # type: ignore[no-any-return]
+
+
+def _prompt_details(value: dict[str, Any], path: str, note: Note) -> PromptTokensDetails:
+    details = _new_prompt()
+    details.audio_tokens = _count(value, "audio_tokens", path, note)
+    details.cached_tokens = _count(value, "cached_tokens", path, note)
+    details.extra = {} if value.keys() <= _PROMPT else fields_beside(value, _PROMPT)
+    details.__class__ = PromptTokensDetails
+    return details  # type: ignore[no-any-return]
+
+
+def _completion_details(value: dict[str, Any], path: str, note: Note) -> CompletionTokensDetails:
+    details = _new_completion()
+    details.accepted_prediction_tokens = _count(value, "accepted_prediction_tokens", path, note)
+    details.audio_tokens = _count(value, "audio_tokens", path, note)
+    details.reasoning_tokens = _count(value, "reasoning_tokens", path, note)
+    details.rejected_prediction_tokens = _count(value, "rejected_prediction_tokens", path, note)
+    details.extra = {} if value.keys() <= _COMPLETION else fields_beside(value, _COMPLETION)
+    details.__class__ = CompletionTokensDetails
+    return details  # type: ignore[no-any-return]
 
 
 def _count(value: dict[str, Any], name: str, path: str, note: Note) -> int | None:
-    return count(value.get(name), f"{path}.{name}", note)
+    found = value.get(name)
+    if found is None or (type(found) is int and 0 <= found < _COUNTED):
+        return found
+    return count(found, f"{path}.{name}", note)
 
 
 def _created(value: Any, note: Note, extra: dict[str, Any]) -> int:

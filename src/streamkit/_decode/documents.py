@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jiter
+
 from ..anomalies import Anomalies
 from ..errors import LimitError
 from ..sse import ServerSentEvent
@@ -36,6 +38,19 @@ class DocumentReader:
     def waiting(self) -> bool:
         """True if part of a document waits for the rest."""
         return self._torn is not None
+
+    def plain(self, data: bytes) -> Any:
+        """Return what `read` returns for an event that is nothing but `data`, if it is one object or `[DONE]`, as nearly
+        all are; None if `read` has to decide. Notes nothing."""
+        if self._torn is not None or len(data) > self._light:
+            return None
+        if data == DONE:
+            return DONE
+        try:
+            value = jiter.from_json(data, allow_inf_nan=False)
+        except ValueError:
+            return None
+        return value if type(value) is dict else None
 
     def read(self, event: ServerSentEvent) -> list[Any]:
         """Return the documents in `event`, in order; none if it cannot be read (yet)."""

@@ -25,7 +25,7 @@ from .._decode.sniff import Sniffer, begins_with_document, read_body
 from .._fold.assembler import Assembler
 from ..errors import FormatError, LimitError, RemoteError, SenderError
 from ..limits import Limits
-from ..sse import Comment, Discarded, EventDecoder, event_of
+from ..sse import Comment, Discarded, EventDecoder
 from .lane import LEAST_VALUES, Lane
 from .learning import BETWEEN
 
@@ -119,6 +119,11 @@ class BlockReader:
         return self._decoder.comments
 
     @property
+    def last_event_id(self) -> str:
+        """The last event ID so far."""
+        return self._decoder.last_event_id
+
+    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
         sniffer = self.sniffer
@@ -159,6 +164,13 @@ class BlockReader:
         """Stop asking what kind of body this is: the stream is fed as chunks."""
         self.sniffer = None
         self.stop()
+
+    def reconnect(self) -> None:
+        """Forget an event that has not ended: the sender repeats it, over another connection."""
+        self._tail = b""
+        self._decoder.reconnect()
+        if self.sniffer is not None:
+            self.sniffer = Sniffer(self._event_limit)
 
     def stop(self) -> None:
         """Count what the fast lane took, and let it take no more: something is about to happen that it does not see."""
@@ -285,7 +297,10 @@ class BlockReader:
         for item in items:
             try:
                 if type(item) is bytes:
-                    self._data(item, block, out)
+                    if self.lane is None:
+                        self._assembler.plain(item, out)
+                    else:
+                        self._data(self.lane, item, block, out)
                 elif type(item) is Comment:
                     self._assembler.keep_alive(item.text, out)
                 elif type(item) is Discarded:
@@ -306,15 +321,13 @@ class BlockReader:
                 raised = error
         return raised
 
-    def _data(self, data: bytes, raw: bytes, out: Out) -> None:
+    def _data(self, lane: Lane, data: bytes, raw: bytes, out: Out) -> None:
         """Read an event that is nothing but data; learn from it what the next ones may look like."""
-        if self.lane is not None:
-            self._rest(self.lane)
-        lane = self.lane
-        if lane is None:
-            return self._assembler.event(event_of(data), out)
+        self._rest(lane)
+        if self.lane is None:
+            return self._assembler.plain(data, out)
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
-        self._assembler.event(event_of(data), out)
+        self._assembler.plain(data, out)
         chunk = self._reducer.last
         if self._reducer.chunks == chunks and self._assembler.unaffected:
             lane.miss()  # for example a ping: nothing was folded, so every template holds
@@ -352,6 +365,8 @@ class BlockReader:
     def close(self, out: Out) -> None:
         """Read what is held, and settle the outcome: the bytes are over."""
         self.stop()
+        if self._assembler.outcome is not None and self._decoder.between_events and not self._tail:
+            return None  # `[DONE]` was the last thing, as nearly always
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
             self._decoder.feed_raw(text)  # no line ends in it

@@ -17,12 +17,12 @@ from ..types import (
     FunctionCall,
     Role,
 )
-from ..types._unstructuring import Make, made, written
+from ..types._unstructuring import Make, objects, written
 from .field_rules import FieldState, Text, Waiting
 from .fields import Context, Fields, new_field
 from .tool_calls import Call, CallTable
 
-__all__ = ("ChoiceState", "Part")
+__all__ = ("LATER", "ChoiceState", "Part")
 
 Part = str | Call
 """A part of a choice: its name, or the call itself."""
@@ -99,7 +99,7 @@ class ChoiceState:
         """Return the state or fields of this name; create them if absent."""
         found = getattr(self, name)
         if found is None:
-            path, empty = _LATER[name]
+            path, empty = LATER[name]
             found = (
                 Fields(self._context, path, self.waiting)
                 if empty is None
@@ -134,24 +134,22 @@ class ChoiceState:
         field = self.content if part == "content" else self.refusal
         return field.length if isinstance(field, Text) else len(self.text_of(part))
 
-    def function_call(self, make: Make = made) -> Any:
+    def function_call(self, make: Make = objects) -> Any:
         """Return the legacy function call, or None."""
         if not self.has_function_call:
             return None
-        return make(
-            FunctionCall,
+        return make[FunctionCall](
             name=_value(self.function_name) or "",
             arguments=_value(self.function_arguments) or "",
             extra=_value(self.function_extra) or {},
         )
 
-    def audio_value(self, make: Make = made) -> Any:
+    def audio_value(self, make: Make = objects) -> Any:
         """Return the audio, or None."""
         if not self.audio:
             return None
         found = self.audio.value()
-        return make(
-            ChatCompletionResponseMessageAudio,
+        return make[ChatCompletionResponseMessageAudio](
             id=_words(found.pop("id", None)),
             expires_at=found.pop("expires_at", None) or 0,
             data=_words(found.pop("data", None)),
@@ -159,26 +157,23 @@ class ChoiceState:
             extra=found,
         )
 
-    def logprobs(self, make: Make = made) -> Any:
+    def logprobs(self, make: Make = objects) -> Any:
         """Return the log probabilities, or None."""
         if not self.has_logprobs:
             return None
         content, refusal = _value(self.logprobs_content), _value(self.logprobs_refusal)
-        return make(
-            ChatChoiceLogprobs,
-            content=content if make is made else written(content),
-            refusal=refusal if make is made else written(refusal),
+        return make[ChatChoiceLogprobs](
+            content=content if make is objects else written(content),
+            refusal=refusal if make is objects else written(refusal),
             extra=_value(self.logprobs_extra) or {},
         )
 
-    def value(self, make: Make = made) -> Any:
+    def value(self, make: Make = objects) -> Any:
         """Return the choice as the response lists it, a `ChatChoice` or its JSON value."""
         calls = [call.value(make) for call in self.calls.calls]
-        return make(
-            ChatChoice,
+        return make[ChatChoice](
             index=self.index,
-            message=make(
-                ChatCompletionResponseMessage,
+            message=make[ChatCompletionResponseMessage](
                 content=(self.content.value() or "") if self.has_content else None,
                 refusal=None if self.refusal is None else self.refusal.value() or "",
                 tool_calls=calls or None,
@@ -200,7 +195,7 @@ class ChoiceState:
         return extra
 
 
-_LATER: dict[str, tuple[str, Any]] = {
+LATER: dict[str, tuple[str, Any]] = {
     "refusal": (f"{_DELTA}.refusal", ""),
     "function_name": (f"{_DELTA}.function_call.name", ""),
     "function_arguments": (f"{_DELTA}.function_call.arguments", ""),

@@ -7,6 +7,7 @@ order in which its fields appeared. Cost: O(1) a value in what arrived before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from typing import Any, ClassVar
 
@@ -37,7 +38,7 @@ from .field_rules import (
 from .identity import agrees, is_another, is_block, is_sealed
 from .weight import ENTRY, FIELD, weight
 
-__all__ = ("Context", "Fields", "Keyed", "Several", "new_field")
+__all__ = ("Block", "Context", "Fields", "Keyed", "Several", "list_field", "new_field", "note_half")
 
 
 class Context:
@@ -116,6 +117,8 @@ class Fields:
             self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
         if isinstance(value, (dict, list)):
+            if type(state) is Extend and state.repeats(value):  # type: ignore[arg-type]
+                return []  # Perplexity: all citations in every chunk
             if depth(value) > self._context.limits.max_nesting:
                 maximum = self._context.limits.max_nesting
                 text = f"a field is nested more than {counted(maximum, 'level')} deep"
@@ -190,7 +193,7 @@ class Fields:
         return {name: None if c is None else c.value() for name, c in states if not isinstance(c, Dropped)}
 
 
-class _Block:
+class Block:
     """One entry of a list of typed blocks."""
 
     __slots__ = ("fields", "sealed", "turn", "whole")
@@ -225,7 +228,7 @@ class Keyed:
         self._path = path + "[]"
         self._waiting = waiting
         self._entries: list[Any] = []  # blocks, or items that arrived whole
-        self._last: dict[str, _Block] = {}  # by index
+        self._last: dict[str, Block] = {}  # by index
         self._turn = 0
 
     def add(self, value: list[Any]) -> list[Any]:
@@ -246,7 +249,7 @@ class Keyed:
                     self._append([item])
                     continue
                 self._context.keep(ENTRY)
-                block = _Block(Fields(self._context, self._path, self._waiting), self._turn)
+                block = Block(Fields(self._context, self._path, self._waiting), self._turn)
                 self._entries.append(block)
                 self._last[str(item.get("index"))] = block
             block.turn = self._turn
@@ -267,12 +270,12 @@ class Keyed:
         block = self._block_of(item, self._turn + 1)
         return None if block is None else block.fields
 
-    def _block_of(self, item: Mapping[str, Any], turn: int) -> _Block | None:
+    def _block_of(self, item: Mapping[str, Any], turn: int) -> Block | None:
         index = item.get("index")
         if index is not None:
             block = self._last.get(str(index))
         else:
-            block = self._entries[-1] if self._entries and type(self._entries[-1]) is _Block else None
+            block = self._entries[-1] if self._entries and type(self._entries[-1]) is Block else None
         if block is None or block.sealed:
             return None
         # An absent value agrees, and is not looked up: a type that is not a string might have any size.
@@ -291,7 +294,7 @@ class Keyed:
         """Return how many items at the beginning of `value` only repeat kept ones."""
         count = 0
         for entry, item in zip(self._entries, value if len(value) > 1 else (), strict=False):
-            if type(entry) is _Block:
+            if type(entry) is Block:
                 if not entry.sealed:
                     break
                 if entry.whole is None:
@@ -304,7 +307,7 @@ class Keyed:
         return count if count > 1 else 0
 
     def value(self) -> list[Any]:
-        return [item.fields.value() if type(item) is _Block else copy_of(item) for item in self._entries]
+        return [item.fields.value() if type(item) is Block else copy_of(item) for item in self._entries]
 
 
 class Several:
@@ -336,8 +339,11 @@ class Several:
 
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
     """Return a state for the field at `path`, whose first value is `value`; `waiting`: that of its choice."""
-    if context.rules is RULES and (plain := _STANDING.get(path)) is not None:
-        return plain()
+    if context.rules is RULES:
+        if (plain := _STANDING.get(path)) is not None:
+            return plain()
+        if path in _STANDING_TEXTS and type(value) is str:
+            return Text(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
@@ -351,17 +357,22 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
     if rule is Rule.MERGE:
         return Fields(context, path, waiting)
     if path in _ARGUMENTS and rule is Rule.ADD and context.dialect.doubled_arguments:
-        return LastDocument(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
+        return LastDocument(partial(note_half, context, path), waiting)
     if rule in _TEXTS:
-        return _TEXTS[rule](lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
+        return _TEXTS[rule](partial(note_half, context, path), waiting)
     if rule in (Rule.EXTEND, Rule.GROW):
-        return _list_field(context, path, rule)
+        return list_field(context, path, rule)
     if rule is Rule.ADD_BASE64:
-        return Base64(lambda: context.note("audio_base64", f"$.{path}"))
+        return Base64(partial(context.note, "audio_base64", f"$.{path}"))
     return _PLAIN[rule]()
 
 
-def _list_field(context: Context, path: str, rule: Rule) -> Extend:
+def note_half(context: Context, path: str) -> None:
+    """Note half of a surrogate pair that was replaced; `partial` of it keeps the path, which a checkpoint needs."""
+    context.note("lone_surrogate", f"$.{path}")
+
+
+def list_field(context: Context, path: str, rule: Rule) -> Extend:
     """Return a state for a list: outside a delta, repeats are expected, since senders repeat everything in each
     chunk."""
 
@@ -423,3 +434,6 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
     )
 }  # fmt: skip
 """State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""
+
+_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD and path not in _ARGUMENTS)
+"""Texts that are nothing else, whatever the dialect."""

@@ -31,7 +31,7 @@ from ..types import (
 )
 from ..types._base import wire_names
 from ..types._reasoning import field_reasoning
-from ..types._unstructuring import Make, made
+from ..types._unstructuring import Make, objects
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, new_field
@@ -97,28 +97,30 @@ class Reducer:
         self.chunks += 1
         self.last = chunk
         metadata = (chunk.id, chunk.created, chunk.model, chunk.service_tier, chunk.system_fingerprint)
+        choices, extra = chunk.choices, chunk.extra
         if metadata != self._metadata:
             self._take_metadata(metadata)
-            self._tell(out, Head, metadata)
-        for choice in chunk.choices:
+            if self.whole:
+                self._tell(out, Head, metadata)
+        for choice in choices:
             self.fold_choice(choice, out)
         if chunk.usage is not None:
             self._take_usage(chunk.usage, "usage", out)
-            if not chunk.choices:
+            if not choices:
                 self.usage.take_total(chunk.usage, len(self.choices), self.finished)
-        elif chunk.extra or (chunk.choices and (chunk.choices[0].extra or len(chunk.choices) > 1)):
+        elif "x_groq" in extra or (choices and (choices[0].extra or len(choices) > 1)):
             for place, usage in moved_usages(chunk, self._context.note):
                 self._context.note("usage_moved", f"$.{place}")
                 self._take_usage(usage, place, out)
-        if chunk.extra:
-            self._extra.count(chunk.extra)
+        if extra:
+            self._extra.count(extra)
             if not self.whole:
-                self._extra.add(chunk.extra)
+                self._extra.add(extra)
             else:
-                for name, value in chunk.extra.items():
+                for name, value in extra.items():
                     self._put(self._extra, name, value, -1, "chunk", out)
         if self.whole:
-            self._tell(out, Over, (chunk.choices[0].index if chunk.choices else -1,))
+            self._tell(out, Over, (choices[0].index if choices else -1,))
 
     def fold_late(self, extra: dict[str, Any]) -> None:
         """Fold unknown fields that arrive after the end of the stream."""
@@ -131,16 +133,16 @@ class Reducer:
 
     def _take_metadata(self, metadata: tuple[Any, ...]) -> None:
         """Fold the fields about the whole response if they differ from the last chunk's."""
-        before = self._metadata or metadata
-        self._metadata = metadata
+        before, self._metadata = self._metadata, metadata
         model = metadata[2]
         if model and len(self.models) < self._context.limits.max_anomalies:
             self.models[model] = None
-        for at, (field, value) in enumerate(
-            zip((self._id, self._created, self._model, self._tier, self._fingerprint), metadata, strict=True)
-        ):
-            if value and value != before[at] and at < len(_CHANGED) and (field.value() or value) != value:
-                self._context.note(f"{_CHANGED[at]}_changed", f"$.{_CHANGED[at]}", value)
+        fields = (self._id, self._created, self._model, self._tier, self._fingerprint)
+        if before:
+            for name, field, value, last in zip(_CHANGED, fields, metadata, before, strict=False):
+                if value and value != last and (field.value() or value) != value:
+                    self._context.note(f"{name}_changed", f"$.{name}", value)
+        for field, value in zip(fields, metadata, strict=True):
             if value is not None:
                 field.add(value)
 
@@ -156,13 +158,15 @@ class Reducer:
             if state.bare and choice.finish_reason is None and state.role.value():
                 self._context.note("choice_restarted", f"$.choices[{choice.index}].delta.role", delta.role)
             state.role.add(delta.role)
-            self._tell(out, Field, (choice.index, "delta", "role", delta.role))
+            if self.whole:
+                self._tell(out, Field, (choice.index, "delta", "role", delta.role))
         if delta.extra:
             self._delta_extra(state, delta.extra, out)
         if delta.content is not None:
             if not state.has_content:
                 state.has_content = True
-                self._tell(out, Field, (choice.index, "delta", "content", ""))
+                if self.whole:
+                    self._tell(out, Field, (choice.index, "delta", "content", ""))
             if delta.content:
                 state.bare = not delta.role or state.bare
                 self._text(state, "content", state.content, delta.content, out)
@@ -506,8 +510,11 @@ class Reducer:
     def failure(self) -> tuple[int, str] | None:
         """The first choice whose finish reason reports that the sender failed, and that reason; None if there is
         none."""
-        reasons = ((index, self.choices[index].finish.value()) for index in sorted(self.choices))
-        return next(((index, reason) for index, reason in reasons if FinishReason.says_failed(reason)), None)
+        for index, state in sorted(self.choices.items()):  # by index, which differs
+            reason = state.finish.value()
+            if type(reason) is not FinishReason and FinishReason.says_failed(reason):  # the format's own report success
+                return index, reason
+        return None
 
     @property
     def settled(self) -> bool:
@@ -534,13 +541,12 @@ class Reducer:
             raise LookupError(call)
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
-    def snapshot(self, make: Make = made) -> Any:
+    def snapshot(self, make: Make = objects) -> Any:
         """Return the response so far, as built by `make`; None before the first chunk. Shares nothing with the
         state."""
         if not self.chunks:
             return None
-        return make(
-            CreateChatCompletionResponse,
+        return make[CreateChatCompletionResponse](
             id=self._id.value() or "",
             choices=[self.choices[index].value(make) for index in sorted(self.choices)],
             created=self._created.value() or 0,
@@ -548,7 +554,7 @@ class Reducer:
             service_tier=self._tier.value(),
             system_fingerprint=self._fingerprint.value(),
             object="chat.completion",
-            usage=self.usage.value(),
+            usage=self.usage.value(make),
             extra=scrub(self._extra.value()) if self._extra else {},
         )
 

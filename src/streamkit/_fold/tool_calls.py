@@ -37,7 +37,7 @@ from ..types import (
     CustomToolCall,
     FunctionCall,
 )
-from ..types._unstructuring import Make, made
+from ..types._unstructuring import Make, objects
 from .field_rules import LastDocument, Waiting
 from .fields import Context, Fields, new_field
 from .weight import CALL
@@ -131,25 +131,23 @@ class Call:
         self.complete = bool(self.name) and whole and not cut_off
         self.told = self.identity()
 
-    def value(self, make: Make = made) -> Any:
+    def value(self, make: Make = objects) -> Any:
         """Return the call as the response lists it, an object or its JSON value."""
         text = self.arguments.value() or ""
         if self.custom:
             inner = self.function_extra.value()
-            return make(
-                ChatCompletionMessageCustomToolCall,
+            return make[ChatCompletionMessageCustomToolCall](
                 id=self.id,
-                custom=make(CustomToolCall, name=self.name, input=text, extra=inner),
+                custom=make[CustomToolCall](name=self.name, input=text, extra=inner),
                 type="custom",
                 extra=self.extra.value(),
                 complete=self.complete,
                 synthetic_id=self.synthetic_id,
             )
-        return make(
-            ChatCompletionMessageToolCall,
+        return make[ChatCompletionMessageToolCall](
             id=self.id,
             type=_TYPES.get(self.type, self.type),
-            function=make(FunctionCall, name=self.name, arguments=text, extra=self.function_extra.value()),
+            function=make[FunctionCall](name=self.name, arguments=text, extra=self.function_extra.value()),
             extra=self.extra.value(),
             complete=self.complete,
             synthetic_id=self.synthetic_id,

@@ -11,8 +11,9 @@ from typing import Any
 
 from .._decode.chunk_reader import read_usage
 from ..anomalies import ignore
-from ..types import CompletionUsage
-from ..types._unstructuring import written
+from ..types import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+from ..types._base import wire_names
+from ..types._unstructuring import Make, objects, written
 from .fields import Context, new_field
 from .weight import COUNT, weight
 
@@ -32,6 +33,7 @@ class UsageLedger:
         self._lists: dict[str, int] = {}  # path of each list in it -> its weight
         self._reports = 0
         self._only: CompletionUsage | None = None
+        self._as_written = False  # whether the counts are what `written` returns for the usage, in that order
         self.unreported = False  # whether the last report still waits for one event at the end
         # The last report in a chunk without choices: its tokens, and whether all choices had finished.
         self._total: tuple[int | None, bool] | None = None
@@ -41,17 +43,20 @@ class UsageLedger:
         self._reports += 1
         if self._reports == 2:
             self._context.note("usage_repeated", "$.usage")
-        report = written(usage)
+        report, beside, source = written(usage), _has_extra(usage), self.source
         # With one report, as in most streams, the response has just that object, if nothing could change it there.
-        self._only = usage if self._reports == 1 and report and not _has_extra(usage) else None
-        self._weigh_lists(report)
+        self._only = usage if self._reports == 1 and report and not beside else None
+        if beside:  # counts are numbers
+            self._weigh_lists(report)
         taken = self._counts.add(report) or ()
-        before = len(self.source)
+        before, event = len(source), self._context.event
         for name in taken:
-            self.source[name] = (place, self._context.event)
-        self._context.keep(COUNT * (len(self.source) - before))
+            source[name] = (place, event)
+        if len(source) > before:
+            self._context.keep(COUNT * (len(source) - before))
+        self._as_written = self._reports == 1 and not (beside and _misnames(usage))
         # A sender may write a new count in every chunk: then an event with all of them would cost O(everything before).
-        self.unreported = len(self.source) > max(MANY_COUNTS, 2 * len(taken))
+        self.unreported = len(source) > MANY_COUNTS and len(source) > 2 * len(taken)
 
     def _weigh_lists(self, report: Mapping[str, Any], prefix: str = "") -> None:
         """Count the lists in a report, each of which replaces the one before: `{"k1":[{},{},…]}`, then `k2`, was
@@ -75,14 +80,25 @@ class UsageLedger:
         if before is not None and choices > 1 and (before[0] != usage.completion_tokens or not before[1]):
             self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
 
-    def value(self) -> CompletionUsage | None:
-        """Return the usage so far, or None if none was reported."""
-        if self._only is not None:
+    def value(self, make: Make = objects) -> Any:
+        """Return the usage so far, a `CompletionUsage` or its JSON value; None if none was reported."""
+        if self._only is not None and make is objects:
             return self._only
         counts = self._counts.value()
-        return read_usage(counts, "$.usage", ignore) if counts else None
+        if not counts or (self._as_written and make is not objects):
+            return counts or None
+        return read_usage(counts, "$.usage", ignore)
 
 
 def _has_extra(usage: CompletionUsage) -> bool:
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return bool(usage.extra or (prompt and prompt.extra) or (completion and completion.extra))
+
+
+_MISNAMED = wire_names(CompletionUsage) | wire_names(PromptTokensDetails) | wire_names(CompletionTokensDetails)
+
+
+def _misnames(usage: CompletionUsage) -> bool:
+    """Return whether an unknown field has the name of a field of the format, which could not be read."""
+    parts = (usage, usage.prompt_tokens_details, usage.completion_tokens_details)
+    return any(part is not None and not _MISNAMED.isdisjoint(part.extra) for part in parts)

@@ -9,6 +9,9 @@ off, or was cut off inside a tool call, ends with an error event. `on_end` is ca
 chat completion that is over, exactly once, also where the client left first. `/metrics` is Prometheus text, where
 prometheus-client is installed.
 
+`create_shared_app` and `SharedStreams` serve one stream to many readers as server-sent events with ids, to those that arrive late
+or again too, from any worker process: docs/broadcast.md.
+
 Not a router: one upstream, no keys, no limits of rate, no cache. Install `streamkit-llm[gateway]`.
 """
 
@@ -20,5 +23,28 @@ except ImportError as error:
     raise ImportError('streamkit.gateway needs httpx2: pip install "streamkit-llm[gateway]"') from error
 
 from ._app import CLEAN, Gateway, create_app
+from ._memory import MemoryStore
+from ._redis import RedisStore
+from ._shared import Answer, SharedStreams, new_key
+from ._shared_app import SharedGateway, create_shared_app
+from ._store import CannotResumeError, Claim, Entry, Lease, LeaseLostError, Page, Store
 
-__all__ = ("CLEAN", "Gateway", "create_app")
+__all__ = (
+    "CLEAN",
+    "Answer",
+    "CannotResumeError",
+    "Claim",
+    "Entry",
+    "Gateway",
+    "Lease",
+    "LeaseLostError",
+    "MemoryStore",
+    "Page",
+    "RedisStore",
+    "SharedGateway",
+    "SharedStreams",
+    "Store",
+    "create_app",
+    "create_shared_app",
+    "new_key",
+)

@@ -3,7 +3,7 @@
 Rule 1  Below `/v1/` and `/clean/v1/` everything goes to the one upstream, below its own path; no path leaves that
         (`/v1/../x`), and no request names another host. Anything else is a 404.
 Rule 2  What is watched is `POST …/chat/completions`.
-Rule 3  A request with both framings is a 400, a body above `max_body` a 413.
+Rule 3  A request with both framings is a 400, a body above `max_body` a 413. What is refused has the API's error shape.
 Rule 4  `on_end` is called once for each request that was watched. What it raises is logged, and changes nothing.
 """
 
@@ -23,6 +23,7 @@ from streamkit.forwarding import (
     has_dot_segments,
     kept_headers,
     read_body,
+    refuse,
     respond,
 )
 
@@ -30,7 +31,7 @@ from ._exchange import Exchange, Form
 from ._log import log, quiet, report
 from ._metrics import Metrics, metrics_if_installed
 
-__all__ = ("CLEAN", "Gateway", "create_app")
+__all__ = ("CLEAN", "Gateway", "base_url", "create_app")
 
 CLEAN = Clean(truncated="error", incomplete_calls="error", order="index")
 """How the clean form is written by default: a client that knows neither `[DONE]` nor finish reasons gets an error where the
@@ -61,14 +62,7 @@ def create_app(
     `always_clean`: whether every path is. `limits`, `dialect`: as those of an `Accumulator`. `connections`, `timeout`: of
     httpx2, for the upstream. `max_body`: bytes of a request. `metrics`: whether `/metrics` is served, if it can be.
     """
-    try:
-        base = httpx2.URL(upstream)
-    except Exception as error:
-        raise MisuseError(f"upstream is an http: or https: URL, not {upstream!r}: {error}") from None
-    if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
-        raise MisuseError(f"upstream is an http: or https: URL without query and fragment, not {upstream!r}")
-    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body < 0:
-        raise MisuseError(f"max_body= takes a number of bytes, not {max_body!r}")
+    base = base_url(upstream, max_body)
     if on_end is not None and not callable(on_end):
         raise MisuseError(f"on_end= takes a function of one Ended, or None, not {type(on_end).__name__}")
     quiet()
@@ -142,14 +136,14 @@ class Gateway:
         if path.startswith(f"{_CLEAN_PATH}/"):
             path, raw, form = path[len(_CLEAN_PATH) :], raw[len(_CLEAN_PATH) :], "clean"
         if not path.startswith("/v1/") or not raw.startswith(b"/v1/") or has_dot_segments(path):
-            return await respond(send, 404, "this gateway serves paths below /v1/ and /clean/v1/\n")
+            return await refuse(send, 404, "this gateway serves paths below /v1/ and /clean/v1/", path=path)
         if has_both_framings(scope["headers"]):
-            return await respond(send, 400, "a request has Content-Length or Transfer-Encoding, not both\n")
+            return await refuse(send, 400, "a request has Content-Length or Transfer-Encoding, not both", path=path)
         body = await read_body(receive, self._max_body)
         if body is None:
             return  # the client left, and nobody reads an answer
         if len(body) > self._max_body:
-            return await respond(send, 413, f"a request has at most {self._max_body} bytes\n")
+            return await refuse(send, 413, f"a request has at most {self._max_body} bytes", path=path)
         watched = method == "POST" and path.endswith("/chat/completions")
         form = "clean" if self._always_clean else form
         request = self._request(method, raw, scope, body)
@@ -196,6 +190,19 @@ class Gateway:
             return await respond(send, 404, "no metrics: pip install prometheus-client\n")
         text, kind = self._metrics.text()
         await respond(send, 200, text.decode(), kind)
+
+
+def base_url(upstream: str, max_body: int) -> httpx2.URL:
+    """Return the URL of the upstream; raise `MisuseError` for what is none, or for a `max_body` that is not a size."""
+    try:
+        base = httpx2.URL(upstream)
+    except Exception as error:
+        raise MisuseError(f"upstream is an http: or https: URL, not {upstream!r}: {error}") from None
+    if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
+        raise MisuseError(f"upstream is an http: or https: URL without query and fragment, not {upstream!r}")
+    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body < 0:
+        raise MisuseError(f"max_body= takes a number of bytes, not {max_body!r}")
+    return base
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class _Items:
         if self.ended is None:
             self.ended, self.error = ended, error
 
+    @property
+    def was_read(self) -> bool:
+        """Whether items were read, and no more will be: to another reader it would look like a sender that sent nothing."""
+        return self.ended is not None and self._count > 0
+
     def check(self, item: Any) -> Any:
         """Return the item as `bytes`, or unchanged if it is a chunk."""
         number = self._count
@@ -182,6 +187,10 @@ class Blocks:
     def error(self) -> Exception | None:
         """The exception that the source raised while it was read; None if it raised none."""
         return self._kind.error
+
+    @property
+    def _was_read(self) -> bool:
+        return self._kind.was_read
 
     @property
     def drainable(self) -> bool:
@@ -322,6 +331,10 @@ class AsyncBlocks:
 
     def __repr__(self) -> str:
         return _described(self)
+
+    @property
+    def _was_read(self) -> bool:
+        return self._kind.was_read
 
     @property
     def chunks(self) -> bool:

@@ -1,7 +1,7 @@
 """Convert an object of the chat format to its JSON value on the wire.
 
 In: an object of ours, or a JSON value, or any mixture. Out: new dicts and lists that share nothing with the input and
-contain only strings, numbers, booleans, None, lists and dicts. Cost: linear, about 0.2 µs a written field.
+contain only strings, numbers, booleans, None, lists and dicts. Cost: linear, about 0.1 µs a written field.
 
 Rule 1  Fields in the order of their class, then `extra`; a written field takes precedence over an extra of its name. In
         what senders write only a field with a value does: the tolerant reader keeps in `extra` what it could not read
@@ -13,7 +13,8 @@ Rule 3  The actual value of a field decides how it is written, not its declared 
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import Enum, StrEnum
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -22,15 +23,15 @@ import attrs
 from ._base import Received, Sparse, Wire, is_written, wire_names
 from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
-__all__ = ("Make", "made", "written", "written_object")
+__all__ = ("Make", "json_values", "objects", "written")
 
-Make = Callable[..., Any]
-"""Builds a value from a class and its fields: `made` an object of the class, `written_object` its JSON value."""
+Make = Mapping[type[Wire], Callable[..., Any]]
+"""Builds values of classes from their fields, `make[ChatChoice](index=0, …)`: `objects` the object, `json_values` what
+`written` returns for it, without creating it."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _MADE = frozenset({dict, list})
 _ENTRIES = frozenset({TopLogprobs, ChatCompletionTokenLogprob})
-_plans: dict[type, tuple[Any, tuple[tuple[str, bool], ...]]] = {}
 
 
 def written(value: Any, other: Any = None) -> Any:
@@ -48,21 +49,15 @@ def written(value: Any, other: Any = None) -> Any:
         }
     if kind in _ENTRIES and (entry := _entry(value, kind, other)) is not None:
         return entry
-    plan = _plans.get(kind)
-    if plan is not None or isinstance(value, Wire):
-        get, fields = plan or _planned(kind)
-        found = {}
+    if isinstance(value, StrEnum):
+        return str.__str__(value)
+    get = _getters.get(kind)
+    if get is not None or isinstance(value, Wire):
+        get = get or _getter(kind)
         extra = value.extra
         nulls = extra.nulls if type(extra) is Sparse else None
-        for (name, null), one in zip(fields, get(value)):  # noqa: B905 - as many by construction, and this is hot
-            if type(one) in _PLAIN:
-                if one is not None or (null if nulls is None else name in nulls):
-                    found[name] = one
-            else:
-                found[name] = written(one, other)
-        if extra:
-            _add_extra(found, kind, extra, other)
-        return found
+        settle = written if other is None else partial(written, other=other)
+        return json_values[kind](*get(value), extra, settle, nulls)
     if isinstance(value, Enum):
         return written(value.value, other)
     for base in (str, bool, int, float):
@@ -77,38 +72,64 @@ def written(value: Any, other: Any = None) -> Any:
     return other(value)
 
 
-def made(kind: type[Wire], **fields: Any) -> Any:
-    """Return the object of `kind` with these fields."""
-    return kind(**fields)
+class _Objects(dict[type[Wire], Callable[..., Any]]):
+    """Maps each class to itself."""
+
+    def __missing__(self, kind: type[Wire]) -> Callable[..., Any]:
+        return kind
 
 
-def written_object(kind: type[Wire], **fields: Any) -> Any:
-    """Return what `written` returns for the object of `kind` with these fields, without creating the object.
+class _JsonValues(dict[type[Wire], Callable[..., Any]]):
+    """Maps each class to its builder, made at its first use."""
 
-    Lists and dicts in `fields`, except `extra`, are used as they are: they were written before, and not shared.
+    def __missing__(self, kind: type[Wire]) -> Callable[..., Any]:
+        build = self[kind] = _builder(kind)
+        return build
+
+
+objects: Make = _Objects()
+json_values: Make = _JsonValues()
+"""Lists and dicts among the fields, except `extra`, are used as they are: they were written before, and not shared."""
+
+
+def _builder(kind: type[Wire]) -> Callable[..., Any]:
+    """Return the function `(*fields, extra, settle, nulls)` that writes an object of `kind` with these fields by rules
+    1 and 2. `settle` writes a field that is neither a scalar nor None.
+
+    It is compiled from source, as attrs does for `__init__`: a loop over the fields takes twice as long.
     """
-    _, plan = _plans.get(kind) or _planned(kind)
-    found: dict[str, Any] = {}
-    for name, null in plan:
-        one = fields.get(name)
-        if type(one) in _PLAIN:
-            if one is not None or null:
-                found[name] = one
-        else:
-            found[name] = one if type(one) in _MADE else written(one)
-    if extra := fields["extra"]:
-        _add_extra(found, kind, extra, None)
-    return found
+    fields = [field for field in attrs.fields(kind) if field.name != "extra"]
+    lines = [f"def build({''.join(f'{one.name}=None, ' for one in fields)}extra=None, _settle=_settle, _nulls=None):"]
+    lines.append(" _found = {}")
+    for one in fields:
+        if one.metadata.get("wire") is not False:
+            name = one.name
+            lines.append(f" if {name} is not None:")
+            lines.append(f"  _found['{name}'] = {name} if _type({name}) in _PLAIN else _settle({name})")
+            null = "_nulls is None or" if one.metadata.get("null") else "_nulls is not None and"
+            lines.append(f" elif {null} '{name}' in _nulls:")
+            lines.append(f"  _found['{name}'] = None")
+    lines.append(" if extra: _add_extra(_found, _kind, extra, _settle)")
+    lines.append(" return _found")
+    names = {"_PLAIN": _PLAIN, "_add_extra": _add_extra, "_kind": kind, "_settle": _settle, "_type": type}
+    exec("\n".join(lines), names)
+    build: Callable[..., Any] = names["build"]  # type: ignore[assignment]
+    return build
 
 
-def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], other: Any) -> None:
+def _settle(value: Any) -> Any:
+    return value if type(value) in _MADE else written(value)
+
+
+def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], settle: Any) -> None:
     """Rule 1: write `extra` after the fields."""
     received = issubclass(kind, Received)
     for key, one in extra.items():
         if key not in found or (received and not is_written(found[key])):
             if not is_written(one) and received and key in wire_names(kind):
                 continue  # the rest of a value that exceeded a limit
-            found[_key(key)] = written(one, other)
+            # Not `_settle` itself: `extra` is shared.
+            found[_key(key)] = one if type(one) in _PLAIN else written(one) if settle is _settle else settle(one)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
@@ -131,16 +152,15 @@ def _key(key: Any) -> str:
     raise TypeError(f"{key!r} is not a key of a JSON object")
 
 
-def _planned(kind: type[Wire]) -> tuple[Any, tuple[tuple[str, bool], ...]]:
-    fields = tuple(
-        (field.name, bool(field.metadata.get("null")))
-        for field in attrs.fields(kind)
-        if field.name != "extra" and field.metadata.get("wire") is not False
-    )
-    names = [name for name, _ in fields]
-    get = attrgetter(*names) if len(names) > 1 else _only(names[0])
-    plan = _plans[kind] = (get, fields)
-    return plan
+_getters: dict[type[Wire], Callable[[Any], tuple[Any, ...]]] = {}
+
+
+def _getter(kind: type[Wire]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that reads all fields of a `kind` but `extra`."""
+    names = [field.name for field in attrs.fields(kind) if field.name != "extra"]
+    get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names) if len(names) > 1 else _only(names[0])
+    _getters[kind] = get
+    return get
 
 
 def _only(name: str) -> Any:

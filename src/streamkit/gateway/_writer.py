@@ -1,0 +1,126 @@
+"""The one writer of a log: reads a source, and appends what its readers are to see.
+
+In: a claim on a log, and blocks of a source. Out: entries in the store: a chunk for each event as it arrives, a base now and then,
+at the end the whole response and how the stream ended.
+
+Rule 1  A base is appended when the chunks since the last one have as many bytes as it and as `keep`: so the log keeps at most a
+        few times the response, and all bases together cost at most twice as much as the chunks.
+Rule 2  A base of a stream that can be continued has a checkpoint. Another writer restores it, reads on at its byte, and makes
+        the chunks that follow it again: those that the log has already are compared and not appended, so that each is there
+        once. Where one differs, the upstream has answered anew: a snapshot replaces all that readers have.
+Rule 3  The log is appended to before the next block is read: a store that is slow slows the upstream, and nothing piles up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from streamkit import Accumulator, Dialect, Limits, Outcome, ValidationError, loads, to_chunks
+from streamkit.events import Event
+from streamkit.types import CreateChatCompletionResponse
+
+from ._chunks import ChunksOf
+from ._store import Claim, Entry, Lease, Store, starts
+from ._wire import outcome_of, said_of
+
+__all__ = ("LogWriter", "folded")
+
+
+class LogWriter:
+    """put(events) for each block, then end(outcome). `accumulator` is to be fed with what follows byte `offset`."""
+
+    def __init__(
+        self, store: Store, claim: Claim, *, lease: float, keep: int, resumes: bool, limits: Limits, dialect: Dialect
+    ) -> None:
+        assert claim.lease is not None
+        self.lease: Lease = claim.lease
+        self._store, self._seconds, self._keep, self._resumes = store, lease, keep, resumes
+        self._last = claim.last
+        self._options: dict[str, Any] = {"limits": limits, "dialect": dialect}
+        self.accumulator = Accumulator(**self._options)
+        base = claim.entries[0] if claim.entries and starts(claim.entries[0].kind) else None
+        said = claim.entries[1:] if base is not None else claim.entries
+        self._differs = False  # whether readers have what this writer does not make again
+        if base is not None:
+            try:
+                self.accumulator = Accumulator.restore(base.checkpoint if resumes else b"", limits=limits)
+            except ValidationError:  # there is none, or one that this release cannot read
+                self._differs, said = True, ()
+        self.offset: int = self.accumulator.statistics().bytes
+        self._expected = deque(entry.data for entry in said)  # what the log has and this writer makes again
+        self._since = 0  # bytes of chunks since the base
+        self._base = 0 if base is None else len(base.data) + len(base.checkpoint)
+        self._chunks = ChunksOf(self.accumulator)
+
+    def begin_again(self) -> None:
+        """Take what follows for a stream from its beginning, which replaces what readers have."""
+        self.accumulator = Accumulator(**self._options)
+        self._chunks = ChunksOf(self.accumulator)
+        self._expected.clear()
+        self.offset, self._differs = 0, True
+
+    async def put(self, events: Sequence[Event]) -> None:
+        """Append what the events of a block say."""
+        made = self._new(events)
+        if self._differs:
+            self._differs = False
+            await self._append([self._entry("snapshot")])
+        elif made:
+            await self._append(made)
+            if not self._expected and self._since >= max(self._keep, self._base):
+                await self._append([self._entry("base")])
+
+    async def end(self, outcome: Outcome) -> None:
+        """Append the end: the chunks of its last events, the whole response, how it ended."""
+        made = self._new(outcome.events)
+        last = [Entry("snapshot", self.accumulator.dumps() or b"null"), Entry("end", said_of(outcome))]
+        await self._append([*made, *last])
+
+    async def renew(self) -> None:
+        """Keep the lease."""
+        await self._store.renew(self.lease, self._seconds)
+
+    def _new(self, events: Sequence[Event]) -> list[Entry]:
+        made = deque(self._chunks.take(events))
+        self._since += sum(map(len, made))
+        while made and self._expected and not self._differs:
+            self._differs = made.popleft() != self._expected.popleft()
+        if self._differs:
+            self._expected.clear()
+            made.clear()
+        return [Entry("chunk", data) for data in made]
+
+    def _entry(self, kind: Any) -> Entry:
+        checkpoint = self.accumulator.checkpoint() if self._resumes else b""
+        entry = Entry(kind, self.accumulator.dumps() or b"null", checkpoint)
+        self._base, self._since = len(entry.data) + len(checkpoint), 0
+        return entry
+
+    async def _append(self, entries: list[Entry]) -> None:
+        self._last = await self._store.append(self.lease, self._last, entries, self._seconds)
+
+
+def folded(entries: Sequence[Entry]) -> tuple[CreateChatCompletionResponse | None, Outcome | None]:
+    """Return the response that these entries make, from a base or the first one on, and how it ended if it has."""
+    accumulator, outcome = Accumulator(), None
+    response: CreateChatCompletionResponse | None = None
+    chunks = 0
+    for entry in entries:
+        if entry.kind == "end":
+            outcome = outcome_of(entry)
+        elif starts(entry.kind):
+            accumulator, chunks = Accumulator(), 0
+            response = None if entry.data == b"null" else _response(entry.data)
+        else:
+            if not chunks and response is not None:
+                for chunk in to_chunks(response):
+                    accumulator.add(chunk)
+            chunks += 1
+            accumulator.add(loads(entry.data, dict))
+    return (accumulator.snapshot() if chunks else response), outcome
+
+
+def _response(data: bytes) -> CreateChatCompletionResponse:
+    return loads(data, CreateChatCompletionResponse, tolerant=True)
