@@ -30,7 +30,7 @@ import anyio
 import attrs
 
 from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, TruncatedError, dumps
-from streamkit.forwarding import Receive, Send, respond, until_left
+from streamkit.forwarding import Receive, Send, refuse, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream
 from streamkit.types import CreateChatCompletionResponse
 
@@ -338,7 +338,7 @@ class SharedStreams:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
         elif scope["method"] != "GET":
-            await respond(send, 405, "a shared stream is read by GET\n", headers=[(b"allow", b"GET")])
+            await refuse(send, 405, "a shared stream is read by GET", headers=[(b"allow", b"GET")])
         else:
             await self.serve(scope["path"].rpartition("/")[2], scope, receive, send)
 
@@ -351,7 +351,7 @@ class SharedStreams:
         if page is None:
             if log:
                 return await _stop(send)
-            return await respond(send, 404, "there is no such stream, or not any more\n")
+            return await refuse(send, 404, "there is no such stream, or not any more")
         if page.over and not page.fresh and not page.entries:
             return await _stop(send)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
