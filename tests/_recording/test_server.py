@@ -347,7 +347,7 @@ def test_the_page_lists_every_trace_and_escapes_their_names() -> None:
     with TraceServer(trace(b"", case="<b>&")) as server:
         page = httpx2.get(server.url, **CLIENT)
     assert "text/html; charset=utf-8" == page.headers["content-type"]
-    assert "<td>&lt;b&gt;&amp;<td>" in page.text
+    assert '<td><a href="?x-streamkit-view=%3Cb%3E%26">&lt;b&gt;&amp;</a><td>' in page.text
 
 
 @pytest.mark.parametrize(

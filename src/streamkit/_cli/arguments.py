@@ -243,4 +243,12 @@ GATEWAY: Arguments = (
             "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
         },
     ),
+    (
+        ("--log",),
+        {
+            "metavar": "FILE",
+            "help": "append a line of JSON for each chat completion that is over: time, model, status, outcome, tokens,"
+            " seconds to the first output; no text. - is standard output",
+        },
+    ),
 )

@@ -118,10 +118,8 @@ def _check(args: argparse.Namespace) -> int:
         raise MisuseError(
             f"--json means --format json, and --format {args.format} was passed too: leave one of them out"
         )
-    form = args.format or "report"
-    return check_files(
-        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
-    )
+    shape = {"format": args.format, "html": args.html}
+    return check_files(args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, **shape)
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -162,6 +160,13 @@ def _diff(args: argparse.Namespace) -> int:
     from .diff import diff_files
 
     return diff_files(args.a, args.b, only=args.only, json=args.json)
+
+
+def _view(args: argparse.Namespace) -> int:
+    """Draw a trace as a page, or two on one axis: lanes, blocks, stalls, counts, gaps, timing, anomalies, the response."""
+    from .view import view_files
+
+    return view_files(args.file, output=args.output)
 
 
 def _record(args: argparse.Namespace) -> int:
@@ -272,7 +277,7 @@ def _gateway(args: argparse.Namespace) -> int:
     """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
     from .gateway import serve
 
-    return serve(args.upstream, args.listen, clean=args.clean)
+    return serve(args.upstream, args.listen, clean=args.clean, log=args.log)
 
 
 def _corpus(args: argparse.Namespace) -> int:
@@ -314,6 +319,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit check answer.sse",
             "streamkit check --quiet --strict recorded/*.sse",
             "streamkit check --format lines traces/ | grep ^faulty",
+            "streamkit check --html report.html traces/",
             "curl -sN $URL -d @request.json | streamkit check --json - | jq '.[].findings[].code'",
         ),
         arguments=(
@@ -329,6 +335,13 @@ COMMANDS: dict[str, Command] = {
             (
                 ("--json",),
                 {"action": "store_true", "help": "a list with one object a file, for machines: --format json"},
+            ),
+            (
+                ("--html",),
+                {
+                    "metavar": "FILE",
+                    "help": "write a page about all streams there: codes by sender, down to the bytes of the first occurrence",
+                },
             ),
             (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
             (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
@@ -430,6 +443,27 @@ COMMANDS: dict[str, Command] = {
         ),
         exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
     ),
+    "view": Command(
+        _view,
+        help="a trace, or two on one axis, as an HTML page",
+        examples=(
+            "streamkit view answer.trace.jsonl -o report.html",
+            "streamkit view before.trace.jsonl after.trace.jsonl -o report.html",
+            "curl -sN $URL -d @request.json | streamkit view - > report.html",
+        ),
+        arguments=(
+            (
+                ("file",),
+                {
+                    "nargs": "+",
+                    "metavar": "TRACE",
+                    "help": "a trace, or the bytes of a body, which has no times; two for comparison; - is standard input",
+                },
+            ),
+            (("-o", "--output"), {"metavar": "FILE", "help": "write the page there instead of to standard output"}),
+        ),
+        exit_codes="exit codes: 0, 2 misuse, 130 interrupted",
+    ),
     "record": Command(
         _record,
         help="a body from a pipe, or what a program exchanges, into traces",
@@ -514,7 +548,7 @@ COMMANDS: dict[str, Command] = {
         help="forward chat completions, and know what was said",
         examples=(
             "streamkit gateway --upstream http://127.0.0.1:8080",
-            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean --log usage.jsonl",
         ),
         arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",

@@ -229,7 +229,8 @@ class Session:
             text = f"{asked}: every recording of it was played ({names}); repeat=True plays the last again"
             return TraceMissError(f"{text}\n  {how}", nearest=same[-1].name, **facts)
         if not self._exchanges:
-            return TraceMissError(f"{asked}: there are none at all\n  {how}", **facts)
+            none = "there are none at all" + ("" if os.path.exists(self.path) else ", and no such directory")
+            return TraceMissError(f"{asked}: {none}\n  {how}", **facts)
         near = min(self._exchanges, key=lambda one: (*distance(one.request, request), one in self._played))
         found = difference(near.request, request)
         if found is None:  # the function that was passed as match= knows better

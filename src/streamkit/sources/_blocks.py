@@ -139,7 +139,9 @@ class Blocks:
         self._reader = self._closer = 0  # the thread that reads, and the one that closes, if `wake` is known
         self._kind = _Items(chunks)
         self.status = status
+        """The status of the HTTP response; None if the source is not one."""
         self.content_type = content_type
+        """The content type of the HTTP response, as it was sent; None if the source is not one."""
 
     def __repr__(self) -> str:
         return _described(self)
@@ -317,12 +319,15 @@ class AsyncBlocks:
         self._items = items
         self._close = None if _closes_itself(items, close) else close
         self.drainable = drainable
+        """Whether reading the rest after `[DONE]` lets the client reuse its connection."""
         self._closed = False  # nothing more is yielded
         self._closing = False  # it is being closed
         self._released = False  # the source is closed
         self._kind = _Items(chunks)
         self.status = status
+        """The status of the HTTP response; None if the source is not one."""
         self.content_type = content_type
+        """The content type of the HTTP response, as it was sent; None if the source is not one."""
 
     def __repr__(self) -> str:
         return _described(self)
