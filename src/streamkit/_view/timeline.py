@@ -15,7 +15,7 @@ from itertools import groupby
 
 from ..errors import counted
 from .axis import Axis, seconds
-from .markup import Html, clipped, el, joined
+from .markup import Html, clipped, el, joined, prose
 from .reading import Finish, Lane, Reading
 
 __all__ = ("KINDS", "LANES", "RANK", "axis_of", "timeline")
@@ -63,7 +63,11 @@ def timeline(readings: Sequence[Reading], axis: Axis) -> Html:
         "section",
         {"id": "timeline", "aria-labelledby": "timeline-h"},
         el("h2", {"id": "timeline-h"}, "Timeline"),
-        *(el("p", {"class": "why"}, _told(reading, several, at)) for at, reading in enumerate(readings) if reading.why),
+        *(
+            el("p", {"class": "why"}, prose(_told(reading, several, at)))
+            for at, reading in enumerate(readings)
+            if reading.why
+        ),
         _legend(readings),
         _tools(),
         el("div", {"id": "plot"}, *rows),
@@ -75,9 +79,9 @@ def _told(reading: Reading, several: bool, at: int) -> str:
 
 
 def _tools() -> Html:
-    keys = "← → a block, Shift for ten · ↑ ↓ a lane · Home, End · + − zoom · 0 all"
+    keys = "← → a step, Shift for ten · ↑ ↓ a lane · Home, End · + − zoom · 0 all"
     buttons: tuple[tuple[str, str, str], ...]
-    buttons = (("earlier", "Earlier block", "←"), ("later", "Later block", "→"), ("zoom-in", "Zoom in", "+"))
+    buttons = (("earlier", "Earlier", "←"), ("later", "Later", "→"), ("zoom-in", "Zoom in", "+"))
     buttons += (("zoom-out", "Zoom out", "−"), ("zoom-all", "Show all", "all"))
     return el(
         "div",
@@ -130,7 +134,7 @@ def _axis_row(axis: Axis) -> Html:
         share = axis.share(position)
         anchor = "start" if share < 0.02 else "end" if share > 0.96 else "middle"
         place = {"x": axis.percent(position), "data-x": share}
-        ticks.append(el("text", {**place, "y": 13, "text-anchor": anchor}, axis.label(position)))
+        ticks.append(el("text", {**place, "y": 13, "text-anchor": anchor}, axis.tick(position)))
     drawing = el("svg", {"id": "axis", "width": "100%", "height": 18, "aria-hidden": "true"}, *ticks)
     what = "time since the request" if axis.timed else "number of the event"
     label = el("div", {"class": "label"}, el("span", {"class": "sub"}, what))

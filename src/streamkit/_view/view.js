@@ -51,7 +51,7 @@
     let step = 10 ** Math.floor(Math.log10(span / room));
     step *= [1, 2, 5, 10].find((factor) => span / (step * factor) <= room + 0.01) || 10;
     if (!data.timed) step = Math.max(step, 1);
-    const first = Math.ceil((data.end * view.start) / step - 1e-9);
+    const first = Math.max(Math.ceil((data.end * view.start) / step - 1e-9), 0); // never -0
     const last = Math.floor((data.end * (view.start + view.width)) / step + 1e-9);
     const ticks = [];
     for (let count = first; count <= last; count += 1) {
@@ -61,7 +61,7 @@
       text.setAttribute("x", percent(share));
       text.setAttribute("y", "13");
       text.setAttribute("text-anchor", inside < 0.04 ? "start" : inside > 0.96 ? "end" : "middle");
-      text.textContent = label(count * step);
+      text.textContent = data.timed ? seconds(count * step) : number(Math.round(count * step));
       ticks.push(text);
     }
     axis.replaceChildren(...ticks);
