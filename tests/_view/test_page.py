@@ -195,7 +195,7 @@ def test_a_page_of_10000_blocks_is_below_a_megabyte(lanes: int) -> None:
 
 
 def test_many_blocks_are_put_together_so_that_a_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_BLOCKS", 100)
+    monkeypatch.setattr(data, "BLOCKS", 100)
     trace = long_stream(260)
     found = data_of(page_of(trace))["traces"][0]
     assert (3, 87) == (found["every"], len(found["at"]))
@@ -210,6 +210,8 @@ def test_text_under_the_cursor_is_shortened_then_left_out(monkeypatch: pytest.Mo
         monkeypatch.setattr(data, "ROOM", room)
         shown.append(data_of(page_of(trace))["traces"][0]["lanes"][0]["text"][:1])
     assert [["a piece of thirty letters, .."], ["a piece of thir…"], []] == shown
+    monkeypatch.setattr(data, "ROOM", 100)
+    assert [] == data_of(page_of(trace))["traces"][0]["lanes"]
 
 
 def test_hostile_text_does_not_make_a_page_larger_than_long_text_does() -> None:

@@ -31,11 +31,12 @@ RANK = {"lost": ("▲", 0), "repaired": ("◆", 1), "note": ("●", 2), "info": 
 """The sign of each severity, and how grave it is."""
 _SHAPES: dict[str, tuple[tuple[int, int], ...]] = {
     "text": ((4, 24),),
-    "reasoning": ((4, 24),),
+    "reasoning": ((4, 24),),  # dotted by the style
     "audio": ((9, 19),),
     "arguments": ((14, 24),),
+    "refusal": ((4, 10), (18, 24)),
 }
-_SHAPES |= {"refusal": ((4, 10), (18, 24))}
+"""Top and bottom of the lines of a mark, in pixels from the top of its lane."""
 
 
 def axis_of(readings: Sequence[Reading]) -> Axis:
@@ -169,12 +170,13 @@ def _blocks_row(reading: Reading, axis: Axis, number: int) -> Html:
     return _row(label, drawing, f"{what}s: {words}", kind="blocks", number=number, lane=-1)
 
 
-def _hatch(reading: Reading, axis: Axis, height: int = _HEIGHT) -> Html:
-    return joined(
-        _hatch_rect(axis.percent(one.start), axis.percent(one.end - one.start), height, axis.share(one.start),
-                    axis.share(one.end - one.start))
-        for one in reading.stalls[:STALLS]
-    )  # fmt: skip
+def _hatch(reading: Reading, axis: Axis) -> Html:
+    found = []
+    for one in reading.stalls[:STALLS]:
+        wide = one.end - one.start
+        box = (axis.percent(one.start), axis.percent(wide), _HEIGHT, axis.share(one.start), axis.share(wide))
+        found.append(_hatch_rect(*box))
+    return joined(found)
 
 
 def _hatch_rect(x: str, width: str, height: int, at: float | None = None, wide: float | None = None) -> Html:

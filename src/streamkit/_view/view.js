@@ -184,7 +184,7 @@
     const trace = row ? Number(row.dataset.trace) : at === null ? 0 : at.trace;
     const lane = row ? Number(row.dataset.lane) : -1;
     const found = data.traces[trace];
-    const stops = lane >= 0 ? found.lanes[lane].stops : null;
+    const stops = lane >= 0 && found.lanes.length ? found.lanes[lane].stops : null; // a large page has no pieces
     const length = stops ? stops.length : found.at.length;
     if (!length) return;
     let now = count > 0 ? -1 : length;
