@@ -48,6 +48,7 @@ NEIGHBOURS = frozenset(
         ("events", "outcome"),
         ("events", "types"),
         ("partial_json", "_partial"),
+        ("types", "partial_json"),
         ("rules", "types"),
         ("dialect", "_decode"),
         ("_fast", "_fold"),

@@ -66,6 +66,27 @@ def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in (folder / "traces").rglob("*.jsonl"))
 
 
+# --- how it is loaded
+
+
+@pytest.mark.parametrize("before", [(), ("-p", "_streamkit_pytest")])
+def test_the_public_name_loads_it_too(
+    pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(test_it=ASK + MARKED)
+    named = (*before, "-p", "streamkit.pytest_plugin", "-p", "no:cacheprovider")
+    pytester.runpytest_inprocess(*named, "--streamkit=once").assert_outcomes(passed=1)
+    assert 1 == len(files(pytester.path))
+
+
+def test_a_conftest_may_name_it(pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest('pytest_plugins = ["streamkit.pytest_plugin"]')
+    pytester.makepyfile(test_it=ASK + MARKED)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--streamkit=once").assert_outcomes(passed=1)
+
+
 # --- modes
 
 

@@ -180,7 +180,10 @@ def _record(args: argparse.Namespace) -> int:
             )
     if args.into is None:
         raise MisuseError("record takes FILE and OUT, or --upstream URL and DIR")
+    from .files import check_free
     from .record import record_input
+
+    check_free(args.into, force=args.force)
 
     return record_input(
         args.file,
@@ -202,8 +205,10 @@ def _record_proxied(args: argparse.Namespace) -> int:
             raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
     if args.into is not None:
         raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
+    from .files import check_free
     from .record_proxy import record_proxied
 
+    check_free(args.file, force=args.force)
     return record_proxied(
         args.upstream,
         args.listen,
@@ -272,7 +277,7 @@ def _gateway(args: argparse.Namespace) -> int:
     """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
     from .gateway import serve
 
-    return serve(args.upstream, args.listen, clean=args.clean)
+    return serve(args.upstream, args.listen, clean=args.clean, log=args.log)
 
 
 def _corpus(args: argparse.Namespace) -> int:
@@ -543,7 +548,7 @@ COMMANDS: dict[str, Command] = {
         help="forward chat completions, and know what was said",
         examples=(
             "streamkit gateway --upstream http://127.0.0.1:8080",
-            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean --log usage.jsonl",
         ),
         arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",

@@ -22,7 +22,7 @@ from .._recording.schedule import pace
 from ..accumulator import Accumulator
 from ..anomalies import Anomaly
 from ..codec import unstructure
-from ..errors import MisuseError
+from ..errors import MisuseError, named
 from ..outcome import Outcome
 from ..sources import blocks, end_stream
 from .assemble import report_outcome
@@ -92,7 +92,7 @@ def replay_file(
     if trace.torn:
         say(f"{name}: this recording was cut: it stops without saying how the body ended")
     if verbose and found.error is not None:
-        say(f"{name}: the source raised {type(found.error).__name__}: {found.error}")
+        say(f"{name}: the source raised {named(found.error)}")
     if verbose:
         say(f"{name}: {_played(source)}")
     return EXIT[outcome.name]
@@ -111,7 +111,10 @@ def _for_ever(t: float | None) -> Iterator[float | None]:
 
 
 def _line(event: ev.Event, t: float | None) -> dict[str, Any]:
-    fields = {field.name: _plain(getattr(event, field.name)) for field in attrs.fields(type(event))}
+    names = [
+        field.name for field in attrs.fields(type(event)) if field.name != "path_events"
+    ]  # which nobody asked for here
+    fields = {name: _plain(getattr(event, name)) for name in names}
     return {"t": t, "event": type(event).__name__, **fields}
 
 

@@ -26,9 +26,9 @@ import anyio
 import attrs
 
 from ..errors import MisuseError, StreamError, shown
-from ..forwarding import Receive, Send, respond, until_left
+from ..forwarding import Receive, Send, refuse, respond, until_left
 from ..trace import Trace
-from .edge import JSON, Request, Requests, hang_up, refuse, request_of
+from .edge import JSON, Request, Requests, hang_up, request_of
 from .exchanges import body_fields
 from .matching import canonical
 from .on_the_wire import play

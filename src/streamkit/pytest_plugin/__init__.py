@@ -7,6 +7,8 @@ Rule 1  What the command line says counts before the environment, then the marke
 Rule 2  Without `directory` a session is named after the test: `traces/<module>/<Class>/<test>` beside its file.
 Rule 3  Where a test never sends (mode none, or once with recordings), no connection but to loopback can be made (`_guard`).
 Rule 4  Only a test that passed is checked: one that failed has something better to say.
+Rule 5  pytest finds the plugin by its entry point. `-p streamkit.pytest_plugin`, or that name in `pytest_plugins`, loads it
+        where there is none (PYTEST_DISABLE_PLUGIN_AUTOLOAD, a checkout that is not installed), and does nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -40,6 +42,16 @@ class _State:
 
 
 _STATE = pytest.StashKey[_State]()
+
+
+_ENTRY_POINT = "streamkit"  # in pyproject.toml: pytest passes over an entry point whose name is taken
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Load the plugin: this module was named as one (rule 5)."""
+    plugin = import_module("_streamkit_pytest")
+    if not pluginmanager.is_registered(plugin):
+        pluginmanager.register(plugin, _ENTRY_POINT)
 
 
 def begin(item: pytest.Item) -> None:
