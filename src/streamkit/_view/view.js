@@ -99,12 +99,10 @@
     trace.lanes.forEach((lane, index) => {
       const first = lower(lane.blocks, block);
       let text = "";
-      let pieces = 0;
       for (let piece = first; piece < lane.blocks.length && lane.blocks[piece] === block; piece += 1) {
-        text += lane.text.length ? lane.text[piece] : "";
-        pieces += 1;
+        text += lane.text.length ? lane.text[piece] : ""; // a large page has the blocks alone
       }
-      if (pieces) found.push({ index, text, pieces });
+      if (lane.blocks[first] === block) found.push({ index, text });
     });
     return found;
   }
@@ -151,7 +149,7 @@
           const text = document.createElement("bdi");
           text.textContent = one.text;
           parts.push(text);
-        } else parts.push(counted(one.pieces, "piece"));
+        } else parts.push("output");
       }
     });
     const shown = parts.flatMap((part) => (typeof part === "string" && part.startsWith("\n") ? [document.createElement("br"), part.slice(1)] : [part]));
