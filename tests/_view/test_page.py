@@ -231,3 +231,23 @@ def test_hostile_text_does_not_make_a_page_larger_than_long_text_does() -> None:
 def test_long_text_is_shortened_and_says_by_how_much() -> None:
     root = page_of(stream(said("word " * 40_000), STOP))
     assert "… 80,000 characters more" in text_of(by_id(root, "answer"))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_colour_of_text_and_marks_is_legible_in_light_and_in_dark(theme: int) -> None:
+    style = view_page([("x", Trace())]).decode().partition("<style>")[2].partition("</style>")[0]
+    colours = dict(re.findall(r"--(\w+): (#\w+);", style.split(":root {")[theme + 1].partition("}")[0]))
+    assert {"page", "panel", "ink", "soft", "text", "reasoning", "arguments", "refusal", "stall"} <= set(colours)
+    for ground in ("page", "panel"):
+        for name in set(colours) - {"page", "panel", "line"}:
+            light, dark = sorted((luminance(colours[ground]), luminance(colours[name])), reverse=True)
+            assert 4.5 <= (light + 0.05) / (dark + 0.05), f"{name} on {ground}"
