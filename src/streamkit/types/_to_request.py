@@ -73,7 +73,9 @@ def to_request(
             function = None
         content, extra = message.content, _kept(message)
         silent = not calls and function is None and message.refusal is None and message.audio is None
-        if silent and content is None and "content" not in extra:  # all calls were cut off, or it was left while it thought
+        if (
+            silent and content is None and "content" not in extra
+        ):  # all calls were cut off, or it was left while it thought
             content = ""  # a message needs content or calls: llama.cpp answers 500 to one without content and calls
         return ChatCompletionRequestAssistantMessage(
             content=None if "content" in extra else content,
