@@ -195,17 +195,22 @@ class Problem:
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type."""
+    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type.
+    `item`: of `items()` of a stream, which of the items that it yields this one is, from 1; else None."""
 
-    def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "", item: int | None = None) -> None:
         if not isinstance(problems, tuple) or not isinstance(type_name, str):
             text = (
                 f"ValidationError takes a tuple of Problem and the name of a type, not {shown((problems, type_name))}"
             )
             raise MisuseError(text)
+        if item is not None and (not isinstance(item, int) or isinstance(item, bool)):
+            raise MisuseError(f"ValidationError(item=...) takes the number of an item, not {shown(item)}")
         self.problems = problems
         self.type_name = type_name
+        self.item = item
         head = f"not a {type_name}: " if type_name else ""
+        head = head if item is None else f"item {item} is {head or 'not valid: '}"
         super().__init__(head + "; ".join(str(one) if isinstance(one, Problem) else shown(one) for one in problems))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.wire import chunk, delta, read
-from streamkit._decode.remote_errors import SHAPES, find_error, find_weak_error, may_report
+from streamkit._decode.remote_errors import SHAPES, find_error, find_weak_error, is_bare, may_report
 
 NULL: tuple[Any, ...] = (None, None, None)
 
@@ -254,6 +254,16 @@ def test_a_row_leaves_what_only_looks_like_its_errors(row: str, value: dict[str,
 def test_the_quick_look_at_a_chunk_sees_whatever_the_table_finds_in_one(row: str, value: dict[str, Any]) -> None:
     if value.get("choices") and "error" not in value:
         assert may_report(value)
+
+
+@pytest.mark.parametrize("row, value", [(name, value) for name, (errors, _) in ROWS.items() for value in errors])
+def test_a_chunk_with_what_a_row_takes_is_not_bare(row: str, value: dict[str, Any]) -> None:
+    assert not is_bare({"object": "chat.completion.chunk", "id": "a", "usage": {"total_tokens": 1}, **value})
+
+
+@pytest.mark.parametrize("choices", [{}, {"choices": []}, {"choices": None}])
+def test_a_chunk_without_choices_and_unknown_fields_is_bare(choices: dict[str, Any]) -> None:
+    assert is_bare({"object": "chat.completion.chunk", "id": "a", "usage": {"total_tokens": 1}, **choices})
 
 
 @pytest.mark.parametrize("delta", [5, "error", ["error"], None])

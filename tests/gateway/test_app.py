@@ -316,7 +316,9 @@ def test_an_upstream_with_both_framings_is_a_bad_gateway(caplog: pytest.LogCaptu
         with served(create_app(upstream.url), "on") as front, client_of(front) as client:
             answer = client.post(PATH, content=b"{}")
         assert upstream.left.wait(LONG)
-    assert (502, True) == (answer.status_code, "both Content-Length and Transfer-Encoding" in answer.text)
+    assert (502, "application/json") == (answer.status_code, answer.headers["content-type"])
+    error = answer.json()["error"]  # as SDKs read it
+    assert ("server_error", True) == (error["type"], "both Content-Length and Transfer-Encoding" in error["message"])
     assert no_traceback(caplog)
 
 

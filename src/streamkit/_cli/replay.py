@@ -111,7 +111,10 @@ def _for_ever(t: float | None) -> Iterator[float | None]:
 
 
 def _line(event: ev.Event, t: float | None) -> dict[str, Any]:
-    fields = {field.name: _plain(getattr(event, field.name)) for field in attrs.fields(type(event))}
+    names = [
+        field.name for field in attrs.fields(type(event)) if field.name != "path_events"
+    ]  # which nobody asked for here
+    fields = {name: _plain(getattr(event, name)) for name in names}
     return {"t": t, "event": type(event).__name__, **fields}
 
 

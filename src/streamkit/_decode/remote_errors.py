@@ -19,8 +19,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import RemoteError, excerpt
+from ..types import CreateChatCompletionStreamResponse
+from ..types._base import wire_names
 
-__all__ = ("SHAPES", "Shape", "find_error", "find_weak_error", "may_report")
+__all__ = ("SHAPES", "Shape", "find_error", "find_weak_error", "is_bare", "may_report")
 
 Value = dict[str, Any]
 Found = tuple[Any, str]
@@ -34,6 +36,8 @@ _GOOD = frozenset(
 _ALIVE = _GOOD | {"ping", "pong", "keepalive", "heartbeat", "alive", "connected", "waiting"}
 _PINGS = frozenset({"ping", "pong", "keepalive", "heartbeat"})
 _IDS = frozenset({"requestid", "xrequestid", "traceid"})
+
+_BARE = wire_names(CreateChatCompletionStreamResponse) | {"obfuscation", "prompt_filter_results"}
 
 _CODES = ("code", "status", "ret")
 _MESSAGES = ("message", "msg")
@@ -83,6 +87,12 @@ def may_report(chunk: Value) -> bool:
         if type(delta) is dict and "error" in delta:
             return True
     return False
+
+
+def is_bare(value: Value) -> bool:
+    """Return True if an object is a chunk without choices that has only fields of the format: the report of usage at
+    the end, most often. No shape matches it."""
+    return not value.get("choices") and value.get("object") == "chat.completion.chunk" and value.keys() <= _BARE
 
 
 def _first(shapes: tuple[Shape, ...], value: Value, kind: str) -> RemoteError | None:

@@ -19,7 +19,7 @@ from .. import events as ev
 from .._decode.chunk_reader import is_chunk, read_chunk
 from .._decode.documents import DONE, DocumentReader
 from .._decode.other_formats import is_legacy, other_format
-from .._decode.remote_errors import find_error, find_weak_error, may_report
+from .._decode.remote_errors import find_error, find_weak_error, is_bare, may_report
 from .._decode.repair import is_unframed, unframed, unframed_lines
 from .._decode.scanning import begin_of
 from .._decode.sniff import refusal
@@ -249,7 +249,7 @@ class Assembler:
     def _document(self, value: Any, kind: str, out: Out) -> None:
         if type(value) is dict:
             plain = kind != "error" and "choices" in value and "error" not in value
-            if not plain or may_report(value):
+            if (not plain or may_report(value)) and not (kind == "message" and is_bare(value)):
                 error = find_error(value, kind)
                 if error is not None:
                     self._remote_error(error, out)

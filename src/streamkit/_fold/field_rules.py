@@ -192,6 +192,26 @@ class Text:
             self._joined = ["".join(self._joined)]
         return self._joined[0] if self._joined else ""
 
+    @property
+    def mark(self) -> tuple[int, int]:
+        """Where the text ends now, for `after`."""
+        return self._length, len(self.pieces)
+
+    def after(self, mark: tuple[int, int], start: int) -> str:
+        """Return the text since `mark`, which is the text from the character `start` on."""
+        length, pieces = mark
+        return "".join(self.pieces[pieces:]) if length == self._length else self.since(start)
+
+    def since(self, start: int) -> str:
+        """Return the text from the character `start` on. Costs the length of that, not of all."""
+        left, parts = self.length - start, []
+        for part in (*reversed(self.pieces), *reversed(self._joined)):
+            if left <= 0:
+                break
+            parts.append(part[-left:])
+            left -= len(part)
+        return "".join(reversed(parts))
+
 
 class SameOrAdd:
     """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""
@@ -333,6 +353,13 @@ class Extend:
     def stands(self, value: list[Any]) -> bool:
         """Return True if `value` equals the kept list, and would add nothing."""
         return self._repeats(self._items, value) == len(self._items) == len(value) > 0
+
+    def repeats(self, value: list[Any]) -> bool:
+        """Take `value` if it equals the kept list; return whether it does. It is then as deep, and as valid."""
+        if not self.stands(value):
+            return False
+        self._repeated()
+        return True
 
     def fresh(self, value: list[Any]) -> list[Any]:
         """Return the new items of `value`, as valid text."""
@@ -479,13 +506,18 @@ def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -
     taken = []
     for key, value in new.items():
         before = into.get(key)
-        if isinstance(value, dict):
+        if type(value) is int and value:  # nearly all
+            into[key] = value
+        elif isinstance(value, dict):
             if not isinstance(before, dict):
                 before = into[key] = {}
             taken += _merge_counts(before, value, f"{prefix}{key}.")
+            continue
         elif value or before is None:
             into[key] = copy_of(value)
-            taken.append(prefix + key)
+        else:
+            continue
+        taken.append(prefix + key)
     return taken
 
 

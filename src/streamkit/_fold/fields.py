@@ -117,6 +117,8 @@ class Fields:
             self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
         if isinstance(value, (dict, list)):
+            if type(state) is Extend and state.repeats(value):  # type: ignore[arg-type]
+                return []  # Perplexity: all citations in every chunk
             if depth(value) > self._context.limits.max_nesting:
                 maximum = self._context.limits.max_nesting
                 text = f"a field is nested more than {counted(maximum, 'level')} deep"

@@ -75,7 +75,7 @@ class Path:
 
 def child(parent: Path | None, key: str | int | None) -> Path:
     """Return the path of what has this key or index in `parent`."""
-    path = Path.__new__(Path)
+    path = Path()
     path._parent = parent
     path._key = key
     return path

@@ -61,6 +61,10 @@ class _Watched:
         """Whether the stream has said that it is over (`[DONE]`)."""
         return self._watch.seen
 
+    @property
+    def _was_read(self) -> bool:
+        return bool(self._found._was_read)
+
     def _take(self, item: Any) -> None:
         if not isinstance(item, bytes):
             if not self._recorder.recording:

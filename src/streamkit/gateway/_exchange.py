@@ -22,7 +22,7 @@ import httpx2
 
 from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
 from streamkit.ended import Times
-from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, respond, until_left
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, refuse, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
 
 from ._log import log, on_purpose
@@ -112,7 +112,7 @@ class Exchange:
                 log.warning("the upstream broke off: %s", said)
                 on_purpose()
             else:
-                await respond(send, 502, f"the upstream did not answer: {said}\n")
+                await refuse(send, 502, f"the upstream did not answer: {said}", path=self._request.url.path)
 
     async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Pass each block on, and look at it then. This loop is what a gateway does: `streamkit.tee` means the same, at one

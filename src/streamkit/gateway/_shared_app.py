@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from streamkit import MisuseError
-from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, read_body, respond
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, read_body, refuse, respond
 
 from ._app import CONNECTIONS, MAX_BODY, TIMEOUT, base_url
 from ._log import quiet
@@ -80,7 +80,7 @@ class SharedGateway:
         elif path.startswith(_FOLLOW) and method == "GET":
             await self.streams.serve(path[len(_FOLLOW) :], scope, receive, send)
         else:
-            await respond(send, 404, f"this gateway serves POST {_ASK} and GET {_FOLLOW}KEY\n")
+            await refuse(send, 404, f"this gateway serves POST {_ASK} and GET {_FOLLOW}KEY")
 
     async def aclose(self) -> None:
         """Cancel what is read, which ends those streams as cancelled, and close the client and the store. The server's shutdown
@@ -101,19 +101,19 @@ class SharedGateway:
 
     async def _ask(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if has_both_framings(scope["headers"]):
-            return await respond(send, 400, "a request has Content-Length or Transfer-Encoding, not both\n")
+            return await refuse(send, 400, "a request has Content-Length or Transfer-Encoding, not both")
         body = await read_body(receive, self._max_body)
         if body is None:
             return  # the client left, and nobody reads an answer
         if len(body) > self._max_body:
-            return await respond(send, 413, f"a request has at most {self._max_body} bytes\n")
+            return await refuse(send, 413, f"a request has at most {self._max_body} bytes")
         asked = _request(body)
         if asked is None:
-            return await respond(send, 400, "a request is a JSON object\n")
+            return await refuse(send, 400, "a request is a JSON object")
         try:
             answer = await self._open().send(self._to_upstream(asked, scope), stream=True)
         except httpx2.RequestError as error:
-            return await respond(send, 502, f"the upstream did not answer: {type(error).__name__}: {error}\n")
+            return await refuse(send, 502, f"the upstream did not answer: {type(error).__name__}: {error}")
         kind = answer.headers.get("content-type", "")
         if answer.status_code != 200 or not kind.startswith("text/event-stream"):
             return await _pass_on(answer, send)
@@ -149,7 +149,7 @@ async def _pass_on(answer: httpx2.Response, send: Send) -> None:
     try:
         body = await answer.aread()
     except httpx2.RequestError as error:
-        return await respond(send, 502, f"the upstream broke off: {type(error).__name__}: {error}\n")
+        return await refuse(send, 502, f"the upstream broke off: {type(error).__name__}: {error}")
     finally:
         await answer.aclose()
     kept = kept_headers(answer.headers.raw, b"content-length", b"content-encoding", b"content-type")

@@ -74,11 +74,11 @@ def blocks(source: Any, *, unpack: bool = True) -> Blocks:
     Raises `MisuseError` for anything that is not a sync source, and says what to pass instead.
     """
     check_bool("unpack=", unpack)
-    if isinstance(source, Blocks):
-        return source
     if (found := _iterables.of_bytes(source, unpack) or _files.of_path(source, unpack)) is not None:
         return found
     check_mistakes(source, asynchronous=False)
+    if isinstance(source, Blocks):
+        return source
     for recognise in _SYNC:
         if (found := recognise(source, unpack)) is not None:
             return found
@@ -91,11 +91,11 @@ def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
     Raises `MisuseError` for anything else, and says what to pass instead; also for a sync source that could block.
     """
     check_bool("unpack=", unpack)
-    if isinstance(source, AsyncBlocks):
-        return source
     if (found := _iterables.of_bytes_async(source, unpack)) is not None:
         return found
     check_mistakes(source, asynchronous=True)
+    if isinstance(source, AsyncBlocks):
+        return source
     for recognise in _ASYNC:
         if (found := recognise(source, unpack)) is not None:
             return found
