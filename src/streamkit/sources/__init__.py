@@ -42,6 +42,8 @@ from ._endings import error_raised_by_client as error_raised_by_client
 from ._onward import OneKind, Onward, body_class, library_of
 from ._retry_after import retry_after
 from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
+from ._unpack import unpacked as unpacked  # for the gateway, likewise
+from ._unpack import unpacker_for as unpacker_for
 
 # Other packages import from this package only, never from a file in it: if one thread imports the package and another a
 # file in it, they wait for each other, and Python then returns a half-loaded package.
