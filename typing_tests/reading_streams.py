@@ -22,12 +22,14 @@ from streamkit import (
     Limits,
     Outcome,
     PartialJSON,
+    ResumePoint,
     Snapshot,
     StreamError,
     Subscription,
     Tee,
     Timing,
     Written,
+    resume_point,
 )
 from streamkit.anomalies import Anomaly
 from streamkit.errors import ErrorKind
@@ -49,6 +51,23 @@ def show(blocks: Iterable[bytes]) -> str:
         assert_type(stream.anomalies, tuple[Anomaly, ...])
         assert_type(stream.status, int | None)
     return shown
+
+
+def survive(blocks: list[bytes], later: AsyncIterator[bytes]) -> tuple[str, ...]:
+    accumulator = Accumulator()
+    accumulator.feed(blocks[0])
+    assert_type(accumulator.checkpoint(), bytes)
+    assert_type(Accumulator.restore(accumulator.checkpoint(), limits=Limits(), whole_events=True), Accumulator)
+    stream = ChatStream(blocks)
+    saved = stream.checkpoint()
+    assert_type(saved, bytes)
+    point = resume_point(saved)
+    assert_type(point, ResumePoint)
+    assert_type(point.headers, dict[str, str])
+    ChatStream(blocks, resume_from=saved, begins="offset")
+    AsyncChatStream(later, resume_from=saved, begins="event")
+    ChatStream(blocks, resume_from=saved, begins="end")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return point.last_event_id, str(point.offset)
 
 
 def words(blocks: Iterable[bytes]) -> Iterator[str]:

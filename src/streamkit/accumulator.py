@@ -415,31 +415,22 @@ class Accumulator:
         fast: bool = True,
         converter: cattrs.Converter | None = None,
         whole_events: bool = False,
-        path_events: bool = False,
     ) -> Accumulator:
         """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
         events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
         happened.
 
-        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
-        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`, `path_events`: as
-        for a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event
-        that was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
+        `strict`, `rules`, `dialect`, `path_events` and `limits` are in the checkpoint. `limits`: used instead of those;
+        required if they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for
+        a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event that
+        was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
         `ValidationError`, whose problem has the path, for data that is not a checkpoint or of a version that this release
         does not read.
         """
         from ._checkpoint.document import read
 
-        accumulator, waiting = read(
-            cls,
-            data,
-            limits=limits,
-            fast=fast,
-            converter=converter,
-            whole_events=whole_events,
-            path_events=path_events,
-        )
-        if any(waiting.values()):
+        accumulator, waiting = read(cls, data, limits=limits, fast=fast, converter=converter, whole_events=whole_events)
+        if waiting.get("events"):
             raise MisuseError(
                 "this checkpoint is of a ChatStream, with events that its reader has not had: pass it to ChatStream or"
                 " AsyncChatStream as resume_from="
