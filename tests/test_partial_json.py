@@ -253,7 +253,9 @@ def test_a_number_that_is_not_whole_is_shown_where_asked_for(shown: Any, text: s
 
 
 @pytest.mark.parametrize(
-    ("shown", "text"), [(12, "[12.x]"), (12, "[12."), (12.5, "[12.5e]"), (int("9" * 4300), "[" + "9" * 4400 + "]")]
+    ("shown", "text"),
+    [(12, "[12.x]"), (12, "[12."), (12.5, "[12.5e]"), (int("9" * 4300), "[" + "9" * 4400 + "]")],
+    ids=["no fraction", "cut", "no exponent", "too long"],
 )
 def test_what_is_shown_of_a_number_that_is_not_one_does_not_depend_on_the_cut(shown: float, text: str) -> None:
     for size in (None, 1):
