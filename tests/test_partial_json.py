@@ -183,6 +183,16 @@ def test_a_document_in_pieces_is_reported_value_by_value() -> None:
     assert ([], True, None) == (growing.close(), growing.complete, growing.error)
 
 
+def test_events_are_values() -> None:
+    _, events = read('{"a": ["x", 1], "b": "x"}')
+    _, again = read('{"a": ["x", 1], "b": "x"}')
+    assert events == again
+    assert set(events) == set(again)
+    assert len(events) == len(set(events))
+    with pytest.raises(AttributeError):
+        events[0].kind = "array"  # type: ignore[misc, union-attr]
+
+
 def path(_: str, *parts: str | int) -> Path:
     """The path of these parts, found by reading a document that has it."""
     text, end = "", ""
