@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpus import SHARED, TRACES, Recorded, each, shared
-from helpers.restoring import at_each, interrupted, seen
+from helpers.restoring import ODD, at_each, interrupted, members_of, seen
 from helpers.tier import TIER, examples, some
 from helpers.wire import calls, choice, chunk, delta, sse
 from streamkit import RULES, Accumulator, Dialect, Limits, MisuseError, RemoteError, Rule, ValidationError
@@ -28,17 +28,19 @@ SMALL = 20_000
 
 
 def places_of(recorded: Recorded) -> list[int]:
-    """The bytes at which a recorded stream is interrupted in this tier."""
+    """The bytes at which a recorded stream is interrupted: two in the quick tier, 50 in the whole one, which takes a
+    minute, and with STREAMKIT_EXAMPLES=2 every byte of a small stream, which takes ten."""
     count = len(recorded.body) + 1
     draw = random.Random(recorded.name)
-    if TIER == "quick":
-        return sorted(draw.sample(range(count), min(count, 2)))
-    return list(range(count)) if count <= SMALL else sorted(draw.sample(range(count), 200))
+    if TIER == "more" and count <= SMALL:
+        return list(range(count))
+    most = {"quick": 2, "whole": 50, "more": 200}[TIER]
+    return sorted(draw.sample(range(count), min(count, most)))
 
 
 def few(places: range) -> Sequence[int]:
-    """Those of many places that this tier looks at: in the quick tier every 97th."""
-    return places[::97] if TIER == "quick" else places
+    """Those of many places that this tier looks at: in the quick tier every 97th, in the whole one every 9th."""
+    return places[:: {"quick": 97, "whole": 9, "more": 1}[TIER]]
 
 
 def first_of_each_sender(recordings: tuple[Recorded, ...], most: int) -> list[Recorded]:
@@ -328,24 +330,6 @@ def test_a_small_checkpoint_cannot_become_a_large_text() -> None:
     extra = found["state"]["assembler"]["reducer"]["choices"][0][1]["delta_extra"]["fields"]
     extra["g"] = {"kind": "same_or_add", "first": "x" * 1000, "times": 10**9}
     assert "a text repeated as often as events of 268,435,456 bytes, the limit, allow" in refusal(found)
-
-
-ODD: tuple[Any, ...] = (
-    None, True, -1, 1.5, 2**70, "", "\ud83d", [], {}, [[]], {"$": ["number", "inf"]}, {"$": ["token", {}]}, {"$": 1},
-    {"kind": "text"}, {"kind": "fields", "fields": {}}, {"kind": "extend", "items": [1]}, {"kind": "mixed", "items": []},
-    ["content"], [0, 0], {"class": "RemoteError", "message": "x"},
-)  # fmt: skip
-
-
-def members_of(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document: its container and its key."""
-    found, waiting = [], [value]
-    while waiting:
-        one = waiting.pop()
-        keys = list(one) if isinstance(one, dict) else range(len(one))
-        found += [(one, key) for key in keys]
-        waiting += [one[key] for key in keys if isinstance(one[key], (dict, list))]
-    return found
 
 
 @examples(300)

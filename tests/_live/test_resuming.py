@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helpers.restoring import comparable
+from helpers.restoring import ODD, comparable, members_of
+from helpers.tier import examples
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import AsyncChatStream, ChatStream, Dialect, Limits, MisuseError, ValidationError, resume_point
+from streamkit import (
+    AsyncChatStream,
+    ChatStream,
+    Dialect,
+    Limits,
+    MisuseError,
+    RemoteError,
+    ValidationError,
+    resume_point,
+)
 from streamkit.accumulator import Accumulator
 from streamkit.testing import DONE
 
@@ -80,8 +93,6 @@ def test_a_path_goes_on_where_it_was_left(tmp_path: Path) -> None:
 
 
 def test_a_source_of_chunks_skips_chunks() -> None:
-    import json
-
     chunks = [
         json.loads(event.removeprefix(b"data: ")) for event in STREAM.split(b"\n\n") if event.startswith(b"data: {")
     ]
@@ -222,3 +233,24 @@ def test_path_events_go_on_with_the_arguments() -> None:
             before = ChatStream(blocks_of(stream, size), path_events=True)
             had = [next(before) for _ in range(number)]
             assert expected == [*had, *ChatStream([stream], resume_from=before.checkpoint())]
+
+
+@examples(200)
+@given(st.data())
+def test_waiting_events_that_somebody_changed_are_refused_or_returned_and_nothing_else(data: st.DataObject) -> None:
+    before = ChatStream([STREAM], path_events=True)
+    for _ in range(5):
+        next(before)
+    found = json.loads(before.checkpoint())
+    places = members_of(found["stream"])
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = places[data.draw(st.integers(0, len(places) - 1))]
+        container[key] = data.draw(st.sampled_from(ODD))
+    try:
+        resumed = ChatStream([STREAM], resume_from=json.dumps(found))
+    except ValidationError:
+        return
+    for event in resumed:
+        repr(event)
+    with pytest.raises(RemoteError, match="overloaded"):  # that of the stream
+        repr(list(resumed.tool_calls()))

@@ -13,7 +13,7 @@ from ..dialect import SoFar
 from ..events import TEXT_PARTS
 from .fields import ORPHANS, Object, Standing, TokensOf, object_slot
 from .records import DERIVED, OWNER, New, Record, Slot, within
-from .shapes import FLAG, MOST, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at
+from .shapes import COUNT, FLAG, MOST, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at
 
 __all__ = ("CALL", "CALLS", "CHOICE", "CHOICES", "SO_FAR")
 
@@ -49,7 +49,7 @@ CALL = Record(
     object_slot("function_extra", f"{_CALL_PATH}.function"),
     Slot("complete", FLAG, False),
     Slot("told", Row(TEXT, TEXT, TEXT, FLAG), ()),
-    Slot("reasons", Each(Row(TEXT, WHOLE)), []),
+    Slot("reasons", Each(Row(TEXT, COUNT)), []),
     beside={"position": "its place in the list"},
 )
 

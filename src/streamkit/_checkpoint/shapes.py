@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "BYTES",
+    "COUNT",
     "FLAG",
     "MOST",
     "TEXT",
@@ -159,6 +160,7 @@ def whole_up_to(most: int, expected: str = "") -> Shape:
 
 
 WHOLE = whole_up_to(MOST, "a whole number from 0")
+COUNT: Shape = Plain("a whole number from 1", lambda found: type(found) is int and 1 <= found <= MOST)
 FLAG: Shape = Plain("true or false", lambda found: found is True or found is False)
 TEXT: Shape = Plain("a text", lambda found: type(found) is str)
 

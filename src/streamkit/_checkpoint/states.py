@@ -21,7 +21,7 @@ from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
 from .fields import Standing, object_slot
 from .records import CODE, DERIVED, OPTION, OWNER, PASSING, New, Record, Slot, Within, within
-from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
+from .shapes import BYTES, COUNT, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
 from .values import TOKENS, USAGE, VALUE
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
@@ -33,7 +33,7 @@ __all__ = ("ASSEMBLER", "READER", "TABLE")
 class _Seen:
     """Each anomaly, in order: `[code, path, event, excerpt, count, reported]`. What it means is in `CODES`."""
 
-    _shape = Each(Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, Maybe(TEXT), WHOLE, FLAG))
+    _shape = Each(Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, Maybe(TEXT), COUNT, FLAG))
 
     def write(self, anomalies: Any, way: Way) -> Any:
         fresh = set(map(id, anomalies.fresh))
