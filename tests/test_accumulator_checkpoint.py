@@ -18,7 +18,17 @@ from helpers.corpus import SHARED, TRACES, Recorded, each, shared
 from helpers.restoring import ODD, at_each, interrupted, members_of, seen
 from helpers.tier import TIER, examples, some
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import RULES, Accumulator, Dialect, Limits, MisuseError, RemoteError, Rule, ValidationError
+from streamkit import (
+    RULES,
+    Accumulator,
+    DeadlineError,
+    Dialect,
+    Limits,
+    MisuseError,
+    RemoteError,
+    Rule,
+    ValidationError,
+)
 from streamkit.codec import register_extra, tolerant_converter
 from streamkit.testing import DONE
 from streamkit.types import ChatCompletionResponseMessage
@@ -264,13 +274,49 @@ def test_a_stream_that_met_a_limit_continues_at_any_byte(name: str) -> None:
         assert expected == found, place
 
 
+@attrs.frozen
+class Source:
+    """A class of a caller."""
+
+    url: str
+
+
 def test_a_converter_is_code_and_passed_again() -> None:
     converter = tolerant_converter.copy()
-    register_extra(converter, ChatCompletionResponseMessage, "x", dict[str, int])
+    register_extra(converter, ChatCompletionResponseMessage, "x", Source)
     data = Accumulator(converter=converter).checkpoint()
     with pytest.raises(MisuseError, match="pass the same one, converter="):
         Accumulator.restore(data)
-    Accumulator.restore(data, converter=converter)
+    stream = sse(delta('{"content":"a","x":{"url":"u"}}'), '{"error":{"message":"no"}}')
+    expected = seen([stream], converter=converter)
+    assert "Source(url='u')" in repr(expected.outcome)
+    for place in few(range(len(stream) + 1)):
+        assert expected == interrupted(stream, [place], again={"converter": converter}, converter=converter)
+    ended = Accumulator(converter=converter)
+    ended.feed(stream)
+    error = ended.close().error
+    restored = Accumulator.restore(ended.checkpoint(), converter=converter).close().error
+    assert error is not None
+    assert restored is not None
+    assert error.partial == restored.partial
+
+
+def test_an_error_that_is_not_json_is_a_misuse() -> None:
+    accumulator = Accumulator()
+    accumulator.fail(RemoteError("no", code=object()), "remote_error")  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="passed to fail"):
+        accumulator.checkpoint()
+
+
+def test_an_error_of_a_class_of_a_caller_is_restored_as_its_base() -> None:
+    class Mine(DeadlineError):
+        pass
+
+    accumulator = Accumulator()
+    accumulator.fail(Mine("late", deadline="idle", seconds=2.5), "deadline_idle")
+    restored = Accumulator.restore(accumulator.checkpoint()).close().error
+    assert type(restored) is DeadlineError
+    assert ("late", "idle", 2.5) == (restored.message, restored.deadline, restored.seconds)
 
 
 def test_a_checkpoint_in_the_middle_of_a_block_is_refused() -> None:

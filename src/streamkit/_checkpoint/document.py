@@ -99,7 +99,12 @@ def write(accumulator: Accumulator, stream: Mapping[str, Any] | None = None) -> 
     }
     if stream:
         document["stream"] = {name: write_events(events, assembler) for name, events in stream.items()}
-    text = _encode(document)
+    try:
+        text = _encode(document)
+    except (TypeError, ValueError) as error:  # all else was read from JSON, or checked
+        raise MisuseError(
+            f"an error that was passed to fail() or break_off() cannot be written as JSON: {error}"
+        ) from None
     try:
         return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair waits for the other one
@@ -157,6 +162,8 @@ def read(
                     if name not in _WAITING:
                         raise Refused(f"no member but {', '.join(_WAITING)}", name)
                     waiting[name] = read_events(events, accumulator._assembler)
+    if options.converter:
+        _refine_partials(accumulator._assembler)
     if accumulator._growing is not None:
         accumulator._growing.missed = True  # the text in the checkpoint
         if events := waiting.get("events"):
@@ -169,6 +176,16 @@ def read(
             )
         accumulator._reader.reconnect()
     return accumulator, waiting
+
+
+def _refine_partials(assembler: Assembler) -> None:
+    """Call the caller's hooks with the responses that errors have."""
+    errors = {id(one): one for one in (assembler.error, assembler.outcome and assembler.outcome.error) if one}
+    for error in errors.values():
+        try:
+            error.partial = assembler.refined(error.partial)
+        except Exception:  # anything from the caller's hook: the response is as it was read, like in `partial`
+            continue
 
 
 def read_point(data: Any) -> tuple[int, int, str, bool]:

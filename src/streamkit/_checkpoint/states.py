@@ -16,6 +16,7 @@ from .._fold.reducer import Reducer
 from .._fold.usage import UsageLedger
 from ..anomalies import CODES, Anomalies, Anomaly, key_of
 from ..dialect import Interpreter, ThinkTags
+from ..outcome import REASONS
 from .choices import CALL, CALLS, CHOICE, CHOICES, SO_FAR
 from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
@@ -182,6 +183,8 @@ _REDUCER = Record(
 
 def _check_assembler(assembler: Assembler, way: Way) -> str | None:
     limits = way.context.limits
+    if assembler.error is not None and REASONS.get(assembler._reason, ("",))[0] != "failed":
+        return "a reason that says why the stream failed, beside its error"
     if assembler.outcome is not None:  # what met a limit was counted before the stream failed
         return None
     if assembler.data_bytes > limits.max_response_bytes:
