@@ -121,7 +121,6 @@ class Accumulator:
         self._growing: GrowingArguments | None = None  # the arguments that are read while they arrive
         self._follow: Callable[[list[ev.Event]], None] | None = None  # sets their path events
         if path_events:
-            self._grown().follows = True
             self._follow = self._grown().follow
 
     def __repr__(self) -> str:
@@ -323,7 +322,6 @@ class Accumulator:
         value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
-    @guarded
     def peek(self, choice: int = 0, call: int = 0) -> Any:
         """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value that does not
         change; None before anything can be said of them.
@@ -331,10 +329,13 @@ class Accumulator:
         They are read as JSON by the rules of `PartialJSON`; the input of a custom tool is its text. Each call of this
         costs what arrived since the last, and the length of the arrays and objects that are not whole.
         """
-        if not (whole(choice, 0) and whole(call, 0)):
+        if type(choice) is not int or type(call) is not int or choice < 0 or call < 0:
             text = f"peek() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
             raise self._misuse(text)
-        return self._grown().peek(choice, call)
+        try:
+            return (self._growing or self._grown()).peek(choice, call)
+        except RecursionError:
+            raise NoRoom(NoRoom.message) from None
 
     def _grown(self) -> GrowingArguments:
         if self._growing is None:
