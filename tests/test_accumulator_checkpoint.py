@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpus import SHARED, TRACES, Recorded, each, shared
-from helpers.restoring import ODD, at_each, interrupted, members_of, seen
+from helpers.restoring import ODD, at_each, comparable, interrupted, members_of, seen
 from helpers.tier import TIER, examples, some
 from helpers.wire import calls, choice, chunk, delta, sse
 from streamkit import (
     RULES,
     Accumulator,
+    ChatStream,
     DeadlineError,
     Dialect,
     Limits,
@@ -147,6 +148,25 @@ def test_a_body_that_is_no_stream_goes_on_at_any_byte(body: bytes) -> None:
     expected = seen([body])
     for place in range(len(body) + 1):
         assert expected == interrupted(body, [place])
+
+
+@pytest.mark.parametrize("options", [{}, OPTIONS["texts"]], ids=["none", "texts"])
+def test_indices_of_any_size_survive(options: dict[str, Any]) -> None:
+    fragments = [
+        f'{{"index":{n},"id":"{n}","function":{{"name":"f","arguments":"{{}}"}}}}' for n in (2**70, -3, "1e300")
+    ]
+    stream = sse(
+        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", 2**70)),
+        chunk(choice(), f'"created":{10**30},"usage":{{"prompt_tokens":{10**30}}}'),
+    )
+    expected = seen([stream], **options)
+    for place, found in at_each(stream, few(range(len(stream) + 1)), **options):
+        assert expected == found, place
+    before = ChatStream([stream], **options)
+    next(before)
+    assert list(map(comparable, ChatStream([stream], **options)))[1:] == list(
+        map(comparable, ChatStream([stream], resume_from=before.checkpoint()))
+    )
 
 
 def test_a_checkpoint_changes_nothing_that_follows() -> None:

@@ -22,7 +22,23 @@ from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
 from .fields import Standing, object_slot
 from .records import CODE, DERIVED, OPTION, OWNER, PASSING, New, Record, Slot, Within, within
-from .shapes import BYTES, COUNT, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
+from .shapes import (
+    BYTES,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Each,
+    Mapped,
+    Maybe,
+    Refused,
+    Row,
+    Shape,
+    Way,
+    at,
+    known,
+)
 from .values import TOKENS, USAGE, VALUE
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
@@ -105,7 +121,7 @@ class _Rows:
 
     def __init__(self, value: Shape, *, named: bool) -> None:
         self._named = named
-        self._shape = Each(Row(*((WHOLE, TEXT, value) if named else (WHOLE, value))))
+        self._shape = Each(Row(*((NUMBER, TEXT, value) if named else (NUMBER, value))))
 
     def write(self, value: Any, way: Way) -> Any:
         rows = [(*key, one) if self._named else (key, one) for key, one in value.items()]
@@ -144,8 +160,7 @@ _USAGE = Record(
 
 # --- the response
 
-_NUMBER = Plain("a whole number", lambda found: type(found) is int)
-_METADATA = Row(TEXT, _NUMBER, TEXT, VALUE, Maybe(TEXT))
+_METADATA = Row(TEXT, NUMBER, TEXT, VALUE, Maybe(TEXT))
 
 
 def _check_reducer(reducer: Reducer, way: Way) -> str | None:

@@ -23,7 +23,24 @@ from ..types import (
 )
 from ..types._unstructuring import written
 from .endings import ERROR
-from .shapes import BYTES, COUNT, FLAG, TEXT, WHOLE, Each, Maybe, Plain, Refused, Row, Shape, Way, at, known, members
+from .shapes import (
+    BYTES,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Each,
+    Maybe,
+    Plain,
+    Refused,
+    Row,
+    Shape,
+    Way,
+    at,
+    known,
+    members,
+)
 from .values import JSON, TOKENS, USAGE, VALUE, tagged
 
 __all__ = ("FIELDS", "read_events", "write_events")
@@ -110,7 +127,7 @@ FIELDS: dict[str, Shape] = {
     "arguments": TEXT,
     "audio": _Object(ChatCompletionResponseMessageAudio),
     "call": WHOLE,
-    "choice": WHOLE,
+    "choice": NUMBER,
     "content": TOKENS,
     "data": BYTES,
     "error": ERROR,
