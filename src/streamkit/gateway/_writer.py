@@ -37,7 +37,7 @@ class LogWriter:
         assert claim.lease is not None
         self.lease: Lease = claim.lease
         self._store, self._seconds, self._keep, self._resumes = store, lease, keep, resumes
-        self._last = claim.last
+        self._last, self._doubt = claim.last, False
         self._options: dict[str, Any] = {"limits": limits, "dialect": dialect}
         self.accumulator = Accumulator(**self._options)
         base = claim.entries[0] if claim.entries and starts(claim.entries[0].kind) else None
@@ -99,7 +99,12 @@ class LogWriter:
         return entry
 
     async def _append(self, entries: list[Entry]) -> None:
+        if self._doubt:  # cancelled between a change and its reply: it is there, or it is not
+            page = await self._store.read(self.lease.key, self.lease.log, self._last)
+            self._last = self._last if page is None else page.last
+        self._doubt = True
         self._last = await self._store.append(self.lease, self._last, entries, self._seconds)
+        self._doubt = False
 
 
 def folded(entries: Sequence[Entry]) -> tuple[CreateChatCompletionResponse | None, Outcome | None]:
