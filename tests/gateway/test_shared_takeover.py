@@ -14,7 +14,7 @@ from helpers.corpus import TRACES
 from helpers.loopback import PATIENCE
 from helpers.shared_reader import PageReader
 from helpers.tier import some
-from streamkit import reassemble, unstructure
+from streamkit import MisuseError, reassemble, unstructure
 from streamkit.testing import DONE, chunk, event, fragment
 
 gateway = pytest.importorskip("streamkit.gateway", exc_type=ImportError)
@@ -318,6 +318,61 @@ def test_an_upstream_that_has_lost_the_stream_begins_again(keep: int) -> None:
             assert ([0], SAID) == (asked, seen.typed)  # nothing was folded: it is compared from the beginning
         else:
             assert asked[0] > 0 == asked[1]
+
+    run(test)
+
+
+def test_chunks_of_an_sdk_have_no_offset() -> None:
+    async def open(offset: int) -> AsyncIterator[dict[str, Any]]:
+        async def source() -> AsyncIterator[dict[str, Any]]:
+            for one in CHUNKS:
+                yield one
+
+        return source()
+
+    async def test() -> None:
+        shared = SharedStreams()
+        with pytest.raises(MisuseError, match="resumes=False"):
+            await shared.ensure("k", open)
+        assert reassemble(WIRE).choices == (await shared.ensure("k", open, resumes=False)).response.choices
+
+    run(test)
+
+
+def test_an_upstream_that_answers_with_an_error_does_not_continue() -> None:
+    httpx = pytest.importorskip("httpx2")
+
+    async def test() -> None:
+        world = World(keep=0)
+        reader = asyncio.create_task(follow(world))
+        await world.work(WIRE, 150, 12)
+
+        async def open(offset: int) -> Any:
+            assert offset
+            return httpx.Response(503, json={"error": {"message": "overloaded"}})
+
+        answer = await SharedStreams(world.store).ensure("k", open)
+        seen = await reader
+        assert ("truncated", True) == (answer.outcome.name, SAID.startswith(seen.text) and bool(seen.text))
+        assert "HTTP 503" in str(answer.outcome.error)
+
+    run(test)
+
+
+def test_a_key_that_is_reserved_is_waited_for(new_store: Callable[..., Any]) -> None:
+    async def test() -> None:
+        shared = SharedStreams(new_store(), takeover=PATIENCE)
+        await shared.reserve("k")
+        reader = asyncio.create_task(PageReader().follow(shared.events("k")))
+        await asyncio.sleep(0)
+
+        async def source() -> AsyncIterator[bytes]:
+            yield WIRE
+
+        await shared.publish("k", source())
+        await shared.reserve("k")  # of one that is over: nothing
+        assert SAID == (await reader).text
+        await shared.aclose()
 
     run(test)
 

@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from streamkit import Accumulator, Dialect, Limits, Outcome, ValidationError, loads, to_chunks
+from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, SourceError, ValidationError, loads, to_chunks
 from streamkit.events import Event
+from streamkit.sources import AsyncBlocks
 from streamkit.types import CreateChatCompletionResponse
 
 from ._chunks import ChunksOf
@@ -29,7 +30,7 @@ __all__ = ("LogWriter", "folded")
 
 
 class LogWriter:
-    """put(events) for each block, then end(outcome). `accumulator` is to be fed with what follows byte `offset`."""
+    """take(block) for each block that follows byte `offset`, then end(outcome)."""
 
     def __init__(
         self, store: Store, claim: Claim, *, lease: float, keep: int, resumes: bool, limits: Limits, dialect: Dialect
@@ -61,8 +62,18 @@ class LogWriter:
         self._expected.clear()
         self.offset, self._differs = 0, True
 
-    async def put(self, events: Sequence[Event]) -> None:
-        """Append what the events of a block say."""
+    def check(self, blocks: AsyncBlocks) -> None:
+        """Raise an error for a source that does not continue at the byte `offset`."""
+        if self.offset and (blocks.status or 0) >= 400:
+            raise SourceError(f"the upstream did not continue at byte {self.offset}: HTTP {blocks.status}")
+
+    async def take(self, item: Any, is_chunk: bool) -> None:
+        """Read a block, or a chunk that an SDK decoded, and append what it says."""
+        if is_chunk and self._resumes:
+            raise MisuseError("open= returns a source of bytes, or pass resumes=False: chunks of an SDK have no offset")
+        await self._put(self.accumulator.add(item) if is_chunk else self.accumulator.feed(item))
+
+    async def _put(self, events: Sequence[Event]) -> None:
         made = self._new(events)
         if self._differs:
             self._differs = False
