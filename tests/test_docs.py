@@ -15,7 +15,7 @@ import pytest
 from helpers.rows import logs
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "SECURITY.md", "traces/README.md"]
+PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "traces/README.md"]
 SITE = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
 PAGES += SITE
 # Pages whose examples are not programs for this process: files of a test suite, and frameworks in environments of theirs.

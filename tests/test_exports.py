@@ -217,6 +217,13 @@ def test_nothing_is_exported_for_tests_alone(module: str) -> None:
     assert [] == [name for name in ast.literal_eval(value) if FOR_TESTS.search(name)]
 
 
+def test_every_integration_is_in_the_list_of_their_package() -> None:
+    package = ROOT / "src" / "streamkit" / "integrations"
+    modules = {path.stem for path in package.iterdir() if not path.name.startswith("_")}
+    listed = re.findall(r"^`(\w+)` ", (package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(modules) == sorted(listed)
+
+
 def test_the_face_is_the_one_that_was_designed() -> None:
     face = set(load("").__all__)
     built = {name for name, home in FACE.items() if home in MODULES}

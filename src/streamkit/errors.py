@@ -42,6 +42,7 @@ __all__ = (
     "StreamError",
     "TruncatedError",
     "ValidationError",
+    "beneath",
 )
 
 EXCERPT = 120  # characters: enough to recognise an event, short enough for one log line
@@ -307,6 +308,24 @@ class DeadlineError(SenderError):
         super().__init__(message, event=event)
         self.deadline = deadline
         self.seconds = seconds
+
+
+def beneath(error: BaseException) -> StreamError | None:
+    """Return the error of streamkit that an exception of a client or an SDK was raised for, or None if there is none.
+
+    An SDK over a cleaning transport raises its own exception for a stream that broke off (openai: `APIConnectionError`, which
+    says "Connection error."). What happened, `kind`, `retryable` and `partial` are further down, among the causes.
+    """
+    if not isinstance(error, BaseException):
+        raise MisuseError(f"beneath() takes an exception, not {shown(error)}")
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if isinstance(one, StreamError):
+            return one
+        seen.add(id(one))
+        one = one.__cause__ or one.__context__
+    return None
 
 
 show_fields(__name__)

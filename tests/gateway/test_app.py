@@ -242,6 +242,29 @@ def test_an_encoded_body_goes_on_as_it_is_where_nothing_is_cleaned(setup: Callab
     assert WIRE == made.client.post(PATH).content
 
 
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: int) -> None:
+    packed = gzip.compress(WIRE)
+    made = setup(Upstream([packed[at : at + size] for at in range(0, len(packed), size)], headers=GZIP))
+    assert WIRE == made.client.post(PATH).content
+    over = made.over()
+    assert ("complete", reassemble(WIRE)) == (over.outcome.name, over.response)
+
+
+@pytest.mark.parametrize(
+    "encoding, body, said",
+    [(b"compress", b"\x1f\x9d", "a stream cannot be watched"), (b"gzip", WIRE, "watching a stream failed")],
+)
+def test_an_encoded_body_that_cannot_be_watched_goes_on_all_the_same(
+    setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture, encoding: bytes, body: bytes, said: str
+) -> None:
+    made = setup(Upstream([body], headers=((b"content-encoding", encoding),)))
+    with made.client.stream("POST", PATH) as answer:
+        assert body == b"".join(answer.iter_raw())
+    assert "failed" == made.over().outcome.name
+    assert any(said in record.getMessage() for record in caplog.records if record.name == "streamkit.gateway")
+
+
 def test_an_upstream_that_says_gzip_and_sends_none_breaks_off(
     setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -87,6 +87,28 @@ def test_a_conftest_may_name_it(pytester: pytest.Pytester, sender: Sender, monke
     pytester.runpytest_inprocess("-p", "no:cacheprovider", "--streamkit=once").assert_outcomes(passed=1)
 
 
+# --- how a miss is shown
+
+
+def test_the_traceback_of_a_miss_has_the_frames_of_the_test_and_no_others(run: Run, sender: Sender) -> None:
+    result = run(MARKED)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*assert*ask()*", "*client.post(*", "*TraceMissError: no recording in *"])
+    result.stdout.no_fnmatch_line("*_client.py*")
+    result.stdout.no_fnmatch_line("*session.py*")
+    shown = run(MARKED, "--full-trace")
+    shown.stdout.fnmatch_lines(["*_client.py*", "*session.py*"])
+
+
+def test_the_traceback_of_any_other_error_is_whole(run: Run, sender: Sender) -> None:
+    result = run("""
+@pytest.mark.trace(unplayed="ignore")
+def test_a():
+    httpx.URL(5)
+""")
+    result.stdout.fnmatch_lines(["*_urls.py*"])
+
+
 # --- modes
 
 

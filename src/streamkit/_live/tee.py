@@ -311,7 +311,8 @@ def tee(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Tee:
-    """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches.
+    """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches. Those of a packed
+    response are unpacked: forward neither its `Content-Encoding` nor its `Content-Length`.
 
     `source`: whatever `blocks` takes. `deadlines`: over any of these the source is closed and its `DeadlineError` raised, as
     in a `ChatStream`; keep-alives do not count for `idle`. `sent`: when the request was sent, by `clock`, which returns the

@@ -20,10 +20,10 @@ import anyio
 import attrs
 import httpx2
 
-from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
+from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, MisuseError, StreamError
 from streamkit.ended import Times
 from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, refuse, until_left
-from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
+from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end, unpacked, unpacker_for
 
 from ._log import log, on_purpose
 
@@ -122,7 +122,7 @@ class Exchange:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             return True
         accumulator, clock, seen = self._accumulator, self._times.now, self._times.seen
-        absorb: Callable[[bytes], None] | None = accumulator.absorb
+        absorb: Callable[[bytes], None] | None = self._watcher()
         now: float | None = None
         async for block in blocks:
             now = clock()
@@ -138,6 +138,24 @@ class Exchange:
         if now is not None:
             seen(now, accumulator)  # what the end made had arrived with the last block
         return True
+
+    def _watcher(self) -> Callable[[bytes], None]:
+        """Return what looks at a block as it was sent: packed, where an upstream packs though nobody asked."""
+        absorb = self._accumulator.absorb
+        encoding = None if self._upstream is None else self._upstream.headers.get("content-encoding")
+        try:
+            layers = unpacker_for(encoding)
+        except MisuseError as error:
+            log.warning("a stream cannot be watched: %s", error)
+            return absorb
+        if not layers:
+            return absorb
+
+        def absorb_packed(block: bytes) -> None:
+            for piece in unpacked(block, layers):
+                absorb(piece)
+
+        return absorb_packed
 
     async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Write the stream clean; return whether the client is to see the end of a body."""

@@ -18,16 +18,17 @@ import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import attrs
 import pytest
 
-from .. import MisuseError, RecordingWarning, SessionRun, StreamError, TraceChangedError, recording
+from .. import MisuseError, RecordingWarning, SessionRun, StreamError, TraceChangedError, TraceMissError, recording
 from ._guard import NetworkGuard
 from ._settings import Settings, folder_of, too_old
 
-__all__ = ("begin", "check", "end", "orphans", "run_of", "serve")
+__all__ = ("begin", "check", "end", "orphans", "run_of", "serve", "shorten")
 
 
 @attrs.define
@@ -40,6 +41,9 @@ class _State:
     guard: NetworkGuard | None
     passed: bool = False
 
+
+_OURS = (str(Path(__file__).parents[1]) + os.sep, "_streamkit_pytest.py")
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 _STATE = pytest.StashKey[_State]()
 
@@ -98,6 +102,24 @@ def check(item: pytest.Item) -> None:
         if old:
             _complain(settings.max_age_means, f"recordings older than {settings.max_age.days} days: {', '.join(old)}")
     state.passed = True
+
+
+def shorten(error: BaseException) -> None:
+    """Leave the frames of installed packages out of the traceback of a miss, between the test's code and the message: an
+    SDK has twenty of them, of 100 lines. `--full-trace` shows them."""
+    if not isinstance(error, TraceMissError):
+        return
+    kept: list[TracebackType] = []
+    frame = error.__traceback__
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if not any(one in name for one in (*_OURS, *_INSTALLED)):
+            kept.append(frame)
+        frame = frame.tb_next
+    shortened: TracebackType | None = None
+    for one in reversed(kept):
+        shortened = TracebackType(shortened, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    error.__traceback__ = shortened or error.__traceback__  # nothing is left of a test that is installed itself
 
 
 def end(item: pytest.Item) -> None:

@@ -9,7 +9,8 @@ A client module has two functions of one shape, and its docstring says how its r
     def sync(source, unpack) -> Blocks | None                   None: another client's, or the client has no sync side
     def asynchronous(source, unpack) -> AsyncBlocks | None
 
-A new client is one such module and one entry in `CLIENTS`.
+A new client is one such module and one entry in `CLIENTS`. For draining, `Blocks` takes `reads_within`, since a blocking read
+needs a time, and `AsyncBlocks` takes `drainable`.
 
 Rule 1  A block is the result of one read. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
         `requests.iter_content(8192)` hold events back, in bodies without HTTP chunks until the end of the stream. Never
