@@ -722,4 +722,6 @@ def test_the_example_runs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
             client.post(PATH)
     said = [record.getMessage() for record in caplog.records if record.name == "gateway"]
     assert said[0].startswith("truncated (network)")
-    assert said[1].startswith("no_finish: first output after")
+    row = json.loads(said[1])
+    assert ("truncated", "no_finish", "network") == tuple(row[name] for name in ("outcome", "reason", "kind"))
+    assert row["ttft"] > 0
