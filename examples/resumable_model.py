@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 PACE = 0.02  # seconds between two pieces
@@ -20,15 +21,15 @@ PACE = 0.02  # seconds between two pieces
 class Answer:
     """One answer that is being written."""
 
-    def __init__(self, pieces: list[bytes], pace: float) -> None:
+    def __init__(self, pieces: list[bytes], think: Callable[[], Awaitable[None]]) -> None:
         self.data = bytearray()
         self.over = False
         self._more = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._write(pieces, pace))
+        self._task = asyncio.get_running_loop().create_task(self._write(pieces, think))
 
-    async def _write(self, pieces: list[bytes], pace: float) -> None:
+    async def _write(self, pieces: list[bytes], think: Callable[[], Awaitable[None]]) -> None:
         for piece in pieces:
-            await asyncio.sleep(pace)
+            await think()
             self.data += piece
             self._ring()
         self.over = True
@@ -52,6 +53,10 @@ class Model:
         self._pace = pace
         self._answers: dict[str, Answer] = {}
 
+    async def think(self) -> None:
+        """Wait before the next piece."""
+        await asyncio.sleep(self._pace)
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
@@ -63,7 +68,7 @@ class Model:
         at = int(scope["query_string"].decode().partition("offset=")[2] or 0)
         answer = self._answers.get(key)
         if answer is None and not at:
-            answer = self._answers[key] = Answer(written(json.loads(body)["messages"]), self._pace)
+            answer = self._answers[key] = Answer(written(json.loads(body)["messages"]), self.think)
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 404 if answer is None else 200, "headers": headers})
         while answer is not None and (data := await answer.more(at)):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,6 +235,31 @@ def test_state_over_the_limits_of_the_caller_is_refused() -> None:
     ):
         with pytest.raises(ValidationError, match="the limit"):
             Accumulator.restore(data, limits=limits)
+
+
+LIMITS = {
+    "max_event_bytes": 150,
+    "max_event_values": 10,
+    "max_response_bytes": 600,
+    "max_choices": 1,
+    "max_tool_calls": 1,
+    "max_nesting": 2,
+    "max_extra_values": 200,
+    "max_comments": 1,
+    "max_anomalies": 1,
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_stream_that_met_a_limit_continues_at_any_byte(name: str) -> None:
+    assert [field.name for field in attrs.fields(Limits)] == list(LIMITS)
+    many = b": a\n\n: b\n\n" + sse(delta('{"content":"c","w":{"a":{"b":{"c":[1,2,3,4,5,6,7,8,9]}}}}'))
+    many += sse(delta('{"tool_calls":[{"index":0,"id":"x"},{"index":1,"id":"y"}]}'))
+    stream, limits = DIRTY[:400] + many + DIRTY[400:], Limits(**{name: LIMITS[name]})
+    expected = seen([stream], limits=limits)
+    assert expected.outcome[1] == ("limit" if name != "max_anomalies" else "remote_error")
+    for place, found in at_each(stream, few(range(0, len(stream) + 1, 3)), limits=limits):
+        assert expected == found, place
 
 
 def test_a_converter_is_code_and_passed_again() -> None:

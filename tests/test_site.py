@@ -38,17 +38,19 @@ def script(name: str) -> ModuleType:
 # --- the reference
 
 
-@pytest.mark.parametrize("module", PUBLIC)
-def test_every_public_name_is_in_the_reference(module: str) -> None:
+def test_every_public_name_is_in_the_reference() -> None:
     listed = set(entries())
-    values = [getattr(load(one), name) for one, name in listed]
-    missing = [
-        name
-        for name in load(module).__all__
-        if not inspect.ismodule(value := getattr(load(module), name))
-        and (module, name) not in listed
-        and not any(value is one for one in values)
-    ]
+    values = [getattr(load(module), name) for module, name in listed]
+    missing: list[str] = []
+    for module in PUBLIC:
+        try:
+            loaded = load(module)
+        except pytest.skip.Exception:  # an integration whose framework is not installed
+            continue
+        for name in loaded.__all__:
+            value = getattr(loaded, name)
+            if not inspect.ismodule(value) and not any(value is one for one in values):
+                missing.append(f"{module}.{name}")
     assert [] == missing, "add it to a page of docs/reference/"
 
 

@@ -181,6 +181,22 @@ def _of_function(cls: type[Any], name: str) -> str:
     return (ast.get_docstring(functions[0]) or "") if functions else ""
 
 
+def with_defaults(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, arguments: str | None, returned: str | None
+) -> tuple[str | None, str | None] | None:
+    """Write the defaults of an attrs class, whose generated constructor looks them up in a dict."""
+    if arguments is None or not (inspect.isclass(value) and attrs.has(value)):
+        return None
+    fields = attrs.fields_dict(value)
+
+    def default(found: re.Match[str]) -> str:
+        made = fields[found[1]].default
+        return "…" if isinstance(made, attrs.Factory) else repr(made)  # type: ignore[arg-type]
+
+    arguments = re.sub(r"attr_dict\['(\w+)'\]\.default", default, arguments)
+    return re.sub(r"= ?NOTHING\b", "= …", arguments), returned
+
+
 def skip(app: Sphinx, what: str, name: str, value: Any, skipped: bool, options: Any) -> bool | None:
     """Leave out what is not promised; `kept_…` are the raw slots of `types/_logprobs.py`."""
     return True if name.startswith(("_", "kept_")) else None
@@ -215,6 +231,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive and what changes docstrings."""
     app.add_directive("api", Api)
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-process-signature", with_defaults)
     app.connect("autodoc-skip-member", skip)
     app.connect("doctree-read", unlink_builtins)
     app.connect("env-check-consistency", check_complete)

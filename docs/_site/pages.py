@@ -37,7 +37,7 @@ def led_out(text: str, page: Path) -> str:
         if "://" in target or target.startswith("mailto:"):
             return found[0]
         path = Path(os.path.normpath(page.parent / target))
-        if path.is_relative_to(DOCS) and path.suffix == ".md":
+        if path.is_relative_to(DOCS) and path.suffix in (".md", ".svg"):
             return found[0]
         name = path.relative_to(ROOT).as_posix()
         if name in ELSEWHERE:

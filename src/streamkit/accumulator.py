@@ -121,7 +121,6 @@ class Accumulator:
         self._growing: GrowingArguments | None = None  # the arguments that are read while they arrive
         self._follow: Callable[[list[ev.Event]], None] | None = None  # sets their path events
         if path_events:
-            self._grown().follows = True
             self._follow = self._grown().follow
 
     def __repr__(self) -> str:
@@ -323,7 +322,6 @@ class Accumulator:
         value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
 
-    @guarded
     def peek(self, choice: int = 0, call: int = 0) -> Any:
         """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value that does not
         change; None before anything can be said of them.
@@ -331,10 +329,13 @@ class Accumulator:
         They are read as JSON by the rules of `PartialJSON`; the input of a custom tool is its text. Each call of this
         costs what arrived since the last, and the length of the arrays and objects that are not whole.
         """
-        if not (whole(choice, 0) and whole(call, 0)):
+        if type(choice) is not int or type(call) is not int or choice < 0 or call < 0:
             text = f"peek() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
             raise self._misuse(text)
-        return self._grown().peek(choice, call)
+        try:
+            return (self._growing or self._grown()).peek(choice, call)
+        except RecursionError:
+            raise NoRoom(NoRoom.message) from None
 
     def _grown(self) -> GrowingArguments:
         if self._growing is None:
@@ -414,31 +415,22 @@ class Accumulator:
         fast: bool = True,
         converter: cattrs.Converter | None = None,
         whole_events: bool = False,
-        path_events: bool = False,
     ) -> Accumulator:
         """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
         events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
         happened.
 
-        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
-        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`, `path_events`: as
-        for a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event
-        that was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
+        `strict`, `rules`, `dialect`, `path_events` and `limits` are in the checkpoint. `limits`: used instead of those;
+        required if they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for
+        a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event that
+        was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
         `ValidationError`, whose problem has the path, for data that is not a checkpoint or of a version that this release
         does not read.
         """
         from ._checkpoint.document import read
 
-        accumulator, waiting = read(
-            cls,
-            data,
-            limits=limits,
-            fast=fast,
-            converter=converter,
-            whole_events=whole_events,
-            path_events=path_events,
-        )
-        if any(waiting.values()):
+        accumulator, waiting = read(cls, data, limits=limits, fast=fast, converter=converter, whole_events=whole_events)
+        if waiting.get("events"):
             raise MisuseError(
                 "this checkpoint is of a ChatStream, with events that its reader has not had: pass it to ChatStream or"
                 " AsyncChatStream as resume_from="

@@ -130,8 +130,8 @@ class PartialJSON:
 
     def snapshot(self) -> Any:
         """Return what can be said so far, as a value that does not change. What is whole is shared: read it only."""
-        value = self._document.show(self._numbers)
-        return value if self._document.whole else self._document.copy()
+        document = self._document
+        return document.copy(document.show(self._numbers))
 
     @property
     def started(self) -> bool:

@@ -37,7 +37,7 @@ def test_a_page_is_not_written_to_a_terminal() -> None:
 def test_what_cannot_be_drawn_or_written_is_said_and_no_file_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy, out = tmp_path / "x.trace.jsonl", tmp_path / "out.html"
+    copy, out = tmp_path / "x.trace", tmp_path / "out.html"
     copy.write_bytes(PLAIN.read_bytes())
     cases = {
         ("view", "a", "b", "c"): "view takes one trace, or two for comparison, and 3 were passed",
@@ -46,6 +46,12 @@ def test_what_cannot_be_drawn_or_written_is_said_and_no_file_is_made(
         ("view", str(copy), "-o", str(tmp_path)): f"{tmp_path}: is a folder: name a file in it, {tmp_path}/report.html",
         ("view", str(tmp_path / "none"), "-o", str(out)): f"{tmp_path / 'none'}: No such file or directory",
         ("view", str(copy), "-o", str(tmp_path / "no/x.html")): f"{tmp_path / 'no/x.html'}: No such file or directory",
+        (
+            "view",
+            str(copy),
+            "-o",
+            f"{out}.sse",
+        ): f"{out}.sse: is named like a stream, and a page is HTML: name it report.html",
         ("check", str(copy), "--html", str(copy)): f"{copy}: cannot be read and written at once",
     }
     for arguments, words in cases.items():

@@ -3,8 +3,10 @@ explanations."""
 
 from __future__ import annotations
 
+import gc
 import json
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -438,19 +440,19 @@ def test_padding_of_any_length_does_not_leave_the_fast_lane(monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
 def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    # Blocks that hold few events wait for the ninth: before that no template can pay.
-    assert 86 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
+    # Blocks that hold few events wait for the fifteenth: before that no template can pay.
+    assert 80 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
 
 
 @pytest.mark.parametrize("size", [1, 300, 1 << 20])
 def test_a_short_stream_never_takes_the_fast_lane(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(Lane, "__init__", lambda *_: pytest.fail("has a fast lane"))
-    assert 0 == lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(7))) + DONE, size)
+    assert 0 == lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(13))) + DONE, size)
 
 
-def test_a_stream_waits_for_its_ninth_event_where_each_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_waits_for_its_fifteenth_event_where_each_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [sse(delta(f'{{"content":"{i}"}}')) for i in range(30)]
-    assert 30 - 9 == lanes_taken(monkeypatch, b"".join(events), len(events[0]))
+    assert 30 - 15 == lanes_taken(monkeypatch, b"".join(events), len(events[0]))
 
 
 @pytest.mark.parametrize("count", [12, 33, 150])
@@ -605,3 +607,18 @@ def test_a_form_that_changes_a_further_choice_is_the_same_either_way(form: str, 
                 assert_same_either_way(stream, [at + 2 for at in range(len(stream)) if stream.startswith(b"\n\n", at)])
                 whole = sse(*(pieces * 3), *ends, *after) + DONE
                 assert_same_either_way(whole, [])
+
+
+@pytest.mark.parametrize("choices", [1, 3])
+def test_a_stream_that_is_over_is_freed_without_the_garbage_collector(choices: int) -> None:
+    accumulator = Accumulator()
+    for event in [sse(delta(f'{{"content":"{i}"}}', index=i % choices)) for i in range(60)]:
+        accumulator.absorb(event)
+    accumulator.close()
+    kept = weakref.ref(accumulator._assembler.anomalies)
+    gc.disable()
+    try:
+        del accumulator
+        assert None is kept()
+    finally:
+        gc.enable()

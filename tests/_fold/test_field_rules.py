@@ -9,13 +9,14 @@ from streamkit._fold.field_rules import Text
 
 @pytest.mark.parametrize("step", [1, 3, 31, 32, 40])
 def test_the_text_since_any_place_is_the_end_of_the_text(step: int) -> None:
-    text, so_far = Text(), ""
+    text, so_far, mark = Text(), "", (-1, 0)
     for number in range(120):
-        mark, start = text.mark, len(so_far)
+        start = len(so_far)
         for _ in range(number % step):
             text.add(f"{number},")
             so_far += f"{number},"
-        assert so_far[start:] == text.after(mark, start)
+        new, mark = text.news(mark, start)
+        assert so_far[start:] == new
         for place in (0, 1, start, len(so_far), len(so_far) + 1):
             assert so_far[place:] == text.since(place)
         if number % 7 == 0:

@@ -152,7 +152,7 @@ def test_an_accumulator_that_was_restored_continues_where_the_other_one_was() ->
     for at in some(range(len(wire))):
         first = Accumulator(path_events=True)
         events = [event for block in wire[:at] for event in first.feed(block)]
-        second = Accumulator.restore(first.checkpoint(), path_events=True)
+        second = Accumulator.restore(first.checkpoint())
         assert first.peek() == second.peek()
         events += [event for block in wire[at:] for event in second.feed(block)]
         assert pieces == [event.path_events for event in events if isinstance(event, ToolCallDelta)]

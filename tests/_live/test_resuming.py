@@ -26,6 +26,14 @@ STREAM = sse(
 ) + b": alive\n\n" + sse("5", '{"error":{"message":"overloaded"}}')  # fmt: skip
 
 
+class FakeResponse(list[bytes]):
+    """Blocks with the status of a response."""
+
+    def __init__(self, blocks: list[bytes], status: int) -> None:
+        super().__init__(blocks)
+        self.status_code = status
+
+
 def blocks_of(stream: bytes, size: int = 700) -> list[bytes]:
     return [stream[at : at + size] for at in range(0, len(stream), size)]
 
@@ -193,3 +201,24 @@ def test_async_streams_resume_too() -> None:
             return had + [comparable(event) async for event in resumed]
 
     assert all_of(ChatStream([STREAM])) == asyncio.run(read())
+
+
+def test_a_response_that_is_an_error_is_not_the_rest_of_a_stream() -> None:
+    before = ChatStream([STREAM])
+    next(before)
+    refusal = FakeResponse([b'{"error":{"message":"no such stream"}}'], status=404)
+    with pytest.raises(MisuseError, match="this response has the status 404"):
+        ChatStream(refusal, resume_from=before.checkpoint(), begins="offset")
+
+
+def test_path_events_go_on_with_the_arguments() -> None:
+    pieces = ('{\\"city\\":', '\\"Ber', 'lin\\",\\"n\\":[1', ",2]}")
+    fragments = [f'{{"index":0,"id":"a","function":{{"name":"f","arguments":"{piece}"}}}}' for piece in pieces]
+    stream = sse(*calls(*fragments)) + DONE
+    expected = list(ChatStream([stream], path_events=True))
+    assert 4 == sum(bool(getattr(event, "path_events", ())) for event in expected)
+    for size in (120, 400, 5000):
+        for number in range(len(expected)):
+            before = ChatStream(blocks_of(stream, size), path_events=True)
+            had = [next(before) for _ in range(number)]
+            assert expected == [*had, *ChatStream([stream], resume_from=before.checkpoint())]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import streamkit
+from helpers.browser import Browser, needs_browser
 from helpers.command import TRACES
 from helpers.loopback import CLIENT
 from helpers.pages import classed, parsed, text_of
@@ -28,7 +29,7 @@ def trace(**more: Any) -> Trace:
 
 def test_each_name_in_the_list_leads_to_its_picture() -> None:
     with TraceServer(TRACES / "llama.cpp") as server, httpx2.Client(base_url=server.url, **CLIENT) as client:
-        links = [unescape(one) for one in re.findall(r'href="([^"]*)"', client.get("/").text)]
+        links = [unescape(one) for one in re.findall(r'<a href="([^"]*)"', client.get("/").text)]
         assert len(server.traces) == len(links)
         page = client.get(f"/{links[server.traces.index('plain')]}")
         assert "text/html; charset=utf-8" == page.headers["content-type"]
@@ -57,7 +58,7 @@ def test_an_unknown_name_and_a_large_trace_are_refused(monkeypatch: pytest.Monke
 
 def test_where_a_key_is_asked_for_a_picture_needs_it_and_the_list_has_no_links() -> None:
     with TraceServer(trace(case="x"), api_key="k") as server:
-        assert "href" not in httpx2.get(server.url, **CLIENT).text
+        assert "<a " not in httpx2.get(server.url, **CLIENT).text
         address = f"{server.url}/{link_to('x')}"
         assert 401 == httpx2.get(address, **CLIENT).status_code
         assert 200 == httpx2.get(address, headers={"authorization": "Bearer k"}, **CLIENT).status_code
@@ -76,3 +77,15 @@ def test_a_few_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in (*names, names[-1], names[0]):
             assert name == client.get(f"{server.url}/{link_to(name)}").text
     assert [*names, names[0]] == drawn
+
+
+@needs_browser
+def test_a_browser_goes_from_the_list_to_a_picture_and_asks_for_nothing_else() -> None:
+    with TraceServer(TRACES / "llama.cpp") as server, Browser() as browser:
+        with browser.page(f"{server.url}/", width=1000) as page:
+            picture = page.value("document.querySelector('a').href")
+            assert ([], {f"{server.url}/"}) == (page.errors, set(page.requests) - {"data:,"})
+        with browser.page(picture) as page:
+            assert ([], [picture]) == (page.errors, page.requests)
+            assert f"{server.traces[0]} – streamkit" == page.value("document.title")
+        assert () == server.requests

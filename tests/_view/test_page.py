@@ -195,7 +195,7 @@ def test_a_page_of_10000_blocks_is_below_a_megabyte(lanes: int) -> None:
 
 
 def test_many_blocks_are_put_together_so_that_a_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_BLOCKS", 100)
+    monkeypatch.setattr(data, "BLOCKS", 100)
     trace = long_stream(260)
     found = data_of(page_of(trace))["traces"][0]
     assert (3, 87) == (found["every"], len(found["at"]))
@@ -210,6 +210,8 @@ def test_text_under_the_cursor_is_shortened_then_left_out(monkeypatch: pytest.Mo
         monkeypatch.setattr(data, "ROOM", room)
         shown.append(data_of(page_of(trace))["traces"][0]["lanes"][0]["text"][:1])
     assert [["a piece of thirty letters, .."], ["a piece of thir…"], []] == shown
+    monkeypatch.setattr(data, "ROOM", 100)
+    assert [] == data_of(page_of(trace))["traces"][0]["lanes"]
 
 
 def test_hostile_text_does_not_make_a_page_larger_than_long_text_does() -> None:
@@ -229,3 +231,23 @@ def test_hostile_text_does_not_make_a_page_larger_than_long_text_does() -> None:
 def test_long_text_is_shortened_and_says_by_how_much() -> None:
     root = page_of(stream(said("word " * 40_000), STOP))
     assert "… 80,000 characters more" in text_of(by_id(root, "answer"))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_colour_of_text_and_marks_is_legible_in_light_and_in_dark(theme: int) -> None:
+    style = view_page([("x", Trace())]).decode().partition("<style>")[2].partition("</style>")[0]
+    colours = dict(re.findall(r"--(\w+): (#\w+);", style.split(":root {")[theme + 1].partition("}")[0]))
+    assert {"page", "panel", "ink", "soft", "text", "reasoning", "arguments", "refusal", "stall"} <= set(colours)
+    for ground in ("page", "panel"):
+        for name in set(colours) - {"page", "panel", "line"}:
+            light, dark = sorted((luminance(colours[ground]), luminance(colours[name])), reverse=True)
+            assert 4.5 <= (light + 0.05) / (dark + 0.05), f"{name} on {ground}"

@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one page of each sort."""
     folder = tmp_path_factory.mktemp("pages")
-    body = PLAIN.body.replace(b"The sea", "<img src=x onerror=alert(1)> \u202e".encode())
+    body = PLAIN.body.replace(b"sea", "<img src=x onerror=alert(1)>\u202e".encode() * 9)
     report = CheckPage()
     for name in ("llama.cpp/killed", "vllm/bad_request", "litellm/n3"):
         trace = read_trace(TRACES / f"{name}.trace.jsonl")
@@ -105,6 +105,18 @@ def test_plus_zooms_in_at_the_cursor_and_0_shows_all_again(browser: Browser, pag
         assert page.value(inside)
         page.press("0")
         assert ("0 0 4000 28", before) == (page.value(box), page.value(ticks))
+
+
+def test_the_script_writes_the_axis_as_the_page_has_it_without_script(browser: Browser, pages: Path) -> None:
+    ticks = "[...document.querySelectorAll('#axis text')].map((one) => one.textContent)"
+    for name in ("one", "untimed"):
+        address = (pages / f"{name}.html").as_uri()
+        with browser.page(address) as page:
+            with_script = page.value(ticks)
+            page.call("Emulation.setScriptExecutionDisabled", value=True)
+            page.call("Page.navigate", url=address)
+            page.until("Page.loadEventFired")
+            assert page.value(ticks) == with_script
 
 
 def test_the_cursor_reads_both_traces_and_follows_the_pointer(browser: Browser, pages: Path) -> None:

@@ -161,6 +161,32 @@ def test_an_upstream_that_does_not_answer_is_a_502() -> None:
     assert "did not answer" in answer.text
 
 
+def test_a_client_that_leaves_before_it_has_the_key_takes_the_request_with_it() -> None:
+    async def test() -> None:
+        left = []
+
+        async def upstream(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await anyio.sleep_forever()  # it thinks
+            finally:
+                left.append(True)
+
+        app = create_shared_app("http://upstream")
+        app._client = httpx.AsyncClient(transport=httpx.ASGITransport(upstream))
+        messages = [{"type": "http.request", "body": b"{}"}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+        with anyio.fail_after(PATIENCE):
+            await app(scope, receive, None)  # type: ignore[arg-type]
+        await app.aclose()
+        assert [True] == left
+
+    anyio.run(test)
+
+
 def test_a_shutdown_ends_what_is_read_as_cancelled() -> None:
     async def test() -> None:
         streams = SharedStreams()

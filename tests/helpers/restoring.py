@@ -7,10 +7,9 @@ from typing import Any
 
 import attrs
 
+from readings import facts_of
 from streamkit import Accumulator, FormatError, RemoteError
 from streamkit.events import End, ErrorSeen, Event
-
-from .corpus import facts_of
 
 __all__ = ("Seen", "at_each", "comparable", "interrupted", "seen")
 

@@ -46,6 +46,11 @@ VERSION = 1
 
 _LIMITS = tuple(field.name for field in attrs.fields(Limits))
 _MEMBERS = frozenset({"format", "version", "options", "state", "stream"})
+_OPTIONS = ("converter", "dialect", "limits", "path_events", "rules")
+_WAITING = (
+    "calls",
+    "events",
+)  # what a `ChatStream` keeps: tool calls that are done, and events that its reader has not had
 _RULES = frozenset(map(str, Rule))
 _HABITS = tuple(field.name for field in attrs.fields(Dialect))
 
@@ -58,6 +63,7 @@ class _Options:
     rules: Mapping[str, Rule]
     dialect: Dialect
     converter: bool
+    path_events: bool
 
 
 # --- writing
@@ -84,6 +90,7 @@ def write(accumulator: Accumulator, stream: Mapping[str, Any] | None = None) -> 
             "rules": None if context.rules is RULES else _changed(context.rules),
             "dialect": [name for name in _HABITS if getattr(context.dialect, name)],
             "converter": accumulator._converted,
+            "path_events": accumulator._follow is not None,
         },
         "state": {
             "closed": accumulator._closed,
@@ -121,7 +128,6 @@ def read(
     fast: bool = True,
     converter: cattrs.Converter | None = None,
     whole_events: bool = False,
-    path_events: bool = False,
 ) -> tuple[Accumulator, dict[str, list[Any]]]:
     """Return a new accumulator of this `kind` in the state that `data` has, and the events that waited in a stream.
 
@@ -143,16 +149,20 @@ def read(
             dialect=options.dialect,
             fast=fast,
             converter=converter,
-            path_events=path_events,
+            path_events=options.path_events,
         )
         accumulator._closed, accumulator._overran = _fill(document, accumulator._reader, accumulator._assembler)
         waiting = {}
         with at("stream"):
             for name, events in members(document.get("stream", {})).items():
                 with at(name):
+                    if name not in _WAITING:
+                        raise Refused(f"no member but {', '.join(_WAITING)}", name)
                     waiting[name] = read_events(events, accumulator._assembler)
     if accumulator._growing is not None:
         accumulator._growing.missed = True  # the text in the checkpoint
+        if events := waiting.get("events"):
+            accumulator._growing.follow(events)
     if whole_events:
         if not accumulator._reader.last_event_id and accumulator._assembler.events:
             raise MisuseError(
@@ -230,8 +240,8 @@ def _read_options(document: dict[str, Any], limits: Limits | None) -> _Options:
     """Return the options in a document; `limits`: those of the caller, which count instead of those in it."""
     with at("options"):
         found = members(document["options"])
-        if sorted(found) != ["converter", "dialect", "limits", "rules"]:
-            raise Refused("converter, dialect, limits and rules, and no other member", sorted(found))
+        if sorted(found) != sorted(_OPTIONS):
+            raise Refused(f"{', '.join(_OPTIONS)}, and no other member", sorted(found))
         with at("limits"):
             recorded = _read_limits(found["limits"])
         if limits is None:
@@ -250,7 +260,10 @@ def _read_options(document: dict[str, Any], limits: Limits | None) -> _Options:
                 raise Refused(f"a list of habits: {', '.join(_HABITS)}", habits)
         with at("converter"):
             converter = FLAG.read(found["converter"], None)  # type: ignore[arg-type]
-    return _Options(recorded if limits is None else limits, rules, Dialect(**dict.fromkeys(habits, True)), converter)
+        with at("path_events"):
+            path_events = FLAG.read(found["path_events"], None)  # type: ignore[arg-type]
+    dialect = Dialect(**dict.fromkeys(habits, True))
+    return _Options(recorded if limits is None else limits, rules, dialect, converter, path_events)
 
 
 def _read_limits(found: Any) -> Limits:

@@ -137,16 +137,24 @@ _CLASSES: dict[str, type[Any]] = {
 }
 
 
+_FOLLOWS = frozenset({"path_events"})  # from the text of the arguments: `_fold/growing.py` reads it again
+
+
+def fields_of(kind: type[Any]) -> list[str]:
+    """Return the names of the fields of a class of events that are in the document."""
+    return [field.name for field in attrs.fields(kind) if field.name not in _FOLLOWS]
+
+
 def write_events(waiting: Any, assembler: Assembler) -> list[Any]:
     """Return events as JSON; `assembler`: of their accumulator, whose error and outcome they may have."""
     way, found = Way(assembler.context), []
     for event in waiting:
         fields: dict[str, Any] = {"event": type(event).__name__}
-        for field in attrs.fields(type(event)):
-            value = getattr(event, field.name)
-            if field.name == "outcome" or value is assembler.error:
+        for name in fields_of(type(event)):
+            value = getattr(event, name)
+            if name == "outcome" or value is assembler.error:
                 value = None
-            fields[field.name] = None if value is None else FIELDS[field.name].write(value, way)
+            fields[name] = None if value is None else FIELDS[name].write(value, way)
         found.append(fields)
     return found
 
@@ -162,7 +170,7 @@ def read_events(found: Any, assembler: Assembler) -> list[Any]:
             if type(one) is not dict or type(name := one.get("event")) is not str or name not in _CLASSES:
                 raise Refused("an event, with the name of its class", one)
             kind = _CLASSES[name]
-            names = [field.name for field in attrs.fields(kind)]
+            names = fields_of(kind)
             if one.keys() != {"event", *names}:
                 raise Refused(f"an event with {', '.join(names)}, and no other member", one)
             waiting.append(kind(**{field: _read_field(field, one[field], assembler, way) for field in names}))

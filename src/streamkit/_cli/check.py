@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._check.report import Report, check_stream
-from .._view.check_page import CheckPage
 from ..errors import MisuseError
 from ..sources import blocks
 from ..trace import Trace
@@ -30,8 +29,11 @@ from .check_columns import render
 from .check_lines import Summary, line_of
 from .files import STREAMS, files_of
 from .io import MISUSE, contents_of_file, opened, say, stdout, write
+from .pages import check_target, write_page
 from .terminal import columns, has_colours, json_bytes
-from .view import check_target, write_page
+
+if TYPE_CHECKING:
+    from .._view.check_page import CheckPage
 
 __all__ = ("FORMATS", "STREAMS", "check_files", "render")
 
@@ -62,7 +64,7 @@ def check_files(
     shape |= {"verbose": verbose, "whole_name": not out.isatty()}
     told: list[dict[str, Any]] = []
     summary = Summary()
-    page = None if html is None else CheckPage()
+    page = None if html is None else _new_page()
     failed = False
     for name in _files(names, summary):
         report = _read(name, summary, page)
@@ -91,6 +93,12 @@ def check_files(
 
 def _print(out: Any, lines: Sequence[str] | Iterator[str]) -> None:
     write(out, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+
+
+def _new_page() -> CheckPage:
+    from .._view.check_page import CheckPage  # nothing else here needs it
+
+    return CheckPage()
 
 
 def _read(name: str, summary: Summary, page: CheckPage | None) -> Report | None:

@@ -124,21 +124,10 @@ def _check(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     """Play a recorded stream again: its text with reasoning and tool calls, live, at its pace, with faults if asked."""
+    from .playing import playing
     from .replay import replay_file
 
-    return replay_file(
-        args.file,
-        format=args.format,
-        speed=args.speed,
-        ttft=args.ttft,
-        itl=args.itl,
-        jitter=args.jitter,
-        max_gap=args.max_gap,
-        recut=args.recut,
-        faults=args.fault,
-        seed=args.seed,
-        verbose=args.verbose,
-    )
+    return replay_file(args.file, playing(args), format=args.format, verbose=args.verbose)
 
 
 def _stat(args: argparse.Namespace) -> int:
@@ -222,27 +211,12 @@ def _record_proxied(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     """Answer requests with recorded exchanges, as the server that was recorded did, or with faults."""
+    from .playing import playing
     from .serve import serve_traces
 
-    return serve_traces(
-        args.folder,
-        args.listen,
-        args.command,
-        speed=args.speed,
-        ttft=args.ttft,
-        itl=args.itl,
-        jitter=args.jitter,
-        max_gap=args.max_gap,
-        recut=args.recut,
-        faults=args.fault,
-        fault_times=args.fault_times,
-        seed=args.seed,
-        match=args.match,
-        ignore=tuple(args.ignore),
-        repeat=not args.once,
-        api_key=args.api_key,
-        quiet=args.quiet,
-    )
+    answering = {"match": args.match, "ignore": tuple(args.ignore), "repeat": not args.once, "api_key": args.api_key}
+    options = {**playing(args), "fault_times": args.fault_times, **answering}
+    return serve_traces(args.folder, args.listen, args.command, options, quiet=args.quiet)
 
 
 def _import(args: argparse.Namespace) -> int:

@@ -25,15 +25,15 @@ from .._decode.sniff import Sniffer, begins_with_document, read_body
 from .._fold.assembler import Assembler
 from ..errors import FormatError, LimitError, RemoteError, SenderError
 from ..limits import Limits
-from ..sse import Comment, Discarded, EventDecoder
+from ..sse import CR, Comment, Discarded, EventDecoder
 from .lane import LEAST_VALUES, Lane
-from .learning import BETWEEN
+from .learning import ASKED, BETWEEN
 
 __all__ = ("BlockReader",)
 
 Out = list[ev.Event] | None
 
-_LATE, _MANY_EVENTS = 8, 28  # events; over recorded streams of 6 to 200 events other numbers lose more than they gain
+_LATE, _MANY_EVENTS = 14, 28  # events; over recorded streams of 6 to 200 events other numbers lose more than they gain
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane sleeps
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
@@ -260,7 +260,8 @@ class BlockReader:
                     asleep = 0
                     self._wake(lane)
             ready = lane.current is not None and self._decoder.between_events
-            if ready:
+            refused, lane.refused = ready and lane.refused, False  # `take` has just looked at this event
+            if ready and not refused:
                 start = at
                 at, events = lane.run(block, at, out)
                 if events:
@@ -276,8 +277,11 @@ class BlockReader:
                     lane.budget.spend(BETWEEN)
                     self._rest(lane)
             else:
-                blank = _BLANK_LINE.search(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0))
-                stop = end if blank is None else blank.end()
+                stop = _blank_line(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0))
+                if stop < 0:
+                    stop = end
+                elif refused:
+                    lane.budget.spend(ASKED)
             if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
                 self._tail = block[at:]
                 break
@@ -365,6 +369,9 @@ class BlockReader:
     def close(self, out: Out) -> None:
         """Read what is held, and settle the outcome: the bytes are over."""
         self.stop()
+        for lane in (self.lane, self._asleep):
+            if lane is not None:
+                lane.release()
         if self._assembler.outcome is not None and self._decoder.between_events and not self._tail:
             return None  # `[DONE]` was the last thing, as nearly always
         if self.sniffer is not None and (text := self.sniffer.give_up()):
@@ -404,6 +411,15 @@ class BlockReader:
                 raise raised
             return self.close(out)
         return self._assembler.body(found, data, out)
+
+
+def _blank_line(block: bytes, at: int) -> int:
+    """Return where the first blank line at or after `at` ends, or -1."""
+    if CR not in block:
+        found = block.find(b"\n\n", at)
+        return found + 2 if found >= 0 else -1
+    blank = _BLANK_LINE.search(block, at)
+    return -1 if blank is None else blank.end()
 
 
 def _next_data(block: bytes, at: int) -> int:

@@ -78,6 +78,7 @@ class Lane:
         self._last: Template | None = None  # the current one of the epoch before
         self._vain = 0  # how often `resume` tried the templates since an event last fitted
         self._resumed = False  # whether no template was learned in this epoch
+        self.refused = False  # whether no template begins like the block that `take` refused last
 
     @property
     def overhead(self) -> int:
@@ -88,6 +89,7 @@ class Lane:
 
     def arm(self, room: int) -> None:
         """Allow `take`, for `room` bytes from here on: the decoder is between two events."""
+        self.refused = False
         self._hot, self._granted, self._room = self.current, room, room
 
     def disarm(self) -> None:
@@ -117,11 +119,12 @@ class Lane:
         last = self._hot
         if last is None or type(block) is not bytes:
             return False
-        template = last.next
+        template = last.next or last
         head, tail, between, width, start, stop, pieces = template.single
         if template.epoch != self._epoch or not block.startswith(head):
             other = self._find(block[len(self._templates.frame[0]) : -len(self._templates.frame[1])])
             if other is None or not block.startswith(other.head):
+                self.refused = True
                 return False
             last.next = template = other
             _, tail, between, width, start, stop, pieces = template.single
@@ -406,6 +409,11 @@ class Lane:
             return
         if last is not None and last.lasting and last.facts == self._reducer.metadata and not self._reducer.mixed:
             self._facts, self.current, self._resumed = last.facts, last, True
+
+    def release(self) -> None:
+        """Let go of what refers to each other: the stream is over."""
+        for template in self._templates.kept:
+            template.next = None
 
     def miss(self) -> None:
         """Note that the reference path read an event from which nothing can be learned."""

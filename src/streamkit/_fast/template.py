@@ -84,7 +84,6 @@ class TextChunk:
     """A chunk that says nothing new but a text: in which field, and what else differs from event to event."""
 
     field: str
-    text: str
     slots: tuple[Slot, ...]
     """The text itself is the first."""
     index: int | None = None
@@ -100,13 +99,15 @@ class TextChunk:
     @property
     def plain(self) -> bool:
         """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event."""
+        if len(self.slots) == 1:
+            return True
         kinds = ((slot.kind, slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
         return all(kind in ("text", "padding") or beside for kind, beside in kinds)
 
     @property
     def tokens(self) -> bool:
         """Whether log probabilities come with the text."""
-        return any(slot.kind == "tokens" for slot in self.slots)
+        return len(self.slots) > 1 and self.slots[-1].kind == "tokens"
 
 
 class Template:
@@ -173,7 +174,9 @@ class Template:
         self.role = False  # whether it has a role, which is odd once content arrived without one
         self.counted = False  # whether anything is counted for its events
         self.epoch = -1  # in which it was last checked
-        self.next = self  # the template that followed this one the last time: the first to be tried
+        # The template that followed this one the last time: the first to be tried; None for itself, so that a stream with
+        # one template is freed without the garbage collector.
+        self.next: Template | None = None
 
     def twin(self, consts: list[bytes], state: ChoiceState, part: Part, index: int | None) -> Template:
         """Return a template like this one for another choice or call: `consts` differ only in an index."""
@@ -196,7 +199,7 @@ class Template:
             kinds = [slot.kind for slot in self.slots]
             new.steps, new.between = tuple(zip(kinds, [*betweens, b""], strict=True)), betweens[0]
         new.head = self.head[: len(self.head) - len(self.prefix)] + new.prefix
-        new.epoch, new.next = -1, new
+        new.epoch, new.next = -1, None
         return new
 
     @property
@@ -211,10 +214,10 @@ class Template:
 
     def bind(self) -> bool:
         """Look up the states that values of the slots go to; return whether all of them take any value, and at once."""
-        self.found = tuple(self._find_states())
-        self.states = tuple(state for state in self.found if isinstance(state, Text))
-        self.counters = tuple(state for state in self.found if isinstance(state, Last))
-        if None in self.found or any(state.held for state in self.states):
+        self.found = found = tuple(self._find_states())
+        self.states = tuple([state for state in found if type(state) is Text])
+        self.counters = tuple([state for state in found if type(state) is Last])
+        if None in found or True in [state.held != "" for state in self.states]:
             return False
         # How it begins and ends; the bytes between text and padding, and how wide they are without their first quote;
         # where the string of the text begins, with its quote; where it ends, or the padding does, from the end of the
@@ -275,7 +278,16 @@ def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChun
     delta = choice.delta
     if choice.finish_reason is not None or delta.function_call is not None:
         return None
-    if any(choice.extra.get(name) for name in ("message", "usage")) or chunk.extra.get("x_groq"):
+    if not (choice.extra or chunk.extra or delta.extra or delta.tool_calls or choice.logprobs or delta.refusal):
+        return _ONLY_CONTENT if delta.content else None
+    return _text_among_others(chunk, look)
+
+
+def _text_among_others(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChunk | None:
+    """Do what `only_text` does, for a chunk that has more than content."""
+    (choice,) = chunk.choices
+    delta = choice.delta
+    if choice.extra.get("message") or choice.extra.get("usage") or chunk.extra.get("x_groq"):
         return None  # these are read as more than unknown fields
     home: Path = (*_CHOICE, "delta")
     texts: list[tuple[str, str, Path]] = []
@@ -317,12 +329,16 @@ def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChun
         if choice.logprobs.refusal or choice.logprobs.extra or not choice.logprobs.content:
             return None
         slots.append(Slot("tokens", (*_CHOICE, "logprobs", "content")))
-    return TextChunk(field, text, tuple(slots), index, tuple(standing))
+    return TextChunk(field, tuple(slots), index, tuple(standing))
 
 
 @lru_cache(maxsize=16)
 def _text_slot(path: Path) -> Slot:
     return Slot("text", path)
+
+
+_ONLY_CONTENT = TextChunk("content", (_text_slot((*_CHOICE, "delta", "content")),))
+"""What the commonest chunk says."""
 
 
 def _folds(
@@ -414,11 +430,11 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
     even in a choice or call where none of this form was folded before: no role, and no empty text that still counts."""
     (choice,) = chunk.choices
     delta = choice.delta
-    if not template.lasting:
+    if not template.lasting or template.notes or delta.role:
         return False
     said = template.names
     return (
-        not (template.notes or delta.role or delta.extra.keys() - said)
+        not (delta.extra.keys() - said)
         and (delta.content is None or "content" in said)
         and (delta.refusal is None or "refusal" in said)
         and choice.logprobs is None

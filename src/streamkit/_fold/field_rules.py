@@ -192,15 +192,13 @@ class Text:
             self._joined = ["".join(self._joined)]
         return self._joined[0] if self._joined else ""
 
-    @property
-    def mark(self) -> tuple[int, int]:
-        """Where the text ends now, for `after`."""
-        return self._length, len(self.pieces)
-
-    def after(self, mark: tuple[int, int], start: int) -> str:
-        """Return the text since `mark`, which is the text from the character `start` on."""
-        length, pieces = mark
-        return "".join(self.pieces[pieces:]) if length == self._length else self.since(start)
+    def news(self, mark: tuple[int, int], start: int) -> tuple[str, tuple[int, int]]:
+        """Return the text from the character `start` on, and a mark at its end: `mark` is one that was returned for
+        `start`, or any other pair. In nearly all cases that costs one join of the pieces since."""
+        length, seen = mark
+        pieces = self.pieces
+        new = "".join(pieces[seen:]) if length == self._length else self.since(start)
+        return new, (self._length, len(pieces))
 
     def since(self, start: int) -> str:
         """Return the text from the character `start` on. Costs the length of that, not of all."""

@@ -24,30 +24,41 @@ from .tool_calls import Call
 __all__ = ("GrowingArguments",)
 
 _Key = tuple[int, int]
-_NOWHERE = (-1, 0)  # a mark that is in no text: `Text.after` counts characters then
+_NOWHERE = (-1, 0)  # a mark that is in no text: `Text.news` counts characters then
 _FUNCTION = -1  # the place of a legacy function call among the calls of its choice
 
 
 class _Reading:
     """How far a call has been read."""
 
-    __slots__ = ("custom", "json", "length", "mark")
+    __slots__ = ("custom", "json", "length", "mark", "text")
 
     def __init__(self, custom: bool) -> None:
         self.custom = custom
         self.json = PartialJSON()
         self.length = 0  # characters
+        self.text: Text | None = None  # the state of the text, for `peek`
         self.mark = _NOWHERE  # where they end in the state of the text
+
+    def take(self, text: str) -> None:
+        self.json.absorb(text)
+        self.length += len(text)
+
+
+def read(text: str) -> Any:
+    """Return what a text is as JSON, as far as it is."""
+    json = PartialJSON()
+    json.absorb(text)
+    return json.value
 
 
 class GrowingArguments:
     """The readings of one stream."""
 
-    __slots__ = ("_readings", "_reducer", "follows", "missed")
+    __slots__ = ("_readings", "_reducer", "missed")
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
-        self.follows = False  # whether `follow` is called for all events
         self._readings: dict[_Key, _Reading] = {}
         self.missed = False  # whether text arrived without events
 
@@ -68,27 +79,28 @@ class GrowingArguments:
             if not reading.custom:
                 text = event.arguments
                 reading.length += len(text)
+                reading.mark = _NOWHERE
                 # Frozen, but for this one place, in which it is new.
                 object.__setattr__(event, "path_events", tuple(reading.json.feed(text)))
 
     def peek(self, choice: int, call: int) -> Any:
         """Return the arguments so far; None where nothing can be said of them."""
-        state = self._reducer.choices.get(choice)
-        if state is None or call >= len(state.calls.calls):
-            return None
-        found: Call = state.calls.calls[call]
-        if found.custom or not isinstance(found.arguments, Text):
-            text = found.arguments.value() or ""
-            if found.custom or not isinstance(text, str):
-                return text
-            json = PartialJSON()
-            json.absorb(text)
-            return json.value
-        reading = self._reading((choice, call))
-        text = found.arguments.after(reading.mark, reading.length)
-        if text:
-            self._read(reading, text)
-            reading.mark = _NOWHERE if self.follows else found.arguments.mark
+        reading = self._readings.get((choice, call))
+        if reading is None or reading.text is None:
+            state = self._reducer.choices.get(choice)
+            if state is None or call >= len(state.calls.calls):
+                return None
+            found: Call = state.calls.calls[call]
+            if found.custom or not isinstance(found.arguments, Text):
+                text = found.arguments.value() or ""
+                return text if found.custom or not isinstance(text, str) else read(text)
+            if not found.has_arguments:
+                return None
+            reading = self._reading((choice, call))
+            reading.text = found.arguments
+        new, reading.mark = reading.text.news(reading.mark, reading.length)
+        if new:
+            reading.take(new)
         return reading.json.snapshot()
 
     def _reading(self, key: _Key) -> _Reading:
@@ -98,10 +110,6 @@ class GrowingArguments:
             custom = call != _FUNCTION and self._reducer.choices[choice].calls.calls[call].custom
             reading = self._readings[key] = _Reading(custom)
         return reading
-
-    def _read(self, reading: _Reading, text: str) -> None:
-        reading.json.absorb(text)
-        reading.length += len(text)
 
     def _catch_up(self, events: Sequence[Any]) -> None:
         """Read what arrived before these events and had none."""
@@ -123,4 +131,4 @@ class GrowingArguments:
                 reading = self._reading((choice, call))
                 missed = state.length - told.get((choice, call), 0) - reading.length
                 if missed > 0:
-                    self._read(reading, state.since(reading.length)[:missed])
+                    reading.take(state.since(reading.length)[:missed])

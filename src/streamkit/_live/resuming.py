@@ -56,7 +56,7 @@ def resume_point(checkpoint: bytes | bytearray | memoryview | str) -> ResumePoin
     return ResumePoint(*read_point(checkpoint))
 
 
-_PASSED_AGAIN = frozenset({"limits", "fast", "converter", "path_events"})
+_PASSED_AGAIN = frozenset({"limits", "fast", "converter"})
 
 
 class Resumed:

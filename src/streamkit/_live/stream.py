@@ -40,7 +40,11 @@ class ChatStream(StreamFacts):
     `clock`: returns the time in seconds, for deadlines and `timing`. `sent`: when the request was sent, by that clock: take
     it before the response; without it `timing.ttft` is None. `grace`: for how many seconds the rest of a response is drained
     after `[DONE]`, so that its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`,
-    `rules`, `dialect`, `converter`).
+    `rules`, `dialect`, `converter`, `path_events`).
+
+    `resume_from`: what `checkpoint()` returned, here or in another process: the stream continues as if nothing had happened.
+    `strict`, `rules` and `dialect` are in it. `begins`: with what the source begins: its first byte ("start": what was read is
+    skipped), the byte at `resume_point(checkpoint).offset` ("offset"), or the event after the last event id ("event").
 
     Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
     `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;

@@ -45,6 +45,8 @@ __all__ = ("Box", "Cursor", "Options", "StreamCore", "check_choice")
 
 Piece = TypeVar("Piece")
 
+FAILED = 400  # and above: the status of a response that is an error (RFC 9110, section 15)
+
 
 class StreamCore(Intake):
     """The state of one stream; `facts`: those of an `Intake`."""
@@ -53,6 +55,11 @@ class StreamCore(Intake):
         if resume_from is None and begins != "start":
             raise MisuseError(f"begins= is about a stream that resumes: pass resume_from= too, or leave out {begins!r}")
         resumed = self._resumed = None if resume_from is None else Resumed(resume_from, begins, options)
+        if resumed is not None and (status := facts["status"] or 0) >= FAILED:
+            raise MisuseError(
+                f"resume_from= takes a source that has the rest of the stream, and this response has the status {status}:"
+                " look at the status of a response before you resume from it"
+            )
         super().__init__(Accumulator(**options) if resumed is None else resumed.accumulator, **facts)
         self._events: deque[Event] = deque(() if resumed is None else resumed.events)
         # Kept, since a reader may well take the text first and the calls afterwards.

@@ -25,15 +25,15 @@ __all__ = ("NAN_WORDS", "WORDS", "Document", "Out")
 
 Out = list[PathEvent] | None
 
-# Possessive: none of them backtracks. Each matches anywhere, if only what is blank.
+# Possessive where more than one character may repeat: none of them backtracks. Each matches anywhere, if only what is blank.
 _BLANKS = r"[ \t\n\r]*+"
 _PLAIN = r'[^"\\\x00-\x1f\ud800-\udfff]*+'
 _VALUE = re.compile(
-    rf'{_BLANKS}(?:"({_PLAIN})("?+)|({INTEGER}({FRACTION}))(?=[ \t\n\r,\]}}])|(\[)|(\{{)|(true)|(false)|(null))?+'
+    rf'{_BLANKS}(?:"({_PLAIN})("?)|({INTEGER}({FRACTION}))(?=[ \t\n\r,\]}}])|(\[)|(\{{)|(true)|(false)|(null)|)'
 )
 _STRING, _NUMBER, _FRACTION, _ARRAY, _OBJECT = 2, 3, 4, 5, 6  # groups of it
 _OF_WORD = {7: True, 8: False, 9: None}
-_PIECE = re.compile(rf'({_PLAIN})("?+)')
+_PIECE = re.compile(rf'({_PLAIN})("?)')
 # As far as they are there: the key, its closing quote, its colon; or the end of the object. Each is one group.
 _KEY = re.compile(rf'{_BLANKS}(?:"({_PLAIN})(?:("){_BLANKS}(:)?+)?+|(\}}))?+')
 _CUT_KEY, _NO_COLON, _COLON, _END = 1, 2, 3, 4
@@ -170,12 +170,14 @@ class Document:
                 self.shown = True
         return self.root[0] if self.root else None
 
-    def copy(self) -> Any:
-        """Return the value so far, in which all that is not whole is new."""
-        if not self.stack or self.doubtful is not None:
-            return self.show(False)
+    def copy(self, value: Any) -> Any:
+        """Return the value so far, in which all that is not whole is new; `value`: what `show` returned now."""
+        stack = self.stack
+        if not stack or self.doubtful is not None:  # a scalar, or nothing that is not whole
+            return value
         inner = self.into.copy()
-        for outer, _, key in reversed(self.stack[1:]):
+        for at in range(len(stack) - 1, 0, -1):
+            outer, _, key = stack[at]
             copied = outer.copy()
             copied[-1 if type(copied) is list else key] = inner
             inner = copied
@@ -238,8 +240,13 @@ class Document:
         else:
             into[self.key] = value
         self.count += 1
-        if out is not None:
-            _tell_done(out, child(self.path, self.key), value)
+        if out is not None:  # like `_tell_done(out, child(self.path, self.key), value)`: most events are made here
+            path = Path()
+            path._parent, path._key = self.path, self.key
+            event = _new_done()
+            event.path, event.value = path, value
+            event.__class__ = ValueDone
+            out.append(event)
         self.step = Document.after if self.stack else Document.after_all
         return end
 
@@ -327,7 +334,11 @@ class Document:
 
     def in_key(self, text: str, at: int, out: Out) -> int:
         """Read a key that is cut, or has escapes."""
-        piece, end, closed = self.strings.read(text, at)
+        found = _PIECE.match(text, at)
+        assert found is not None
+        piece, end, closed = found[1], found.end(), bool(found[2])
+        if self.strings.half or not (closed or end == len(text)):
+            piece, end, closed = self.strings.read(text, at)
         if piece:
             self.pieces.append(piece)
         if closed:

@@ -98,6 +98,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        """The pattern as it was passed."""
         self._steps = tuple(_steps(text))
 
     def fits(self, path: Path) -> bool:

@@ -207,8 +207,10 @@ class ServerApp:
         return f"{_PAGE}<table><tr><th>trace<th>request<th>model<th>status\n{rows}\n</table>\n"
 
 
+# The empty icon: else a browser asks for /favicon.ico, which would count as a request that nobody recorded.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
 <title>streamkit serve</title>
 <style>:root{color-scheme:light dark}body{font:16px system-ui,sans-serif;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>
 <h1>Recorded exchanges</h1>

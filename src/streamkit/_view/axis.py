@@ -68,7 +68,11 @@ class Axis:
 
     def label(self, position: float) -> str:
         """Return a position in words."""
-        return seconds(position) if self.timed else f"event {position:.0f}"
+        return seconds(position) if self.timed else f"event {position:,.0f}"
+
+    def tick(self, position: float) -> str:
+        """Return a position as it is written on the axis, beside which is said what it counts."""
+        return seconds(position) if self.timed else f"{position:,.0f}"
 
 
 def seconds(value: float | None) -> str:

@@ -23,7 +23,7 @@ from ..errors import counted
 from ..outcome import REASONS
 from .markup import Html, Node, clipped, el, joined, prose
 from .page import document
-from .spans import event_bytes
+from .spans import Quotes
 from .tables import bytes_shown, clients_of_finding, table
 from .timeline import RANK
 
@@ -89,7 +89,7 @@ class CheckPage:
 
     def add(self, report: Report, body: bytes) -> None:
         """Count one more stream. `body`: its bytes, unpacked."""
-        sender, number = _sender(report), len(self._streams)
+        sender, number, quotes = _sender(report), len(self._streams), Quotes(body)
         outcome = report.outcome
         found: dict[str, list[Finding]] = {}
         for one in report.findings:
@@ -101,31 +101,30 @@ class CheckPage:
                 words = f"{first.message} {first.action}"
                 row = self._codes[code] = _Code(code, first.severity, words, tuple(clients_of_finding(first)))
             event = min((one.event for one in findings if one.event), default=0)
-            self._see(row, sender, (number, event, sum(one.count for one in findings)), body)
+            if (cell := self._see(row, sender, (number, event, sum(one.count for one in findings)))) and event:
+                start, data = quotes.of(event)
+                cell.place, cell.excerpt, cell.size = f"event {event:,}, from byte {start:,}", data[:_BYTES], len(data)
         if not outcome.ok:
             name, sentence = REASONS[outcome.reason]
             key = f"{name}: {outcome.reason}"
             row = self._codes.setdefault(key, _Code(key, "lost", f"{sentence[0].upper()}{sentence[1:]}.", ()))
-            self._see(row, sender, (number, 0, 1), body, at_end=True)
+            if cell := self._see(row, sender, (number, 0, 1)):
+                start = max(len(body) - _BYTES, 0)
+                cell.place, cell.excerpt = f"the end, from byte {start:,}", body[start:]
         codes = tuple(one for one in found if self._codes[one].severity != "info")
         ending = f"{outcome.name} ({outcome.reason})"
         self._streams.append(_Stream(report.name, sender, report.verdict, ending, report.statistics.chunks, codes))
 
-    def _see(self, row: _Code, sender: str, where: tuple[int, int, int], body: bytes, *, at_end: bool = False) -> None:
+    def _see(self, row: _Code, sender: str, where: tuple[int, int, int]) -> _Cell | None:
+        """Count a stream of a cell; return the cell where it is the first one and there is room for its bytes."""
         cell = row.cells.setdefault(sender, _Cell())
         cell.total += 1
         if len(cell.streams) < LISTED:
             cell.streams.append(where)
         if cell.total > 1 or self._excerpts >= EXCERPTS:
-            return
+            return None
         self._excerpts += 1
-        event = where[1]
-        if at_end:
-            start = max(len(body) - _BYTES, 0)
-            cell.place, cell.excerpt = f"the end, from byte {start:,}", body[start:]
-        elif event:
-            start, data = event_bytes(body, event)
-            cell.place, cell.excerpt, cell.size = f"event {event:,}, from byte {start:,}", data[:_BYTES], len(data)
+        return cell
 
     def page(self) -> bytes:
         """Return the page."""
@@ -256,7 +255,7 @@ class CheckPage:
         heads = ("stream", "verdict", "outcome", "chunks", "codes")
         heading = el("h2", {"id": "streams-h"}, "Streams")
         box = {"id": "streams", "aria-labelledby": "streams-h"}
-        return el("section", box, heading, table(heads, rows, numbers=(3,), prose=True), note)
+        return el("section", box, heading, table(heads, rows, numbers=(3,), wordy=True), note)
 
 
 _TONES = {"faulty": "lost", "notes": "note", "clean": "info"}

@@ -2,8 +2,8 @@
 
 In: readings. Out: JSON that can be inside a script element. Cost: linear.
 
-Rule 1  All of it takes at most `ROOM` bytes: pieces are shortened, then left out, then blocks are put together; the cursor
-        then says how many bytes and pieces arrived.
+Rule 1  All of it takes at most `ROOM` bytes, but for the blocks themselves, of which there are at most `BLOCKS`: pieces are
+        shortened, then counted only, then left out. Of more blocks several are put together.
 Rule 2  The element is data and never run; `<` is written as an escape, so that no text can end it.
 """
 
@@ -22,8 +22,8 @@ from .timeline import LANES
 __all__ = ("data_element",)
 
 ROOM = 300_000
-_LONG = (60, 16, 0)  # characters of a piece, the longest that fits
-_BLOCKS = 12_000  # of a trace; more are put together
+BLOCKS = 12_000  # of a trace
+_LONG = (60, 16, 0, None)  # characters of a piece, the longest that fits; None: no pieces
 
 
 def data_element(readings: Sequence[Reading], axis: Axis) -> Html:
@@ -36,7 +36,7 @@ def data_element(readings: Sequence[Reading], axis: Axis) -> Html:
     return el("script", {"type": "application/json", "id": "data"}, raw(text))
 
 
-def _written(readings: Sequence[Reading], axis: Axis, long: int) -> str:
+def _written(readings: Sequence[Reading], axis: Axis, long: int | None) -> str:
     value = {
         "end": axis.end,
         "timed": axis.timed,
@@ -47,9 +47,9 @@ def _written(readings: Sequence[Reading], axis: Axis, long: int) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _trace(reading: Reading, long: int) -> dict[str, Any]:
+def _trace(reading: Reading, long: int | None) -> dict[str, Any]:
     scale = 1_000_000 if reading.timed else 1
-    every = max(math.ceil(len(reading.positions) / _BLOCKS), 1)
+    every = max(math.ceil(len(reading.positions) / BLOCKS), 1)
     starts = range(0, len(reading.positions), every)
     return {
         "scale": scale,
@@ -57,7 +57,7 @@ def _trace(reading: Reading, long: int) -> dict[str, Any]:
         "at": _steps([round(reading.positions[start] * scale) for start in starts]),
         "bytes": [sum(reading.sizes[start : start + every]) for start in starts],
         "events": _steps([reading.events[min(start + every, len(reading.events)) - 1] for start in starts]),
-        "lanes": [_lane(lane, long, every) for lane in reading.lanes[:LANES]],
+        "lanes": [] if long is None else [_lane(lane, long, every) for lane in reading.lanes[:LANES]],
     }
 
 

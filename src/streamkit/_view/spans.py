@@ -13,18 +13,18 @@ import re
 from ..errors import LimitError
 from ..sse import EventDecoder
 
-__all__ = ("event_bytes", "event_spans")
+__all__ = ("Quotes", "event_spans")
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 
-def event_spans(body: bytes, *, until: int | None = None) -> list[tuple[int, int]]:
-    """Return start and end of each event; what follows the last one belongs to the last. `until`: at most that number of them."""
+def event_spans(body: bytes) -> list[tuple[int, int]]:
+    """Return start and end of each event; what follows the last one belongs to the last."""
     decoder = EventDecoder()
     spans: list[tuple[int, int]] = []
     start = at = 0
     try:
-        while at < len(body) and (until is None or len(spans) < until):
+        while at < len(body):
             found = _LINE.match(body, at)
             assert found is not None  # it matches anything
             at = found.end()
@@ -34,7 +34,7 @@ def event_spans(body: bytes, *, until: int | None = None) -> list[tuple[int, int
                 start = at
     except LimitError:
         at = len(body)
-    if start < len(body) and (until is None or len(spans) < until):
+    if start < len(body):
         if _is_open(decoder) or not spans:
             spans.append((start, len(body)))
         else:
@@ -50,10 +50,18 @@ def _is_open(decoder: EventDecoder) -> bool:
         return True
 
 
-def event_bytes(body: bytes, event: int) -> tuple[int, bytes]:
-    """Return the offset and the bytes of an event, numbered from 1; those of the last one where there are fewer."""
-    spans = event_spans(body, until=event)
-    if event < 1 or not spans:
-        return 0, b""
-    start, end = spans[-1]
-    return start, body[start:end]
+class Quotes:
+    """`of(event)`: the bytes of any event of a body. The body is gone through once, when the first one is asked for."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._spans: list[tuple[int, int]] | None = None
+
+    def of(self, event: int) -> tuple[int, bytes]:
+        """Return the offset and the bytes of an event, numbered from 1; those of the last one where there are fewer."""
+        if self._spans is None:
+            self._spans = event_spans(self._body)
+        if event < 1 or not self._spans:
+            return 0, b""
+        start, end = self._spans[min(event, len(self._spans)) - 1]
+        return start, self._body[start:end]

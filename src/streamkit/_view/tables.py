@@ -14,10 +14,20 @@ from ..outcome import REASONS
 from .axis import seconds
 from .markup import Html, Node, clipped, el, fitting, prose
 from .reading import Reading
-from .spans import event_bytes
+from .spans import Quotes
 from .timeline import KINDS, RANK
 
-__all__ = ("anomalies_section", "bytes_shown", "clients_of_finding", "ending_of", "facts_section", "lanes_section", "summary", "table", "timing_section")  # fmt: skip
+__all__ = (
+    "anomalies_section",
+    "bytes_shown",
+    "clients_of_finding",
+    "ending_of",
+    "facts_section",
+    "lanes_section",
+    "summary",
+    "table",
+    "timing_section",
+)
 
 _FINDINGS = 200
 _BYTES = 600  # of one event
@@ -26,20 +36,20 @@ _NOTES = 1000  # characters of what a recorder wrote
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[Sequence[Node]], *, numbers: Sequence[int] = (), prose: bool = False
+    heads: Sequence[str], rows: Iterable[Sequence[Node]], *, numbers: Sequence[int] = (), wordy: bool = False
 ) -> Html:
-    """Return a table, its first column being the heads of the rows. `numbers`: columns that are set to the right. `prose`:
+    """Return a table, its first column being the heads of the rows. `numbers`: columns that are set to the right. `wordy`:
     whether the last column is prose, which on a phone is below the others."""
 
     def cell(at: int, value: Node) -> Html:
         if at == 0:
             return el("th", {"scope": "row"}, value)
-        label = heads[at] if prose and 0 < at < len(heads) - 1 else None
+        label = heads[at] if wordy and at < len(heads) - 1 else None
         return el("td", {"class": "n" if at in numbers else None, "data-label": label}, value)
 
     head = (el("th", {"scope": "col", "class": "n" if at in numbers else None}, one) for at, one in enumerate(heads))
     body = (el("tr", {}, *(cell(at, value) for at, value in enumerate(row))) for row in rows)
-    shape = {"class": "prose" if prose else None}
+    shape = {"class": "prose" if wordy else None}
     inner = el("table", shape, el("thead", {}, el("tr", {}, *head)), el("tbody", {}, *body))
     return el(
         "div", {"class": "wide", "tabindex": 0, "role": "region", "aria-label": f"table: {', '.join(heads)}"}, inner
@@ -56,7 +66,8 @@ def _section(key: str, title: str, *children: Node) -> Html:
 
 def summary(readings: Sequence[Reading]) -> Html:
     """Return the figures that are looked for first."""
-    return el("div", {"class": "summary"}, *(_tiles(one, "AB"[at] if len(readings) > 1 else "") for at, one in enumerate(readings)))  # fmt: skip
+    marks = "AB" if len(readings) > 1 else " "
+    return el("div", {"class": "summary"}, *(_tiles(one, marks[at].strip()) for at, one in enumerate(readings)))
 
 
 def _tiles(reading: Reading, mark: str) -> Html:
@@ -80,11 +91,12 @@ def _tiles(reading: Reading, mark: str) -> Html:
     tokens = timing.output_tokens
     rate = f"{speed:,.1f} a second" if speed else f"{counted(report.statistics.chunks, 'chunk', ',')}"
     tiles.append(("output tokens", "–" if tokens is None else f"{tokens:,}", rate, ""))
-    tiles.append(("anomalies", f"{kinds:,}", f"worst: {worst}" if kinds else "", "bad" if worst in ("lost", "repaired") else ""))  # fmt: skip
-    parts = [
-        el("div", {"class": f"tile {tone}".strip()}, el("dt", {}, name), el("dd", {}, value, *([el("small", {}, more)] if more else ())))
-        for name, value, more, tone in tiles
-    ]  # fmt: skip
+    tone = "bad" if worst in ("lost", "repaired") else ""
+    tiles.append(("anomalies", f"{kinds:,}", f"worst: {worst}" if kinds else "", tone))
+    parts = []
+    for title, value, more, tone in tiles:
+        small = el("small", {}, more) if more else None
+        parts.append(el("div", {"class": f"tile {tone}".strip()}, el("dt", {}, title), el("dd", {}, value, small)))
     ending, said = ending_of(report)
     name = [el("b", {"class": "mark"}, mark), " "] if mark else []
     return el(
@@ -135,7 +147,7 @@ def timing_section(readings: Sequence[Reading]) -> Html:
     rest = ", ".join(name for name in FIGURES if name not in known)
     why = el("p", {"class": "note"}, f"Not known: {rest}.") if rest else None
     return _section(
-        "timing", "Timing", table(heads, map(tuple, map(row, known)), numbers=tuple(numbers), prose=True), why
+        "timing", "Timing", table(heads, map(tuple, map(row, known)), numbers=tuple(numbers), wordy=True), why
     )
 
 
@@ -197,13 +209,14 @@ def _findings(reading: Reading, key: str) -> Iterator[Node]:
         )
         for one in findings[:_FINDINGS]
     ]
-    yield table(("code", "severity", "event", "times", "what"), rows, numbers=(2, 3), prose=True)
+    yield table(("code", "severity", "event", "times", "what"), rows, numbers=(2, 3), wordy=True)
     if (more := len(findings) - _FINDINGS) > 0:
         yield el("p", {"class": "note"}, f"and {more:,} more")
     if events:
         yield el("h3", {}, "Events where they were first seen")
+        quotes = Quotes(reading.body)
         for event in events:
-            yield _event(reading, key, event)
+            yield _event(reading, key, event, quotes)
 
 
 def _link(key: str, event: int, events: Sequence[int]) -> Node:
@@ -228,8 +241,8 @@ def clients_of_finding(finding: Finding) -> Iterator[Html]:
         yield el("span", {"class": "sub"}, clipped(f"breaks {', '.join(names)}", 300))
 
 
-def _event(reading: Reading, key: str, event: int) -> Html:
-    offset, data = event_bytes(reading.body, event)
+def _event(reading: Reading, key: str, event: int, quotes: Quotes) -> Html:
+    offset, data = quotes.of(event)
     block = reading.block_of(event)
     where = f"event {event:,}"
     if block is not None and reading.timed:
@@ -242,12 +255,8 @@ def _event(reading: Reading, key: str, event: int) -> Html:
 def bytes_shown(data: bytes, room: int, *, size: int = 0) -> Html:
     """Return the first `room` bytes as text: UTF-8 where they are, what steers shown, the line ends of CR as signs. `size`: how
     many bytes there are where `data` is only their beginning."""
-    text = (
-        fitting(data[:room].decode("utf-8", "replace"), 3 * room)
-        .rstrip("\n")
-        .replace("\r\n", "␍␊\n")
-        .replace("\r", "␍\n")
-    )
+    text = fitting(data[:room].decode("utf-8", "replace"), 3 * room).rstrip("\n")
+    text = text.replace("\r\n", "␍␊\n").replace("\r", "␍\n")
     more = max(size, len(data)) - min(room, len(data))
     return el("pre", {"tabindex": 0}, text, f"\n… {counted(more, 'byte', ',')} more" if more > 0 else None)
 
@@ -260,7 +269,7 @@ def facts_section(readings: Sequence[Reading]) -> Html:
     rows = [(name, *map(show, readings)) for name, show in _FACTS.items()]
     kept = [row for row in rows if any(row[1:])]
     heads = ("fact", *(("A", "B") if len(readings) > 1 else ("value",)))
-    return _section("facts", "Exchange", table(heads, kept, prose=len(readings) == 1))
+    return _section("facts", "Exchange", table(heads, kept, wordy=len(readings) == 1))
 
 
 def _counts(reading: Reading) -> str:

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from ..errors import counted
 from .axis import Axis, seconds
-from .markup import Html, clipped, el, joined
+from .markup import Html, clipped, el, joined, prose
 from .reading import Finish, Lane, Reading
 
 __all__ = ("KINDS", "LANES", "RANK", "axis_of", "timeline")
@@ -31,11 +31,12 @@ RANK = {"lost": ("▲", 0), "repaired": ("◆", 1), "note": ("●", 2), "info": 
 """The sign of each severity, and how grave it is."""
 _SHAPES: dict[str, tuple[tuple[int, int], ...]] = {
     "text": ((4, 24),),
-    "reasoning": ((4, 24),),
+    "reasoning": ((4, 24),),  # dotted by the style
     "audio": ((9, 19),),
     "arguments": ((14, 24),),
+    "refusal": ((4, 10), (18, 24)),
 }
-_SHAPES |= {"refusal": ((4, 10), (18, 24))}
+"""Top and bottom of the lines of a mark, in pixels from the top of its lane."""
 
 
 def axis_of(readings: Sequence[Reading]) -> Axis:
@@ -63,7 +64,11 @@ def timeline(readings: Sequence[Reading], axis: Axis) -> Html:
         "section",
         {"id": "timeline", "aria-labelledby": "timeline-h"},
         el("h2", {"id": "timeline-h"}, "Timeline"),
-        *(el("p", {"class": "why"}, _told(reading, several, at)) for at, reading in enumerate(readings) if reading.why),
+        *(
+            el("p", {"class": "why"}, prose(_told(reading, several, at)))
+            for at, reading in enumerate(readings)
+            if reading.why
+        ),
         _legend(readings),
         _tools(),
         el("div", {"id": "plot"}, *rows),
@@ -75,9 +80,9 @@ def _told(reading: Reading, several: bool, at: int) -> str:
 
 
 def _tools() -> Html:
-    keys = "← → a block, Shift for ten · ↑ ↓ a lane · Home, End · + − zoom · 0 all"
+    keys = "← → a step, Shift for ten · ↑ ↓ a lane · Home, End · + − zoom · 0 all"
     buttons: tuple[tuple[str, str, str], ...]
-    buttons = (("earlier", "Earlier block", "←"), ("later", "Later block", "→"), ("zoom-in", "Zoom in", "+"))
+    buttons = (("earlier", "Earlier", "←"), ("later", "Later", "→"), ("zoom-in", "Zoom in", "+"))
     buttons += (("zoom-out", "Zoom out", "−"), ("zoom-all", "Show all", "all"))
     return el(
         "div",
@@ -130,7 +135,7 @@ def _axis_row(axis: Axis) -> Html:
         share = axis.share(position)
         anchor = "start" if share < 0.02 else "end" if share > 0.96 else "middle"
         place = {"x": axis.percent(position), "data-x": share}
-        ticks.append(el("text", {**place, "y": 13, "text-anchor": anchor}, axis.label(position)))
+        ticks.append(el("text", {**place, "y": 13, "text-anchor": anchor}, axis.tick(position)))
     drawing = el("svg", {"id": "axis", "width": "100%", "height": 18, "aria-hidden": "true"}, *ticks)
     what = "time since the request" if axis.timed else "number of the event"
     label = el("div", {"class": "label"}, el("span", {"class": "sub"}, what))
@@ -165,12 +170,13 @@ def _blocks_row(reading: Reading, axis: Axis, number: int) -> Html:
     return _row(label, drawing, f"{what}s: {words}", kind="blocks", number=number, lane=-1)
 
 
-def _hatch(reading: Reading, axis: Axis, height: int = _HEIGHT) -> Html:
-    return joined(
-        _hatch_rect(axis.percent(one.start), axis.percent(one.end - one.start), height, axis.share(one.start),
-                    axis.share(one.end - one.start))
-        for one in reading.stalls[:STALLS]
-    )  # fmt: skip
+def _hatch(reading: Reading, axis: Axis) -> Html:
+    found = []
+    for one in reading.stalls[:STALLS]:
+        wide = one.end - one.start
+        box = (axis.percent(one.start), axis.percent(wide), _HEIGHT, axis.share(one.start), axis.share(wide))
+        found.append(_hatch_rect(*box))
+    return joined(found)
 
 
 def _hatch_rect(x: str, width: str, height: int, at: float | None = None, wide: float | None = None) -> Html:

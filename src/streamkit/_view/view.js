@@ -51,7 +51,7 @@
     let step = 10 ** Math.floor(Math.log10(span / room));
     step *= [1, 2, 5, 10].find((factor) => span / (step * factor) <= room + 0.01) || 10;
     if (!data.timed) step = Math.max(step, 1);
-    const first = Math.ceil((data.end * view.start) / step - 1e-9);
+    const first = Math.max(Math.ceil((data.end * view.start) / step - 1e-9), 0); // never -0
     const last = Math.floor((data.end * (view.start + view.width)) / step + 1e-9);
     const ticks = [];
     for (let count = first; count <= last; count += 1) {
@@ -61,7 +61,7 @@
       text.setAttribute("x", percent(share));
       text.setAttribute("y", "13");
       text.setAttribute("text-anchor", inside < 0.04 ? "start" : inside > 0.96 ? "end" : "middle");
-      text.textContent = label(count * step);
+      text.textContent = data.timed ? seconds(count * step) : number(Math.round(count * step));
       ticks.push(text);
     }
     axis.replaceChildren(...ticks);
@@ -99,12 +99,10 @@
     trace.lanes.forEach((lane, index) => {
       const first = lower(lane.blocks, block);
       let text = "";
-      let pieces = 0;
       for (let piece = first; piece < lane.blocks.length && lane.blocks[piece] === block; piece += 1) {
-        text += lane.text.length ? lane.text[piece] : "";
-        pieces += 1;
+        text += lane.text.length ? lane.text[piece] : ""; // a large page has the blocks alone
       }
-      if (pieces) found.push({ index, text, pieces });
+      if (lane.blocks[first] === block) found.push({ index, text });
     });
     return found;
   }
@@ -151,7 +149,7 @@
           const text = document.createElement("bdi");
           text.textContent = one.text;
           parts.push(text);
-        } else parts.push(counted(one.pieces, "piece"));
+        } else parts.push("output");
       }
     });
     const shown = parts.flatMap((part) => (typeof part === "string" && part.startsWith("\n") ? [document.createElement("br"), part.slice(1)] : [part]));
@@ -184,7 +182,7 @@
     const trace = row ? Number(row.dataset.trace) : at === null ? 0 : at.trace;
     const lane = row ? Number(row.dataset.lane) : -1;
     const found = data.traces[trace];
-    const stops = lane >= 0 ? found.lanes[lane].stops : null;
+    const stops = lane >= 0 && found.lanes.length ? found.lanes[lane].stops : null; // a large page has no pieces
     const length = stops ? stops.length : found.at.length;
     if (!length) return;
     let now = count > 0 ? -1 : length;

@@ -55,6 +55,8 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),  # nginx collects 4 kB of an answer otherwise
 ]
 
+_METHODS = ("claim", "renew", "append", "release", "read", "watch", "aclose")  # of a store
+
 Open = Callable[[int], Awaitable[Any]]
 
 
@@ -100,7 +102,7 @@ class SharedStreams:
             check_seconds("takeover", takeover)
         if not isinstance(keep, int) or isinstance(keep, bool) or keep < 0:
             raise MisuseError(f"keep= takes a number of bytes, not {keep!r}")
-        if store is not None and not all(callable(getattr(store, name, None)) for name in ("claim", "append", "read")):
+        if store is not None and not all(callable(getattr(store, name, None)) for name in _METHODS):
             raise MisuseError(
                 f"store= takes a MemoryStore, a RedisStore or a Store of yours, not {type(store).__name__}"
             )
@@ -168,7 +170,8 @@ class SharedStreams:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:  # which asyncio has
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._store.aclose()
 
     async def _begin(self, key: str) -> Claim:

@@ -68,9 +68,9 @@ class LogWriter:
             self._differs = False
             await self._append([self._entry("snapshot")])
         elif made:
+            if self._since >= max(self._keep, self._base):
+                made.append(self._entry("base"))
             await self._append(made)
-            if not self._expected and self._since >= max(self._keep, self._base):
-                await self._append([self._entry("base")])
 
     async def end(self, outcome: Outcome) -> None:
         """Append the end: the chunks of its last events, the whole response, how it ended."""
