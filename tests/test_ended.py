@@ -168,10 +168,10 @@ def test_a_request_that_got_no_response_has_a_row_too(library: str) -> None:
 
 
 def test_what_an_sdk_raised_for_a_refusal_is_what_the_sender_said() -> None:
-    openai, httpx2 = pytest.importorskip("openai"), pytest.importorskip("httpx2")
-    response = httpx2.Response(429, request=httpx2.Request("POST", "http://h/v1"))
-    raised = openai.RateLimitError("slow down", response=response, body={"message": "slow down"})
-    assert "rate_limit" == Ended.without_response(raised).row()["kind"]
+    class RateLimitError(Exception):  # as openai has it, without its import
+        message, body, status_code = "slow down", {"message": "slow down"}, 429
+
+    assert "rate_limit" == Ended.without_response(RateLimitError()).row()["kind"]
 
 
 @pytest.mark.parametrize("error", [None, 5, "reset", ValueError])

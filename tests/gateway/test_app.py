@@ -242,6 +242,7 @@ def test_an_encoded_body_goes_on_as_it_is_where_nothing_is_cleaned(setup: Callab
     assert WIRE == made.client.post(PATH).content
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("size", [1, 50, 10_000])
 def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: int) -> None:
     packed = gzip.compress(WIRE)
@@ -251,6 +252,7 @@ def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: in
     assert ("complete", reassemble(WIRE)) == (over.outcome.name, over.response)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     "encoding, body, said",
     [(b"compress", b"\x1f\x9d", "a stream cannot be watched"), (b"gzip", WIRE, "watching a stream failed")],

@@ -69,6 +69,7 @@ def files(folder: Path) -> list[str]:
 # --- how it is loaded
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("before", [(), ("-p", "_streamkit_pytest")])
 def test_the_public_name_loads_it_too(
     pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
