@@ -185,8 +185,9 @@ class Reducer:
             self._logprobs(state, choice.logprobs, out)
         if choice.extra:
             self._choice_extra(state, choice, out)
-        if choice.finish_reason is not None and not FinishReason.is_nothing(choice.finish_reason):
-            self._finish(state, choice.finish_reason, out)
+        reason = choice.finish_reason
+        if reason is not None and (type(reason) is FinishReason or not FinishReason.is_nothing(reason)):
+            self._finish(state, reason, out)
 
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
         maximum = self._context.limits.max_choices
@@ -418,15 +419,18 @@ class Reducer:
 
     def _end_choice(self, state: ChoiceState, out: Out) -> None:
         """End the choice: every open part is done."""
-        self._flush(state, out)
+        if state.waiting or state.audio is not None:
+            self._flush(state, out)
         reason = state.finish.value() or None
         for part in list(state.open):
             if part == "function_call" and last_document(text := state.need("function_arguments").value()) is not None:
                 path = f"$.choices[{state.index}].delta.function_call.arguments"
                 self._context.note("arguments_doubled", path, text)
             if isinstance(part, Call):
-                cut_off = FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
-                part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
+                cut_off = part is state.calls.calls[-1] and (
+                    FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
+                )
+                part.close(finished=reason is not None, cut_off=cut_off)
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 if part.doubled:
@@ -439,7 +443,7 @@ class Reducer:
                     None if out is None else part.value(),
                 )  # fmt: skip
             elif out is None:
-                pass
+                continue
             elif part in ev.TEXT_PARTS:
                 self.emit(out, ev.TEXT_PARTS[part][2], state.index, state.text_of(part))
             elif part == "function_call":
@@ -530,7 +534,7 @@ class Reducer:
             state = self.choices[index]
             if completed and not state.done:
                 self._end_choice(state, out)
-            else:
+            elif state.waiting or state.audio is not None:
                 self._flush(state, out)
 
     # --- out
