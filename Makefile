@@ -35,7 +35,7 @@ MINUTES ?= 10
 # Where it is set, each of the hundred processes that the tests start compiles the package anew: 25 % of the CPU time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora fuzz dist clean
+.PHONY: help demo test test-all test-matrix test-integrations lint format bench bench-compare ratios performance corpora docs fuzz dist clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -52,6 +52,7 @@ help:
 	@echo "make ratios         every figure beside its goal, openai-python and other peers (ARGS=\"shapes memory\" for some)"
 	@echo "make performance    the same, into docs/performance.md"
 	@echo "make corpora        the kernel of corpora, and Ray and Spark running it (ARGS=\"kernel engines --rows 50000\")"
+	@echo "make docs           build the docs site into build/site; a warning, a dead link or a missing name fails it"
 	@echo "make fuzz           coverage-guided fuzzing with atheris (MINUTES=10; ARGS=\"text codec --seed 1\" for some)"
 	@echo "make dist           build, check and try what is released, twice the same bytes (ARGS=\"--tests every\")"
 	@echo "make clean          remove what these commands made"
@@ -103,6 +104,11 @@ performance: $(VENV)/.has-bench
 
 corpora: $(VENV)/.has-bench $(VENV)/.has-engines
 	$(BIN)/python benches/corpora.py $(ARGS)
+
+# From nothing each time (-E): what autodoc read of the source is no part of Sphinx's own bookkeeping.
+docs: $(VENV)/.has-docs
+	rm -rf build/site
+	$(BIN)/python -m sphinx -W --keep-going -E -q -j auto -b html -d build/doctrees docs build/site $(ARGS)
 
 fuzz: $(VENV)/.has-fuzz
 	$(BIN)/python fuzz/run.py --minutes $(MINUTES) $(ARGS)

@@ -26,8 +26,9 @@ def check(data: bytes) -> None:
     expected = whole.without_events() if options.get("strict") else whole
     few = cut > 2 or len(raw) < 200  # a look costs as much as a hundred blocks
     for name, got in (
-        ("cut, and looked at after each block", read(split(raw, cut or 1), look=few, **options)),
+        ("cut, and looked at after each block", read(split(raw, cut or 1), looking=few, **options)),
         ("without the fast lane", read([raw], fast=False, **options)),
+        ("restored from a checkpoint after some blocks", read(split(raw, max(cut, 3)), restart=True, **options)),
     ):
         same(expected, got.without_events() if options.get("strict") else got, f"{name}: not as in one block")
     same(whole.without_events(), read([raw], absorb=True, **options), "absorbed: not as fed")

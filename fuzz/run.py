@@ -25,7 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 FOUND = HERE / "found"
-NAMES = ("accumulator", "text", "codec", "cleaner", "growth", "check", "decoder", "trace")
+NAMES = ("accumulator", "text", "codec", "cleaner", "growth", "check", "checkpoint", "decoder", "trace")
 HANG = 150  # seconds by the clock for one input: only what no CPU limit can break off
 MEMORY = 2048  # MB for a process
 SEEDS = 250  # at most for one target: they are all run before the first change is tried

@@ -15,6 +15,7 @@ from typing import Protocol
 import bounds
 import fuzz_accumulator
 import fuzz_check
+import fuzz_checkpoint
 import fuzz_cleaner
 import fuzz_codec
 import fuzz_decoder
@@ -41,6 +42,7 @@ TARGETS: dict[str, Target] = {
     "cleaner": fuzz_cleaner,
     "trace": fuzz_trace,
     "check": fuzz_check,
+    "checkpoint": fuzz_checkpoint,
     "growth": fuzz_growth,
 }
 STREAMS = ("accumulator", "cleaner", "check", "decoder")  # whose long inputs are looked at more closely

@@ -76,7 +76,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    result = yield  # what it raises is the test's own, and there is nothing to add to that
+    try:
+        result = yield
+    except BaseException as error:  # what it raises is the test's own, and there is nothing to add to that
+        if _uses(item) and not item.config.getoption("fulltrace"):
+            _plugin().shorten(error)
+        raise
     if _uses(item):
         _plugin().check(item)
     return result

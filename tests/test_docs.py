@@ -8,24 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from helpers.rows import logs
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "docs/performance.md", "docs/guarantees.md", "traces/README.md"]
-HOW_TO = [
-    "docs/install.md",
-    "docs/senders.md",
-    "docs/record-and-replay.md",
-    "docs/frameworks/openai.md",
-    "docs/corpora.md",
-]
-PAGES += HOW_TO
-PAGES += [f"docs/frameworks/{path.name}" for path in sorted((ROOT / "docs/frameworks").glob("*.md"))]
-PAGES = list(dict.fromkeys(PAGES))
+PAGES = ["README.md", "AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "traces/README.md"]
+SITE = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+PAGES += SITE
+# Pages whose examples are not programs for this process: files of a test suite, and frameworks in environments of theirs.
+RUN_ELSEWHERE = {
+    "docs/test-your-agent.md": "tests/pytest_plugin/test_pytest_plugin_docs.py",
+    **{page: "tests/test_frameworks.py" for page in SITE if page.startswith("docs/frameworks/")},
+}
+del RUN_ELSEWHERE["docs/frameworks/openai.md"]
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
     for folder in ("benches", "docs", "examples", "traces")
@@ -33,7 +31,11 @@ SCRIPTS = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES + SCRIPTS)
+# What these name under tests/ and traces/ is in the reader's own project.
+OF_READERS = {"docs/command-line.md", "docs/test-your-agent.md"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES + SCRIPTS if page not in OF_READERS])
 def test_every_file_that_a_page_or_a_script_names_is_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"(?<![\w./])(?:src|tests|typing_tests|benches|docs|traces|examples)/[\w./*-]*\w", text)
@@ -47,42 +49,92 @@ def test_every_name_of_streamkit_that_a_page_or_a_script_names_is_there(page: st
     assert [] == sorted({name for name in named if not is_there(name.removeprefix("."))})
 
 
+class Step(NamedTuple):
+    """One example of a page, and what the page says that it prints, if it says so."""
+
+    code: str
+    printed: str | None
+
+
+def programs_of(page: str) -> list[list[Step]]:
+    """The programs of a page: an example that imports something begins one, any other continues the one before it."""
+    found: list[list[Step]] = []
+    pattern = r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?"
+    for code, printed in re.findall(pattern, page, re.DOTALL | re.MULTILINE):
+        if not found or re.search(r"^(import|from) ", code, re.MULTILINE):
+            found.append([])
+        found[-1].append(Step(code, printed or None))
+    return found
+
+
 def examples() -> list[Any]:
-    found = [
-        (page, example)
-        for page in HOW_TO
-        for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
-    ]
     # What an engine of that page warns of is its own affair.
     theirs = {"docs/corpora.md": [pytest.mark.filterwarnings("default")]}
     return [
-        pytest.param(page, example, id=f"{page}-{number}", marks=theirs.get(page, ()))
-        for number, (page, example) in enumerate(found, 1)
+        pytest.param(page, program, id=f"{page}-{number}", marks=theirs.get(page, ()))
+        for page in SITE
+        if page not in RUN_ELSEWHERE
+        for number, program in enumerate(programs_of((ROOT / page).read_text("utf-8")), 1)
     ]
 
 
-@pytest.mark.parametrize(("page", "example"), examples())
-def test_every_example_of_a_how_to_runs(
-    page: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("page", "program"), examples())
+def test_every_example_of_a_page_runs_and_prints_what_the_page_says(
+    page: str, program: list[Step], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for client in ("httpx", "openai", "pyarrow", "duckdb", "polars", "daft", "ray", "pyspark"):
-        if re.search(rf"^(import|from) {client}\b", example, re.MULTILINE):
+    code = "".join(step.code for step in program)
+    for client in (
+        "httpx",
+        "httpx2",
+        "openai",
+        "pyarrow",
+        "duckdb",
+        "polars",
+        "daft",
+        "ray",
+        "pyspark",
+        "pydantic",
+        "starlette",
+    ):
+        if re.search(rf"^(import|from) {client}\b", code, re.MULTILINE):
             pytest.importorskip(client, exc_type=ImportError)
-    if ".completions.stream(" in example:  # `client.beta` had it in older versions
+    if "streamkit.gateway" in code:
+        pytest.importorskip("streamkit.gateway", exc_type=ImportError)
+    if "RedisStore" in code:
+        pytest.importorskip("redis", exc_type=ImportError)
+    if ".completions.stream(" in code:  # `client.beta` had it in older versions
         completions = pytest.importorskip("openai.resources.chat.completions", exc_type=ImportError).Completions
         if not hasattr(completions, "stream"):
             pytest.skip("this version of openai has no chat.completions.stream")
-    if re.search(r"TraceServer|RecordingProxy", example):  # the extra `serve`
+    if re.search(r"TraceServer|RecordingProxy|create_app", code):  # the extras `serve` and `gateway`
         pytest.importorskip("uvicorn")
         pytest.importorskip("httpx2")
-    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "traces").symlink_to(ROOT / "traces")
     if page == "docs/corpora.md":  # which speaks of a file of logs
         pytest.importorskip("pyarrow")
-        (tmp_path / "traces").symlink_to(ROOT / "traces")
         monkeypatch.chdir(logs(tmp_path).parent)
         monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    exec(compile(example, page, "exec"), {"__name__": "example"})
-    assert capsys.readouterr().out
+    names: dict[str, Any] = {"__name__": "example"}
+    everything = ""
+    for step in program:
+        exec(compile(step.code, page, "exec"), names)
+        out = capsys.readouterr().out
+        assert step.printed is None or step.printed == out
+        everything += out
+    assert everything
+
+
+def test_examples_that_run_elsewhere_are_run_there() -> None:
+    assert [] == [
+        page for page, test in RUN_ELSEWHERE.items() if not (ROOT / page).exists() or not (ROOT / test).exists()
+    ]
+
+
+def test_an_example_without_imports_continues_the_one_before_it() -> None:
+    page = "```python\nimport a\n```\n\n```python\nb\n```\n\n```text\nprinted\n```\n\n```python\nfrom c import d\n```\n"
+    assert [[("import a\n", None), ("b\n", "printed\n")], [("from c import d\n", None)]] == programs_of(page)
 
 
 def is_there(name: str) -> bool:

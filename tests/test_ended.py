@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -83,3 +85,69 @@ def test_a_stream_that_runs_is_refused() -> None:
 def test_nothing_that_users_wrote_is_in_its_repr() -> None:
     ended = Ended({"messages": ["secret"]}, read(delta('{"content":"secret"}', "stop")).outcome)
     assert "secret" not in repr(ended)
+
+
+def test_its_row_has_the_facts_that_a_bill_needs_and_no_text() -> None:
+    clock = FakeClock(5.0)
+    with tee(clock.timed([WIRE], 2), clock=clock, sent=4.0) as watched:
+        list(watched)
+    asked = {"model": "asked", "stream": True, "messages": [{"role": "user", "content": "secret"}]}
+    assert {
+        "url": "http://h/v1",
+        "status": None,
+        "stream": True,
+        "model": "a-model",
+        "outcome": "complete",
+        "reason": "done",
+        "kind": None,
+        "retryable": None,
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "ttft": 3.0,
+        "duration": 3.0,
+        "lost": 0,
+    } == Ended.of(watched, request=asked, url="http://h/v1").row()
+
+
+@pytest.mark.parametrize(
+    "request_, expected",
+    [
+        (None, (None, None)),
+        ({}, (None, None)),
+        ({"model": 5, "stream": 1}, (None, None)),
+        ({"model": "m"}, ("m", False)),
+    ],
+)
+def test_a_row_of_a_request_that_was_refused_names_the_model_that_was_asked_for(
+    request_: Any, expected: tuple[Any, Any]
+) -> None:
+    accumulator = Accumulator()
+    accumulator.absorb(b'{"error":{"message":"secret","code":"rate_limit_exceeded"}}')
+    accumulator.close()
+    row = Ended.of(accumulator, request=request_).row()
+    assert (*expected, "failed", "rate_limit", True, 0) == tuple(
+        row[name] for name in ("model", "stream", "outcome", "kind", "retryable", "lost")
+    )
+    assert "secret" not in str(row)
+
+
+def test_what_was_lost_of_a_stream_is_counted_in_its_row() -> None:
+    accumulator = Accumulator()
+    accumulator.absorb(b"data: {not JSON\n\n" * 3 + WIRE)
+    accumulator.close()
+    assert 3 == Ended.of(accumulator).row()["lost"]
+
+
+FULL = b'{"object":"chat.completion","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
+
+
+@pytest.mark.parametrize(
+    "asked, expected",
+    [({"stream": False}, []), ({"model": "m"}, []), (ASKED, ["full_body"]), ({}, ["full_body"]), (None, ["full_body"])],
+)
+def test_a_full_response_is_no_deviation_where_no_stream_was_asked_for(asked: Any, expected: list[str]) -> None:
+    accumulator = Accumulator()
+    accumulator.absorb(FULL)
+    accumulator.close()
+    codes = [one.code for one in Ended.of(accumulator, request=asked).anomalies]
+    assert expected == [code for code in codes if code == "full_body"]

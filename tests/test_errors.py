@@ -194,3 +194,30 @@ def test_one_of_a_thing_is_written_in_the_singular() -> None:
     assert ("1 block", "0 blocks", "2 blocks") == (counted(1, "block"), counted(0, "block"), counted(2, "block"))
     assert "1,000 bytes" == counted(1000, "byte", ",")
     assert "more than 1 choice" == failure(HALF + sse(delta(index=1)), limits=Limits(max_choices=1)).message
+
+
+def raised_for(ours: StreamError | None, *, explicit: bool) -> BaseException:
+    """What an SDK raises that caught what its client raised for `ours`."""
+    try:
+        try:
+            raise OSError("reset") from ours
+        except OSError as error:
+            if explicit:
+                raise RuntimeError("Connection error.") from error
+            raise RuntimeError("Connection error.")  # noqa: B904
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_our_error_is_found_beneath_that_of_an_sdk(explicit: bool) -> None:
+    ours = TruncatedError("cut off")
+    assert ours is errors.beneath(raised_for(ours, explicit=explicit))
+    assert ours is errors.beneath(ours)
+    assert None is errors.beneath(raised_for(None, explicit=explicit))
+
+
+def test_causes_that_go_round_end() -> None:
+    one, other = OSError(), RuntimeError()
+    one.__cause__, other.__cause__ = other, one
+    assert None is errors.beneath(one)

@@ -47,6 +47,7 @@ FACE = {
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "ResumePoint": "_live.resuming",
     "Session": "_recording.session",
     "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
@@ -70,6 +71,7 @@ FACE = {
     "record": "_recording.record",
     "recording": "_recording.hook",
     "replay": "_recording.replay",
+    "resume_point": "_live.resuming",
     "sse": "sse",
     "structure": "codec",
     "tee": "_live.tee",
@@ -89,6 +91,7 @@ TESTS_OF_NO_MODULE = {
     "test_closing",
     "test_corpus",
     "test_docs",
+    "test_examples",
     "test_exports",
     "test_flow",
     "test_frameworks",
@@ -109,6 +112,7 @@ TESTS_OF_NO_MODULE = {
     "test_scenarios",
     "test_senders",
     "test_shapes",
+    "test_site",
     "test_threads",
     "test_untouched",
     "test_what_raises",
@@ -211,6 +215,13 @@ def test_nothing_is_exported_for_tests_alone(module: str) -> None:
     value = statement_of_all(module)
     assert value is not None
     assert [] == [name for name in ast.literal_eval(value) if FOR_TESTS.search(name)]
+
+
+def test_every_integration_is_in_the_list_of_their_package() -> None:
+    package = ROOT / "src" / "streamkit" / "integrations"
+    modules = {path.stem for path in package.iterdir() if not path.name.startswith("_")}
+    listed = re.findall(r"^`(\w+)` ", (package / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(modules) == sorted(listed)
 
 
 def test_the_face_is_the_one_that_was_designed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from streamkit.forwarding import (
     has_dot_segments,
     kept_headers,
     read_body,
+    refuse,
     respond,
     until_left,
 )
@@ -92,3 +94,22 @@ def test_an_answer_has_its_length_and_more_fields() -> None:
     head, body = client.sent
     assert [(b"content-type", b"text/x"), (b"content-length", b"3"), (b"X-A", b"1")] == head["headers"]
     assert (404, "nö".encode()) == (head["status"], body["body"])
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        (
+            "/v1/chat/completions",
+            {"error": {"message": "no", "type": "invalid_request_error", "param": None, "code": "x"}},
+        ),
+        ("/v1/messages?beta=1", {"type": "error", "error": {"type": "not_found_error", "message": "no"}}),
+    ],
+)
+def test_a_refusal_has_the_shape_that_the_sdk_of_its_path_reads(path: str, body: dict[str, Any]) -> None:
+    client = Client()
+    anyio.run(lambda: refuse(client.send, 404, "no", code="x", path=path, headers=[(b"a", b"b")]))
+    start, answer = client.sent
+    assert (404, True) == (start["status"], (b"a", b"b") in start["headers"])
+    assert (b"content-type", b"application/json") in start["headers"]
+    assert body == json.loads(answer["body"])

@@ -48,6 +48,7 @@ NEIGHBOURS = frozenset(
         ("events", "outcome"),
         ("events", "types"),
         ("partial_json", "_partial"),
+        ("types", "partial_json"),
         ("rules", "types"),
         ("dialect", "_decode"),
         ("_fast", "_fold"),
@@ -64,7 +65,9 @@ NEIGHBOURS = frozenset(
         ("trace", "_trace_files"),
         ("_trace_lines", "_trace_values"),
         ("_recording", "_live"),
+        ("_recording", "_view"),
         ("_view", "_check"),
+        ("_view", "_live"),
         ("pytest_plugin", "testing"),
         ("__main__", "_cli"),
     }

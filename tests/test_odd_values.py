@@ -407,6 +407,7 @@ HONEST: dict[str, Any] = {
     "sequence": 0,
     "start": 0.0,
     "into": io.BytesIO(),
+    "path": "$[*]",
     "header": Trace(method="POST", path="/v1/chat/completions", request={}),
 }
 """By the name of a parameter. Any other that has to be given gets a text, which is what most of those take."""
@@ -641,7 +642,7 @@ def truths() -> list[tuple[str, str]]:
         for name, subject in SUBJECTS.items()
         if not name.startswith(("types.", "events.", "errors.")) and not name.endswith("Error")
         for parameter in subject.names
-        if (parameter in subject.options and parameter in ("strict", "fast", "done"))
+        if (parameter in subject.options and parameter in ("strict", "fast", "done", "path_events"))
         or any(one.name == parameter and type(one.default) is bool for one in subject.takes)
     ]
 

@@ -349,3 +349,16 @@ def test_after_close_feeding_is_misuse_and_closing_is_nothing(stream: bytes) -> 
         with pytest.raises(MisuseError, match=r"after close\(\)"):
             decoder.feed(block)
     assert decoder.close() is None
+
+
+def test_another_connection_repeats_the_event_that_was_open() -> None:
+    decoder = EventDecoder()
+    decoder.feed(b"id: 1\ndata: a\n\n:alive\n\nid: 2\ndata: half of")
+    decoder.reconnect()
+    assert "1" == decoder.last_event_id
+    assert [ServerSentEvent(b"b", id="2")] == decoder.feed(b"\xef\xbb\xbfid: 2\r\ndata: b\r\n\r\n")
+    assert (2, 1) == (decoder.events, decoder.comments)
+    decoder.close()
+    decoder.reconnect()
+    with pytest.raises(MisuseError, match="after close"):
+        decoder.feed(b"data: c\n\n")

@@ -197,7 +197,7 @@ def test_the_codec_may_first_be_used_by_many_threads_at_once(monkeypatch: pytest
 
     for round_ in range(4):
         monkeypatch.setattr(_structuring, "_shapes", {})
-        monkeypatch.setattr(_unstructuring, "_plans", {})
+        monkeypatch.setattr(_unstructuring, "_getters", {})
         monkeypatch.setattr(codec, "_hooks", {})
         classes = [holding(target) for _, target in cases[:7]]
         for together in at_once(*(job(100 * round_ + seed, classes) for seed in range(THREADS))):

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, TypedDict, assert_type
+
+import attrs
 
 import streamkit
 from streamkit import (
@@ -19,16 +21,20 @@ from streamkit import (
     Dialect,
     Limits,
     Outcome,
+    PartialJSON,
+    ResumePoint,
     Snapshot,
     StreamError,
     Subscription,
     Tee,
     Timing,
     Written,
+    resume_point,
 )
 from streamkit.anomalies import Anomaly
 from streamkit.errors import ErrorKind
-from streamkit.events import ContentDelta, End, Event, ToolCallDone
+from streamkit.events import ContentDelta, End, Event, ToolCallDelta, ToolCallDone
+from streamkit.partial_json import NotJSON, PathEvent, StringDelta, ValueDone, ValueStarted
 from streamkit.types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 
 
@@ -45,6 +51,23 @@ def show(blocks: Iterable[bytes]) -> str:
         assert_type(stream.anomalies, tuple[Anomaly, ...])
         assert_type(stream.status, int | None)
     return shown
+
+
+def survive(blocks: list[bytes], later: AsyncIterator[bytes]) -> tuple[str, ...]:
+    accumulator = Accumulator()
+    accumulator.feed(blocks[0])
+    assert_type(accumulator.checkpoint(), bytes)
+    assert_type(Accumulator.restore(accumulator.checkpoint(), limits=Limits(), whole_events=True), Accumulator)
+    stream = ChatStream(blocks)
+    saved = stream.checkpoint()
+    assert_type(saved, bytes)
+    point = resume_point(saved)
+    assert_type(point, ResumePoint)
+    assert_type(point.headers, dict[str, str])
+    ChatStream(blocks, resume_from=saved, begins="offset")
+    AsyncChatStream(later, resume_from=saved, begins="event")
+    ChatStream(blocks, resume_from=saved, begins="end")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return point.last_event_id, str(point.offset)
 
 
 def words(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -197,3 +220,57 @@ def mistakes(blocks: Iterable[bytes], upstream: AsyncIterator[bytes]) -> None:
     ChatStream(blocks, deadlines=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ChatStream(blocks, timeout=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Cleaner().feed("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@attrs.frozen
+class City:
+    name: str
+
+
+class CityFields(TypedDict):
+    name: str
+
+
+def structured(stream: ChatStream) -> None:
+    for city in stream.items("$.cities[*]", into=City):
+        assert_type(city, City)
+    for fields in stream.items("$.cities[*]", into=CityFields, choice=1, skip_around=True):
+        assert_type(fields, CityFields)
+    for plain in stream.items("$.cities[*]"):
+        assert_type(plain, Any)
+    for value in stream.partial(skip_around=True):
+        assert_type(value, Any)
+    assert_type(stream.peek(choice=0, call=1), Any)
+
+
+async def structured_async(stream: AsyncChatStream) -> None:
+    async for city in stream.items("$.cities[*]", into=City):
+        assert_type(city, City)
+    async for value in stream.partial(1):
+        assert_type(value, Any)
+
+
+def growing(pieces: Iterable[str]) -> list[str]:
+    changes = PartialJSON(skip_around=True)
+    texts: list[str] = []
+    for piece in pieces:
+        for event in changes.feed(piece):
+            assert_type(event, PathEvent)
+            match event:
+                case StringDelta(path=path, text=text) if path == "$.city":
+                    assert_type(text, str)
+                    texts.append(text)
+                case ValueStarted(kind=kind):
+                    assert_type(kind, Literal["object", "array", "string"])
+                case ValueDone(path=path):
+                    assert_type(path.parts, tuple[str | int, ...])
+                case _:
+                    pass
+    assert_type(changes.error, NotJSON | None)
+    return texts
+
+
+def path_events(block: bytes) -> Iterator[PathEvent]:
+    for event in Accumulator(path_events=True).feed(block):
+        if isinstance(event, ToolCallDelta):
+            yield from event.path_events

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ._live.broadcast_async import AsyncBroadcast, AsyncSubscription
     from ._live.deadlines import Deadlines
     from ._live.reassemble import reassemble
+    from ._live.resuming import ResumePoint, resume_point
     from ._live.stream import ChatStream
     from ._live.stream_async import AsyncChatStream
     from ._live.tee import AsyncTee, Tee, async_tee, tee
@@ -99,6 +100,7 @@ __all__ = (
     "Replay",
     "ReplayTransport",
     "Report",
+    "ResumePoint",
     "Rule",
     "SenderError",
     "Session",
@@ -131,6 +133,7 @@ __all__ = (
     "record",
     "recording",
     "replay",
+    "resume_point",
     "sse",
     "structure",
     "tee",
@@ -168,6 +171,7 @@ _LATER = {
     "Replay": "_recording.replay",
     "ReplayTransport": "_recording.replay_transport",
     "Report": "_check.report",
+    "ResumePoint": "_live.resuming",
     "Session": "_recording.session",
     "SessionRun": "_recording.run",
     "Snapshot": "_live.broadcast",
@@ -191,6 +195,7 @@ _LATER = {
     "record": "_recording.record",
     "recording": "_recording.hook",
     "replay": "_recording.replay",
+    "resume_point": "_live.resuming",
     "structure": "codec",
     "tee": "_live.tee",
     "timing_of": "_live.timing",

@@ -25,7 +25,7 @@ from typing import Any
 from ._trace_values import Block, Ending, Head, Trace, expect
 from .errors import FormatError, MisuseError, excerpt
 
-__all__ = ("FORMAT", "VERSION", "header_line", "item_line", "read_lines")
+__all__ = ("FORMAT", "VERSION", "header_line", "is_header", "item_line", "read_lines")
 
 FORMAT, VERSION = "streamkit-trace", 2
 
@@ -33,6 +33,15 @@ _TEXTS = ("sender", "sender_version", "case", "recorded", "provenance", "notes",
 _BODY = ("request", "request_text", "request_base64")
 _HEADER = ("format", "version", *_TEXTS, "request_headers", *_BODY)
 _OPENING = b'{"format":"streamkit-trace"'  # Rule 3
+
+
+def is_header(line: bytes) -> bool:
+    """Return whether a line is the first one of a trace, of any version."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.get("format") == FORMAT
 
 
 # --- values to lines

@@ -14,17 +14,16 @@ same. Cost: a chunk costs O(1) in what arrived before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, cast
 
 from . import events as ev
-from ._arguments import check_bool, check_kind, readable, whole
+from ._arguments import check_bool, whole
 from ._decode.sdk_objects import as_mapping, is_sound
 from ._fast.block_reader import BlockReader
-from ._field_docs import show_fields
 from ._fold.assembler import Assembler
+from ._fold.options import Options, check_options
 from ._fold.reducer import Reducer
+from ._fold.statistics import Statistics
 from ._stack import LAST, NoRoom, Room, guarded, require_room
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
@@ -41,7 +40,7 @@ from .errors import (
 )
 from .limits import DEFAULT_LIMITS, Limits
 from .outcome import REASONS, Outcome
-from .rules import RULES, Rule, check_rules
+from .rules import RULES, Rule
 from .sse import CR, LF
 from .types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .types._encoding import encoded
@@ -49,6 +48,8 @@ from .types._unstructuring import json_values, written
 
 if TYPE_CHECKING:
     import cattrs
+
+    from ._fold.growing import GrowingArguments
 
 __all__ = ("Accumulator", "Options", "Statistics")
 
@@ -60,38 +61,6 @@ _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
     " no calls from a function given to tap(); put a lock around it, or use one Accumulator for each stream"
 )
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments of `Accumulator`, for functions that pass them on."""
-
-    strict: bool
-    limits: Limits
-    rules: Mapping[str, Rule]
-    dialect: Dialect
-    fast: bool
-    converter: cattrs.Converter | None
-
-
-@attrs.frozen
-class Statistics:
-    """Counts of what an accumulator has read."""
-
-    bytes: int
-    """Bytes fed, framing included."""
-    blocks: int
-    """Blocks fed that were not empty."""
-    events: int
-    """Server-sent events, `[DONE]` included."""
-    comments: int
-    """Comments: keep-alives."""
-    chunks: int
-    """Chunks folded into the response."""
-    unknown_fields: Mapping[str, int]
-    """Fields that the format does not define: path (`choices[].delta.reasoning`) -> number of times."""
-    models: tuple[str, ...] = ()
-    """Every model that a chunk named, in order of first appearance: several if a router writes its own name first. At
-    most as many as the limit on anomalies."""
 
 
 class Accumulator:
@@ -109,6 +78,8 @@ class Accumulator:
     is read here, and cost nothing for each chunk; hooks for the classes of a chunk are called with each chunk, before
     it is folded, and keep events out of the fast lane. If one raises, the call that passed the chunk raises a
     `MisuseError` from it.
+    `path_events`: read the arguments of calls while they arrive, and say what each piece of them means in the
+    `path_events` of `ToolCallDelta` and `FunctionCallDelta`, see `PartialJSON`. `peek` needs no option.
 
     Use one thread at a time: if two threads feed, or one feeds while another takes a snapshot or closes, put a lock
     around it, or the response is corrupt. Two that feed at once usually get a `MisuseError`; do not rely on it, since
@@ -127,9 +98,11 @@ class Accumulator:
         dialect: Dialect = DEFAULT_DIALECT,
         fast: bool = True,
         converter: cattrs.Converter | None = None,
+        path_events: bool = False,
     ) -> None:
         check_bool("strict=", strict)
         check_bool("fast=", fast)
+        check_bool("path_events=", path_events)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._converted = converter is not None
@@ -145,6 +118,10 @@ class Accumulator:
         self._closed = False
         self._busy = False  # a block is being read
         self._overran = False  # the stack ran out in the middle of an event
+        self._growing: GrowingArguments | None = None  # the arguments that are read while they arrive
+        self._follow: Callable[[list[ev.Event]], None] | None = None  # sets their path events
+        if path_events:
+            self._follow = self._grown().follow
 
     def __repr__(self) -> str:
         return describe(self, self)
@@ -158,6 +135,8 @@ class Accumulator:
         try:
             if lane is None or not lane.take(block, out):
                 self._take(block, out)
+            if self._follow is not None:
+                self._follow(out)
             return out
         except RecursionError:
             error = LAST
@@ -173,6 +152,8 @@ class Accumulator:
         try:
             if lane is None or not lane.take(block, None):
                 self._take(block, None)
+            if self._growing is not None:
+                self._growing.missed = True
             return
         except RecursionError:
             error = LAST
@@ -190,7 +171,10 @@ class Accumulator:
             raise MisuseError(_TWO_THREADS)
         try:
             self._busy = True
-            return self._add_alone(chunk)
+            out = self._add_alone(chunk)
+            if self._follow is not None:
+                self._follow(out)
+            return out
         finally:
             self._busy = False
 
@@ -293,6 +277,8 @@ class Accumulator:
         outcome = self._assembler.outcome
         assert outcome is not None
         if out and not outcome.events:
+            if self._follow is not None:
+                self._follow(out)
             self._assembler.outcome = outcome = Outcome(outcome.name, outcome.reason, outcome.error, tuple(out))
         return outcome
 
@@ -335,6 +321,28 @@ class Accumulator:
             return None if response is None else encoded(written(response))
         value = self._reducer.snapshot(json_values)
         return None if value is None else encoded(value)
+
+    def peek(self, choice: int = 0, call: int = 0) -> Any:
+        """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value that does not
+        change; None before anything can be said of them.
+
+        They are read as JSON by the rules of `PartialJSON`; the input of a custom tool is its text. Each call of this
+        costs what arrived since the last, and the length of the arrays and objects that are not whole.
+        """
+        if type(choice) is not int or type(call) is not int or choice < 0 or call < 0:
+            text = f"peek() takes the index of a choice and of a call in it, not {shown(choice)} and {shown(call)}"
+            raise self._misuse(text)
+        try:
+            return (self._growing or self._grown()).peek(choice, call)
+        except RecursionError:
+            raise NoRoom(NoRoom.message) from None
+
+    def _grown(self) -> GrowingArguments:
+        if self._growing is None:
+            from ._fold.growing import GrowingArguments  # most callers do not need it
+
+            self._growing = GrowingArguments(self._reducer)
+        return self._growing
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -393,13 +401,9 @@ class Accumulator:
         function given to `tap()`, which are code, the events of `outcome.events`, and the exception that an error was
         raised from. `docs/durable-streams.md` describes the document.
         """
-        if self._busy:
-            raise MisuseError(_TWO_THREADS)
-        from ._checkpoint.document import written_document  # most streams need none
+        from ._checkpoint.document import write  # most streams need none
 
-        return written_document(
-            self._reader, self._assembler, converter=self._converted, closed=self._closed, overran=self._overran
-        )
+        return write(self)
 
     @classmethod
     @guarded
@@ -410,36 +414,27 @@ class Accumulator:
         limits: Limits | None = None,
         fast: bool = True,
         converter: cattrs.Converter | None = None,
+        whole_events: bool = False,
     ) -> Accumulator:
         """Return an accumulator in the state that `checkpoint` wrote: fed the rest of the bytes, it returns the same
         events, with the same numbers, and ends with the same response, outcome and anomalies as if nothing had
         happened.
 
-        `strict`, `rules`, `dialect` and `limits` are in the checkpoint. `limits`: used instead of those; required if
-        they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for a new
-        accumulator; the converter is required if there was one. Raises `ValidationError`, whose problem has the path,
-        for data that is not a checkpoint or of a version that this release does not read.
+        `strict`, `rules`, `dialect`, `path_events` and `limits` are in the checkpoint. `limits`: used instead of those;
+        required if they are larger than the default ones, since a checkpoint may be anyone's. `fast`, `converter`: as for
+        a new accumulator; the converter is required if there was one. `whole_events`: the sender repeats the event that
+        was open, since it was asked for those after the last event id: what had arrived of it is forgotten. Raises
+        `ValidationError`, whose problem has the path, for data that is not a checkpoint or of a version that this release
+        does not read.
         """
-        if isinstance(data, str):
-            data = data.encode("utf-8", "replace")
-        elif not isinstance(data, (bytes, bytearray, memoryview)):
-            raise MisuseError(f"restore() takes the bytes that checkpoint() returned, not {type(data).__name__}")
-        if limits is not None:
-            check_kind("limits=", limits, Limits)
-        check_bool("fast=", fast)
-        from ._checkpoint.document import fill, read_document, read_options, refusing
+        from ._checkpoint.document import read
 
-        with refusing():
-            document = read_document(readable(data), limits or DEFAULT_LIMITS)
-            options = read_options(document, limits)
-            if options.converter and converter is None:
-                raise MisuseError(
-                    "this checkpoint is of an accumulator with a converter: pass restore() the converter="
-                )
-            accumulator = cls(
-                limits=options.limits, rules=options.rules, dialect=options.dialect, fast=fast, converter=converter
+        accumulator, waiting = read(cls, data, limits=limits, fast=fast, converter=converter, whole_events=whole_events)
+        if waiting.get("events"):
+            raise MisuseError(
+                "this checkpoint is of a ChatStream, with events that its reader has not had: pass it to ChatStream or"
+                " AsyncChatStream as resume_from="
             )
-            accumulator._closed, accumulator._overran = fill(document, accumulator._reader, accumulator._assembler)
         return accumulator
 
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
@@ -553,17 +548,6 @@ def hand_over_pieces(accumulator: Accumulator) -> Reducer:
     return accumulator._reducer
 
 
-def check_options(limits: object, rules: Any, dialect: object) -> None:
-    """Raise `MisuseError` if one of an accumulator's options has the wrong type."""
-    if limits is not DEFAULT_LIMITS:
-        check_kind("limits=", limits, Limits)
-    if dialect is not DEFAULT_DIALECT:
-        check_kind("dialect=", dialect, Dialect)
-    if rules is not RULES:
-        check_kind("rules=", rules, Mapping)
-        check_rules(rules)
-
-
 def require_unused(accumulator: object) -> Accumulator:
     """Return `accumulator` if it is unused, or a new one for None; raise `MisuseError` otherwise."""
     if accumulator is None:
@@ -592,6 +576,3 @@ def describe(owner: object, accumulator: Accumulator | None, **facts: object) ->
     state = "running" if outcome is None else f"{outcome.name} ({outcome.reason})"
     facts = {"events": events, "chunks": chunks, **facts}
     return f"<{type(owner).__name__} {state} {' '.join(f'{name}={value}' for name, value in facts.items())}>"
-
-
-show_fields(__name__)

@@ -40,7 +40,7 @@ from .types import (
     CreateChatCompletionStreamResponse,
 )
 
-__all__ = ("DEFAULT_DIALECT", "Dialect", "Interpreter", "suggest")
+__all__ = ("DEFAULT_DIALECT", "Dialect", "suggest")
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _TEXTS = ("reasoning_content", "reasoning")

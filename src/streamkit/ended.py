@@ -7,7 +7,7 @@ hand. `Times` records the arrival times for them if no events are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -44,6 +44,31 @@ class Ended:
     status: int | None = attrs.field(default=None, kw_only=True)
     """The HTTP status of the response; None if there was none."""
 
+    def row(self) -> dict[str, str | int | float | bool | None]:
+        """Return the facts that a log or a bill needs as one flat dict, always with the same keys: a line of JSON, or a
+        row of a table. It has no text of the request, of the response or of an error. `ttft` and `duration` are in
+        seconds; `model` is the one that was asked for if no chunk arrived; `lost` counts what of the stream could not
+        be used. What is not known is None.
+        """
+        asked, error, usage = self.request, self.outcome.error, self.usage
+        model = asked.get("model") if self.response is None else self.response.model
+        stream = asked.get("stream", False if asked else None)
+        return {
+            "url": self.url,
+            "status": self.status,
+            "stream": stream if isinstance(stream, bool) else None,
+            "model": model if isinstance(model, str) and model else None,
+            "outcome": self.outcome.name,
+            "reason": self.outcome.reason,
+            "kind": None if error is None else error.kind,
+            "retryable": None if error is None else error.retryable,
+            "prompt_tokens": None if usage is None else usage.prompt_tokens,
+            "completion_tokens": None if usage is None else usage.completion_tokens,
+            "ttft": self.timing.ttft,
+            "duration": self.timing.duration,
+            "lost": sum(anomaly.count for anomaly in self.anomalies if anomaly.severity == "lost"),
+        }
+
     @classmethod
     def of(cls, stream: Any, *, request: Mapping[str, Any] | None = None, url: str | None = None) -> Ended:
         """Return the `Ended` of `stream`: a `ChatStream` or its async sibling, a tee, a `Cleaner` or an `Accumulator`.
@@ -59,12 +84,18 @@ class Ended:
             {} if request is None else request,
             outcome,
             response,
-            tuple(accumulator.anomalies),
+            _deviations(accumulator.anomalies, request),
             timing if isinstance(timing, Timing) else Timing(),
             None if response is None else response.usage,
             url=url,
             status=getattr(stream, "status", None),
         )
+
+
+def _deviations(anomalies: Iterable[Anomaly], request: Mapping[str, Any] | None) -> tuple[Anomaly, ...]:
+    """Return the anomalies, without the one that a full response is to a `request` that asked for no stream."""
+    whole = request is not None and bool(request) and not request.get("stream")
+    return tuple(one for one in anomalies if not (whole and one.code == "full_body"))
 
 
 show_fields(__name__)

@@ -42,6 +42,7 @@ __all__ = (
     "StreamError",
     "TruncatedError",
     "ValidationError",
+    "beneath",
 )
 
 EXCERPT = 120  # characters: enough to recognise an event, short enough for one log line
@@ -74,6 +75,12 @@ def _as_json(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     except (TypeError, ValueError, RecursionError):
         return str(value)
+
+
+def named(error: BaseException) -> str:
+    """Return the class of an exception and what it says, in one short line: `ReadError`, `ReadError: reset by peer`."""
+    kind, said = type(error).__name__, excerpt(error)
+    return f"{kind}: {said}" if said else kind
 
 
 def counted(number: int, what: str, form: str = "") -> str:
@@ -188,17 +195,22 @@ class Problem:
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type."""
+    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type.
+    `item`: of `items()` of a stream, which of the items that it yields this one is, from 1; else None."""
 
-    def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "") -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "", item: int | None = None) -> None:
         if not isinstance(problems, tuple) or not isinstance(type_name, str):
             text = (
                 f"ValidationError takes a tuple of Problem and the name of a type, not {shown((problems, type_name))}"
             )
             raise MisuseError(text)
+        if item is not None and (not isinstance(item, int) or isinstance(item, bool)):
+            raise MisuseError(f"ValidationError(item=...) takes the number of an item, not {shown(item)}")
         self.problems = problems
         self.type_name = type_name
+        self.item = item
         head = f"not a {type_name}: " if type_name else ""
+        head = head if item is None else f"item {item} is {head or 'not valid: '}"
         super().__init__(head + "; ".join(str(one) if isinstance(one, Problem) else shown(one) for one in problems))
 
 
@@ -296,6 +308,24 @@ class DeadlineError(SenderError):
         super().__init__(message, event=event)
         self.deadline = deadline
         self.seconds = seconds
+
+
+def beneath(error: BaseException) -> StreamError | None:
+    """Return the error of streamkit that an exception of a client or an SDK was raised for, or None if there is none.
+
+    An SDK over a cleaning transport raises its own exception for a stream that broke off (openai: `APIConnectionError`, which
+    says "Connection error."). What happened, `kind`, `retryable` and `partial` are further down, among the causes.
+    """
+    if not isinstance(error, BaseException):
+        raise MisuseError(f"beneath() takes an exception, not {shown(error)}")
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if isinstance(one, StreamError):
+            return one
+        seen.add(id(one))
+        one = one.__cause__ or one.__context__
+    return None
 
 
 show_fields(__name__)

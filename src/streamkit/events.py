@@ -15,7 +15,7 @@ and name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -32,6 +32,9 @@ from .types import (
     FunctionCall,
 )
 from .types import ChatCompletionResponseMessageAudio as Audio
+
+if TYPE_CHECKING:
+    from .partial_json import PathEvent
 
 __all__ = (
     "TEXT_DELTAS",
@@ -220,6 +223,7 @@ class ToolCallDelta(_Fired):
     id: str
     name: str
     arguments: str
+    path_events: tuple[PathEvent, ...] = ()
 
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
@@ -252,6 +256,7 @@ class FunctionCallDelta(_Fired):
     choice: int
     name: str
     arguments: str
+    path_events: tuple[PathEvent, ...] = ()
 
 
 @attrs.frozen(weakref_slot=False, eq=False, repr=False)
@@ -455,6 +460,8 @@ show_fields(
         "logprobs": "All log probabilities of the choice.",
         "name": "Name of the called function, empty until it is known.",
         "outcome": "How the stream ended.",
+        "path_events": "What the piece means for the JSON that the arguments are, see `PartialJSON`; with the option"
+        " `path_events=True` of `Accumulator`, else empty, and empty for a custom tool.",
         "refusal": "Tokens of the refusal.",
         "reopened": "True if it continues after it was done.",
         "sequence": "Running number of the event in its stream, from 0.",

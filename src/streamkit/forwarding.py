@@ -7,10 +7,12 @@ Rule 1  Fields of one connection are not forwarded, nor those that `Connection` 
 Rule 2  A message with both framings is how requests are smuggled (RFC 9112, Section 6.3): neither side may send one.
 Rule 3  A body is bounded in bytes and, where asked, in seconds: a peer that sends a byte a second is not waited for.
 Rule 4  No path leaves the one below which it was asked for (`/v1/../x`).
+Rule 5  A refusal has the shape that the SDKs of these APIs read: OpenAI's, and Anthropic's below `/v1/messages`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -21,10 +23,12 @@ __all__ = (
     "Message",
     "Receive",
     "Send",
+    "api_error",
     "has_both_framings",
     "has_dot_segments",
     "kept_headers",
     "read_body",
+    "refuse",
     "respond",
     "until_left",
 )
@@ -44,6 +48,18 @@ _OF_THE_CONNECTION = frozenset(
     b"transfer-encoding upgrade".split()
 )
 _BOTH = frozenset((b"content-length", b"transfer-encoding"))
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    502: "api_error",
+}
+# OpenAI calls these so; for the others it has the same words.
+_OPENAI = {404: "invalid_request_error", 413: "invalid_request_error", 500: "server_error", 502: "server_error"}
 
 
 def kept_headers(headers: Headers, *others: bytes) -> list[tuple[bytes, bytes]]:
@@ -100,3 +116,25 @@ async def respond(
     fields = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def api_error(status: int, message: str, *, code: str | None = None, path: str = "") -> str:
+    """Return the body of an error, as JSON text. `code`: OpenAI's, such as `model_not_found`. `path`: of the request (rule 5)."""
+    kind = _TYPES.get(status, "api_error")
+    if "/messages" in path.partition("?")[0]:
+        return json.dumps({"type": "error", "error": {"type": kind, "message": message}}, ensure_ascii=False)
+    error = {"message": message, "type": _OPENAI.get(status, kind), "param": None, "code": code}
+    return json.dumps({"error": error}, ensure_ascii=False)
+
+
+async def refuse(
+    send: Send,
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    path: str = "",
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """Answer with an `api_error`."""
+    await respond(send, status, api_error(status, message, code=code, path=path), "application/json", headers)

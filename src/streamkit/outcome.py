@@ -49,7 +49,7 @@ class Outcome:
     name: OutcomeName
     """`complete`, `truncated`, `failed` or `cancelled`."""
     reason: str
-    """The key in `REASONS` that says why: `done`, `mid_event`, `limit`, ..."""
+    """The key in `streamkit.outcome.REASONS` that says why: `done`, `mid_event`, `limit`, ..."""
     error: StreamError | None = attrs.field(default=None, eq=False)
     """For a truncated or failed stream, its exception, with `.partial`: raise it or read it. Else None."""
     events: tuple[Any, ...] = attrs.field(default=(), eq=False, repr=False)

@@ -72,9 +72,8 @@ class PartialJSON:
             if not whole(most, 1):
                 raise MisuseError(f"{name} takes a whole number from 1, not {shown(most)}")
         words = NAN_WORDS if allow_nan else WORDS
-        self._document = Document(skip=skip_around, words=words, strict=strict, depth=max_depth)
+        self._document = Document(skip=skip_around, words=words, strict=strict, depth=max_depth, most=max_values)
         self._numbers = unfinished_numbers
-        self._most = max_values
         self._closed = False
 
     def __repr__(self) -> str:
@@ -89,12 +88,16 @@ class PartialJSON:
     def feed(self, text: str) -> list[PathEvent]:
         """Read the next piece; return what it added. `feed("")` does nothing; it does not end the document."""
         out: list[PathEvent] = []
-        self._take(text, out)
+        if type(text) is not str or self._closed:
+            text = self._checked(text)
+        self._document.read(text, out)
         return out
 
     def absorb(self, text: str) -> None:
         """Read the next piece without creating events: faster, for a caller that reads `value` alone."""
-        self._take(text, None)
+        if type(text) is not str or self._closed:
+            text = self._checked(text)
+        self._document.read(text, None)
 
     def close(self) -> list[PathEvent]:
         """End the text; return what the end added: a document that is a number ends there. Closing again adds nothing.
@@ -107,23 +110,13 @@ class PartialJSON:
             self._document.end(out)
         return out
 
-    def _take(self, text: str, out: list[PathEvent] | None) -> None:
-        document = self._document
-        if type(text) is not str or self._closed:
-            if not isinstance(text, str):
-                kind = type(text).__name__
-                raise MisuseError(f"feed() takes a piece of text as str, not {kind}: decode bytes across pieces first")
-            if self._closed and text:
-                raise MisuseError(
-                    "feed() after close(): a PartialJSON reads one document; create a new one for the next"
-                )
-            text = str(text)
-        if document.doubtful is None:
-            document.read(text, out)
-        else:
-            document.read_doubtful(text, out)
-        if document.count > self._most and document.error is None:
-            document.fail(f"expected at most {self._most:,} values", "", document.offset)
+    def _checked(self, text: object) -> str:
+        if not isinstance(text, str):
+            kind = type(text).__name__
+            raise MisuseError(f"feed() takes a piece of text as str, not {kind}: decode bytes across pieces first")
+        if self._closed and text:
+            raise MisuseError("feed() after close(): a PartialJSON reads one document; create a new one for the next")
+        return str(text)
 
     # --- what is known
 
@@ -137,8 +130,8 @@ class PartialJSON:
 
     def snapshot(self) -> Any:
         """Return what can be said so far, as a value that does not change. What is whole is shared: read it only."""
-        value = self._document.show(self._numbers)
-        return value if self._document.whole else self._document.copy()
+        document = self._document
+        return document.copy(document.show(self._numbers))
 
     @property
     def started(self) -> bool:

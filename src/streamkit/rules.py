@@ -12,19 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import MisuseError, shown
-from .types._reasoning import REASONING
+from .types._reasoning import REASONING as REASONING  # for `_fold` and others, not public
 
-__all__ = (
-    "BLOCK_TEXT",
-    "DELTA",
-    "REASONING",
-    "RULES",
-    "SEALS",
-    "Rule",
-    "check_rules",
-    "is_usage",
-    "rule_for",
-)
+__all__ = ("RULES", "Rule", "rule_for")
 
 
 class Rule(StrEnum):

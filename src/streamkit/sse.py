@@ -189,6 +189,17 @@ class EventDecoder:
                 return [block[6:end]]
         return self._take(block, RAW)
 
+    def reconnect(self) -> None:
+        """Continue with another connection of the same stream: the sender repeats the event that was open, and its bytes are
+        thrown away, as the standard says. `last_event_id`, `retry`, `events` and `comments` stay.
+
+        Does nothing after close(), or after a failure.
+        """
+        if not (self._closed or self._failed):
+            self._clear()
+            self._id = self.last_event_id
+            self._bom, self._plain, self._between, self._after_cr = b"", False, True, False
+
     def close(self) -> ServerSentEvent | None:
         """End the stream; return the event that was still open, its last line perhaps cut off, or None.
 

@@ -30,23 +30,22 @@ from typing import IO, Any
 import attrs
 
 from ._field_docs import show_fields
-from ._trace_files import SUFFIXES, check_file, compress, each_line, file_name, is_trace_name, opened, plain_name
-from ._trace_lines import FORMAT, header_line, item_line, read_lines
+from ._trace_files import SUFFIXES as SUFFIXES  # for other packages, not public
+from ._trace_files import check_file, compress, each_line, file_name, opened, plain_name
+from ._trace_files import is_trace_name as is_trace_name
+from ._trace_lines import header_line, item_line, read_lines
 from ._trace_values import Block, Ending, Head, Trace
 from .errors import MisuseError
 
 __all__ = (
     "ENDS",
-    "FORMAT",
     "MAX_BYTES",
     "OBSERVED",
-    "SUFFIXES",
     "Block",
     "Ending",
     "Head",
     "Trace",
     "TraceWriter",
-    "is_trace_name",
     "iter_trace",
     "read_trace",
     "write_trace",

@@ -14,13 +14,13 @@ import pytest
 
 from helpers.corpus import TRACES
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import Accumulator, Dialect, RemoteError, Rule
+from streamkit import Accumulator, Dialect, RemoteError, Rule, events
 from streamkit._checkpoint.endings import ERRORS
-from streamkit._checkpoint.fields import HOLDERS, RECORDS
-from streamkit._checkpoint.shapes import REQUIRED, Record
+from streamkit._checkpoint.field_kinds import HOLDERS, RECORDS
+from streamkit._checkpoint.records import REQUIRED, Record
 from streamkit._checkpoint.states import TABLE
+from streamkit._checkpoint.waiting import FIELDS, fields_of
 from streamkit._fast.lane import Lane
-from streamkit._stack import Room
 
 EVERY = (*TABLE, *RECORDS.values(), *HOLDERS)
 
@@ -28,7 +28,6 @@ EVERY = (*TABLE, *RECORDS.values(), *HOLDERS)
 WITHOUT = {
     Accumulator: "test_every_attribute_of_the_accumulator_itself_is_known",
     Lane: "the fast lane learns again",
-    Room: "a memory of how deep the stack was",
 }
 
 
@@ -54,9 +53,10 @@ def test_every_attribute_is_in_the_document_or_has_a_reason_not_to_be(record: Re
 
 
 def test_every_attribute_of_the_accumulator_itself_is_known() -> None:
-    # The reader holds the assembler; `closed` and `overran` are members of the state, `converted` of the options.
+    # The reader holds the assembler; `closed` and `overran` are members of the state, `converted` and `path_events` (whether
+    # there is something to `follow`) of the options. What is read of growing arguments is read again from the text.
     written = {"_assembler", "_reader", "_closed", "_overran", "_converted"}
-    assert written | {"_reducer", "_busy", "_room"} == attributes_of(Accumulator)
+    assert written | {"_reducer", "_busy", "_follow", "_growing"} == attributes_of(Accumulator)
 
 
 def reached(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
@@ -123,6 +123,11 @@ def test_a_slot_left_out_has_the_value_of_a_new_object() -> None:
                 checked.add(record.kind)
                 assert slot.blank == getattr(new, slot.attribute), f"{record.kind.__name__}.{slot.attribute}"
     assert len(checked) > 8
+
+
+def test_every_field_of_an_event_has_a_shape() -> None:
+    classes = [getattr(events, name) for name in events.__all__ if isinstance(getattr(events, name), type)]
+    assert {name for kind in classes for name in fields_of(kind)} == FIELDS.keys()
 
 
 def test_every_class_of_error_is_written_as_itself_or_as_its_base() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,10 +76,44 @@ def test_every_stream_is_clean_where_that_is_asked_for() -> None:
     assert reassemble(HELLO).choices == reassemble(clean, strict=True).choices
 
 
+@posix
+def test_a_line_of_json_for_each_request_is_appended_to_a_file(tmp_path: Path) -> None:
+    log = tmp_path / "usage.jsonl"
+    log.write_text("{}\n")
+    with gateway("--log", str(log)) as (process, client):
+        client.post("/v1/chat/completions?key=secret", json={"model": "asked", "stream": True, "messages": ["secret"]})
+        client.post("/clean/v1/x/chat/completions", json={"model": "asked", "stream": True})
+        client.get("/v1/models")
+        client.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    _, *rows = map(json.loads, log.read_text().splitlines())
+    facts = ("model", "stream", "status", "outcome", "kind")
+    assert [("m", True, 200, "complete", None), ("m", True, 200, "truncated", "network")] == [
+        tuple(row[fact] for fact in facts) for row in rows
+    ]
+    assert all(row["ttft"] > 0 and row["time"].endswith("+00:00") for row in rows)
+    assert "secret" not in log.read_text()
+
+
+@posix
+def test_lines_of_json_go_to_standard_output_where_that_is_asked_for() -> None:
+    with gateway("--log", "-") as (process, client):
+        client.post("/v1/chat/completions", json={"model": "asked"})
+        client.close()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert ("m", False) == tuple(json.loads(out)[fact] for fact in ("model", "stream"))
+
+
 @pytest.mark.parametrize(
     "args, said",
     [
         (["--upstream", "localhost"], b"upstream is an http: or https: URL"),
+        (
+            ["--upstream", "http://h", "--log", "/no/such/folder/x"],
+            b"--log /no/such/folder/x: No such file or directory",
+        ),
         (["--upstream", "http://h", "--listen", "8000"], b"--listen takes HOST:PORT"),
         (["--upstream", "http://h", "--listen", "h:x"], b"--listen takes HOST:PORT"),
         (["--upstream", "http://h", "--listen", "127.0.0.1:99999"], b"--listen takes HOST:PORT"),

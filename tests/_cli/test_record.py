@@ -101,3 +101,19 @@ def test_a_request_that_is_no_json_object_is_misuse(tmp_path: Path) -> None:
     done = run("record", "-", tmp_path / "x.jsonl", "--request", tmp_path / "r.json", stdin=HELLO)
     assert (2, False) == (done.returncode, (tmp_path / "x.jsonl").exists())
     assert "--request" in one_line(done.stderr)
+
+
+def test_a_recording_that_is_there_is_not_replaced_unless_it_is_forced(tmp_path: Path) -> None:
+    place = tmp_path / "x.trace.jsonl"
+    place.write_bytes(b"")  # of mktemp: nothing is lost
+    assert 0 == run("record", "-", place, stdin=HELLO).returncode
+    before = place.read_bytes()
+    done = run("record", "-", place, stdin=sse(delta("other")))
+    assert (2, before) == (done.returncode, place.read_bytes())
+    assert f"{place} is there already: name another file or a folder, or replace it with --force" in one_line(
+        done.stderr
+    )
+    assert 2 == run("record", "--upstream", "http://127.0.0.1:9", place).returncode
+    assert before == place.read_bytes()
+    assert 0 == run("record", "--force", "-", place, stdin=HELLO + HELLO).returncode
+    assert HELLO + HELLO == read_trace(place).body

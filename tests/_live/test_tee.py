@@ -501,14 +501,19 @@ def test_a_tee_among_many_costs_what_a_tee_costs_and_leaves_nothing() -> None:
     async def main() -> None:
         await held_by(5)  # what is loaded and cached by the first
         few, many = await held_by(10), await held_by(40)
-        gc.collect()
-        left, _ = tracemalloc.get_traced_memory()
-        again = await held_by(40)
-        gc.collect()
         assert many < 1.1 * few
-        assert again < 1.1 * many
         assert many < 64 * 1024
-        assert tracemalloc.get_traced_memory()[0] - left < 40 * 64, "under 64 bytes a tee: nothing of them"
+        left = []
+        for _ in range(3):  # something else, a cache of the interpreter, may grow during one of them
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            again = await held_by(40)
+            gc.collect()
+            left.append(tracemalloc.get_traced_memory()[0] - before)
+            assert again < 1.1 * many
+            if left[-1] < 40 * 64:
+                break
+        assert min(left) < 40 * 64, "under 64 bytes a tee: nothing of them"
 
     tracemalloc.start()
     try:

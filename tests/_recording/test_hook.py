@@ -122,7 +122,8 @@ def test_after_the_block_the_libraries_are_as_they_were(tmp_path: Path, sender: 
 
 
 def test_none_never_sends(sender: Sender, tmp_path: Path) -> None:
-    with recording(tmp_path / "s", mode="none"), pytest.raises(TraceMissError, match="none at all"):
+    none = "none at all, and no such directory"
+    with recording(tmp_path / "s", mode="none"), pytest.raises(TraceMissError, match=none):
         by_httpx(sender.url, "a")
     assert [] == sender.requests
     assert not (tmp_path / "s").exists()
@@ -415,3 +416,18 @@ def test_without_either_library_it_says_what_to_do(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(MisuseError, match="pip install httpx"), recording(tmp_path):
         pass
+
+
+def test_async_with_does_what_with_does(sender: Sender, tmp_path: Path) -> None:
+    async def ask(url: str, failing: bool) -> str:
+        async with recording(tmp_path / "s", mode="once") as run:
+            text = await by_httpx_async(url, "hello")
+            assert not run.closed
+            if failing:
+                raise MisuseError("of the block")
+        assert run.closed
+        return text
+
+    assert "yousaidhello" == asyncio.run(ask(sender.url, False)) == asyncio.run(ask(GONE, False))
+    with pytest.raises(MisuseError, match=r"^of the block$"):
+        asyncio.run(ask(GONE, True))

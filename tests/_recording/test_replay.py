@@ -95,7 +95,9 @@ def test_a_replay_is_what_its_trace_says() -> None:
 def test_it_is_read_once() -> None:
     source = replay(TRACE, speed=0)
     assert 3 == len(list(source))
-    assert [] == list(source)
+    for again in (lambda: list(source), lambda: ChatStream(source), lambda: AsyncChatStream(source)):
+        with pytest.raises(MisuseError, match=r"^this replay was read already: call replay\(\) again"):
+            again()
     assert "<Replay over blocks=3/3 status=200>" == repr(source)
 
 

@@ -347,7 +347,7 @@ def test_the_page_lists_every_trace_and_escapes_their_names() -> None:
     with TraceServer(trace(b"", case="<b>&")) as server:
         page = httpx2.get(server.url, **CLIENT)
     assert "text/html; charset=utf-8" == page.headers["content-type"]
-    assert "<td>&lt;b&gt;&amp;<td>" in page.text
+    assert '<td><a href="?x-streamkit-view=%3Cb%3E%26">&lt;b&gt;&amp;</a><td>' in page.text
 
 
 @pytest.mark.parametrize(
@@ -520,3 +520,13 @@ def test_closing_it_breaks_off_what_is_going_on_and_frees_the_port(caplog: pytes
 def test_wrong_arguments_are_named(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(MisuseError, match=words):
         TraceServer(**{"source": PLAIN, **arguments})
+
+
+@pytest.mark.parametrize("end", ["unknown", "cancelled"])
+def test_a_trace_that_answers_nothing_is_refused_and_not_played_as_an_empty_success(end: str, tmp_path: Path) -> None:
+    write_trace(Trace(end=end), tmp_path / "x.trace.jsonl")
+    for source in (Trace(end=end), tmp_path / "x.trace.jsonl", [tmp_path / "x.trace.jsonl"]):
+        with pytest.raises(
+            MisuseError, match=r"(^this trace|x\.trace\.jsonl.*) answers nothing: it was cut off before a status"
+        ):
+            TraceServer(source)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from streamkit import MisuseError
@@ -225,3 +226,20 @@ def test_the_digest_is_the_same_in_every_process() -> None:
         digest_of(Trace(method="post", path="/v1", request={"a": "é", "b": {"c": [1, None], "d": 1}}))
         == run.stdout.strip()
     )
+
+
+def test_a_request_that_was_left_before_anything_answered_is_not_an_exchange(tmp_path: Path) -> None:
+    write_trace(attrs.evolve(asked("a"), end="cancelled"), tmp_path / "001-a.trace.jsonl")
+    session = Session(recorded(tmp_path, "a"))
+    assert b"answer 2" == body(session, asked("a"))
+    with pytest.raises(TraceMissError, match=r"passed over, cut off before anything answered: 001-a\.trace\.jsonl"):
+        session.take(asked("b"))
+
+
+def test_a_server_that_runs_for_weeks_remembers_the_last_requests_only(tmp_path: Path) -> None:
+    session = Session(recorded(tmp_path, "a"), repeat=True, scrub=False)
+    for _ in range(1_005):
+        session.take(asked("a"))
+    assert 1_000 == len(session.requests)
+    with pytest.raises(TraceMissError, match=r"\(request 1006\)"):
+        session.take(asked("b"))

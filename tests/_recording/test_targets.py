@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,23 @@ def test_a_name_that_ends_like_another_file_makes_no_directory(name: str, tmp_pa
     assert not (tmp_path / name).exists()
     (tmp_path / name).mkdir()
     assert str(Targets(tmp_path / name)(Trace())).startswith(str(tmp_path / name))
+
+
+def test_a_directory_is_listed_again_only_where_somebody_else_has_written_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[object] = []
+    listdir = os.listdir
+
+    def counting(path: str) -> list[str]:
+        listed.append(path)
+        return listdir(path)
+
+    monkeypatch.setattr("streamkit._recording.targets.os.listdir", counting)
+    targets = Targets(tmp_path)
+    numbers = [Path(str(targets(Trace()))).name[:3] for _ in range(5)]
+    (tmp_path / "041-x.trace.jsonl").touch()
+    os.utime(tmp_path, (7, 7))  # later than ours by more than the clock of the file system can tell
+    numbers += [Path(str(targets(Trace()))).name[:3] for _ in range(5)]
+    assert ["001", "002", "003", "004", "005", "042", "043", "044", "045", "046"] == numbers
+    assert 2 == len(listed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ import pytest
 
 from helpers.loopback import PATIENCE, read_request
 from helpers.served import served
-from streamkit import Ended, MisuseError, reassemble
+from streamkit import Clean, Ended, MisuseError, reassemble
 from streamkit.testing import DONE, chunk, event, stream_bytes
 
 httpx = pytest.importorskip("httpx2")
@@ -241,6 +242,29 @@ def test_an_encoded_body_goes_on_as_it_is_where_nothing_is_cleaned(setup: Callab
     assert WIRE == made.client.post(PATH).content
 
 
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: int) -> None:
+    packed = gzip.compress(WIRE)
+    made = setup(Upstream([packed[at : at + size] for at in range(0, len(packed), size)], headers=GZIP))
+    assert WIRE == made.client.post(PATH).content
+    over = made.over()
+    assert ("complete", reassemble(WIRE)) == (over.outcome.name, over.response)
+
+
+@pytest.mark.parametrize(
+    "encoding, body, said",
+    [(b"compress", b"\x1f\x9d", "a stream cannot be watched"), (b"gzip", WIRE, "watching a stream failed")],
+)
+def test_an_encoded_body_that_cannot_be_watched_goes_on_all_the_same(
+    setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture, encoding: bytes, body: bytes, said: str
+) -> None:
+    made = setup(Upstream([body], headers=((b"content-encoding", encoding),)))
+    with made.client.stream("POST", PATH) as answer:
+        assert body == b"".join(answer.iter_raw())
+    assert "failed" == made.over().outcome.name
+    assert any(said in record.getMessage() for record in caplog.records if record.name == "streamkit.gateway")
+
+
 def test_an_upstream_that_says_gzip_and_sends_none_breaks_off(
     setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,7 +339,9 @@ def test_an_upstream_with_both_framings_is_a_bad_gateway(caplog: pytest.LogCaptu
         with served(create_app(upstream.url), "on") as front, client_of(front) as client:
             answer = client.post(PATH, content=b"{}")
         assert upstream.left.wait(LONG)
-    assert (502, True) == (answer.status_code, "both Content-Length and Transfer-Encoding" in answer.text)
+    assert (502, "application/json") == (answer.status_code, answer.headers["content-type"])
+    error = answer.json()["error"]  # as SDKs read it
+    assert ("server_error", True) == (error["type"], "both Content-Length and Transfer-Encoding" in error["message"])
     assert no_traceback(caplog)
 
 
@@ -453,9 +479,46 @@ def test_what_is_over_is_logged(setup: Callable[..., Setup], caplog: pytest.LogC
     with caplog.at_level("INFO"):
         made.client.post(PATH)
         made.over()
-    assert ["model=a-model outcome=complete reason=done prompt_tokens=3 completion_tokens=2"] == [
-        record.getMessage() for record in caplog.records if record.name == "streamkit.gateway"
-    ]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "streamkit.gateway"]
+    assert re.fullmatch(
+        r"model=a-model outcome=complete reason=done status=200 kind=None prompt_tokens=3 completion_tokens=2 ttft=\d+\.\d+",
+        line,
+    )
+
+
+def test_a_request_that_was_refused_is_logged_with_its_status_and_kind(
+    setup: Callable[..., Setup], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = setup(Upstream([b'{"error":{"message":"Slow down"}}'], 429, b"application/json"))
+    with caplog.at_level("INFO"):
+        made.client.post(PATH)
+        made.over()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "streamkit.gateway"]
+    assert "outcome=failed reason=error_body status=429 kind=rate_limit" in line
+
+
+@pytest.mark.parametrize(
+    "path, blocks, expected",
+    [
+        (CLEAN, [event(chunk("Hel"))], 0),  # it ends cleanly, without `[DONE]`
+        (PATH, [event(chunk("Hel")), None], 1),  # the upstream's, which is an app under uvicorn too, and not ours
+        (CLEAN, [event(chunk("Hel")), None], 1),
+    ],
+)
+def test_breaking_off_is_not_logged_as_a_fault_of_the_app(
+    setup: Callable[..., Setup],
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    blocks: list[bytes | None],
+    expected: int,
+) -> None:
+    made = setup(Upstream(blocks), clean=Clean(truncated="raise"))
+    with pytest.raises(httpx.RemoteProtocolError):
+        made.client.post(path)
+    assert "truncated" == made.over().outcome.name
+    assert expected == [record.getMessage() for record in caplog.records].count(
+        "ASGI callable returned without completing response."
+    )
 
 
 def test_a_hook_that_fails_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

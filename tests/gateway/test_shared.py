@@ -376,6 +376,30 @@ def test_keep_alives_are_sent_while_the_sender_is_silent(new_store: Callable[...
     run(new_store(), test, ping=0.01)
 
 
+def test_all_but_start_works_on_trio_too() -> None:
+    trio = pytest.importorskip("trio")
+
+    async def test() -> None:
+        shared = SharedStreams()
+        reader = PageReader()
+
+        async def source() -> AsyncIterator[bytes]:
+            for at in range(0, len(WIRE), 300):
+                await trio.lowlevel.checkpoint()
+                yield WIRE[at : at + 300]
+
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(shared.publish, "k", source())
+                while reader.end is None:
+                    await trio.lowlevel.checkpoint()
+                    await reader.follow(shared.events("k", reader.id))
+        check(reader)
+        await shared.aclose()
+
+    trio.run(test)
+
+
 # --- misuse
 
 

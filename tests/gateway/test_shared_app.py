@@ -125,25 +125,16 @@ def test_after_the_end_204_stops_an_event_source(client: Callable[..., Any]) -> 
     assert [(204, b""), (204, b"")] == [(one.status_code, one.content) for one in answers]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/v1/streams/nothing", 404),
-        ("GET", "/v1/streams/", 404),
-        ("GET", "/v1/streams/%0A", 404),
-        ("GET", "/v1/streams/" + "x" * 300, 404),
-        ("POST", "/v1/streams/a", 404),
-        ("GET", PATH, 404),
-        ("POST", "/v1/embeddings", 404),
-    ],
-)
-def test_anything_else_is_not_there(client: Callable[..., Any], method: str, path: str, status: int) -> None:
-    assert status == client(Upstream()).request(method, path).status_code
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
-def test_a_request_that_is_no_object_is_refused(client: Callable[..., Any], body: bytes) -> None:
-    assert 400 == client(Upstream()).post(PATH, content=body).status_code
+def test_anything_else_is_not_there_and_a_request_is_an_object(client: Callable[..., Any]) -> None:
+    front = client(Upstream())
+    asked = {
+        "GET": ["/v1/streams/nothing", "/v1/streams/", "/v1/streams/%0A", "/v1/streams/" + "x" * 300, PATH],
+        "POST": ["/v1/streams/a", "/v1/embeddings"],
+    }
+    for method, paths in asked.items():
+        assert {404} == {front.request(method, path).status_code for path in paths}
+    for body in (b"", b"[]", b"{", b"\xff", b"[" * 100_000):
+        assert 400 == front.post(PATH, content=body).status_code
 
 
 def test_a_body_that_is_too_large_is_refused(client: Callable[..., Any]) -> None:
@@ -168,6 +159,32 @@ def test_an_upstream_that_does_not_answer_is_a_502() -> None:
         answer = httpx.post(front + PATH, json={}, trust_env=False)
     assert 502 == answer.status_code
     assert "did not answer" in answer.text
+
+
+def test_a_client_that_leaves_before_it_has_the_key_takes_the_request_with_it() -> None:
+    async def test() -> None:
+        left = []
+
+        async def upstream(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await anyio.sleep_forever()  # it thinks
+            finally:
+                left.append(True)
+
+        app = create_shared_app("http://upstream")
+        app._client = httpx.AsyncClient(transport=httpx.ASGITransport(upstream))
+        messages = [{"type": "http.request", "body": b"{}"}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+        with anyio.fail_after(PATIENCE):
+            await app(scope, receive, None)  # type: ignore[arg-type]
+        await app.aclose()
+        assert [True] == left
+
+    anyio.run(test)
 
 
 def test_a_shutdown_ends_what_is_read_as_cancelled() -> None:
@@ -288,7 +305,7 @@ def test_any_worker_serves_any_reader_also_one_that_returns_and_one_that_lost_it
     upstream = Upstream()
     with (
         served(upstream, "off") as base,
-        workers(2, redis_url, base, lease=3) as ((first, one), (_, two)),
+        workers(2, redis_url, base, lease=1) as ((first, one), (_, two)),
         httpx.Client(timeout=PATIENCE, trust_env=False) as client,
     ):
         path = client.post(one + PATH, json={}).json()["events"]

@@ -16,14 +16,13 @@ from typing import Any
 import attrs
 import pytest
 
-from streamkit import Accumulator, FormatError, RemoteError
-from streamkit.events import End, ErrorSeen, Event
+from readings import Reading, read
 from streamkit.sse import EventDecoder
 from streamkit.trace import read_trace
 
 from .tier import some
 
-__all__ = ("SHARED", "TRACES", "Reading", "Recorded", "chunks_of", "each", "facts_of", "pieces", "read", "shared")
+__all__ = ("SHARED", "TRACES", "Reading", "Recorded", "chunks_of", "each", "pieces", "read", "shared")
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parents[3] / "shared" / "traces"
@@ -84,72 +83,6 @@ def each(recordings: Iterable[Recorded]) -> pytest.MarkDecorator:
     if len(found) > _MANY:
         found = tuple(some(found, next(_turns)))
     return pytest.mark.parametrize("recorded", [pytest.param(one, id=one.name) for one in found])
-
-
-@attrs.frozen(eq=False)
-class Reading:
-    """Everything that an accumulator says of a stream. Errors, which are equal to nothing, stand as their facts."""
-
-    events: tuple[Any, ...]
-    response: Any
-    outcome: tuple[Any, ...]
-    anomalies: tuple[Any, ...]
-    counts: tuple[Any, ...]
-    raised: tuple[Any, ...]
-    """What `feed` or `close` raised; only under strict=True."""
-
-    def __eq__(self, other: object) -> bool:
-        # A NaN is not equal to itself, but it is written like itself.
-        mine, others = attrs.astuple(self, recurse=False), attrs.astuple(other, recurse=False)  # type: ignore[arg-type]
-        return mine == others or repr(mine) == repr(others)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def without_events(self) -> Reading:
-        return attrs.evolve(self, events=())
-
-
-def read(blocks: Iterable[bytes], *, absorb: bool = False, **options: Any) -> Reading:
-    """Feed an accumulator made with `options`, close it, and say everything that can be seen of it."""
-    accumulator = Accumulator(**options)
-    told: list[Event] = []
-    raised: list[Any] = []
-    for block in blocks:
-        try:
-            if absorb:
-                accumulator.absorb(block)
-            else:
-                told += accumulator.feed(block)
-        except (FormatError, RemoteError) as error:
-            raised.append(facts_of(error))
-    try:
-        outcome = accumulator.close()
-    except (FormatError, RemoteError) as error:
-        raised.append(facts_of(error))
-        outcome = accumulator.close()
-    told += [] if absorb else outcome.events
-    numbers = accumulator.statistics()
-    return Reading(
-        tuple(_comparable(event) for event in told),
-        accumulator.snapshot(),
-        (outcome.name, outcome.reason, facts_of(outcome.error)),
-        accumulator.anomalies,
-        (numbers.bytes, numbers.events, numbers.comments, numbers.chunks, numbers.unknown_fields, accumulator.emitted),
-        tuple(raised),
-    )
-
-
-def facts_of(error: BaseException | None) -> Any:
-    """What an error says, in a form that can be compared."""
-    return None if error is None else (type(error).__name__, str(error), repr(vars(error)))
-
-
-def _comparable(event: Event) -> Any:
-    if isinstance(event, ErrorSeen):
-        return "ErrorSeen", event.sequence, facts_of(event.error)
-    if isinstance(event, End):
-        return "End", event.sequence, event.outcome, facts_of(event.outcome.error)
-    return event
 
 
 def pieces(raw: bytes, size: int) -> list[bytes]:

@@ -20,18 +20,18 @@ import socket
 import threading
 import zlib
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 import pytest
 
+from helpers.accepting import Accepting
 from helpers.loopback import CLIENT, EVENTS, PATIENCE, read_request
 
 LINGERING = ("silent", "pings", "flood")
 _PING = b": still here\n\n"
 
 
-class Kept:
+class Kept(Accepting):
     """Answers any number of requests, on any number of connections, with `EVENTS`.
 
     `connections`: how many there were. `bodies`: how many clients saw through to their end. `left`: set when a client
@@ -39,41 +39,21 @@ class Kept:
     """
 
     def __init__(self, ending: str, encoding: str | None = None) -> None:
+        super().__init__()
         self.ending = ending
         self.encoding = encoding
         self.connections = 0
         self.go, self.left = threading.Event(), threading.Event()
-        self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
-        self._threads = [threading.Thread(target=self._accept)]
 
-    def __enter__(self) -> Kept:
-        self._threads[0].start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self.go.set()
-        for one in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+        super().__exit__(*raised)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.connections += 1
-                self._open.append(connection)
-                self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
-                self._threads[-1].start()
+    def accepted(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections += 1
+        self._run(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):

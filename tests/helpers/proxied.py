@@ -10,55 +10,32 @@ import contextlib
 import shutil
 import socket
 import subprocess
-import threading
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
-from helpers.loopback import PATIENCE
+from helpers.accepting import Accepting
 
 
-class Tunnel:
+class Tunnel(Accepting):
     """Answers `CONNECT` to whatever, and carries the bytes to 127.0.0.1 at `port`."""
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self.asked: list[str] = []
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
+        self._behind = port
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Tunnel:
-        self._threads[0].start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for one in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                head = b""
-                while not head.endswith(b"\r\n\r\n"):
-                    head += near.recv(1)
-                self.asked.append(head.split(b"\r\n")[0].decode())
-                far = socket.create_connection(("127.0.0.1", self._port))
-                self._open += [near, far]
-                near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                for pair in ((near, far), (far, near)):
-                    self._threads.append(threading.Thread(target=_carry, args=pair))
-                    self._threads[-1].start()
+    def accepted(self, near: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += near.recv(1)
+        self.asked.append(head.split(b"\r\n")[0].decode())
+        far = socket.create_connection(("127.0.0.1", self._behind))
+        self._open.append(far)
+        near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        self._run(_carry, near, far)
+        self._run(_carry, far, near)
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:

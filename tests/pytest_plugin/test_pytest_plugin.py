@@ -66,6 +66,49 @@ def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in (folder / "traces").rglob("*.jsonl"))
 
 
+# --- how it is loaded
+
+
+@pytest.mark.parametrize("before", [(), ("-p", "_streamkit_pytest")])
+def test_the_public_name_loads_it_too(
+    pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(test_it=ASK + MARKED)
+    named = (*before, "-p", "streamkit.pytest_plugin", "-p", "no:cacheprovider")
+    pytester.runpytest_inprocess(*named, "--streamkit=once").assert_outcomes(passed=1)
+    assert 1 == len(files(pytester.path))
+
+
+def test_a_conftest_may_name_it(pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest('pytest_plugins = ["streamkit.pytest_plugin"]')
+    pytester.makepyfile(test_it=ASK + MARKED)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--streamkit=once").assert_outcomes(passed=1)
+
+
+# --- how a miss is shown
+
+
+def test_the_traceback_of_a_miss_has_the_frames_of_the_test_and_no_others(run: Run, sender: Sender) -> None:
+    result = run(MARKED)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*assert*ask()*", "*client.post(*", "*TraceMissError: no recording in *"])
+    result.stdout.no_fnmatch_line("*_client.py*")
+    result.stdout.no_fnmatch_line("*session.py*")
+    shown = run(MARKED, "--full-trace")
+    shown.stdout.fnmatch_lines(["*_client.py*", "*session.py*"])
+
+
+def test_the_traceback_of_any_other_error_is_whole(run: Run, sender: Sender) -> None:
+    result = run("""
+@pytest.mark.trace(unplayed="ignore")
+def test_a():
+    httpx.URL(5)
+""")
+    result.stdout.fnmatch_lines(["*_urls.py*"])
+
+
 # --- modes
 
 

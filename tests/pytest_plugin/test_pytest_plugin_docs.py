@@ -69,7 +69,7 @@ def test_the_how_to_ends_with_a_test_that_passes(folder: pytest.Pytester, monkey
         result.stdout.fnmatch_lines([f"*{pattern}*"])
 
     agent_test.write_text(f"{before}\n{EXAMPLES[3]}")
-    run(folder).assert_outcomes(passed=2)
+    run(folder).assert_outcomes(passed=4)
 
 
 def test_the_markers_of_the_how_to_are_taken(folder: pytest.Pytester) -> None:

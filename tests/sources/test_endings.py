@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from helpers.wire import DONE, delta, each_byte, sse
-from streamkit import Accumulator, Cleaner, MisuseError
+from streamkit import Accumulator, Cleaner, MisuseError, TruncatedError
+from streamkit.outcome import REASONS
 from streamkit.sources import GRACE, AsyncBlocks, Blocks, EndWatch, blocks, end_stream, said_end
 from streamkit.testing import AsyncFakeSource, FakeSource
 
@@ -233,3 +234,34 @@ def test_the_sender_ended_the_stream_where_done_arrived() -> None:
     reader.absorb(A + DONE)
     assert said_end(reader.outcome)
     assert not said_end(None)
+
+
+BROKE = [
+    (
+        ConnectionResetError(104, "Connection reset by peer"),
+        "ConnectionResetError: [Errno 104] Connection reset by peer",
+    ),
+    (ConnectionResetError(), "ConnectionResetError"),  # httpx says no more of a reset than the class, either
+]
+
+
+@pytest.mark.parametrize("raised, named", BROKE)
+@pytest.mark.parametrize("last, reason", [(b"", "no_finish"), (A[:20], "mid_event")])
+def test_the_error_of_a_stream_that_broke_off_says_what_its_source_raised(
+    raised: Exception, named: str, last: bytes, reason: str
+) -> None:
+    accumulator = Accumulator()
+    accumulator.feed(A + last)
+    error = end_stream(accumulator, raised).error
+    assert isinstance(error, TruncatedError)
+    expected = f"{REASONS[reason][1]}: the source raised {named}"
+    assert (expected, (expected,), raised) == (error.message, error.args, error.__cause__)
+    assert 1 == str(error).count("ConnectionResetError")
+
+
+def test_a_sender_that_closes_too_early_is_not_said_to_have_raised_anything() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(A)
+    error = end_stream(accumulator).error
+    assert error is not None
+    assert REASONS["no_finish"][1] == error.message

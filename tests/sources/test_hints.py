@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import pathlib
 import socket
@@ -11,10 +12,19 @@ from typing import Any
 
 import pytest
 
-from streamkit import AsyncChatStream, ChatStream, MisuseError
+from streamkit import AsyncChatStream, ChatStream, MisuseError, async_record, async_tee, record, tee
 from streamkit.sources import async_blocks, blocks
 from streamkit.sources._hints import refusal
 from streamkit.testing import FakeSource
+
+
+def iter_of(items: list[bytes]) -> Iterator[bytes]:
+    yield from items
+
+
+async def async_iter_of(items: list[bytes]) -> AsyncIterator[bytes]:
+    for item in items:
+        yield item
 
 
 @pytest.mark.parametrize(
@@ -86,3 +96,36 @@ def test_a_class_of_a_real_client_is_refused_as_a_class() -> None:
 def test_a_socket_is_refused_as_it_gives_more_than_the_body() -> None:
     with socket.socket() as source:
         assert "makefile" in str(refusal(source, asynchronous=False))
+
+
+HELLO = [b"data: {}\n\n", b"data: [DONE]\n\n"]
+
+
+@pytest.mark.parametrize("make", [blocks, tee, lambda source: record(source, io.BytesIO()), iter_of])
+@pytest.mark.parametrize("take", [blocks, ChatStream])
+def test_what_was_read_already_is_refused_and_not_taken_for_a_sender_that_sent_nothing(make: Any, take: Any) -> None:
+    source = make(HELLO)
+    assert HELLO == [*source]
+    with pytest.raises(MisuseError, match=r"^this \w+ was already read, or closed: pass a new one, or the blocks"):
+        take(source)
+
+
+@pytest.mark.parametrize(
+    "make", [async_blocks, async_tee, lambda source: async_record(source, io.BytesIO()), async_iter_of]
+)
+def test_an_async_source_that_was_read_already_is_refused(make: Any) -> None:
+    async def read() -> Any:
+        source = make(HELLO)
+        assert HELLO == [block async for block in source]
+        return source
+
+    source = asyncio.run(read())
+    for take in (async_blocks, AsyncChatStream):
+        with pytest.raises(MisuseError, match=r"^this \w+ was already read, or closed"):
+            take(source)
+
+
+def test_what_was_read_in_part_is_read_on() -> None:
+    source = blocks(HELLO)
+    assert HELLO[0] == next(source)  # type: ignore[call-overload]
+    assert HELLO[1:] == [*blocks(source)]

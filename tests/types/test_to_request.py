@@ -53,6 +53,19 @@ def test_where_no_call_is_left_the_message_has_content_all_the_same() -> None:
     assert {"refusal": "No."} == sent(message(refusal="No.", tool_calls=[CUT]))
 
 
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_a_message_that_was_left_while_the_model_thought_has_content_too(field: str) -> None:
+    stream = sse(delta('{"role":"assistant","content":null}'), delta(f'{{"{field}":"hm"}}'))
+    for blocks in ([stream], each_byte(stream)):
+        accumulator = Accumulator()
+        for block in blocks:
+            accumulator.feed(block)
+        accumulator.cancel()
+        response = accumulator.snapshot()
+        assert response is not None
+        assert {"content": "", field: "hm"} == sent(response.choices[0].message)
+
+
 def test_a_call_that_was_not_begun_is_not_sent_though_its_arguments_are_json() -> None:
     """vLLM writes `{}` if the token limit was reached before the arguments."""
     assert {"content": ""} == sent(
@@ -161,8 +174,8 @@ def test_the_next_turn_of_every_recorded_stream_can_be_sent(recorded: Recorded) 
                 json.loads(call["function"]["arguments"] or "{}")
         whole = [call.id for call in choice.message.tool_calls or () if call.complete]
         assert whole == [call["id"] for call in request.get("tool_calls", ())]
-        if choice.message.tool_calls:
-            assert request.keys() & {"content", "tool_calls"}, "a message needs one of them"
+        said = {"content", "tool_calls", "function_call", "refusal", "audio"}
+        assert request.keys() & said, "a message needs one of them"
         for name in ("reasoning", "reasoning_details", "thinking_blocks", "reasoning_signature", "reasoning_opaque"):
             if choice.message.extra.get(name):
                 assert choice.message.extra[name] == request[name]

@@ -12,27 +12,8 @@ from .._fold.tool_calls import Call, CallTable
 from ..dialect import SoFar
 from ..events import TEXT_PARTS
 from .fields import ORPHANS, Object, Standing, TokensOf, object_slot
-from .shapes import (
-    DERIVED,
-    FLAG,
-    MOST,
-    OWNER,
-    TEXT,
-    WHOLE,
-    Each,
-    Mapped,
-    Maybe,
-    New,
-    Plain,
-    Record,
-    Refused,
-    Row,
-    Shape,
-    Slot,
-    Way,
-    at,
-    within,
-)
+from .records import DERIVED, OWNER, New, Record, Slot, within
+from .shapes import FLAG, MOST, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at
 
 __all__ = ("CALL", "CALLS", "CHOICE", "CHOICES", "SO_FAR")
 

@@ -13,23 +13,8 @@ from .._decode.documents import DocumentReader
 from .._decode.sniff import Sniffer
 from .._fast.block_reader import BlockReader
 from ..sse import EventDecoder
-from .shapes import (
-    BYTES,
-    DERIVED,
-    FLAG,
-    OPTION,
-    OWNER,
-    TEXT,
-    WHOLE,
-    Each,
-    Maybe,
-    Record,
-    Row,
-    Slot,
-    Way,
-    whole_up_to,
-    within,
-)
+from .records import DERIVED, OPTION, OWNER, Record, Slot, within
+from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Maybe, Row, Way, whole_up_to
 
 __all__ = ("DECODER", "DOCUMENTS", "READER", "SNIFFER")
 

@@ -1,8 +1,8 @@
 """A checkpoint as bytes: one JSON document in UTF-8, and the checks of a document as a whole.
 
-    {"format": "streamkit.checkpoint", "version": 1, "options": {...}, "state": {...}}
+    {"format": "streamkit checkpoint", "version": 1, "options": {...}, "state": {...}}
 
-`options` has what the accumulator was created with and is data: limits, rules (those that differ from `RULES`), the
+`stream` is in that of a `ChatStream`: the events that its reader has not had. `options` has what the accumulator was created with and is data: limits, rules (those that differ from `RULES`), the
 dialect. Code travels in no checkpoint: a converter and the function of a tap are passed again.
 
 Rule 1: a document of an unknown version is refused; so is a member that this version does not know, since a newer one
@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._arguments import check_bool, check_kind, readable
 from .._decode.scanning import HEAVIEST, weight
 from .._fast.block_reader import BlockReader
 from .._fold.assembler import Assembler
@@ -29,59 +30,77 @@ from ..dialect import Dialect
 from ..errors import MisuseError, Problem, ValidationError, counted
 from ..limits import DEFAULT_LIMITS, Limits
 from ..rules import RULES, Rule, check_rules
-from .shapes import FLAG, Refused, Way, at, members
+from .shapes import FLAG, WHOLE, Refused, Way, at, members
 from .states import ASSEMBLER, READER
+from .waiting import read_events, write_events
 
-__all__ = ("FORMAT", "VERSION", "Options", "fill", "read_document", "read_options", "refusing", "written_document")
+if TYPE_CHECKING:
+    import cattrs
 
-FORMAT = "streamkit.checkpoint"
+    from ..accumulator import Accumulator
+
+__all__ = ("FORMAT", "VERSION", "read", "read_point", "write")
+
+FORMAT = "streamkit checkpoint"
 VERSION = 1
 
 _LIMITS = tuple(field.name for field in attrs.fields(Limits))
+_MEMBERS = frozenset({"format", "version", "options", "state", "stream"})
+_OPTIONS = ("converter", "dialect", "limits", "path_events", "rules")
+_WAITING = (
+    "calls",
+    "events",
+)  # what a `ChatStream` keeps: tool calls that are done, and events that its reader has not had
 _RULES = frozenset(map(str, Rule))
 _HABITS = tuple(field.name for field in attrs.fields(Dialect))
 
 
 @attrs.frozen
-class Options:
+class _Options:
     """What an accumulator is created with, as far as it is data; `converter`: whether it had one."""
 
     limits: Limits
     rules: Mapping[str, Rule]
     dialect: Dialect
     converter: bool
+    path_events: bool
 
 
 # --- writing
 
 
-def written_document(
-    reader: BlockReader, assembler: Assembler, *, converter: bool, closed: bool, overran: bool
-) -> bytes:
-    """Return the state as bytes."""
-    context = assembler.context
+def write(accumulator: Accumulator, stream: Mapping[str, Any] | None = None) -> bytes:
+    """Return the state of an accumulator as bytes. `stream`: the events that wait in a `ChatStream`, by what they wait
+    for."""
+    if accumulator._busy:
+        raise MisuseError(
+            "a checkpoint is taken between two blocks, and this accumulator is reading one: not in a function given to"
+            " tap(), and with a lock around it where another thread feeds"
+        )
+    reader, assembler, context = accumulator._reader, accumulator._assembler, accumulator._assembler.context
     reader.settle()
-    way = Way(context)
+    way, limits = Way(context), context.limits
     document = {
         "format": FORMAT,
         "version": VERSION,
         "options": {
             "limits": {
-                name: value
-                for name in _LIMITS
-                if (value := getattr(context.limits, name)) != getattr(DEFAULT_LIMITS, name)
+                name: value for name in _LIMITS if (value := getattr(limits, name)) != getattr(DEFAULT_LIMITS, name)
             },
             "rules": None if context.rules is RULES else _changed(context.rules),
             "dialect": [name for name in _HABITS if getattr(context.dialect, name)],
-            "converter": converter,
+            "converter": accumulator._converted,
+            "path_events": accumulator._follow is not None,
         },
         "state": {
-            "closed": closed,
-            "overran": overran,
-            "assembler": ASSEMBLER.write(assembler, way),
+            "closed": accumulator._closed,
+            "overran": accumulator._overran,
             "reader": READER.write(reader, way),
+            "assembler": ASSEMBLER.write(assembler, way),
         },
     }
+    if stream:
+        document["stream"] = {name: write_events(events, assembler) for name, events in stream.items()}
     text = _encode(document)
     try:
         return text.encode()
@@ -101,8 +120,81 @@ def _changed(rules: Mapping[str, Rule]) -> dict[str, str | None]:
 # --- reading
 
 
-class refusing:
-    """Turn what is refused inside into the error for the caller."""
+def read(
+    kind: type[Accumulator],
+    data: Any,
+    *,
+    limits: Limits | None = None,
+    fast: bool = True,
+    converter: cattrs.Converter | None = None,
+    whole_events: bool = False,
+) -> tuple[Accumulator, dict[str, list[Any]]]:
+    """Return a new accumulator of this `kind` in the state that `data` has, and the events that waited in a stream.
+
+    The options are those of `Accumulator.restore`. Raises `ValidationError` for what is not a checkpoint, `MisuseError` for
+    what the caller has to pass.
+    """
+    if limits is not None:
+        check_kind("limits=", limits, Limits)
+    check_bool("fast=", fast)
+    check_bool("whole_events=", whole_events)
+    with _Checked():
+        document = _read_document(data, limits or DEFAULT_LIMITS)
+        options = _read_options(document, limits)
+        if options.converter and converter is None:
+            raise MisuseError("this checkpoint is of an accumulator with a converter: pass the same one, converter=")
+        accumulator = kind(
+            limits=options.limits,
+            rules=options.rules,
+            dialect=options.dialect,
+            fast=fast,
+            converter=converter,
+            path_events=options.path_events,
+        )
+        accumulator._closed, accumulator._overran = _fill(document, accumulator._reader, accumulator._assembler)
+        waiting = {}
+        with at("stream"):
+            for name, events in members(document.get("stream", {})).items():
+                with at(name):
+                    if name not in _WAITING:
+                        raise Refused(f"no member but {', '.join(_WAITING)}", name)
+                    waiting[name] = read_events(events, accumulator._assembler)
+    if accumulator._growing is not None:
+        accumulator._growing.missed = True  # the text in the checkpoint
+        if events := waiting.get("events"):
+            accumulator._growing.follow(events)
+    if whole_events:
+        if not accumulator._reader.last_event_id and accumulator._assembler.events:
+            raise MisuseError(
+                "this stream has no event ids, so that its sender cannot be asked for the events after one: let the"
+                " source begin at the offset, or at its start"
+            )
+        accumulator._reader.reconnect()
+    return accumulator, waiting
+
+
+def read_point(data: Any) -> tuple[int, int, str, bool]:
+    """Return of a checkpoint the bytes and the events that were read, the last event id, and whether the stream has
+    ended."""
+    with _Checked():
+        document = _read_document(data, DEFAULT_LIMITS)
+        with at("state"):
+            state = members(document["state"])
+            with at("reader"):
+                reader = members(state.get("reader"))
+                with at("decoder"):
+                    id = members(reader.get("decoder")).get("last_event_id", "")
+                with at("size"):
+                    size: int = WHOLE.read(reader.get("size", 0), None)  # type: ignore[arg-type]
+            with at("assembler"):
+                assembler = members(state.get("assembler"))
+                with at("events"):
+                    events: int = WHOLE.read(assembler.get("events", 0), None)  # type: ignore[arg-type]
+    return size, events, str(id), assembler.get("outcome") is not None
+
+
+class _Checked:
+    """Turns what is refused inside into the error for the caller."""
 
     def __enter__(self) -> None:
         return None
@@ -118,8 +210,11 @@ def _invalid(path: str, expected: str, found: str) -> ValidationError:
     return ValidationError((Problem(path, expected, found),), type_name="checkpoint")
 
 
-def read_document(data: bytes, limits: Limits) -> dict[str, Any]:
+def _read_document(data: Any, limits: Limits) -> dict[str, Any]:
     """Return the document in `data`, with its format and version checked."""
+    if not isinstance(data, (bytes, bytearray, memoryview, str)):
+        raise MisuseError(f"a checkpoint is the bytes that checkpoint() returned, not {type(data).__name__}")
+    data = data.encode("utf-8", "replace") if isinstance(data, str) else readable(data)
     most = 4 * (limits.max_extra_values + limits.max_event_values)
     if len(data) * HEAVIEST > most and weight(data, most) > max(most, len(data) if b'logprobs"' in data else 0):
         raise Refused(f"a document of at most {counted(most, 'value', ',')}, by the limits", f"{len(data):,} bytes")
@@ -136,17 +231,17 @@ def read_document(data: bytes, limits: Limits) -> dict[str, Any]:
                 " read the stream again from its beginning",
                 document.get("version"),
             )
-    if sorted(document) != ["format", "options", "state", "version"]:
-        raise Refused("format, version, options and state, and no other member", sorted(document))
+    if not {"format", "options", "state", "version"} <= document.keys() <= _MEMBERS:
+        raise Refused(f"{', '.join(sorted(_MEMBERS))}, and no other member", sorted(document))
     return document
 
 
-def read_options(document: dict[str, Any], limits: Limits | None) -> Options:
+def _read_options(document: dict[str, Any], limits: Limits | None) -> _Options:
     """Return the options in a document; `limits`: those of the caller, which count instead of those in it."""
     with at("options"):
         found = members(document["options"])
-        if sorted(found) != ["converter", "dialect", "limits", "rules"]:
-            raise Refused("converter, dialect, limits and rules, and no other member", sorted(found))
+        if sorted(found) != sorted(_OPTIONS):
+            raise Refused(f"{', '.join(_OPTIONS)}, and no other member", sorted(found))
         with at("limits"):
             recorded = _read_limits(found["limits"])
         if limits is None:
@@ -165,7 +260,10 @@ def read_options(document: dict[str, Any], limits: Limits | None) -> Options:
                 raise Refused(f"a list of habits: {', '.join(_HABITS)}", habits)
         with at("converter"):
             converter = FLAG.read(found["converter"], None)  # type: ignore[arg-type]
-    return Options(recorded if limits is None else limits, rules, Dialect(**dict.fromkeys(habits, True)), converter)
+        with at("path_events"):
+            path_events = FLAG.read(found["path_events"], None)  # type: ignore[arg-type]
+    dialect = Dialect(**dict.fromkeys(habits, True))
+    return _Options(recorded if limits is None else limits, rules, dialect, converter, path_events)
 
 
 def _read_limits(found: Any) -> Limits:
@@ -197,7 +295,7 @@ def _read_rules(found: Any) -> Mapping[str, Rule]:
     return rules
 
 
-def fill(document: dict[str, Any], reader: BlockReader, assembler: Assembler) -> tuple[bool, bool]:
+def _fill(document: dict[str, Any], reader: BlockReader, assembler: Assembler) -> tuple[bool, bool]:
     """Give a new accumulator's parts the state in a document; return whether it is closed, and whether it overran."""
     way = Way(assembler.context)
     with at("state"):

@@ -26,7 +26,8 @@ from ..errors import (
 from ..outcome import REASONS, Outcome
 from ..types import CreateChatCompletionResponse
 from ..types._unstructuring import written
-from .shapes import FLAG, TEXT, WHOLE, Maybe, Plain, Record, Refused, Slot, Way, at, known, members
+from .records import Record, Slot
+from .shapes import FLAG, TEXT, WHOLE, Maybe, Plain, Refused, Way, at, known, members
 from .values import JSON, tagged
 
 __all__ = ("ERROR", "ERRORS", "OUTCOME", "REASON")

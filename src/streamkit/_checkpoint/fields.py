@@ -1,5 +1,4 @@
-"""The states of fields in a checkpoint: `{"kind": "text", "text": "Hello"}`, one kind for each class of
-`_fold/field_rules.py` and `_fold/fields.py`.
+"""The states of fields in a checkpoint: `{"kind": "text", "text": "Hello"}`, one kind for each class.
 
 A field of the format (`Standing`) must be of the kind that a new accumulator with the same rules creates for it. A field
 in an object may be of any kind, since each kind checks the type of what it adds (`takes`). Cost: O(the state); two
@@ -8,211 +7,20 @@ frames for each level of objects in objects.
 
 from __future__ import annotations
 
-import base64
 from functools import partial
 from typing import Any
 
-from .._fold.field_rules import (
-    Base64,
-    Dropped,
-    Each,
-    Extend,
-    FieldState,
-    First,
-    Last,
-    LastDocument,
-    Ledger,
-    Mixed,
-    SameOrAdd,
-    Text,
-    all_repeated,
-    nothing,
-)
+from .._fold.field_rules import Base64, FieldState, LastDocument, Mixed, SameOrAdd, Text
 from .._fold.fields import Block, Fields, Keyed, Several, list_field, new_field, note_half
 from ..rules import Rule
 from ..types import ChatCompletionTokenLogprob
-from .shapes import FLAG, TEXT, WHOLE, Mapped, Maybe, Plain, Record, Refused, Slot, Way, at, members
+from .field_kinds import BLOCK, KEYED, NAMES, RECORDS
+from .records import Slot
+from .shapes import TEXT, WHOLE, Refused, Way, at, members
 from .shapes import Each as ListOf
-from .values import ITEMS, VALUE
+from .values import VALUE
 
-__all__ = ("HOLDERS", "ORPHANS", "RECORDS", "Object", "Standing", "TokensOf", "object_slot")
-
-# --- text
-
-_FROM_PATH = "made with the field, from its path"
-_OF_CHOICE = "that of the choice"
-_HALF = Plain(
-    "nothing, or the first half of a surrogate pair",
-    lambda found: type(found) is str and (not found or (len(found) == 1 and "\ud800" <= found <= "\udbff")),
-)
-
-
-def _put_text(state: Text, text: str, way: Way) -> None:
-    if text:
-        state._joined, state._length = [text], len(text)
-
-
-def _silence(state: Any, silent: bool, way: Way) -> None:
-    if silent:
-        state._lone = nothing
-
-
-_SILENT = Slot("silent", FLAG, False, lambda state, way: state._lone is nothing, _silence)
-_WAITS = Slot("waits", WHOLE, None, lambda state, way: way.place(state), lambda state, at, way: way.claim(state, at))
-
-_TEXT = Record(
-    Text,
-    Slot("text", TEXT, "", lambda state, way: state.value(), _put_text),
-    Slot("held", _HALF, ""),
-    _SILENT,
-    _WAITS,
-    beside={
-        "_joined": "in `text`",
-        "_length": "that of `text`",
-        "pieces": "in `text`",
-        "_lone": _FROM_PATH,
-        "_waiting": _OF_CHOICE,
-    },
-)
-
-
-class _TextWithin:
-    """The text inside another state; read by the state, since it is created from it."""
-
-    def write(self, value: Any, way: Way) -> Any:
-        return _TEXT.write(value, way)
-
-    def read(self, found: Any, way: Way) -> Any:
-        return members(found)
-
-
-def _put_joined(state: SameOrAdd, found: Any, way: Way) -> None:
-    state._text = _TEXT.fill(Text(state._lone, state._waiting), found, way)
-
-
-def _put_document(state: LastDocument, found: Any, way: Way) -> None:
-    _TEXT.fill(state._text, found, way)
-
-
-_MEMBER = 5  # bytes of `"":"",` around a text
-
-
-def _check_times(state: SameOrAdd, way: Way) -> str | None:
-    """Check that a text was not the same a trillion times, which becomes a trillion texts once another arrives: no more
-    than could have arrived as bytes."""
-    if state._text is None:
-        way.spent += state._times * (len(state._first or "") + _MEMBER)
-    most = way.context.limits.max_response_bytes
-    if way.spent > most or (state._first is None and state._times):
-        return f"a text repeated as often as events of {most:,} bytes, the limit, allow"
-    return None
-
-
-# --- the other kinds
-
-
-class _Decoded:
-    """The bytes of joined base64."""
-
-    def write(self, value: Any, way: Way) -> Any:
-        return base64.b64encode(b"".join(value)).decode("ascii")
-
-    def read(self, found: Any, way: Way) -> Any:
-        try:
-            return [base64.b64decode(found, validate=True)]
-        except (TypeError, ValueError):
-            raise Refused("base64", found) from None
-
-
-RECORDS: dict[str, Record] = {
-    "first": Record(First, Slot("_value", VALUE, None)),
-    "last": Record(Last, Slot("_value", VALUE, None), Slot("varies", FLAG, False), Slot("weight", WHOLE, 0)),
-    "each": Record(Each, Slot("_items", ITEMS, [])),
-    "mixed": Record(Mixed, Slot("_items", ITEMS)),
-    "ledger": Record(Ledger, Slot("_value", Mapped(VALUE), {})),
-    "dropped": Record(Dropped),
-    "text": _TEXT,
-    "same_or_add": Record(
-        SameOrAdd,
-        Slot("_first", TEXT, None),
-        Slot("_times", WHOLE, 0),
-        _SILENT,
-        Slot("_text", _TextWithin(), None, put=_put_joined),
-        _WAITS,
-        beside={"_lone": _FROM_PATH, "_waiting": _OF_CHOICE},
-        check=_check_times,
-    ),
-    "last_document": Record(
-        LastDocument,
-        Slot("_text", _TextWithin(), put=_put_document),
-        Slot("_settled", FLAG, False),
-        Slot("plain", FLAG, False),
-        _WAITS,
-        beside={"_waiting": _OF_CHOICE},
-    ),
-    "extend": Record(
-        Extend,
-        Slot("_items", ITEMS, []),
-        Slot("grows", FLAG, False, lambda state, way: state._repeats is all_repeated, lambda state, grows, way: None),
-        beside={"_lone": _FROM_PATH, "_repeated": _FROM_PATH, "_repeats": "`grows` and the path say which"},
-    ),
-    "base64": Record(
-        Base64,
-        Slot("_bytes", Maybe(_Decoded()), []),
-        Slot("_carry", TEXT, ""),
-        Slot(
-            "_pieces",
-            TEXT,
-            "",
-            lambda state, way: "".join(state._pieces),
-            lambda state, text, way: setattr(state, "_pieces", [text]),
-        ),
-        beside={"_broken": _FROM_PATH},
-    ),
-}
-"""The kinds that hold no other field, by name. Those that do are below."""
-
-_NAMES = {record.kind: name for name, record in RECORDS.items()} | {
-    Fields: "fields",
-    Keyed: "keyed",
-    Several: "several",
-}
-
-_BLOCK = Record(
-    Block,
-    Slot("turn", WHOLE),
-    Slot("sealed", FLAG, False),
-    Slot(
-        "compared",
-        FLAG,
-        False,
-        lambda block, way: block.whole is not None,
-        lambda block, compared, way: setattr(block, "whole", block.fields.value() if compared else None),
-    ),
-    beside={"fields": "beside it in the entry", "whole": "`compared` says whether it is known"},
-)
-_KEYED = Record(
-    Keyed,
-    Slot("_turn", WHOLE, 0),
-    beside={
-        "_context": "that of the accumulator",
-        "_entries": "written one by one",
-        "_known": "the rules say it",
-        "_last": "written as numbers of entries",
-        "_path": _FROM_PATH,
-        "_waiting": _OF_CHOICE,
-    },
-)
-_MADE = {"_context": "that of the accumulator", "_path": _FROM_PATH, "_waiting": _OF_CHOICE}
-HOLDERS = (
-    _KEYED,
-    _BLOCK,
-    Record(Fields, beside={**_MADE, "_prefix": _FROM_PATH, "_states": "written one by one"}),
-    Record(Several, beside={**_MADE, "_entries": "written one by one"}),
-)
-"""The records of the classes that hold fields, which `write_field` and `read_field` write with as few frames as
-possible."""
-
+__all__ = ("ORPHANS", "Object", "Standing", "TokensOf", "object_slot")
 
 # --- writing
 
@@ -221,7 +29,7 @@ def write_field(state: FieldState | None, way: Way) -> Any:
     """Return the state of a field as JSON; null for a field that has only been null."""
     if state is None:
         return None
-    name = _NAMES[type(state)]
+    name = NAMES[type(state)]
     found: dict[str, Any] = {"kind": name}
     if isinstance(state, Fields):
         found["fields"] = inner = {}
@@ -232,11 +40,11 @@ def write_field(state: FieldState | None, way: Way) -> Any:
         for each in state._entries:
             entries.append(write_field(each, way))
     elif isinstance(state, Keyed):
-        found |= _KEYED.write(state, way)
+        found |= KEYED.write(state, way)
         found["entries"] = entries = []
         for entry in state._entries:
             if type(entry) is Block:
-                entries.append({"block": _BLOCK.write(entry, way), "fields": write_field(entry.fields, way)})
+                entries.append({"block": BLOCK.write(entry, way), "fields": write_field(entry.fields, way)})
             else:
                 entries.append({"item": VALUE.write(entry, way)})
         numbers = {id(entry): number for number, entry in enumerate(state._entries)}
@@ -263,8 +71,8 @@ def _made(name: str, found: dict[str, Any], path: str, way: Way) -> Any:
 
 def read_field(found: Any, path: str, way: Way, level: int = 0) -> Any:
     """Return the state of the field at `path`; `level`: how many other fields hold it."""
-    if type(found) is not dict or type(name := found.get("kind")) is not str or name not in _NAMES.values():
-        raise Refused(f"the state of a field, with its kind: {', '.join(_NAMES.values())}", found)
+    if type(found) is not dict or type(name := found.get("kind")) is not str or name not in NAMES.values():
+        raise Refused(f"the state of a field, with its kind: {', '.join(NAMES.values())}", found)
     rest = {key: value for key, value in found.items() if key != "kind"}
     if name in RECORDS:
         return RECORDS[name].fill(_made(name, rest, path, way), rest, way)
@@ -301,7 +109,7 @@ def _object_at(number: int, found: Any, path: str, way: Way, level: int) -> Fiel
 def _keyed(found: dict[str, Any], path: str, way: Way, level: int) -> Keyed:
     keyed = Keyed(way.context, path, way.waiting)
     entries, last = _entries(found.pop("entries", None)), members(found.pop("last", {}))
-    _KEYED.fill(keyed, found, way)
+    KEYED.fill(keyed, found, way)
     for number, one in enumerate(entries):
         with at("entries"), at(number):
             if type(one) is dict and list(one) == ["item"]:
@@ -312,7 +120,7 @@ def _keyed(found: dict[str, Any], path: str, way: Way, level: int) -> Keyed:
                     if type(fields) is not Fields:
                         raise Refused("fields", one["fields"])
                 with at("block"):
-                    keyed._entries.append(_BLOCK.fill(Block(fields, 0), one["block"], way))
+                    keyed._entries.append(BLOCK.fill(Block(fields, 0), one["block"], way))
             else:
                 raise Refused("an entry: an item, or a block and its fields", one)
     for index, number in last.items():
@@ -356,7 +164,7 @@ class Standing:
         state = read_field(found, self._path, way)
         kind = type(new_field(way.context, self._path, self._empty, way.waiting))
         if type(state) is not kind:
-            raise Refused(f"a field of the kind {_NAMES[kind]!r}", found)
+            raise Refused(f"a field of the kind {NAMES[kind]!r}", found)
         value = state.value()
         if value is not None and (not isinstance(value, self._takes) or value is True or value is False):
             raise Refused(f"a value of the type {' or '.join(one.__name__ for one in self._takes)}", value)

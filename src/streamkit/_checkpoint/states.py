@@ -20,32 +20,8 @@ from .choices import CALL, CALLS, CHOICE, CHOICES, SO_FAR
 from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
 from .fields import Standing, object_slot
-from .shapes import (
-    BYTES,
-    CODE,
-    DERIVED,
-    FLAG,
-    OPTION,
-    OWNER,
-    PASSING,
-    TEXT,
-    WHOLE,
-    Each,
-    Mapped,
-    Maybe,
-    New,
-    Plain,
-    Record,
-    Refused,
-    Row,
-    Shape,
-    Slot,
-    Way,
-    Within,
-    at,
-    known,
-    within,
-)
+from .records import CODE, DERIVED, OPTION, OWNER, PASSING, New, Record, Slot, Within, within
+from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
 from .values import TOKENS, USAGE, VALUE
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
@@ -103,11 +79,6 @@ _ANOMALIES = Record(
 # --- what is folded
 
 
-def _check_context(context: Context, way: Way) -> str | None:
-    maximum = context.limits.max_extra_values
-    return None if context.kept <= maximum else f"unknown fields of at most {maximum:,} values, the limit"
-
-
 _CONTEXT = Record(
     Context,
     Slot("event", WHOLE, 0),
@@ -116,7 +87,6 @@ _CONTEXT = Record(
     Slot("mixed", FLAG, False),
     Slot("unknown", Mapped(WHOLE), {}),
     beside={"rules": OPTION, "limits": OPTION, "dialect": OPTION, "note": OWNER, "id": "that of the reducer"},
-    check=_check_context,
 )
 
 
@@ -211,9 +181,13 @@ _REDUCER = Record(
 
 
 def _check_assembler(assembler: Assembler, way: Way) -> str | None:
-    maximum = way.context.limits.max_response_bytes
-    if assembler.data_bytes > maximum:
-        return f"events of at most {maximum:,} bytes, the limit"
+    limits = way.context.limits
+    if assembler.outcome is not None:  # what met a limit was counted before the stream failed
+        return None
+    if assembler.data_bytes > limits.max_response_bytes:
+        return f"events of at most {limits.max_response_bytes:,} bytes, the limit"
+    if way.context.kept > limits.max_extra_values:
+        return f"unknown fields of at most {limits.max_extra_values:,} values, the limit"
     return None
 
 

@@ -118,7 +118,8 @@ class _Tokens:
     """A list of entries of log probabilities."""
 
     def write(self, value: Any, way: Way) -> list[Any]:
-        return [tagged(written(one)) for one in value]
+        # A compact entry has no number that is not finite: half of the cost.
+        return [written(one) if type(one.kept_extra) is int else tagged(written(one)) for one in value]
 
     def read(self, found: Any, way: Way) -> list[Any]:
         if type(found) is not list:

@@ -94,6 +94,7 @@ RECORD: Arguments = (
         ("--finish",),
         {"action": "store_true", "help": "of a proxy: read on for the trace where a reader leaves"},
     ),
+    (("--force",), {"action": "store_true", "help": "replace OUT where it is a trace that is there already"}),
     (("--tee",), {"action": "store_true", "help": "write the bytes to standard output, too, as they arrive"}),
     (("--request",), {"metavar": "FILE", "help": "the JSON that was sent, to be kept in the trace"}),
     *SENDER,
@@ -240,6 +241,14 @@ GATEWAY: Arguments = (
         {
             "action": "store_true",
             "help": "write every stream as OpenAI would, not only those asked for below /clean/v1/",
+        },
+    ),
+    (
+        ("--log",),
+        {
+            "metavar": "FILE",
+            "help": "append a line of JSON for each chat completion that is over: time, model, status, outcome, tokens,"
+            " seconds to the first output; no text. - is standard output",
         },
     ),
 )

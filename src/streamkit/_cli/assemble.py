@@ -92,6 +92,7 @@ def _sentence(outcome: Outcome, events: int) -> str:
     facts = [f"{where} {error.event}" if error.event else "before any event"]
     facts += [str(fact) for name in ("type", "code") if (fact := getattr(error, name, None)) is not None]
     told = [f"{sentence} ({', '.join(facts)})"]
-    told += [error.message] if not sentence.startswith(error.message) else []
+    said = error.message.removeprefix(f"{sentence}: ")
+    told += [said] if not sentence.startswith(said) else []
     told += [repr(error.excerpt)] if error.excerpt is not None else []
     return ": ".join(told)

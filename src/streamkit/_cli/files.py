@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from ..errors import MisuseError
 from ..trace import SUFFIXES
 
-__all__ = ("STREAMS", "files_of")
+__all__ = ("STREAMS", "check_free", "files_of")
 
 STREAMS = (".sse", *SUFFIXES, ".ndjson", ".txt")
 """How the names of files end that are looked at in a folder."""
@@ -36,3 +37,9 @@ def files_of(
                     yield os.path.join(folder, one)
         if not found:
             unread(f"{name}: no stream is in this folder: names that end with {', '.join(endings)} are looked for")
+
+
+def check_free(name: str, *, force: bool) -> None:
+    """Raise `MisuseError` where a recording would replace a file: what it holds may never happen again."""
+    if not force and os.path.isfile(name) and os.path.getsize(name):
+        raise MisuseError(f"{name} is there already: name another file or a folder, or replace it with --force")

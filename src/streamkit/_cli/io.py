@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import signal
 import sys
@@ -22,9 +21,10 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import chain
 from typing import Any, BinaryIO
 
+from .._trace_lines import is_header
 from ..errors import FormatError, MisuseError
 from ..limits import DEFAULT_LIMITS
-from ..trace import FORMAT, Trace, is_trace_name, read_trace
+from ..trace import Trace, is_trace_name, read_trace
 from .terminal import SHOWN
 
 __all__ = (
@@ -98,7 +98,7 @@ def contents_of_file(file: Any, name: str) -> Trace | Iterator[bytes]:
         if not held[0].startswith(b"{") or b"\n" in block or size > DEFAULT_LIMITS.max_event_bytes:
             break
     head = b"".join(held)
-    if not name.endswith(".jsonl") and not _is_header(head.partition(b"\n")[0]):
+    if not name.endswith(".jsonl") and not is_header(head.partition(b"\n")[0]):
         return chain((head,), blocks)
     if not head:  # what a recorder leaves that was stopped at once, and what a wrong redirection leaves
         raise MisuseError(f"{name}: not a trace, line 1: expected one JSON object, the file is empty")
@@ -126,14 +126,6 @@ def _reads(file: Any, name: str) -> Iterator[bytes]:
         if not block:
             return
         yield block
-
-
-def _is_header(line: bytes) -> bool:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and value.get("format") == FORMAT
 
 
 class Interrupts:

@@ -118,29 +118,16 @@ def _check(args: argparse.Namespace) -> int:
         raise MisuseError(
             f"--json means --format json, and --format {args.format} was passed too: leave one of them out"
         )
-    form = args.format or "report"
-    return check_files(
-        args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, format=form
-    )
+    shape = {"format": args.format, "html": args.html}
+    return check_files(args.file, json=args.json, strict=args.strict, quiet=args.quiet, verbose=args.verbose, **shape)
 
 
 def _replay(args: argparse.Namespace) -> int:
     """Play a recorded stream again: its text with reasoning and tool calls, live, at its pace, with faults if asked."""
+    from .playing import playing
     from .replay import replay_file
 
-    return replay_file(
-        args.file,
-        format=args.format,
-        speed=args.speed,
-        ttft=args.ttft,
-        itl=args.itl,
-        jitter=args.jitter,
-        max_gap=args.max_gap,
-        recut=args.recut,
-        faults=args.fault,
-        seed=args.seed,
-        verbose=args.verbose,
-    )
+    return replay_file(args.file, playing(args), format=args.format, verbose=args.verbose)
 
 
 def _stat(args: argparse.Namespace) -> int:
@@ -164,6 +151,13 @@ def _diff(args: argparse.Namespace) -> int:
     return diff_files(args.a, args.b, only=args.only, json=args.json)
 
 
+def _view(args: argparse.Namespace) -> int:
+    """Draw a trace as a page, or two on one axis: lanes, blocks, stalls, counts, gaps, timing, anomalies, the response."""
+    from .view import view_files
+
+    return view_files(args.file, output=args.output)
+
+
 def _record(args: argparse.Namespace) -> int:
     """Write a body as a trace while it passes, or all that a program exchanges with a server, with credentials replaced."""
     if args.upstream is not None:
@@ -175,7 +169,10 @@ def _record(args: argparse.Namespace) -> int:
             )
     if args.into is None:
         raise MisuseError("record takes FILE and OUT, or --upstream URL and DIR")
+    from .files import check_free
     from .record import record_input
+
+    check_free(args.into, force=args.force)
 
     return record_input(
         args.file,
@@ -197,8 +194,10 @@ def _record_proxied(args: argparse.Namespace) -> int:
             raise MisuseError(f"--{flag.replace('_', '-')} is for a body from a file or a pipe, not for a proxy")
     if args.into is not None:
         raise MisuseError(f"a proxy takes one folder, and {args.into!r} was passed too; a command follows --")
+    from .files import check_free
     from .record_proxy import record_proxied
 
+    check_free(args.file, force=args.force)
     return record_proxied(
         args.upstream,
         args.listen,
@@ -212,27 +211,12 @@ def _record_proxied(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     """Answer requests with recorded exchanges, as the server that was recorded did, or with faults."""
+    from .playing import playing
     from .serve import serve_traces
 
-    return serve_traces(
-        args.folder,
-        args.listen,
-        args.command,
-        speed=args.speed,
-        ttft=args.ttft,
-        itl=args.itl,
-        jitter=args.jitter,
-        max_gap=args.max_gap,
-        recut=args.recut,
-        faults=args.fault,
-        fault_times=args.fault_times,
-        seed=args.seed,
-        match=args.match,
-        ignore=tuple(args.ignore),
-        repeat=not args.once,
-        api_key=args.api_key,
-        quiet=args.quiet,
-    )
+    answering = {"match": args.match, "ignore": tuple(args.ignore), "repeat": not args.once, "api_key": args.api_key}
+    options = {**playing(args), "fault_times": args.fault_times, **answering}
+    return serve_traces(args.folder, args.listen, args.command, options, quiet=args.quiet)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -267,7 +251,7 @@ def _gateway(args: argparse.Namespace) -> int:
     """Forward chat completions of one upstream, byte for byte or clean, and log how each ended."""
     from .gateway import serve
 
-    return serve(args.upstream, args.listen, clean=args.clean)
+    return serve(args.upstream, args.listen, clean=args.clean, log=args.log)
 
 
 def _corpus(args: argparse.Namespace) -> int:
@@ -309,6 +293,7 @@ COMMANDS: dict[str, Command] = {
             "streamkit check answer.sse",
             "streamkit check --quiet --strict recorded/*.sse",
             "streamkit check --format lines traces/ | grep ^faulty",
+            "streamkit check --html report.html traces/",
             "curl -sN $URL -d @request.json | streamkit check --json - | jq '.[].findings[].code'",
         ),
         arguments=(
@@ -324,6 +309,13 @@ COMMANDS: dict[str, Command] = {
             (
                 ("--json",),
                 {"action": "store_true", "help": "a list with one object a file, for machines: --format json"},
+            ),
+            (
+                ("--html",),
+                {
+                    "metavar": "FILE",
+                    "help": "write a page about all streams there: codes by sender, down to the bytes of the first occurrence",
+                },
             ),
             (("--strict",), {"action": "store_true", "help": "notes count as faults, too"}),
             (("-q", "--quiet"), {"action": "store_true", "help": "only the streams that do not pass"}),
@@ -425,6 +417,27 @@ COMMANDS: dict[str, Command] = {
         ),
         exit_codes="exit codes: 0 the same, 1 different, 2 misuse, 130 interrupted",
     ),
+    "view": Command(
+        _view,
+        help="a trace, or two on one axis, as an HTML page",
+        examples=(
+            "streamkit view answer.trace.jsonl -o report.html",
+            "streamkit view before.trace.jsonl after.trace.jsonl -o report.html",
+            "curl -sN $URL -d @request.json | streamkit view - > report.html",
+        ),
+        arguments=(
+            (
+                ("file",),
+                {
+                    "nargs": "+",
+                    "metavar": "TRACE",
+                    "help": "a trace, or the bytes of a body, which has no times; two for comparison; - is standard input",
+                },
+            ),
+            (("-o", "--output"), {"metavar": "FILE", "help": "write the page there instead of to standard output"}),
+        ),
+        exit_codes="exit codes: 0, 2 misuse, 130 interrupted",
+    ),
     "record": Command(
         _record,
         help="a body from a pipe, or what a program exchanges, into traces",
@@ -509,7 +522,7 @@ COMMANDS: dict[str, Command] = {
         help="forward chat completions, and know what was said",
         examples=(
             "streamkit gateway --upstream http://127.0.0.1:8080",
-            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean",
+            "streamkit gateway --upstream https://openrouter.ai/api --listen 0.0.0.0:8000 --clean --log usage.jsonl",
         ),
         arguments=GATEWAY,
         exit_codes="exit codes: 0 stopped, 2 misuse, 130 interrupted",

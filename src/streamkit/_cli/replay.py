@@ -18,11 +18,10 @@ import attrs
 
 from .. import events as ev
 from .._recording.replay import Replay, replay
-from .._recording.schedule import pace
 from ..accumulator import Accumulator
 from ..anomalies import Anomaly
 from ..codec import unstructure
-from ..errors import MisuseError
+from ..errors import MisuseError, named
 from ..outcome import Outcome
 from ..sources import blocks, end_stream
 from .assemble import report_outcome
@@ -35,32 +34,15 @@ __all__ = ("FORMATS", "replay_file")
 FORMATS = ("text", "events", "bytes")
 
 
-def replay_file(
-    file: str,
-    *,
-    format: str | None,
-    speed: float,
-    ttft: float | None,
-    itl: float | None,
-    jitter: float | None,
-    max_gap: float | None,
-    recut: str | None,
-    faults: list[str],
-    seed: int,
-    verbose: bool,
-) -> int:
-    """Play one trace; return the exit code, which says how it ended."""
-    made_up = None
-    if itl is not None or jitter is not None:
-        made_up = pace(0.5 if ttft is None else ttft, 0.02 if itl is None else itl, jitter or 0.0, seed)
+def replay_file(file: str, options: dict[str, Any], *, format: str | None, verbose: bool) -> int:
+    """Play one trace with these options of `replay`; return the exit code, which says how it ended."""
     trace = trace_in(file)
-    if speed and not trace.timed and made_up is None:
+    if options["speed"] and not trace.timed and options["pace"] is None:
         raise MisuseError(
-            f"{file}: no times were recorded, so it cannot be played at speed {speed:g}: pass --speed 0 for no waiting, or"
+            f"{file}: no times were recorded, so it cannot be played at speed {options['speed']:g}: pass --speed 0 for no waiting, or"
             " --itl 0.02 for a block each 0.02 s"
         )
-    cuts: Any = int(recut) if recut is not None and recut.isdigit() else recut
-    source = replay(trace, speed=speed, ttft=ttft, max_gap=max_gap, pace=made_up, recut=cuts, faults=faults, seed=seed)
+    source = replay(trace, **options)
     out = stdout()
     format = format or ("events" if is_for_machines(out) else "text")
     accumulator = Accumulator()
@@ -92,7 +74,7 @@ def replay_file(
     if trace.torn:
         say(f"{name}: this recording was cut: it stops without saying how the body ended")
     if verbose and found.error is not None:
-        say(f"{name}: the source raised {type(found.error).__name__}: {found.error}")
+        say(f"{name}: the source raised {named(found.error)}")
     if verbose:
         say(f"{name}: {_played(source)}")
     return EXIT[outcome.name]
@@ -111,7 +93,10 @@ def _for_ever(t: float | None) -> Iterator[float | None]:
 
 
 def _line(event: ev.Event, t: float | None) -> dict[str, Any]:
-    fields = {field.name: _plain(getattr(event, field.name)) for field in attrs.fields(type(event))}
+    names = [
+        field.name for field in attrs.fields(type(event)) if field.name != "path_events"
+    ]  # which nobody asked for here
+    fields = {name: _plain(getattr(event, name)) for name in names}
     return {"t": t, "event": type(event).__name__, **fields}
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._recording.listening import address_of
-from .._recording.schedule import pace
 from .._recording.server import TraceServer
 from ..errors import counted
 from .io import say
@@ -25,22 +24,14 @@ def serve_traces(
     folder: str,
     listen: str | None,
     command: Sequence[str],
+    options: dict[str, Any],
     *,
-    itl: float | None,
-    jitter: float | None,
-    recut: str | None,
     quiet: bool,
-    ttft: float | None,
-    seed: int,
-    **playing: Any,
 ) -> int:
-    """Serve until SIGINT or SIGTERM, or until the command ends; return the exit code."""
+    """Serve with these options of a `TraceServer` until SIGINT or SIGTERM, or until the command ends; return the exit code."""
     where = listen or ("127.0.0.1:0" if command else "127.0.0.1:8000")
     address_of(where, "--listen")
-    if itl is not None or jitter is not None:
-        playing["pace"] = pace(0.5 if ttft is None else ttft, 0.02 if itl is None else itl, jitter or 0.0, seed)
-    cuts: Any = int(recut) if recut is not None and recut.isdigit() else recut
-    server = TraceServer(folder, listen=where, recut=cuts, ttft=ttft, seed=seed, **playing)
+    server = TraceServer(folder, listen=where, **options)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="streamkit: %(message)s")
     logging.getLogger("streamkit.serve").setLevel(logging.WARNING if quiet or command else logging.INFO)
     with server:

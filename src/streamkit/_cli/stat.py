@@ -10,12 +10,11 @@ Rule 2  Of several traces the table says how many have a figure, and its 50th, 9
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
-from .._live.timing import Timing, timing_of
+from .._live.figures import FIGURES, figures_of, percentile
+from .._live.timing import timing_of
 from ..accumulator import Accumulator
 from ..errors import MisuseError
 from ..trace import Trace
@@ -26,26 +25,6 @@ from .terminal import clipped, columns, has_colours, one_line, painted
 from .traces import is_for_machines, trace_in, write_lines
 
 __all__ = ("FIGURES", "stat_files", "stat_of")
-
-FIGURES: dict[str, tuple[str, str]] = {
-    "time_to_first_byte": ("s", "first block of the body - sent"),
-    "time_to_first_chunk": ("s", "first chunk - sent (OpenTelemetry; vLLM bench's TTFT)"),
-    "ttft": ("s", "first output, reasoning counts - sent (AIPerf, GuideLLM)"),
-    "ttfo": ("s", "first output that is not reasoning - sent (AIPerf)"),
-    "ttst": ("s", "second output - first output (AIPerf)"),
-    "latency": ("s", "last output - sent (AIPerf)"),
-    "icl_p50": ("s", "between two outputs, median (AIPerf; vLLM bench's ITL)"),
-    "icl_p99": ("s", "between two outputs, 99th percentile"),
-    "icl_max": ("s", "between two outputs, the longest"),
-    "itl": ("s", "(last - first output) / (output tokens - 1) (AIPerf, GuideLLM)"),
-    "tpot": ("s", "(last - first chunk) / (output tokens - 1) (vLLM bench)"),
-    "tpot_guidellm": ("s", "(last output - sent) / output tokens (GuideLLM)"),
-    "tokens_per_second": ("/s", "1 / itl (AIPerf: per user)"),
-    "input_tokens_per_second": ("/s", "input tokens / ttft (AIPerf: prefill per user)"),
-    "last_byte": ("s", "last block - sent"),
-    "longest_gap": ("s", "the longest silence between two blocks"),
-}
-"""Every figure of the timing table: its unit, and whose definition it is (`Timing` says more)."""
 
 COUNTS = (
     "bytes",
@@ -120,31 +99,8 @@ def stat_of(trace: Trace, file: str) -> dict[str, Any]:
         "output_tokens": timing.output_tokens,
         "reasoning_tokens": timing.reasoning_tokens,
         "anomalies": sum(one.count for one in accumulator.anomalies),
-        "timing": _figures(trace, timing),
+        "timing": figures_of(trace, timing),
     }
-
-
-def _figures(trace: Trace, timing: Timing) -> dict[str, float | None]:
-    gaps = timing.icl
-    times = [block.t for block in trace.blocks] if trace.timed else []
-    waits = [after - before for before, after in pairwise(times)]
-    own = {
-        "icl_p50": _rank(gaps, 0.5),
-        "icl_p99": _rank(gaps, 0.99),
-        "icl_max": max(gaps, default=None),
-        "last_byte": times[-1] if times else None,
-        "longest_gap": max(waits, default=None),
-    }
-    return {name: _short(own[name] if name in own else getattr(timing, name)) for name in FIGURES}
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 9)  # below a nanosecond no clock says anything
-
-
-def _rank(values: Sequence[float], share: float) -> float | None:
-    """Return a percentile by nearest rank (rule 2)."""
-    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1] if values else None
 
 
 # --- tables
@@ -186,7 +142,7 @@ def _many(stats: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"{title:<29}{head}"
         for name, (unit, all_values) in rows.items():
             values = [value for value in all_values if value is not None]
-            cells = [len(values), *(_rank(values, share) for share in (0.5, 0.9, 0.99, 1.0))]
+            cells = [len(values), *(percentile(values, share) for share in (0.5, 0.9, 0.99, 1.0))]
             yield f"  {name:<24}{unit:<3}" + "".join(f"{_cell(cell):>11}" for cell in cells)
 
 

@@ -119,6 +119,11 @@ class BlockReader:
         return self._decoder.comments
 
     @property
+    def last_event_id(self) -> str:
+        """The last event ID so far."""
+        return self._decoder.last_event_id
+
+    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
         sniffer = self.sniffer
@@ -159,6 +164,13 @@ class BlockReader:
         """Stop asking what kind of body this is: the stream is fed as chunks."""
         self.sniffer = None
         self.stop()
+
+    def reconnect(self) -> None:
+        """Forget an event that has not ended: the sender repeats it, over another connection."""
+        self._tail = b""
+        self._decoder.reconnect()
+        if self.sniffer is not None:
+            self.sniffer = Sniffer(self._event_limit)
 
     def stop(self) -> None:
         """Count what the fast lane took, and let it take no more: something is about to happen that it does not see."""

@@ -379,6 +379,7 @@ class Lane:
                     event.id = call.id
                     event.name = call.name
                     event.arguments = text
+                    event.path_events = ()
                 event.sequence = sequence
                 event.choice = choice
                 event.__class__ = kind

@@ -192,6 +192,24 @@ class Text:
             self._joined = ["".join(self._joined)]
         return self._joined[0] if self._joined else ""
 
+    def news(self, mark: tuple[int, int], start: int) -> tuple[str, tuple[int, int]]:
+        """Return the text from the character `start` on, and a mark at its end: `mark` is one that was returned for
+        `start`, or any other pair. In nearly all cases that costs one join of the pieces since."""
+        length, seen = mark
+        pieces = self.pieces
+        new = "".join(pieces[seen:]) if length == self._length else self.since(start)
+        return new, (self._length, len(pieces))
+
+    def since(self, start: int) -> str:
+        """Return the text from the character `start` on. Costs the length of that, not of all."""
+        left, parts = self.length - start, []
+        for part in (*reversed(self.pieces), *reversed(self._joined)):
+            if left <= 0:
+                break
+            parts.append(part[-left:])
+            left -= len(part)
+        return "".join(reversed(parts))
+
 
 class SameOrAdd:
     """SAME_OR_ADD: one value while every piece is equal, the pieces joined once they differ."""

@@ -64,10 +64,11 @@ class Intake:
             raise MisuseError(f"grace= takes seconds, finite, 0 for none, not {shown(grace)}")
         self.accumulator = accumulator
         self.status = status
-        self.stopwatch = Stopwatch(sent=sent, opened=now, head=None if status is None else now) if timed else None
+        head, read = None if status is None else now, accumulator.progress[1]
+        self.stopwatch = Stopwatch(sent=sent, opened=now, head=head, before=read) if timed else None
         self.source_error: BaseException | None = None
         self.error: StreamError | None = None  # what is still to be raised for the reader
-        self.over = False  # nothing more will be fed
+        self.over = accumulator.done  # nothing more will be fed
         self.lock = RLock()
         self._said = False  # whether the sender said the end; else the source has ended by itself, or is to be left
         self._gone = False  # whether the reader left before it had everything
@@ -75,8 +76,11 @@ class Intake:
         self._clock = clock
         # Holds the deadlines, None for none: most streams have none, and are spared a call for each block.
         self.watch = deadlines.watch(now if sent is None else sent)
-        self._ended = 0  # server-sent events that were whole after the last block
+        self._ended = accumulator.progress[0]  # server-sent events that were whole after the last block
         self._line = b""  # the first byte of the line that the last block left open
+        if self.over:  # a stream that resumes after its end
+            accumulator.close()
+            self._said = said_end(accumulator.outcome)
 
     # --- the result of a read
 
@@ -273,6 +277,12 @@ class StreamFacts:
         """Return the response so far, a value; None before the first chunk."""
         with self._intake.lock:
             return self._intake.see().snapshot()
+
+    def peek(self, choice: int = 0, call: int = 0) -> Any:
+        """Return the arguments of tool call number `call` of a choice as far as they have arrived, a value; None before
+        anything can be said of them. See `Accumulator.peek`."""
+        with self._intake.lock:
+            return self._intake.see().peek(choice, call)
 
     def statistics(self) -> Statistics:
         """Return what went through, in numbers."""

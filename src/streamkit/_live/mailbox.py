@@ -50,17 +50,25 @@ Item: TypeAlias = Event | Snapshot
 class _Joined:
     """Text deltas of one part, waiting as one."""
 
-    __slots__ = ("field", "first", "texts")
+    __slots__ = ("field", "first", "path_events", "texts")
 
     def __init__(self, first: Any, field: str) -> None:
         self.first = first
         self.field = field
         self.texts = [getattr(first, field)]
+        self.path_events: list[Any] = []  # of those that follow
+
+    def add(self, event: Any) -> None:
+        self.texts.append(getattr(event, self.field))
+        self.path_events += getattr(event, "path_events", ())
 
     def event(self) -> Any:
         if len(self.texts) == 1:
             return self.first
-        return attrs.evolve(self.first, **{self.field: "".join(self.texts)})
+        joined: dict[str, Any] = {self.field: "".join(self.texts)}
+        if self.path_events:
+            joined["path_events"] = (*self.first.path_events, *self.path_events)
+        return attrs.evolve(self.first, **joined)
 
 
 def check_buffer(room: object) -> None:
@@ -128,7 +136,7 @@ class Mailbox:
             self.dropped += 1
             return True
         field = TEXT_DELTAS.get(type(event)) if self.slow == "coalesce" else None
-        if field is not None and self._join(event, field):
+        if field is not None and self._join(event):
             return True
         if len(self._row) >= self.room and not anyway:
             if self.slow == "wait":
@@ -148,11 +156,11 @@ class Mailbox:
             self._row.append(joined)
         return True
 
-    def _join(self, event: Any, field: str) -> bool:
+    def _join(self, event: Any) -> bool:
         waiting = self._joining.get(_part(event))
         if waiting is None:
             return False
-        waiting.texts.append(getattr(event, field))
+        waiting.add(event)
         return True
 
     def _part_over(self, event: Any) -> None:

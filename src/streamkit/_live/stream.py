@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack
+from typing import Any, Generic, Self, TypeVar, Unpack, overload
 
 from ..accumulator import describe
 from ..events import Event
@@ -16,11 +16,14 @@ from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, StreamFacts
 from .reader import Reader
-from .stream_core import Cursor, Options, StreamCore
+from .resuming import Begins
+from .stream_core import Box, Cursor, Options, StreamCore
+from .structured import items, partial
 
 __all__ = ("ChatStream", "Pieces")
 
 Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 
 
 class ChatStream(StreamFacts):
@@ -34,10 +37,14 @@ class ChatStream(StreamFacts):
     one cursor. `snapshot()` returns the response so far at any moment. One thread at a time reads; any thread may `close`.
 
     `deadlines`: how long the stream may keep its reader waiting; by default for ever, or until its client's own timeout.
-    `clock`: returns the time in seconds, for deadlines and `timing`. `sent`: when the request was sent, by that clock;
-    without it `timing.ttft` is None. `grace`: for how many seconds the rest of a response is drained after `[DONE]`, so that
-    its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`, `rules`, `dialect`,
-    `converter`).
+    `clock`: returns the time in seconds, for deadlines and `timing`. `sent`: when the request was sent, by that clock: take
+    it before the response; without it `timing.ttft` is None. `grace`: for how many seconds the rest of a response is drained
+    after `[DONE]`, so that its client can reuse the connection. `options`: those of `Accumulator` (`strict`, `limits`,
+    `rules`, `dialect`, `converter`, `path_events`).
+
+    `resume_from`: what `checkpoint()` returned, here or in another process: the stream continues as if nothing had happened.
+    `strict`, `rules` and `dialect` are in it. `begins`: with what the source begins: its first byte ("start": what was read is
+    skipped), the byte at `resume_point(checkpoint).offset` ("offset"), or the event after the last event id ("event").
 
     Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
     `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;
@@ -53,12 +60,21 @@ class ChatStream(StreamFacts):
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
+        resume_from: bytes | bytearray | memoryview | str | None = None,
+        begins: Begins = "start",
         **options: Unpack[Options],
     ) -> None:
         self._blocks = blocks(source)
         status = self._blocks.status
         self._core = self._intake = StreamCore(
-            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+            deadlines=deadlines,
+            clock=clock,
+            sent=sent,
+            status=status,
+            grace=grace,
+            options=options,
+            resume_from=resume_from,
+            begins=begins,
         )
         self._reader = Reader(self._blocks, self._core, "stream")
 
@@ -116,6 +132,28 @@ class ChatStream(StreamFacts):
         It begins with the first call, also if that arrived while text or events were read."""
         return Pieces(self, self._core.tool_calls(choice))
 
+    def partial(self, choice: int = 0, *, skip_around: bool = False) -> Pieces[Any]:
+        """Return an iterator over the JSON of a choice's content as far as it has arrived, each time that more can be said of
+        it: values that do not change, by the rules of `PartialJSON`, and sharing what is whole. The last one is all of it.
+
+        It begins with the first character, also if that arrived before. `skip_around`: skip text around the JSON, a fence or
+        prose. Raises the outcome's error at the end, and `FormatError` where the content stops being JSON, or ends before its
+        JSON does. A choice without content (it refused, or called a tool) yields nothing."""
+        return Pieces(self, partial(self._core, choice, skip_around))
+
+    @overload
+    def items(self, path: str, *, into: type[Item], choice: int = 0, skip_around: bool = False) -> Pieces[Item]: ...
+    @overload
+    def items(self, path: str, *, into: Any = None, choice: int = 0, skip_around: bool = False) -> Pieces[Any]: ...
+    def items(self, path: str, *, into: Any = None, choice: int = 0, skip_around: bool = False) -> Pieces[Any]:
+        """Return an iterator over the elements at `path` (`$.items[*]`) of the JSON of a choice's content, each as soon as it
+        is whole. `[*]` is any index, `.*` any key.
+
+        `into`: what to make of each: an attrs class, a dataclass, a TypedDict, a pydantic model, or anything that cattrs can
+        structure; without it plain values. One that does not match raises a `ValidationError` with its path and number
+        (`item`); asking for the next one continues after it. Else it reads and raises like `partial`."""
+        return Pieces(self, items(self._core, path, into, choice, skip_around))
+
     def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and return how it ended. Raises nothing that the outcome reports."""
         while not self._core.over:
@@ -135,6 +173,15 @@ class ChatStream(StreamFacts):
         generator is closed when its next block arrives.
         """
         self._reader.close()
+
+    def checkpoint(self) -> bytes:
+        """Return the state of the stream as JSON, for `resume_from=` in another process, also between two events of a block:
+        those that this reader has not had are in it, and the stream that resumes returns them first.
+
+        Save it after what you did with the events that you had. `Accumulator.checkpoint` says what is not in it; `timing`
+        is not, either. Raises `MisuseError` while chunks wait for the reader of `chunks()`.
+        """
+        return self._core.checkpoint()
 
     # --- what is known
 
@@ -178,6 +225,8 @@ class Pieces(Generic[Piece]):
             raise StopIteration
         # Where this raises, the iterator is not over: continuing after a cancelled read must not look like the end.
         piece = self._stream._next(self._cursor)
+        if isinstance(piece, Box):
+            return piece.value  # type: ignore[no-any-return]
         if piece is not None:
             return piece
         raise self._cursor.end() or StopIteration

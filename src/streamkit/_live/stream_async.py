@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack
+from typing import Any, Generic, Self, TypeVar, Unpack, overload
 
 from ..accumulator import describe
 from ..errors import MisuseError
@@ -18,11 +18,14 @@ from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, StreamFacts
 from .reader import AsyncReader
-from .stream_core import Cursor, Options, StreamCore
+from .resuming import Begins
+from .stream_core import Box, Cursor, Options, StreamCore
+from .structured import items, partial
 
 __all__ = ("AsyncChatStream", "AsyncPieces")
 
 Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 
 
 class AsyncChatStream(StreamFacts):
@@ -49,12 +52,21 @@ class AsyncChatStream(StreamFacts):
         clock: Callable[[], float] = time.monotonic,
         sent: float | None = None,
         grace: float = GRACE,
+        resume_from: bytes | bytearray | memoryview | str | None = None,
+        begins: Begins = "start",
         **options: Unpack[Options],
     ) -> None:
         self._blocks = async_blocks(source)
         status = self._blocks.status
         self._core = self._intake = StreamCore(
-            deadlines=deadlines, clock=clock, sent=sent, status=status, grace=grace, options=options
+            deadlines=deadlines,
+            clock=clock,
+            sent=sent,
+            status=status,
+            grace=grace,
+            options=options,
+            resume_from=resume_from,
+            begins=begins,
         )
         self._reader = AsyncReader(self._blocks, self._core, "stream")
 
@@ -112,6 +124,30 @@ class AsyncChatStream(StreamFacts):
         It begins with the first call, also if that arrived while text or events were read."""
         return AsyncPieces(self, self._core.tool_calls(choice))
 
+    def partial(self, choice: int = 0, *, skip_around: bool = False) -> AsyncPieces[Any]:
+        """Return an iterator over the JSON of a choice's content as far as it has arrived, each time that more can be said of
+        it: values that do not change, by the rules of `PartialJSON`, and sharing what is whole. The last one is all of it.
+
+        It begins with the first character, also if that arrived before. `skip_around`: skip text around the JSON, a fence or
+        prose. Raises the outcome's error at the end, and `FormatError` where the content stops being JSON, or ends before its
+        JSON does. A choice without content (it refused, or called a tool) yields nothing."""
+        return AsyncPieces(self, partial(self._core, choice, skip_around))
+
+    @overload
+    def items(
+        self, path: str, *, into: type[Item], choice: int = 0, skip_around: bool = False
+    ) -> AsyncPieces[Item]: ...
+    @overload
+    def items(self, path: str, *, into: Any = None, choice: int = 0, skip_around: bool = False) -> AsyncPieces[Any]: ...
+    def items(self, path: str, *, into: Any = None, choice: int = 0, skip_around: bool = False) -> AsyncPieces[Any]:
+        """Return an iterator over the elements at `path` (`$.items[*]`) of the JSON of a choice's content, each as soon as it
+        is whole. `[*]` is any index, `.*` any key.
+
+        `into`: what to make of each: an attrs class, a dataclass, a TypedDict, a pydantic model, or anything that cattrs can
+        structure; without it plain values. One that does not match raises a `ValidationError` with its path and number
+        (`item`); asking for the next one continues after it. Else it reads and raises like `partial`."""
+        return AsyncPieces(self, items(self._core, path, into, choice, skip_around))
+
     async def until_done(self) -> Outcome:
         """Read to the end, throw the events away, and return how it ended. Raises nothing that the outcome reports."""
         while not self._core.over:
@@ -126,6 +162,15 @@ class AsyncChatStream(StreamFacts):
     async def aclose(self) -> None:
         """Leave. A stream that is not over ends as cancelled; nothing more is read or returned."""
         await self._reader.aclose()
+
+    def checkpoint(self) -> bytes:
+        """Return the state of the stream as JSON, for `resume_from=` in another process, also between two events of a block:
+        those that this reader has not had are in it, and the stream that resumes returns them first.
+
+        Save it after what you did with the events that you had. `Accumulator.checkpoint` says what is not in it; `timing`
+        is not, either. Raises `MisuseError` while chunks wait for the reader of `chunks()`.
+        """
+        return self._core.checkpoint()
 
     # --- what is known
 
@@ -175,6 +220,8 @@ class AsyncPieces(Generic[Piece]):
             raise StopAsyncIteration
         # Where this raises, the iterator is not over: continuing after a cancelled read must not look like the end.
         piece = await self._stream._next(self._cursor)
+        if isinstance(piece, Box):
+            return piece.value  # type: ignore[no-any-return]
         if piece is not None:
             return piece
         raise self._cursor.end() or StopAsyncIteration

@@ -15,7 +15,7 @@ Rule 2  `[DONE]`, a failure, a deadline or the last byte end the stream, and the
         task or thread leaves while one waits, the iteration of the one that waits just ends.
 Rule 3  Iterating over events raises nothing for what the sender did: `End`, always last, has the outcome. What came
         from outside of the bytes (an exception of the source, a deadline) is raised after it, as the outcome's error.
-        `text`, `chunks` and `tool_calls` show no `End`: they raise the error of every outcome that has one. Every such
+        `text`, `chunks`, `tool_calls`, `partial` and `items` show no `End`: they raise the error of every outcome that has one. Every such
         error has the response so far in `partial`. How a source that breaks off ends the stream: `sources/_endings.py`.
 Rule 4  Only misuse, and the first anomaly under `strict=True`, raise in the middle of the stream; the source is closed
         then too.
@@ -30,39 +30,82 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .._arguments import whole
 from ..accumulator import Accumulator, Options
-from ..errors import MisuseError, shown
+from ..errors import MisuseError, counted, shown
 from ..events import ContentDelta, Event, ToolCallDone
 from ..types import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from ..types._tool_calls import ChatCompletionMessageToolCallUnion
 from .intake import Intake
+from .resuming import Begins, Resumed
 
-__all__ = ("Cursor", "Options", "StreamCore")
+__all__ = ("Box", "Cursor", "Options", "StreamCore", "check_choice")
 
 Piece = TypeVar("Piece")
+
+FAILED = 400  # and above: the status of a response that is an error (RFC 9110, section 15)
 
 
 class StreamCore(Intake):
     """The state of one stream; `facts`: those of an `Intake`."""
 
-    def __init__(self, *, options: Options, **facts: Any) -> None:
-        super().__init__(Accumulator(**options), **facts)
-        self._events: deque[Event] = deque()
-        self._calls: list[
-            ToolCallDone
-        ] = []  # kept, since a reader may well take the text first and the calls afterwards
+    def __init__(self, *, options: Options, resume_from: Any = None, begins: Begins = "start", **facts: Any) -> None:
+        if resume_from is None and begins != "start":
+            raise MisuseError(f"begins= is about a stream that resumes: pass resume_from= too, or leave out {begins!r}")
+        resumed = self._resumed = None if resume_from is None else Resumed(resume_from, begins, options)
+        if resumed is not None and (status := facts["status"] or 0) >= FAILED:
+            raise MisuseError(
+                f"resume_from= takes a source that has the rest of the stream, and this response has the status {status}:"
+                " look at the status of a response before you resume from it"
+            )
+        super().__init__(Accumulator(**options) if resumed is None else resumed.accumulator, **facts)
+        self._events: deque[Event] = deque(() if resumed is None else resumed.events)
+        # Kept, since a reader may well take the text first and the calls afterwards.
+        self._calls: list[ToolCallDone] = [] if resumed is None else resumed.calls
         self._chunks: deque[CreateChatCompletionStreamResponse] | None = None
+        self._followed: list[tuple[int, deque[str]]] = []  # a choice, and what waits of its content
         self.all_given = False  # the cursor has reached the end
 
     def _came(self, events: Sequence[Event]) -> None:
         self._events.extend(events)
+        for choice, texts in self._followed:
+            texts.extend(event.text for event in events if type(event) is ContentDelta and event.choice == choice)
         self._calls += [event for event in events if type(event) is ToolCallDone]
 
     def _waiting(self) -> bool:
         return bool(self._events)
+
+    # --- from one process to another
+
+    def checkpoint(self) -> bytes:
+        """Return the state, with the events that wait."""
+        with self.lock:
+            if self._chunks:
+                raise MisuseError(
+                    f"{counted(len(self._chunks), 'chunk')} that the last block brought wait for the reader of chunks():"
+                    " take a checkpoint when it has had them, or iterate the stream for events, which are kept"
+                )
+            from .._checkpoint.document import write  # most streams need none
+
+            waiting = {"events": tuple(self._events), "calls": tuple(self._calls)}
+            return write(self.see(), {name: events for name, events in waiting.items() if events})
+
+    def _fold(self, item: Any, is_chunk: bool) -> list[Event]:
+        resumed = self._resumed
+        if resumed is not None and resumed.left:
+            item = resumed.rest(item, is_chunk=is_chunk)
+            if item is None:
+                return []
+        return super()._fold(item, is_chunk)
+
+    def ended(self) -> None:
+        """Note that the source has ended."""
+        resumed = self._resumed
+        if resumed is not None and resumed.left and not self.over:
+            raise resumed.ended_early()
+        super().ended()
 
     # --- pieces
 
@@ -92,7 +135,7 @@ class StreamCore(Intake):
 
     def text(self, choice: int) -> Cursor[str]:
         """Return a cursor over the pieces of a choice's content."""
-        _check_choice(choice)
+        check_choice(choice)
 
         def pick(event: Event) -> str | None:
             return event.text if isinstance(event, ContentDelta) and event.choice == choice else None
@@ -101,7 +144,7 @@ class StreamCore(Intake):
 
     def tool_calls(self, choice: int) -> Cursor[ChatCompletionMessageToolCallUnion]:
         """Return a cursor over the tool calls of a choice that are over and complete, from the first one on."""
-        _check_choice(choice)
+        check_choice(choice)
         at = 0
 
         def next_call() -> ChatCompletionMessageToolCallUnion | None:
@@ -128,6 +171,20 @@ class StreamCore(Intake):
             return _first(waiting)
 
         return Cursor(self, next_chunk)
+
+    def content(self, choice: int) -> deque[str]:
+        """Return the content of a choice as a row to which each piece is added that arrives; the first one is what has
+        arrived already. It is kept like tool calls are: other ways of reading do not take it away."""
+        with self.lock:
+            response = self.accumulator.snapshot()
+            found = [one.message.content for one in response.choices if one.index == choice] if response else []
+            texts = deque(text for text in found if text)
+            self._followed.append((choice, texts))
+            return texts
+
+    def pass_events(self) -> None:
+        """Pass over the events that wait: their text has been taken another way."""
+        self._events.clear()
 
     # --- the end
 
@@ -175,21 +232,35 @@ class StreamCore(Intake):
         return response
 
 
+class Box(NamedTuple):
+    """A piece that may be None."""
+
+    value: Any
+
+
 class Cursor(Generic[Piece]):
     """One way of iterating over a stream: `waiting` returns the next piece, None where more has to be read first.
 
     `choice`: the one that was asked for. `kept`: whether the pieces are held in memory, so that they can be yielded again.
+    `last`: returns what is wrong with the pieces where nothing is with the stream.
     """
 
-    __slots__ = ("_begun", "_choice", "_core", "_given", "_late", "_waiting", "kept", "over")
+    __slots__ = ("_begun", "_choice", "_core", "_given", "_last", "_late", "_waiting", "kept", "over")
 
     def __init__(
-        self, core: StreamCore, waiting: Callable[[], Piece | None], choice: int | None = None, *, kept: bool = False
+        self,
+        core: StreamCore,
+        waiting: Callable[[], Piece | None],
+        choice: int | None = None,
+        *,
+        kept: bool = False,
+        last: Callable[[], Exception | None] | None = None,
     ) -> None:
         self._core = core
         self._waiting = waiting
         self._choice = choice
         self.kept = kept
+        self._last = last
         self.over = False
         self._begun = self._given = False
         self._late: MisuseError | None = None
@@ -213,6 +284,8 @@ class Cursor(Generic[Piece]):
             return outcome.error.with_traceback(None)
         if self._late is not None:
             return self._late
+        if self._last is not None and outcome is not None and outcome.ok and (wrong := self._last()) is not None:
+            return wrong
         if self._choice is None or self._given or outcome is None or not outcome.ok:
             return None
         return core.no_such_choice(self._choice)
@@ -226,7 +299,7 @@ def _first(waiting: deque[Piece]) -> Piece | None:
         return None
 
 
-def _check_choice(choice: object) -> None:
+def check_choice(choice: object) -> None:
     """Before anything is read: no choice would match `"0"`, and the stream would be read to its end for nothing."""
     if not whole(choice, 0):
         raise MisuseError(f"choice= takes the index of a choice, a whole number from 0, not {shown(choice)}")

@@ -31,7 +31,7 @@ from typing import Any, Self
 from ..accumulator import Accumulator, describe, require_unused
 from ..errors import MisuseError
 from ..outcome import Outcome
-from ..sources import add_status, async_blocks, blocks, end_stream
+from ..sources import AsyncBlocks, Blocks, add_status, async_blocks, blocks, end_stream
 from ..types import CreateChatCompletionResponse
 from .deadlines import Deadlines
 from .intake import NO_DEADLINES, Intake, StreamFacts
@@ -157,9 +157,27 @@ class Watcher(Intake):
 
 
 class _TeeFacts(StreamFacts):
-    """What is known of a stream that is watched."""
+    """What both siblings know: the source, and what is said of it."""
 
+    _opened: Callable[[Any], Any]
+    _reads: type[Any]
+    _blocks: Any
     _intake: Watcher
+
+    def __init__(
+        self,
+        source: Any,
+        accumulator: Accumulator | None = None,
+        *,
+        deadlines: Deadlines = NO_DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
+        sent: float | None = None,
+    ) -> None:
+        require_unused(accumulator)
+        self._blocks = self._opened(source)
+        status = self._blocks.status
+        self._intake = Watcher(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
+        self._reader = self._reads(self._blocks, self._intake, "tee")
 
     def __repr__(self) -> str:
         watcher = getattr(self, "_intake", None)  # asked directly: `outcome` would look at the block that is held
@@ -167,6 +185,16 @@ class _TeeFacts(StreamFacts):
             return describe(self, None)
         failed = {} if watcher.failed is None else {"error": type(watcher.failed).__name__}
         return describe(self, watcher.accumulator, **failed)
+
+    @property
+    def _was_read(self) -> bool:
+        return bool(self._blocks._was_read)
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type of the response that is the source; None where there is none."""
+        found: str | None = self._blocks.content_type
+        return found
 
     @property
     def accumulator(self) -> Accumulator:
@@ -201,20 +229,9 @@ class Tee(_TeeFacts):
     unchanged, `DeadlineError` where a deadline passes, and nothing for what the sender did.
     """
 
-    def __init__(
-        self,
-        source: Any,
-        accumulator: Accumulator | None = None,
-        *,
-        deadlines: Deadlines = NO_DEADLINES,
-        clock: Callable[[], float] = time.monotonic,
-        sent: float | None = None,
-    ) -> None:
-        require_unused(accumulator)
-        self._blocks = blocks(source)
-        status = self._blocks.status
-        self._intake = Watcher(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
-        self._reader = Reader(self._blocks, self._intake, "tee")
+    _opened = staticmethod(blocks)
+    _reads = Reader
+    _blocks: Blocks
 
     def __iter__(self) -> Self:
         self._intake.check_begin()
@@ -244,11 +261,6 @@ class Tee(_TeeFacts):
         finally:
             self._blocks.close()
 
-    @property
-    def content_type(self) -> str | None:
-        """The content type of the response that is the source; None where there is none."""
-        return self._blocks.content_type
-
 
 class AsyncTee(_TeeFacts):
     """Like `Tee`, for async sources: `async for`, `async with`, `aclose`.
@@ -256,20 +268,9 @@ class AsyncTee(_TeeFacts):
     A read that is cancelled may be tried again if the source allows it; `aclose` ends the stream.
     """
 
-    def __init__(
-        self,
-        source: Any,
-        accumulator: Accumulator | None = None,
-        *,
-        deadlines: Deadlines = NO_DEADLINES,
-        clock: Callable[[], float] = time.monotonic,
-        sent: float | None = None,
-    ) -> None:
-        require_unused(accumulator)
-        self._blocks = async_blocks(source)
-        status = self._blocks.status
-        self._intake = Watcher(accumulator, status=status, deadlines=deadlines, clock=clock, sent=sent)
-        self._reader = AsyncReader(self._blocks, self._intake, "tee")
+    _opened = staticmethod(async_blocks)
+    _reads = AsyncReader
+    _blocks: AsyncBlocks
 
     def __aiter__(self) -> Self:
         self._intake.check_begin()
@@ -301,11 +302,6 @@ class AsyncTee(_TeeFacts):
         finally:
             await self._blocks.aclose()
 
-    @property
-    def content_type(self) -> str | None:
-        """The content type of the response that is the source; None where there is none."""
-        return self._blocks.content_type
-
 
 def tee(
     source: Any,
@@ -315,7 +311,8 @@ def tee(
     clock: Callable[[], float] = time.monotonic,
     sent: float | None = None,
 ) -> Tee:
-    """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches.
+    """Return the blocks of `source`, as they arrive, while `accumulator` (a new one by default) watches. Those of a packed
+    response are unpacked: forward neither its `Content-Encoding` nor its `Content-Length`.
 
     `source`: whatever `blocks` takes. `deadlines`: over any of these the source is closed and its `DeadlineError` raised, as
     in a `ChatStream`; keep-alives do not count for `idle`. `sent`: when the request was sent, by `clock`, which returns the

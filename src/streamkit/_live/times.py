@@ -23,6 +23,7 @@ class Times:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.now = clock
+        """The clock: seconds."""
         self._sent = clock()
         self._head: float | None = None
         self._first_byte: float | None = None

@@ -205,9 +205,13 @@ _DONE = ("done", "done_without_finish")
 
 
 class Stopwatch:
-    """Marks the instants of one stream. `opened`, `sent` and `head` are what the caller knows before the first block."""
+    """Marks the instants of one stream. `opened`, `sent` and `head` are what the caller knows before the first block;
+    `before`: how many chunks were read before this began, in another process."""
 
-    def __init__(self, *, sent: float | None = None, opened: float | None = None, head: float | None = None) -> None:
+    def __init__(
+        self, *, sent: float | None = None, opened: float | None = None, head: float | None = None, before: int = 0
+    ) -> None:
+        self._before = before
         self._marks: dict[str, float | None] = {"sent": sent, "opened": opened, "head": head}
         self._chunks = array("d")
         self._outputs = array("d")
@@ -221,7 +225,7 @@ class Stopwatch:
         self._first("first_byte", time)
         if progress[0]:
             self._first("first_event", time)
-        chunks = progress[1] - len(self._chunks)
+        chunks = progress[1] - self._before - len(self._chunks)
         if chunks > 0:
             self._first("first_chunk", time)
             self._marks["last_chunk"] = time

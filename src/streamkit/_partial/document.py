@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import FormatError
 from .events import NotJSON, PathEvent, StringDelta, ValueDone, ValueStarted, draft
-from .numbers import DIGITS, NUMBER, STEPS, WHOLE, number
+from .numbers import DIGITS, FRACTION, INTEGER, STEPS, WHOLE, number
 from .paths import ROOT, Path, child
 from .strings import Strings
 
@@ -25,14 +25,20 @@ __all__ = ("NAN_WORDS", "WORDS", "Document", "Out")
 
 Out = list[PathEvent] | None
 
-# Possessive: none of them backtracks. Each matches anywhere, if only what is blank.
+# Possessive where more than one character may repeat: none of them backtracks. Each matches anywhere, if only what is blank.
 _BLANKS = r"[ \t\n\r]*+"
 _PLAIN = r'[^"\\\x00-\x1f\ud800-\udfff]*+'
-_VALUE = re.compile(rf'{_BLANKS}(?:"({_PLAIN})("?+)|({NUMBER})(?=[ \t\n\r,\]}}])|(\[)|(\{{)|(true)|(false)|(null))?+')
-_STRING, _NUMBER, _ARRAY, _OBJECT = 2, 3, 4, 5  # groups of it
-_OF_WORD = {6: True, 7: False, 8: None}
-_KEY = re.compile(rf'{_BLANKS}(?:"({_PLAIN})"{_BLANKS}:|(\}}))?+')
-_NEXT = re.compile(rf'{_BLANKS}(?:,{_BLANKS}"({_PLAIN})"{_BLANKS}:|(\}}))?+')
+_VALUE = re.compile(
+    rf'{_BLANKS}(?:"({_PLAIN})("?)|({INTEGER}({FRACTION}))(?=[ \t\n\r,\]}}])|(\[)|(\{{)|(true)|(false)|(null)|)'
+)
+_STRING, _NUMBER, _FRACTION, _ARRAY, _OBJECT = 2, 3, 4, 5, 6  # groups of it
+_OF_WORD = {7: True, 8: False, 9: None}
+_PIECE = re.compile(rf'({_PLAIN})("?)')
+# As far as they are there: the key, its closing quote, its colon; or the end of the object. Each is one group.
+_KEY = re.compile(rf'{_BLANKS}(?:"({_PLAIN})(?:("){_BLANKS}(:)?+)?+|(\}}))?+')
+_CUT_KEY, _NO_COLON, _COLON, _END = 1, 2, 3, 4
+_NEXT = re.compile(rf'{_BLANKS}(?:(,){_BLANKS}(?:"({_PLAIN})(?:("){_BLANKS}(:)?+)?+)?+|(\}}))?+')
+_COMMA = 1  # and then those of `_KEY`, plus 1
 _BLANK = re.compile(_BLANKS)
 _OPENING = re.compile(r"[{\[]")
 
@@ -57,6 +63,7 @@ class Document:
         "error",
         "into",
         "key",
+        "most",
         "offset",
         "open",
         "path",
@@ -77,11 +84,12 @@ class Document:
 
     step: Callable[[Document, str, int, Out], int]
 
-    def __init__(self, *, skip: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int) -> None:
+    def __init__(self, *, skip: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int, most: int) -> None:
         self.skip = skip
         self.words = words
         self.strict = strict
         self.depth = depth
+        self.most = most  # values
         self.offset = 0  # characters of earlier pieces that were read
         self.error: NotJSON | None = None
         self.begin()
@@ -110,26 +118,21 @@ class Document:
 
     def read(self, text: str, out: Out) -> None:
         """Read the next piece."""
-        strings = self.strings
+        doubtful, strings = self.doubtful, self.strings
+        told = out if doubtful is None else doubtful  # the events of what may be prose are kept back
         if strings.held:
             text = strings.held + text
             strings.held = ""
         at, end = 0, len(text)
         while at < end:
-            at = self.step(self, text, at, out)
+            at = self.step(self, text, at, told)
         self.offset += end - len(self.strings.held)
-
-    def read_doubtful(self, text: str, out: Out) -> None:
-        """Read the next piece of what may be prose: its events are kept back until it is not."""
-        doubtful = self.doubtful
-        assert doubtful is not None
-        try:
-            self.read(text, doubtful)
-        finally:
-            if self.error is not None or self.proved():
-                self.doubtful = None
-                if out is not None:
-                    out += doubtful
+        if doubtful is not None and (self.doubtful is None or self.proved()):
+            self.doubtful = None
+            if out is not None:
+                out += doubtful
+        if self.count > self.most and self.error is None:
+            self.fail(f"expected at most {self.most:,} values", "", self.offset)
 
     def proved(self) -> bool:
         """Return True if what was read is JSON, and not a `{` or `[` in prose: there is a string, number or literal in it,
@@ -167,12 +170,14 @@ class Document:
                 self.shown = True
         return self.root[0] if self.root else None
 
-    def copy(self) -> Any:
-        """Return the value so far, in which all that is not whole is new."""
-        if not self.stack or self.doubtful is not None:
-            return self.show(False)
+    def copy(self, value: Any) -> Any:
+        """Return the value so far, in which all that is not whole is new; `value`: what `show` returned now."""
+        stack = self.stack
+        if not stack or self.doubtful is not None:  # a scalar, or nothing that is not whole
+            return value
         inner = self.into.copy()
-        for outer, _, key in reversed(self.stack[1:]):
+        for at in range(len(stack) - 1, 0, -1):
+            outer, _, key = stack[at]
             copied = outer.copy()
             copied[-1 if type(copied) is list else key] = inner
             inner = copied
@@ -204,9 +209,12 @@ class Document:
             return self.enter([], "array", text, end, out)
         if kind != _NUMBER:
             return self.scalar(_OF_WORD[kind], end, out)
-        value = number(found[_NUMBER])
+        digits = found[_NUMBER]
+        if found[_FRACTION]:
+            return self.scalar(float(digits), end, out)
+        value = int(digits) if len(digits) < 500 else number(digits)
         if value is None:
-            return self.stop(_TOO_LONG, "", end - len(found[_NUMBER]), end)
+            return self.stop(_TOO_LONG, "", end - len(digits), end)
         return self.scalar(value, end, out)
 
     def cut_value(self, text: str, at: int, out: Out) -> int:
@@ -232,8 +240,13 @@ class Document:
         else:
             into[self.key] = value
         self.count += 1
-        if out is not None:
-            _tell_done(out, child(self.path, self.key), value)
+        if out is not None:  # like `_tell_done(out, child(self.path, self.key), value)`: most events are made here
+            path = Path()
+            path._parent, path._key = self.path, self.key
+            event = _new_done()
+            event.path, event.value = path, value
+            event.__class__ = ValueDone
+            out.append(event)
         self.step = Document.after if self.stack else Document.after_all
         return end
 
@@ -294,31 +307,45 @@ class Document:
         """Read a key and its colon, or the end of an object without any."""
         found = _KEY.match(text, at)
         assert found is not None
-        end = found.end()
-        if found.lastindex == 1:
-            self.key = found[1]
-            self.step = Document.value
-        elif found.lastindex == 2:
+        end, kind = found.end(), found.lastindex
+        if kind is None:
+            return end if end == len(text) else self.stop(reason, text, end)
+        if kind == _END:
             if self.step is Document.next_member:
                 return self.stop(reason, text, end - 1)
             return self.leave(end, out)
-        elif end < len(text):
-            if text[end] != '"':
-                return self.stop(reason, text, end)
+        return self.take_key(text, found.start(1), found[1], end, kind, out)
+
+    def take_key(self, text: str, start: int, key: str, end: int, kind: int, out: Out) -> int:
+        """Take as much of a key as is there, from `start` to `end`."""
+        if kind == _COLON:
+            self.key = key
+            self.step = Document.value
+            return end if end == len(text) else self.value(text, end, out)
+        if kind == _NO_COLON:
+            self.key = key
+            self.step = Document.colon
+        else:
             self.step = Document.in_key
-            return end + 1
+            if end < len(text):  # an escape, or what ends the JSON
+                return start
+            self.pieces.append(key)
         return end
 
     def in_key(self, text: str, at: int, out: Out) -> int:
         """Read a key that is cut, or has escapes."""
-        piece, end, closed = self.strings.read(text, at)
+        found = _PIECE.match(text, at)
+        assert found is not None
+        piece, end, closed = found[1], found.end(), bool(found[2])
+        if self.strings.half or not (closed or end == len(text)):
+            piece, end, closed = self.strings.read(text, at)
         if piece:
             self.pieces.append(piece)
         if closed:
             self.key = "".join(self.pieces)
             self.pieces.clear()
             self.step = Document.colon
-            return end
+            return end if end == len(text) else self.colon(text, end, out)
         return end if end == len(text) else self.stop(_no_string(text[end]), text, end)
 
     def colon(self, text: str, at: int, out: Out) -> int:
@@ -329,7 +356,8 @@ class Document:
         if text[at] != ":":
             return self.stop("expected : after a key", text, at)
         self.step = Document.value
-        return at + 1
+        at += 1
+        return at if at == len(text) else self.value(text, at, out)
 
     def after(self, text: str, at: int, out: Out) -> int:
         """Read what follows a value in an array or object."""
@@ -340,25 +368,22 @@ class Document:
             if text[at] == ",":
                 self.key += 1
                 self.step = Document.value
-                return at + 1
+                at += 1
+                return at if at == len(text) else self.value(text, at, out)
             if text[at] == "]":
                 return self.leave(at + 1, out)
             return self.stop("expected , or ] after a value", text, at)
         found = _NEXT.match(text, at)
         assert found is not None
         end, kind = found.end(), found.lastindex
-        if kind == 1:
-            self.key = found[1]
-            self.step = Document.value
-            return end if end == len(text) else self.value(text, end, out)
-        if kind == 2:
+        if kind == _END + 1:
             return self.leave(end, out)
-        if end < len(text):
-            if text[end] != ",":
-                return self.stop("expected , or } after a value", text, end)
+        if kind is None:
+            return end if end == len(text) else self.stop("expected , or } after a value", text, end)
+        if kind == _COMMA:
             self.step = Document.next_member
-            return end + 1
-        return end
+            return end
+        return self.take_key(text, found.start(2), found[2], end, kind - 1, out)
 
     def after_all(self, text: str, at: int, out: Out) -> int:
         """Read what follows the document."""
@@ -389,13 +414,18 @@ class Document:
 
     def string(self, text: str, at: int, out: Out) -> int:
         """Read a piece of it."""
-        piece, end, closed = self.strings.read(text, at)
+        found = _PIECE.match(text, at)
+        assert found is not None
+        piece, end, closed = found[1], found.end(), bool(found[2])
+        if self.strings.half or not (closed or end == len(text)):
+            piece, end, closed = self.strings.read(text, at)
         if piece:
             self.pieces.append(piece)
             if out is not None:
                 _tell_delta(out, self.at, piece)
         if closed:
-            self.join()
+            if self.pieces:
+                self.join()
             if out is not None:
                 _tell_done(out, self.at, self.text)
             self.text = ""
@@ -406,12 +436,16 @@ class Document:
 
     def join(self) -> None:
         """Show all of the open string."""
-        text, self.text = self.text, ""
-        self.set("")  # now `text` alone refers to it, and CPython extends it in place
-        text += self.pieces[0] if len(self.pieces) == 1 else "".join(self.pieces)
-        self.pieces.clear()
-        self.text = text
-        self.set(text)
+        pieces = self.pieces
+        new = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        pieces.clear()
+        if self.text:
+            text, self.text = self.text, ""
+            self.set("")  # now `text` alone refers to it, and CPython extends it in place
+            text += new
+            new = text
+        self.text = new
+        self.set(new)
 
     # --- numbers and literals that are cut
 
@@ -477,6 +511,7 @@ class Document:
         """Read nothing more."""
         path = child(self.path, self.key) if self.step in _IN_VALUE else self.path or ROOT
         self.error = NotJSON(offset, path, reason, found)
+        self.doubtful = None
         self.step = Document.stopped
         if self.strict:
             raise FormatError(f"not JSON: {reason} after {offset:,} characters", path=str(path), excerpt=found or None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ("DIGITS", "NUMBER", "STEPS", "WHOLE", "number")
+__all__ = ("DIGITS", "FRACTION", "INTEGER", "STEPS", "WHOLE", "number")
 
 DIGITS = 4300
 """The longest integer that is read: CPython's own limit, since reading one costs the square of its digits."""
 
-NUMBER = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
-_NUMBER = re.compile(NUMBER)
+INTEGER = r"-?+(?:0|[1-9][0-9]*+)"
+FRACTION = r"(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_NUMBER = re.compile(INTEGER + FRACTION)
 
 
 def _any(characters: str, state: str) -> dict[str, str]:

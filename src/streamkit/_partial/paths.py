@@ -75,7 +75,7 @@ class Path:
 
 def child(parent: Path | None, key: str | int | None) -> Path:
     """Return the path of what has this key or index in `parent`."""
-    path = Path.__new__(Path)
+    path = Path()
     path._parent = parent
     path._key = key
     return path
@@ -98,6 +98,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        """The pattern as it was passed."""
         self._steps = tuple(_steps(text))
 
     def fits(self, path: Path) -> bool:

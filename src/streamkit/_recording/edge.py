@@ -15,11 +15,10 @@ from typing import Any
 import anyio
 import attrs
 
-from ..forwarding import Receive, Send, has_both_framings, has_dot_segments, read_body, respond
-from .api_errors import api_error
+from ..forwarding import Receive, Send, has_both_framings, has_dot_segments, read_body, refuse
 from .uvicorn_edge import break_off, spelled_headers
 
-__all__ = ("BODY_SECONDS", "JSON", "MAX_BODY", "Request", "Requests", "hang_up", "refuse", "request_of")
+__all__ = ("BODY_SECONDS", "JSON", "MAX_BODY", "Request", "Requests", "hang_up", "request_of")
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a request: OpenAI takes 50 MB of images
 BODY_SECONDS = 120.0  # for the body of a request: 64 MB at 4 Mbit/s
@@ -80,19 +79,6 @@ async def hang_up(send: Send) -> None:
         await break_off(send, reset=False)
         for _ in range(2):  # until the server knows that it is closed; it would log an answer that is not whole
             await anyio.lowlevel.checkpoint()
-
-
-async def refuse(
-    send: Send,
-    status: int,
-    message: str,
-    *,
-    code: str | None = None,
-    path: str = "",
-    headers: tuple[tuple[bytes, bytes], ...] = (),
-) -> None:
-    """Answer with an error of the API's shape."""
-    await respond(send, status, api_error(status, message, code=code, path=path), JSON, headers)
 
 
 async def request_of(

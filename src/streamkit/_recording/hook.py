@@ -133,6 +133,12 @@ class RecordingBlock:
         self._token = _current.set(self.run)
         return self.run
 
+    async def __aenter__(self) -> SessionRun:
+        return self.__enter__()
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.close(failed=error is not None)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .._trace_lines import FORMAT
+from .._trace_lines import is_header
 from ..errors import FormatError, MisuseError, excerpt, shown
 from ..sources import blocks
 from ..trace import Block, Trace
@@ -67,7 +67,7 @@ def _of_body(data: bytes, name: str) -> list[Trace]:
 
 
 def _of_chunks(data: bytes, name: str) -> list[Trace]:
-    if _is_header(data.lstrip().partition(b"\n")[0]):  # Rule 3
+    if is_header(data.lstrip().partition(b"\n")[0]):  # Rule 3
         raise FormatError(
             f"{name}: this is a trace already: replay it as it is, or scrub it (streamkit scrub)", code="import"
         )
@@ -164,14 +164,6 @@ def _body(body: Any) -> bytes | None:
 
 def _paragraphs(data: bytes) -> tuple[Block, ...]:
     return tuple(Block(0.0, data[begin:end]) for begin, end in paragraphs(data))
-
-
-def _is_header(line: bytes) -> bool:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and value.get("format") == FORMAT
 
 
 def _is_object(text: bytes) -> bool:

@@ -22,10 +22,10 @@ import anyio
 import httpx2
 
 from ..errors import MisuseError, shown
-from ..forwarding import Receive, Send, has_both_framings, kept_headers, until_left
+from ..forwarding import Receive, Send, has_both_framings, kept_headers, refuse, until_left
 from ..sources import async_blocks
 from ..trace import Trace
-from .edge import MAX_BODY, Request, Requests, hang_up, refuse, request_of
+from .edge import MAX_BODY, Request, Requests, hang_up, request_of
 from .exchanges import body_fields, head_of_source
 from .record import AFTER_DONE, AsyncRecording
 from .recorder import Options, Recorder

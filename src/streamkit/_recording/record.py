@@ -61,6 +61,10 @@ class _Watched:
         """Whether the stream has said that it is over (`[DONE]`)."""
         return self._watch.seen
 
+    @property
+    def _was_read(self) -> bool:
+        return bool(self._found._was_read)
+
     def _take(self, item: Any) -> None:
         if not isinstance(item, bytes):
             if not self._recorder.recording:
@@ -200,10 +204,7 @@ def record(
     source.
     """
     options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)
-    targets = Targets(into)
-    request, headers = request_of_source(source), head_of_source(source)  # before the source is taken over
-    found = blocks(source)
-    return Recording(found, _recorder(found, targets, request, headers, header, options, sent), options.grace)
+    return Recording(*_begun(blocks, source, into, header, options, sent))
 
 
 def async_record(
@@ -220,25 +221,20 @@ def async_record(
 ) -> AsyncRecording:
     """Return the blocks of an async source, and write them into a trace while they are read; like `record`."""
     options = Options(scrub=scrub, keep_headers=keep_headers, max_bytes=max_bytes, grace=grace, clock=clock)
-    targets = Targets(into)
-    request, headers = request_of_source(source), head_of_source(source)
-    found = async_blocks(source)
-    return AsyncRecording(found, _recorder(found, targets, request, headers, header, options, sent), options.grace)
+    return AsyncRecording(*_begun(async_blocks, source, into, header, options, sent))
 
 
 _NOT_AS_SENT = ("content-encoding", "content-length")
 _FROM_HERE = "t counts from the beginning of the recording"
 
 
-def _recorder(
-    found: Blocks | AsyncBlocks,
-    targets: Targets,
-    request: dict[str, Any],
-    headers: tuple[tuple[str, str], ...],
-    header: Trace | None,
-    options: Options,
-    sent: float | None,
-) -> Recorder:
+def _begun(
+    take: Callable[[Any], Any], source: Any, into: Into, header: Trace | None, options: Options, sent: float | None
+) -> tuple[Any, Recorder, float]:
+    """Return the blocks that `take` makes of a source, the recorder for them, and the grace."""
+    targets = Targets(into)
+    request, headers = request_of_source(source), head_of_source(source)  # before the source is taken over
+    found = take(source)
     header = Trace() if header is None else header
     check_kind("header=", header, Trace)
     if sent is not None and not number(sent):
@@ -254,4 +250,4 @@ def _recorder(
     recorder = Recorder(targets, known, options, sent=sent)
     if found.status is not None or headers:
         recorder.head(found.status, headers, timed=False)
-    return recorder
+    return found, recorder, options.grace

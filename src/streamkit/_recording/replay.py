@@ -190,6 +190,7 @@ class Replay:
     # --- sync
 
     def __iter__(self) -> Iterator[bytes]:
+        self._check_begin()
         return self
 
     def __next__(self) -> bytes:
@@ -223,6 +224,7 @@ class Replay:
     # --- async
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        self._check_begin()
         return self
 
     async def __anext__(self) -> bytes:
@@ -266,6 +268,11 @@ class Replay:
             self._scope = None
 
     # --- both
+
+    def _check_begin(self) -> None:
+        """Raise `MisuseError` where all was read before: read again, it would look like a sender that sent nothing."""
+        if self._over and self._next:
+            raise MisuseError("this replay was read already: call replay() again for another reading")
 
     def _next_t(self) -> float:
         """Return when the next block, or the end, is due."""

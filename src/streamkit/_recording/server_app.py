@@ -5,7 +5,8 @@ In: requests. Out: what was recorded, at its pace, with the faults that were ask
 Rule 1  Which trace: `shelf`. How it is played: the server's options, and what the request says of them (`playing`). What goes over
         the wire: `on_the_wire`.
 Rule 2  `GET /v1/models` lists the traces by name, then the models that were recorded, unless that request was recorded itself;
-        `GET /` is a page with the list. Where a key is asked for, everything but that page is refused without it.
+        `GET /` is a page with the list, each with a link to its picture (`pictures`). Where a key is asked for, everything but
+        that page is refused without it.
 Rule 3  A client that leaves is noticed at once, and nothing is played to it any more.
 Rule 4  Time starts when the request has been read.
 """
@@ -24,13 +25,14 @@ from typing import Any
 import anyio
 import attrs
 
-from ..errors import MisuseError, StreamError
-from ..forwarding import Receive, Send, respond, until_left
+from ..errors import MisuseError, StreamError, shown
+from ..forwarding import Receive, Send, refuse, respond, until_left
 from ..trace import Trace
-from .edge import JSON, Request, Requests, hang_up, refuse, request_of
+from .edge import JSON, Request, Requests, hang_up, request_of
 from .exchanges import body_fields
 from .matching import canonical
 from .on_the_wire import play
+from .pictures import Pictures, link_to, picture_asked
 from .plan import Plan
 from .playing import Playing, asked, without_ours
 from .shelf import Entry, Refusal, Shelf
@@ -40,6 +42,7 @@ from .ways_to_end import words_of
 __all__ = ("ServerApp",)
 
 _LAGS = 100_000
+HTML = "text/html; charset=utf-8"
 _log = logging.getLogger("streamkit.serve")
 
 
@@ -54,6 +57,7 @@ class ServerApp:
         self.lags: deque[float] = deque(maxlen=_LAGS)
         self._api_key, self._max_body = api_key, max_body
         self._requests = Requests()
+        self._pictures = Pictures()
         self._start = time.monotonic()
 
     def stop(self) -> None:
@@ -75,7 +79,7 @@ class ServerApp:
         key = canonical(attrs.evolve(header, request_headers=())).key
         facts = {"method": request.method, "path": target, "headers": request.pairs, "body": request.body, "key": key}
         if target == "/" and request.method in ("GET", "HEAD"):
-            return await respond(send, 200, self._page(), "text/html; charset=utf-8")
+            return await self._show(picture_asked(request.target), request, send)
         served = self.served.add(t=self._now(), **facts)
         try:
             if not self._may(request):
@@ -172,21 +176,46 @@ class ServerApp:
         await respond(send, 200, json.dumps({"object": "list", "data": models}, ensure_ascii=False), JSON)
         self.served.note(served, status=200, ended="eof", end_t=self._now())
 
+    async def _show(self, name: str, request: Request, send: Send) -> None:
+        """Send the list of traces, or the picture of one."""
+        try:
+            if not name:
+                return await respond(send, 200, self._page(), HTML)
+            if not self._may(request):
+                raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
+            if (entry := self.shelf.named(name)) is None:
+                raise Refusal(404, f"no trace is called {shown(name)}", "trace_not_found")
+            await respond(send, 200, await self._pictures.page(entry), HTML)
+        except Refusal as refusal:
+            await refuse(send, refusal.status, str(refusal), code=refusal.code, path="/")
+        except (OSError, StreamError) as error:
+            words = f"the trace cannot be read: {words_of(error)}"
+            await refuse(send, 500, words, code="trace_unreadable", path="/")
+
+    def _linked(self, name: str) -> str:
+        # A browser sends no key, so where one is asked for a link would lead to a refusal.
+        if self._api_key is not None:
+            return html.escape(name)
+        return f'<a href="{html.escape(link_to(name))}">{html.escape(name)}</a>'
+
     def _page(self) -> str:
         rows = "\n".join(
-            f"<tr><td>{html.escape(one.name)}<td>{html.escape(f'{one.header.method} {one.header.path}'.strip())}"
+            f"<tr><td>{self._linked(one.name)}<td>{html.escape(f'{one.header.method} {one.header.path}'.strip())}"
             f"<td>{html.escape(one.model)}<td>{'' if one.status is None else one.status}"
             for one in self.shelf.entries
         )
         return f"{_PAGE}<table><tr><th>trace<th>request<th>model<th>status\n{rows}\n</table>\n"
 
 
+# The empty icon: else a browser asks for /favicon.ico, which would count as a request that nobody recorded.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
 <title>streamkit serve</title>
 <style>:root{color-scheme:light dark}body{font:16px system-ui,sans-serif;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>
 <h1>Recorded exchanges</h1>
-<p>Each is played to a request whose model is its name, whose header x-streamkit-trace is, or that is the one recorded.</p>
+<p>Each is played to a request whose model is its name, whose header x-streamkit-trace is, or that is the one recorded.
+A name leads to its picture.</p>
 """
 
 

@@ -8,8 +8,8 @@ In: a directory, and the header of each request (`Trace(method=, path=, request_
 answers it. Costs: the first lines of each file when it is opened; a pass over the body a request. Any number of threads and
 tasks may ask at once.
 
-Rule 1  Files count in the order of their names, which is the order of sending. A trace that was torn before anything answered
-        is not an exchange; a miss names it.
+Rule 1  Files count in the order of their names, which is the order of sending. A trace that was torn, or left, before anything
+        answered is not an exchange; a miss names it.
 Rule 2  A request is scrubbed as a recorder would, and so are the recordings, with what is secret now: then both are compared
         in their canonical form (`matching`). `match=` a function of two headers, `(sent, recorded) -> bool`, decides instead;
         "order" takes the next recording whatever was asked.
@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -31,7 +32,7 @@ import attrs
 
 from .._arguments import check_bool, check_kind
 from ..errors import MisuseError, shown
-from ..trace import Head, Trace, is_trace_name, iter_trace, read_trace
+from ..trace import Ending, Head, Trace, is_trace_name, iter_trace, read_trace
 from .matching import Request, canonical, difference, digest, distance, ignored, in_words
 from .misses import TraceMissError
 from .recorder import Options
@@ -39,7 +40,10 @@ from .scrub import Find, Secrets
 from .scrub_trace import scrubbed_header
 from .targets import Targets
 
-__all__ = ("Exchange", "Match", "Session", "session_files")
+__all__ = ("Exchange", "Match", "Session", "answers", "session_files")
+
+_KEPT = 1_000  # requests that are remembered, with their bodies: a server may run for weeks
+_LEFT = ("cancelled", "unknown")  # ends that say nothing of the sender
 
 Match: TypeAlias = "Callable[[Trace, Trace], bool] | str | None"
 """How a request finds its recording: None by what was asked, "order", or a function of the headers sent and recorded."""
@@ -52,6 +56,11 @@ def session_files(path: str, *, deep: bool = False) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep else []
         found += (os.path.join(folder, name) for name in names if is_trace_name(name) and not name.startswith("."))
     return sorted(found, key=_natural)
+
+
+def answers(trace: Trace) -> bool:
+    """Return whether a trace says what answered: a status, a block, or a failure in its place."""
+    return bool(trace.status is not None or trace.headers or trace.blocks or trace.end not in _LEFT)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
@@ -119,8 +128,9 @@ class Session:
         self._lock = threading.Lock()
         self._played: dict[Exchange, int] = {}
         self._spared: dict[Exchange, bool] = {}
-        self._requests: list[Trace] = []
-        self._misses: list[TraceMissError] = []
+        self._requests: deque[Trace] = deque(maxlen=_KEPT)
+        self._misses: deque[TraceMissError] = deque(maxlen=_KEPT)
+        self._count = 0
         self.target = Targets(self.path, self._digest)
         """What a recorder takes as its target: opens a file for each new exchange."""
         self._torn: list[str] = []
@@ -146,13 +156,15 @@ class Session:
 
     @property
     def requests(self) -> tuple[Trace, ...]:
-        """The headers of the requests so far, their secrets replaced."""
-        return tuple(self._requests)
+        """The headers of the requests so far, their secrets replaced. The last 1,000."""
+        with self._lock:
+            return tuple(self._requests)
 
     @property
     def misses(self) -> tuple[TraceMissError, ...]:
-        """The requests so far that no recording answers."""
-        return tuple(self._misses)
+        """The requests so far that no recording answers. The last 1,000."""
+        with self._lock:
+            return tuple(self._misses)
 
     # --- playing
 
@@ -175,6 +187,7 @@ class Session:
         sent, request = self._canonical(header)
         with self._lock:
             self._requests.append(sent)
+            self._count += 1
             found = self._find(sent, request)
             if found is None:
                 return self._miss(sent, request)
@@ -206,7 +219,7 @@ class Session:
         return [*self._exchanges]
 
     def _miss(self, sent: Trace, request: Request) -> TraceMissError:
-        asked = f"no recording in {self.path} answers {request.method} {request.path} (request {len(self._requests)})"
+        asked = f"no recording in {self.path} answers {request.method} {request.path} (request {self._count})"
         how = f"to record it: {self.command}"
         if self._torn:  # else a file that is there, and is not played, is a riddle
             how = f"passed over, cut off before anything answered: {', '.join(self._torn)}\n  {how}"
@@ -216,7 +229,8 @@ class Session:
             text = f"{asked}: every recording of it was played ({names}); repeat=True plays the last again"
             return TraceMissError(f"{text}\n  {how}", nearest=same[-1].name, **facts)
         if not self._exchanges:
-            return TraceMissError(f"{asked}: there are none at all\n  {how}", **facts)
+            none = "there are none at all" + ("" if os.path.exists(self.path) else ", and no such directory")
+            return TraceMissError(f"{asked}: {none}\n  {how}", **facts)
         near = min(self._exchanges, key=lambda one: (*distance(one.request, request), one in self._played))
         found = difference(near.request, request)
         if found is None:  # the function that was passed as match= knows better
@@ -253,7 +267,7 @@ class Session:
             parts = iter_trace(path)
             header, head = next(parts), next(parts)
             name = os.path.relpath(path, self.path).replace(os.sep, "/")
-            if not isinstance(header, Trace) or getattr(head, "torn", False):
+            if not isinstance(header, Trace) or (isinstance(head, Ending) and (head.torn or head.end == "cancelled")):
                 self._torn.append(name)  # Rule 1
                 continue
             status = head.status if isinstance(head, Head) else None

@@ -26,7 +26,7 @@ from .misses import TraceMissError
 from .plan import Plan
 from .playing import Playing
 from .replay import trace_of
-from .session import Match, Session
+from .session import Match, Session, answers
 from .whole_answers import whole_answer
 
 __all__ = ("Entry", "Refusal", "Shelf", "Source")
@@ -182,6 +182,10 @@ def _entry(number: int, one: object) -> Entry:
             f"a TraceServer takes a directory, a Session, a Trace, the path of one, or a list, not {shown(one)}"
         )
     trace = trace_of(one)
+    if not answers(trace):
+        raise MisuseError(
+            f"{'this trace' if one is trace else shown(one)} answers nothing: it was cut off before a status or a block arrived; record it again"
+        )
     if isinstance(one, Trace):
         name = "/".join(part for part in (trace.sender, trace.case) if part) or str(number)
     else:

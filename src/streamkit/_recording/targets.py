@@ -39,6 +39,7 @@ class Targets:
         self._digest = digest
         self._lock = threading.Lock()
         self._count = 0
+        self._last, self._changed = 0, -1  # the highest number in the directory, and when that was so
         self._file = None
         self._name = ""
         if isinstance(into, (str, os.PathLike)):
@@ -79,7 +80,12 @@ class Targets:
 
     def _numbered(self, header: Trace) -> str:
         os.makedirs(self._name, exist_ok=True)
-        number = 1 + max((int(found[1]) for one in os.listdir(self._name) if (found := _NUMBER.match(one))), default=0)
+        if (
+            os.stat(self._name).st_mtime_ns != self._changed
+        ):  # listed again only where somebody else has written into it
+            numbers = (int(found[1]) for one in os.listdir(self._name) if (found := _NUMBER.match(one)))
+            self._last = max(numbers, default=0)
+        number = self._last + 1
         while True:
             path = os.path.join(self._name, f"{number:03}-{self._digest(header)}.trace.jsonl")
             try:  # another process may record into the same directory
@@ -87,4 +93,5 @@ class Targets:
             except FileExistsError:
                 number += 1
             else:
+                self._last, self._changed = number, os.stat(self._name).st_mtime_ns
                 return path

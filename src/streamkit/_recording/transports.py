@@ -43,10 +43,29 @@ Target = Callable[[Trace], Any]
 class _Common(OneKind):
     """What both siblings know: the options, and how an exchange is written down."""
 
-    def __init__(self, inner: Any, into: Into | Session | None, options: Options, *, asynchronous: bool) -> None:
+    def __init__(
+        self,
+        inner: Any = None,
+        into: Into | Session | None = None,
+        *,
+        scrub: Find | bool = True,
+        keep_headers: tuple[str, ...] = (),
+        max_bytes: int = MAX_BYTES,
+        allow_encoded: bool = False,
+        grace: float = GRACE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        options = Options(
+            scrub=scrub,
+            keep_headers=keep_headers,
+            max_bytes=max_bytes,
+            allow_encoded=allow_encoded,
+            grace=grace,
+            clock=clock,
+        )
         if into is None:
             raise MisuseError("a RecordingTransport takes into=, a directory, a Session or a path that ends in .jsonl")
-        self._onward = Onward(inner, asynchronous=asynchronous)
+        self._onward = Onward(inner, asynchronous=hasattr(self, "handle_async_request"))
         self._options = options
         self._targets: Target = into.target if isinstance(into, Session) else Targets(into)
 
@@ -93,28 +112,6 @@ class RecordingTransport(_Common, Base):  # type: ignore[misc]
 
     sibling = "AsyncRecordingTransport"
 
-    def __init__(
-        self,
-        inner: Any = None,
-        into: Into | Session | None = None,
-        *,
-        scrub: Find | bool = True,
-        keep_headers: tuple[str, ...] = (),
-        max_bytes: int = MAX_BYTES,
-        allow_encoded: bool = False,
-        grace: float = GRACE,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        options = Options(
-            scrub=scrub,
-            keep_headers=keep_headers,
-            max_bytes=max_bytes,
-            allow_encoded=allow_encoded,
-            grace=grace,
-            clock=clock,
-        )
-        super().__init__(inner, into, options, asynchronous=False)
-
     def handle_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""
         return self._exchange(request, self._onward.send)
@@ -151,28 +148,6 @@ class AsyncRecordingTransport(_Common, Base):  # type: ignore[misc]
     """
 
     sibling = "RecordingTransport"
-
-    def __init__(
-        self,
-        inner: Any = None,
-        into: Into | Session | None = None,
-        *,
-        scrub: Find | bool = True,
-        keep_headers: tuple[str, ...] = (),
-        max_bytes: int = MAX_BYTES,
-        allow_encoded: bool = False,
-        grace: float = GRACE,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        options = Options(
-            scrub=scrub,
-            keep_headers=keep_headers,
-            max_bytes=max_bytes,
-            allow_encoded=allow_encoded,
-            grace=grace,
-            clock=clock,
-        )
-        super().__init__(inner, into, options, asynchronous=True)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request, and record what answers; the client calls it."""

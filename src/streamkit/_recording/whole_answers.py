@@ -17,8 +17,8 @@ import attrs
 from ..accumulator import Accumulator
 from ..codec import dumps
 from ..errors import RemoteError
+from ..forwarding import api_error
 from ..trace import Block, Trace
-from .api_errors import api_error
 from .plan import unpacked_trace
 
 __all__ = ("is_stream_of_chunks", "whole_answer")

@@ -27,11 +27,12 @@ from ._memory import MemoryStore
 from ._redis import RedisStore
 from ._shared import Answer, SharedStreams, new_key
 from ._shared_app import SharedGateway, create_shared_app
-from ._store import Claim, Entry, Lease, LeaseLostError, Page, Store
+from ._store import CannotResumeError, Claim, Entry, Lease, LeaseLostError, Page, Store
 
 __all__ = (
     "CLEAN",
     "Answer",
+    "CannotResumeError",
     "Claim",
     "Entry",
     "Gateway",

@@ -3,7 +3,7 @@
 Rule 1  Below `/v1/` and `/clean/v1/` everything goes to the one upstream, below its own path; no path leaves that
         (`/v1/../x`), and no request names another host. Anything else is a 404.
 Rule 2  What is watched is `POST …/chat/completions`.
-Rule 3  A request with both framings is a 400, a body above `max_body` a 413.
+Rule 3  A request with both framings is a 400, a body above `max_body` a 413. What is refused has the API's error shape.
 Rule 4  `on_end` is called once for each request that was watched. What it raises is logged, and changes nothing.
 """
 
@@ -23,6 +23,7 @@ from streamkit.forwarding import (
     has_dot_segments,
     kept_headers,
     read_body,
+    refuse,
     respond,
 )
 
@@ -135,14 +136,14 @@ class Gateway:
         if path.startswith(f"{_CLEAN_PATH}/"):
             path, raw, form = path[len(_CLEAN_PATH) :], raw[len(_CLEAN_PATH) :], "clean"
         if not path.startswith("/v1/") or not raw.startswith(b"/v1/") or has_dot_segments(path):
-            return await respond(send, 404, "this gateway serves paths below /v1/ and /clean/v1/\n")
+            return await refuse(send, 404, "this gateway serves paths below /v1/ and /clean/v1/", path=path)
         if has_both_framings(scope["headers"]):
-            return await respond(send, 400, "a request has Content-Length or Transfer-Encoding, not both\n")
+            return await refuse(send, 400, "a request has Content-Length or Transfer-Encoding, not both", path=path)
         body = await read_body(receive, self._max_body)
         if body is None:
             return  # the client left, and nobody reads an answer
         if len(body) > self._max_body:
-            return await respond(send, 413, f"a request has at most {self._max_body} bytes\n")
+            return await refuse(send, 413, f"a request has at most {self._max_body} bytes", path=path)
         watched = method == "POST" and path.endswith("/chat/completions")
         form = "clean" if self._always_clean else form
         request = self._request(method, raw, scope, body)

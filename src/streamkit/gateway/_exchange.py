@@ -17,14 +17,15 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import anyio
+import attrs
 import httpx2
 
-from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, StreamError
+from streamkit import Accumulator, Clean, Cleaner, Dialect, Ended, Limits, MisuseError, StreamError
 from streamkit.ended import Times
-from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, respond, until_left
-from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, refuse, until_left
+from streamkit.sources import AsyncBlocks, async_blocks, end_stream, said_end, unpacked, unpacker_for
 
-from ._log import log
+from ._log import log, on_purpose
 
 __all__ = ("Exchange", "Form")
 
@@ -82,12 +83,11 @@ class Exchange:
     def ended(self, request: dict[str, Any]) -> Ended:
         """Return what is known of it now that it is over. `request`: its JSON."""
         accumulator = self._accumulator
-        outcome = accumulator.outcome or accumulator.cancel()
-        response = accumulator.snapshot()
-        usage = None if response is None else response.usage
-        facts = (request, outcome, response, accumulator.anomalies, self._times.timing(usage), usage)
+        if accumulator.outcome is None:
+            accumulator.cancel()
         url = str(self._request.url.copy_with(query=None, username=None, password=None))
-        return Ended(*facts, url=url, status=self._status)
+        ended = Ended.of(accumulator, request=request, url=url)
+        return attrs.evolve(ended, timing=self._times.timing(ended.usage), status=self._status)
 
     async def _answer(self, send: Send) -> None:
         begun = False
@@ -107,11 +107,12 @@ class Exchange:
         except _BROKEN as error:
             if self._accumulator.outcome is None:
                 end_stream(self._accumulator, error, status=self._status)
-            said = f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}".rstrip(": ")  # httpx says no more of a reset than its class
             if begun:
                 log.warning("the upstream broke off: %s", said)
+                on_purpose()
             else:
-                await respond(send, 502, f"the upstream did not answer: {said}\n")
+                await refuse(send, 502, f"the upstream did not answer: {said}", path=self._request.url.path)
 
     async def _pass_on(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Pass each block on, and look at it then. This loop is what a gateway does: `streamkit.tee` means the same, at one
@@ -121,7 +122,7 @@ class Exchange:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             return True
         accumulator, clock, seen = self._accumulator, self._times.now, self._times.seen
-        absorb: Callable[[bytes], None] | None = accumulator.absorb
+        absorb: Callable[[bytes], None] | None = self._watcher()
         now: float | None = None
         async for block in blocks:
             now = clock()
@@ -137,6 +138,24 @@ class Exchange:
         if now is not None:
             seen(now, accumulator)  # what the end made had arrived with the last block
         return True
+
+    def _watcher(self) -> Callable[[bytes], None]:
+        """Return what looks at a block as it was sent: packed, where an upstream packs though nobody asked."""
+        absorb = self._accumulator.absorb
+        encoding = None if self._upstream is None else self._upstream.headers.get("content-encoding")
+        try:
+            layers = unpacker_for(encoding)
+        except MisuseError as error:
+            log.warning("a stream cannot be watched: %s", error)
+            return absorb
+        if not layers:
+            return absorb
+
+        def absorb_packed(block: bytes) -> None:
+            for piece in unpacked(block, layers):
+                absorb(piece)
+
+        return absorb_packed
 
     async def _write_clean(self, blocks: AsyncBlocks, send: Send) -> bool:
         """Write the stream clean; return whether the client is to see the end of a body."""
@@ -157,7 +176,9 @@ class Exchange:
             end_stream(accumulator, error, status=self._status)
             await _send_last(cleaner, send)
             raise
-        return await _send_last(cleaner, send)
+        if not (whole := await _send_last(cleaner, send)):
+            on_purpose()
+        return whole
 
 
 async def _send_last(cleaner: Cleaner, send: Send) -> bool:

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 
 from streamkit import Ended
 
-__all__ = ("log", "quiet", "report")
+__all__ = ("log", "on_purpose", "quiet", "report")
 
 log = logging.getLogger("streamkit.gateway")
 
 
+_LINE = "model=%s outcome=%s reason=%s status=%s kind=%s prompt_tokens=%s completion_tokens=%s ttft=%s"
+_NO_LAST_BLOCK = "ASGI callable returned without completing response."
+_on_purpose: ContextVar[bool] = ContextVar("streamkit_gateway_broke_off", default=False)
+
+
 def report(ended: Ended) -> None:
     """Log one request that is over."""
-    outcome, usage = ended.outcome, ended.usage
-    tokens = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
-    facts = (None if ended.response is None else ended.response.model, outcome.name, outcome.reason, *tokens)
-    log.info("model=%s outcome=%s reason=%s prompt_tokens=%s completion_tokens=%s", *facts)
+    row = ended.row()
+    ttft = None if ended.timing.ttft is None else round(ended.timing.ttft, 4)
+    names = ("model", "outcome", "reason", "status", "kind", "prompt_tokens", "completion_tokens")
+    log.info(_LINE, *(row[name] for name in names), ttft)
+
+
+def on_purpose() -> None:
+    """Note that the answer of this request ends without its last block, so that the client knows that it broke off. That
+    is all an app can do, and uvicorn logs it as a fault of the app."""
+    _on_purpose.set(True)  # uvicorn runs each request in a task, so this is known of one request
+
+
+def not_on_purpose(record: logging.LogRecord) -> bool:
+    """Keep that line of uvicorn's out of the log where `on_purpose` was called."""
+    return not (_on_purpose.get() and record.msg == _NO_LAST_BLOCK)
 
 
 def without_query(record: logging.LogRecord) -> bool:
@@ -27,6 +44,8 @@ def without_query(record: logging.LogRecord) -> bool:
 
 
 def quiet() -> None:
-    """Keep queries out of what the client library and the server log. Doing it again changes nothing."""
+    """Keep queries out of what the client library and the server log, and faults that are none. Doing it again changes
+    nothing."""
+    logging.getLogger("uvicorn.error").addFilter(not_on_purpose)
     for name in ("httpx2", "uvicorn.access"):
         logging.getLogger(name).addFilter(without_query)

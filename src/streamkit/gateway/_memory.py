@@ -57,8 +57,8 @@ class _Log:
 
 
 class MemoryStore:
-    """Keeps logs in this process. `expiry`: seconds for which a log is kept after its last change (an hour). `clock`: gives the
-    time in seconds."""
+    """Keeps logs in this process. `expiry`: seconds for which a log is kept after its last change (an hour). `clock`: returns
+    the time in seconds."""
 
     def __init__(self, *, expiry: float = EXPIRY, clock: Callable[[], float] = time.monotonic) -> None:
         check_seconds("expiry", expiry)

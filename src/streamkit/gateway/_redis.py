@@ -2,7 +2,7 @@
 
     store = RedisStore("redis://127.0.0.1:6379/0")
 
-For each log three keys, in one slot of a cluster: `PREFIX:{KEY}:log` (a hash: its name, the last number ...), `:entries` (a
+For each log three keys: `PREFIX:{KEY}:log` (a hash: its name, the last number ...), `:entries` (a
 Redis stream, whose ids are the numbers) and `:lease` (which Redis lets expire). What belongs together is one script, so that
 no reader and no crash sees a half of it. A change is published; each process listens on one connection for all its readers.
 A message that is lost there costs a reader a few seconds, and no entry: it reads again when its keep-alive is due.

@@ -30,13 +30,13 @@ import anyio
 import attrs
 
 from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, TruncatedError, dumps
-from streamkit.forwarding import Receive, Send, respond, until_left
+from streamkit.forwarding import Receive, Send, refuse, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream
 from streamkit.types import CreateChatCompletionResponse
 
 from ._log import log as logger
 from ._memory import MemoryStore, check_seconds
-from ._store import Claim, Entry, LeaseLostError, Store
+from ._store import CannotResumeError, Claim, Entry, LeaseLostError, Store
 from ._wire import PING, RETRY, frames, parse_id, said_of
 from ._writer import LogWriter, folded
 
@@ -54,6 +54,8 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx collects 4 kB of an answer otherwise
 ]
+
+_METHODS = ("claim", "renew", "append", "release", "read", "watch", "aclose")  # of a store
 
 Open = Callable[[int], Awaitable[Any]]
 
@@ -100,7 +102,7 @@ class SharedStreams:
             check_seconds("takeover", takeover)
         if not isinstance(keep, int) or isinstance(keep, bool) or keep < 0:
             raise MisuseError(f"keep= takes a number of bytes, not {keep!r}")
-        if store is not None and not all(callable(getattr(store, name, None)) for name in ("claim", "append", "read")):
+        if store is not None and not all(callable(getattr(store, name, None)) for name in _METHODS):
             raise MisuseError(
                 f"store= takes a MemoryStore, a RedisStore or a Store of yours, not {type(store).__name__}"
             )
@@ -137,14 +139,16 @@ class SharedStreams:
     async def ensure(self, key: str, open: Open, *, resumes: bool = True) -> Answer:
         """See that the stream of a key is read to its end, by this worker or by another; return what it made.
 
-        `open`: a coroutine function that is called with a number of bytes, and returns a source that begins after so many bytes of
-        the stream, unpacked. It is called where no other worker reads the stream: at first, and where the one that did is
+        `open`: a coroutine function that is called with a number of bytes, and returns a source that begins after that number of
+        bytes of the stream, unpacked. It is called where no other worker reads the stream: at first, and where the one that did is
         gone. Any number of workers may call this for one key, and again when the stream is over, which returns what it made.
 
-        `resumes=False`: for an upstream that cannot go on in the middle. `open` is called with 0 and sends the request again.
+        `open` raises `CannotResumeError` where the upstream has the stream no longer: it is called again, with 0.
+
+        `resumes=False`: for an upstream that cannot resume in the middle. `open` is called with 0 and sends the request again.
         Where the second answer differs from the first, readers get a snapshot that replaces what they have.
 
-        Where this is cancelled, the next worker goes on at once.
+        Where this is cancelled, the next worker continues at once.
         """
         if not callable(open):
             raise MisuseError(f"open= takes a coroutine function of a number of bytes, not {type(open).__name__}")
@@ -166,7 +170,8 @@ class SharedStreams:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:  # which asyncio has
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._store.aclose()
 
     async def _begin(self, key: str) -> Claim:
@@ -230,15 +235,15 @@ class SharedStreams:
         return Answer(attrs.evolve(outcome, events=()), writer.accumulator.snapshot())
 
     async def _read(self, writer: LogWriter, open: Open) -> None:
-        accumulator = writer.accumulator
         blocks: AsyncBlocks | None = None
         try:
             try:
-                blocks = async_blocks(await open(writer.offset))
+                blocks = async_blocks(await _opened(writer, open))
             except MisuseError:
                 raise
             except Exception as error:
-                end_stream(accumulator, error)
+                end_stream(writer.accumulator, error)
+            accumulator = writer.accumulator
             while accumulator.outcome is None:
                 assert blocks is not None
                 try:
@@ -333,7 +338,7 @@ class SharedStreams:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
         elif scope["method"] != "GET":
-            await respond(send, 405, "a shared stream is read by GET\n", headers=[(b"allow", b"GET")])
+            await refuse(send, 405, "a shared stream is read by GET", headers=[(b"allow", b"GET")])
         else:
             await self.serve(scope["path"].rpartition("/")[2], scope, receive, send)
 
@@ -346,7 +351,7 @@ class SharedStreams:
         if page is None:
             if log:
                 return await _stop(send)
-            return await respond(send, 404, "there is no such stream, or not any more\n")
+            return await refuse(send, 404, "there is no such stream, or not any more")
         if page.over and not page.fresh and not page.entries:
             return await _stop(send)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -393,6 +398,16 @@ class SharedStreams:
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
                 return
+
+
+async def _opened(writer: LogWriter, open: Open) -> Any:
+    try:
+        return await open(writer.offset)
+    except CannotResumeError:
+        if not writer.offset:
+            raise
+    writer.begin_again()
+    return await open(0)
 
 
 def _is_key(key: object) -> bool:

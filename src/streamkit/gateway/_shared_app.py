@@ -5,7 +5,8 @@
 
 Rule 1  An upstream that answers with anything but a stream is answered with that, and there is no key.
 Rule 2  The stream is read to its end, whether somebody follows it or not: that is what a page that is reloaded needs.
-Rule 3  The same refusals as those of the gateway that forwards: both framings, a body above `max_body`, no answer.
+Rule 3  A client that leaves before it has the key takes the request with it: nobody else could read the answer.
+Rule 4  The same refusals as those of the gateway that forwards: both framings, a body above `max_body`, no answer.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import httpx2
 
 from streamkit import MisuseError
-from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, read_body, respond
+from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, read_body, refuse, respond, until_left
 
 from ._app import CONNECTIONS, MAX_BODY, TIMEOUT, base_url
 from ._log import quiet
@@ -80,7 +82,7 @@ class SharedGateway:
         elif path.startswith(_FOLLOW) and method == "GET":
             await self.streams.serve(path[len(_FOLLOW) :], scope, receive, send)
         else:
-            await respond(send, 404, f"this gateway serves POST {_ASK} and GET {_FOLLOW}KEY\n")
+            await refuse(send, 404, f"this gateway serves POST {_ASK} and GET {_FOLLOW}KEY")
 
     async def aclose(self) -> None:
         """Cancel what is read, which ends those streams as cancelled, and close the client and the store. The server's shutdown
@@ -101,27 +103,47 @@ class SharedGateway:
 
     async def _ask(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if has_both_framings(scope["headers"]):
-            return await respond(send, 400, "a request has Content-Length or Transfer-Encoding, not both\n")
+            return await refuse(send, 400, "a request has Content-Length or Transfer-Encoding, not both")
         body = await read_body(receive, self._max_body)
         if body is None:
             return  # the client left, and nobody reads an answer
         if len(body) > self._max_body:
-            return await respond(send, 413, f"a request has at most {self._max_body} bytes\n")
+            return await refuse(send, 413, f"a request has at most {self._max_body} bytes")
         asked = _request(body)
         if asked is None:
-            return await respond(send, 400, "a request is a JSON object\n")
-        try:
-            answer = await self._open().send(self._to_upstream(asked, scope), stream=True)
-        except httpx2.RequestError as error:
-            return await respond(send, 502, f"the upstream did not answer: {type(error).__name__}: {error}\n")
+            return await refuse(send, 400, "a request is a JSON object")
+        answer = await self._answered(self._to_upstream(asked, scope), receive)
+        if answer is None:
+            return
+        if isinstance(answer, httpx2.RequestError):
+            return await refuse(send, 502, f"the upstream did not answer: {type(answer).__name__}: {answer}")
         kind = answer.headers.get("content-type", "")
         if answer.status_code != 200 or not kind.startswith("text/event-stream"):
             return await _pass_on(answer, send)
         key = new_key()
-        await self.streams.start(key, answer)
+        try:
+            await self.streams.start(key, answer)
+        except BaseException:  # the store does not answer
+            await answer.aclose()
+            raise
         events = scope.get("root_path", "") + _FOLLOW + key
         said = json.dumps({"key": key, "events": events}) + "\n"
         await respond(send, 202, said, "application/json", [(b"location", events.encode())])
+
+    async def _answered(
+        self, request: httpx2.Request, receive: Receive
+    ) -> httpx2.Response | httpx2.RequestError | None:
+        """Return the head of the upstream's answer, or why there is none; None where the client left before it had the key."""
+        answer: httpx2.Response | httpx2.RequestError | None = None
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as asking:
+                tasks.start_soon(until_left, receive, asking)
+                try:
+                    answer = await self._open().send(request, stream=True)
+                except httpx2.RequestError as error:
+                    answer = error
+            tasks.cancel_scope.cancel()
+        return answer
 
     def _open(self) -> httpx2.AsyncClient:
         if self._client is None:
@@ -149,7 +171,7 @@ async def _pass_on(answer: httpx2.Response, send: Send) -> None:
     try:
         body = await answer.aread()
     except httpx2.RequestError as error:
-        return await respond(send, 502, f"the upstream broke off: {type(error).__name__}: {error}\n")
+        return await refuse(send, 502, f"the upstream broke off: {type(error).__name__}: {error}")
     finally:
         await answer.aclose()
     kept = kept_headers(answer.headers.raw, b"content-length", b"content-encoding", b"content-type")

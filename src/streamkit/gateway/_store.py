@@ -22,7 +22,18 @@ import attrs
 
 from streamkit import StreamError
 
-__all__ = ("Claim", "Entry", "EntryKind", "Lease", "LeaseLostError", "Page", "Store", "Wait", "starts")
+__all__ = (
+    "CannotResumeError",
+    "Claim",
+    "Entry",
+    "EntryKind",
+    "Lease",
+    "LeaseLostError",
+    "Page",
+    "Store",
+    "Wait",
+    "starts",
+)
 
 EntryKind = Literal["chunk", "base", "snapshot", "end"]
 """`chunk`: adds to what a reader has. `snapshot`: replaces it. `base`: the same as what a reader has. `end`: the last one."""
@@ -98,6 +109,10 @@ class LeaseLostError(StreamError):
     """Another writer has taken the lease, or the log is gone: what was to be appended was not."""
 
 
+class CannotResumeError(StreamError):
+    """The upstream cannot resume this stream any more. Raise it from the `open` of `SharedStreams.ensure`."""
+
+
 class Store(Protocol):
     """Keeps logs. All methods may be called from any task of one event loop."""
 
@@ -109,17 +124,17 @@ class Store(Protocol):
 
     async def append(self, lease: Lease, after: int, entries: Sequence[Entry], seconds: float) -> int:
         """Append `entries` after the one numbered `after`, the last, and renew the lease; return the number of the new last
-        one. An `end` gives the lease back. Raises `LeaseLostError`."""
+        one. An `end` returns the lease. Raises `LeaseLostError`."""
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back, so that another writer can take it at once; nothing where it was lost."""
+        """Return the lease, so that another writer can take it at once; nothing where it was lost."""
 
     async def read(self, key: str, log: str, after: int) -> Page | None:
         """Return what follows number `after` of the log named `log` (empty for a reader that has nothing), at once; at most
         a few hundred entries. None where there is no log of that key."""
 
     def watch(self, key: str) -> AbstractAsyncContextManager[Wait]:
-        """Return a context in which changes of the log are noticed; what it gives waits for the next."""
+        """Return a context in which changes of the log are noticed; what it yields waits for the next."""
 
     async def aclose(self) -> None:
         """Close what the store has opened itself."""

@@ -10,7 +10,7 @@ Each event has an `id:`, the name of the log and the number of the entry. The ev
 thing with each; none is named `error` or `open`, which `EventSource` fires itself. Just before the end there is always a
 snapshot: what a reader holds then is the response that the same request returns without `stream`.
 
-Rule 1  An id that is not one of ours, or of another log, is no id: its reader begins with all that there is.
+Rule 1  An id that is not one of ours, or of another log, is not read: its reader begins with all that there is.
 Rule 2  A reader that had something, and whose log begins again, first gets a snapshot that says so (`null`).
 """
 

@@ -38,7 +38,8 @@ class LogWriter:
         self.lease: Lease = claim.lease
         self._store, self._seconds, self._keep, self._resumes = store, lease, keep, resumes
         self._last = claim.last
-        self.accumulator = Accumulator(limits=limits, dialect=dialect)
+        self._options: dict[str, Any] = {"limits": limits, "dialect": dialect}
+        self.accumulator = Accumulator(**self._options)
         base = claim.entries[0] if claim.entries and starts(claim.entries[0].kind) else None
         said = claim.entries[1:] if base is not None else claim.entries
         self._differs = False  # whether readers have what this writer does not make again
@@ -53,6 +54,13 @@ class LogWriter:
         self._base = 0 if base is None else len(base.data) + len(base.checkpoint)
         self._chunks = ChunksOf(self.accumulator)
 
+    def begin_again(self) -> None:
+        """Take what follows for a stream from its beginning, which replaces what readers have."""
+        self.accumulator = Accumulator(**self._options)
+        self._chunks = ChunksOf(self.accumulator)
+        self._expected.clear()
+        self.offset, self._differs = 0, True
+
     async def put(self, events: Sequence[Event]) -> None:
         """Append what the events of a block say."""
         made = self._new(events)
@@ -60,9 +68,9 @@ class LogWriter:
             self._differs = False
             await self._append([self._entry("snapshot")])
         elif made:
+            if self._since >= max(self._keep, self._base):
+                made.append(self._entry("base"))
             await self._append(made)
-            if not self._expected and self._since >= max(self._keep, self._base):
-                await self._append([self._entry("base")])
 
     async def end(self, outcome: Outcome) -> None:
         """Append the end: the chunks of its last events, the whole response, how it ended."""

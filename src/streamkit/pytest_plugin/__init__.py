@@ -7,6 +7,8 @@ Rule 1  What the command line says counts before the environment, then the marke
 Rule 2  Without `directory` a session is named after the test: `traces/<module>/<Class>/<test>` beside its file.
 Rule 3  Where a test never sends (mode none, or once with recordings), no connection but to loopback can be made (`_guard`).
 Rule 4  Only a test that passed is checked: one that failed has something better to say.
+Rule 5  pytest finds the plugin by its entry point. `-p streamkit.pytest_plugin`, or that name in `pytest_plugins`, loads it
+        where there is none (PYTEST_DISABLE_PLUGIN_AUTOLOAD, a checkout that is not installed), and does nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -16,16 +18,17 @@ import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import attrs
 import pytest
 
-from .. import MisuseError, RecordingWarning, SessionRun, StreamError, TraceChangedError, recording
+from .. import MisuseError, RecordingWarning, SessionRun, StreamError, TraceChangedError, TraceMissError, recording
 from ._guard import NetworkGuard
 from ._settings import Settings, folder_of, too_old
 
-__all__ = ("begin", "check", "end", "orphans", "run_of", "serve")
+__all__ = ("begin", "check", "end", "orphans", "run_of", "serve", "shorten")
 
 
 @attrs.define
@@ -39,7 +42,20 @@ class _State:
     passed: bool = False
 
 
+_OURS = (str(Path(__file__).parents[1]) + os.sep, "_streamkit_pytest.py")
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
 _STATE = pytest.StashKey[_State]()
+
+
+_ENTRY_POINT = "streamkit"  # in pyproject.toml: pytest passes over an entry point whose name is taken
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Load the plugin: this module was named as one (rule 5)."""
+    plugin = import_module("_streamkit_pytest")
+    if not pluginmanager.is_registered(plugin):
+        pluginmanager.register(plugin, _ENTRY_POINT)
 
 
 def begin(item: pytest.Item) -> None:
@@ -86,6 +102,24 @@ def check(item: pytest.Item) -> None:
         if old:
             _complain(settings.max_age_means, f"recordings older than {settings.max_age.days} days: {', '.join(old)}")
     state.passed = True
+
+
+def shorten(error: BaseException) -> None:
+    """Leave the frames of installed packages out of the traceback of a miss, between the test's code and the message: an
+    SDK has twenty of them, of 100 lines. `--full-trace` shows them."""
+    if not isinstance(error, TraceMissError):
+        return
+    kept: list[TracebackType] = []
+    frame = error.__traceback__
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if not any(one in name for one in (*_OURS, *_INSTALLED)):
+            kept.append(frame)
+        frame = frame.tb_next
+    shortened: TracebackType | None = None
+    for one in reversed(kept):
+        shortened = TracebackType(shortened, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    error.__traceback__ = shortened or error.__traceback__  # nothing is left of a test that is installed itself
 
 
 def end(item: pytest.Item) -> None:

@@ -25,6 +25,8 @@ Code that reads a source to its end, or forwards its bytes (a transport, a proxy
     found.ended, found.error                    # "end", "error" (and the exception) or "closed" (before its end)
     end_stream(acc, found.error, status=found.status)       # the outcome of a stream whose source ended like this
 
+`retry_after(response)` is how long its sender asks to wait before the request is sent again.
+
 A transport of httpx or httpx2 sends its requests `Onward(inner)`, to another one or into the network, and returns a
 response of the `library_of(request)` whose body is an instance of a `body_class`.
 """
@@ -38,7 +40,10 @@ from ._endings import EndWatch, end_stream, said_end
 from ._endings import add_status as add_status  # for `_live` and `_clean`, not public
 from ._endings import error_raised_by_client as error_raised_by_client
 from ._onward import OneKind, Onward, body_class, library_of
+from ._retry_after import retry_after
 from ._unpack import each_unpacked as each_unpacked  # for `_recording`, likewise
+from ._unpack import unpacked as unpacked  # for the gateway, likewise
+from ._unpack import unpacker_for as unpacker_for
 
 # Other packages import from this package only, never from a file in it: if one thread imports the package and another a
 # file in it, they wait for each other, and Python then returns a half-loaded package.
@@ -55,5 +60,6 @@ __all__ = (
     "body_class",
     "end_stream",
     "library_of",
+    "retry_after",
     "said_end",
 )

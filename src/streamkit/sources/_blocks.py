@@ -56,6 +56,11 @@ class _Items:
         if self.ended is None:
             self.ended, self.error = ended, error
 
+    @property
+    def was_read(self) -> bool:
+        """Whether items were read, and no more will be: to another reader it would look like a sender that sent nothing."""
+        return self.ended is not None and self._count > 0
+
     def check(self, item: Any) -> Any:
         """Return the item as `bytes`, or unchanged if it is a chunk."""
         number = self._count
@@ -134,7 +139,9 @@ class Blocks:
         self._reader = self._closer = 0  # the thread that reads, and the one that closes, if `wake` is known
         self._kind = _Items(chunks)
         self.status = status
+        """The status of the HTTP response; None if the source is not one."""
         self.content_type = content_type
+        """The content type of the HTTP response, as it was sent; None if the source is not one."""
 
     def __repr__(self) -> str:
         return _described(self)
@@ -180,6 +187,10 @@ class Blocks:
     def error(self) -> Exception | None:
         """The exception that the source raised while it was read; None if it raised none."""
         return self._kind.error
+
+    @property
+    def _was_read(self) -> bool:
+        return self._kind.was_read
 
     @property
     def drainable(self) -> bool:
@@ -308,15 +319,22 @@ class AsyncBlocks:
         self._items = items
         self._close = None if _closes_itself(items, close) else close
         self.drainable = drainable
+        """Whether reading the rest after `[DONE]` lets the client reuse its connection."""
         self._closed = False  # nothing more is yielded
         self._closing = False  # it is being closed
         self._released = False  # the source is closed
         self._kind = _Items(chunks)
         self.status = status
+        """The status of the HTTP response; None if the source is not one."""
         self.content_type = content_type
+        """The content type of the HTTP response, as it was sent; None if the source is not one."""
 
     def __repr__(self) -> str:
         return _described(self)
+
+    @property
+    def _was_read(self) -> bool:
+        return self._kind.was_read
 
     @property
     def chunks(self) -> bool:

@@ -9,7 +9,8 @@ A client module has two functions of one shape, and its docstring says how its r
     def sync(source, unpack) -> Blocks | None                   None: another client's, or the client has no sync side
     def asynchronous(source, unpack) -> AsyncBlocks | None
 
-A new client is one such module and one entry in `CLIENTS`.
+A new client is one such module and one entry in `CLIENTS`. For draining, `Blocks` takes `reads_within`, since a blocking read
+needs a time, and `AsyncBlocks` takes `drainable`.
 
 Rule 1  A block is the result of one read. Never a size that has to fill up: `httpx.iter_bytes(8192)` and
         `requests.iter_content(8192)` hold events back, in bodies without HTTP chunks until the end of the stream. Never
@@ -74,11 +75,11 @@ def blocks(source: Any, *, unpack: bool = True) -> Blocks:
     Raises `MisuseError` for anything that is not a sync source, and says what to pass instead.
     """
     check_bool("unpack=", unpack)
-    if isinstance(source, Blocks):
-        return source
     if (found := _iterables.of_bytes(source, unpack) or _files.of_path(source, unpack)) is not None:
         return found
     check_mistakes(source, asynchronous=False)
+    if isinstance(source, Blocks):
+        return source
     for recognise in _SYNC:
         if (found := recognise(source, unpack)) is not None:
             return found
@@ -91,11 +92,11 @@ def async_blocks(source: Any, *, unpack: bool = True) -> AsyncBlocks:
     Raises `MisuseError` for anything else, and says what to pass instead; also for a sync source that could block.
     """
     check_bool("unpack=", unpack)
-    if isinstance(source, AsyncBlocks):
-        return source
     if (found := _iterables.of_bytes_async(source, unpack)) is not None:
         return found
     check_mistakes(source, asynchronous=True)
+    if isinstance(source, AsyncBlocks):
+        return source
     for recognise in _ASYNC:
         if (found := recognise(source, unpack)) is not None:
             return found

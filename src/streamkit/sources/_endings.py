@@ -11,7 +11,7 @@ Rule 2  If neither a chunk nor such an error had arrived, the stream fails with 
         were: half of an event, `id: 1`, the head of a web page. They are its `excerpt`. A retry loses nothing.
 Rule 3  But a response with an HTTP status of 400 or above means that the sender refused: then it is a `RemoteError`
         with that status, whatever arrived of its body.
-Rule 4  The exception of the source is the `__cause__` of the error.
+Rule 4  The exception of the source is the `__cause__` of the error, and the message of a `TruncatedError` names it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from ..errors import MisuseError, RemoteError, SenderError, SourceError, StreamError, excerpt
+from ..errors import MisuseError, RemoteError, SenderError, SourceError, StreamError, TruncatedError, named
 from ..outcome import REASONS, Outcome
 from ._unpack import Unpacker, unpacked, unpacker_for
 
@@ -81,7 +81,16 @@ def end_stream(
         outcome = reader.outcome
         if outcome is not None and outcome.error is not None and outcome.error is not error:
             outcome.error.__cause__ = error
+            _say_why(outcome.error, error)
         add_status(outcome, status)
+
+
+def _say_why(ours: StreamError, error: Exception) -> None:
+    """Say in the message of a stream that broke off what its source raised: that the bytes ended is true of a sender that
+    closes too early, too."""
+    if isinstance(ours, TruncatedError):
+        ours.message = f"{ours.message}: the source raised {named(error)}"
+        ours.args = (ours.message,)
 
 
 def _call(close: Callable[[], Outcome]) -> Outcome:
@@ -90,7 +99,7 @@ def _call(close: Callable[[], Outcome]) -> Outcome:
 
 def _before_any_chunk(error: Exception, status: int | None) -> SourceError | RemoteError:
     """Return the error of a stream whose source failed before any chunk had arrived."""
-    raised = f"{type(error).__name__}: {excerpt(error)}"
+    raised = named(error)
     if status is not None and status >= REFUSED:
         return RemoteError(f"the sender refused, and the source failed before the whole body had arrived: {raised}")
     return SourceError(f"{REASONS['source_error'][1]}: {raised}")

@@ -72,6 +72,12 @@ def _stream(source: Any) -> str | None:
     return type(source).__name__ if found else None
 
 
+def _read(source: Any) -> str | None:
+    """Return the name of what was read to its end, or closed: its reader would blame the sender for an empty body."""
+    ended = None in (getattr(source, "gi_frame", source), getattr(source, "ag_frame", source))  # a generator
+    return type(source).__name__ if ended or getattr(source, "_was_read", False) is True else None
+
+
 MISTAKES: tuple[tuple[Callable[[Any], str | None], str], ...] = (
     (_class, "the class {} is not a source: pass an instance of it"),
     (_module, "the module {} is not a source: pass what one of its functions returns"),
@@ -80,6 +86,7 @@ MISTAKES: tuple[tuple[Callable[[Any], str | None], str], ...] = (
         "{}() yields lines without line ends, so no event could end: pass the response itself, or its byte iterator",
     ),
     (_stream, "a {} is not a source: pass the source that it reads, or its .chunks()"),
+    (_read, "this {} was already read, or closed: pass a new one, or the blocks that were read"),
 )
 
 

@@ -85,7 +85,9 @@ class ChatCompletionResponseMessage(Received):
 
         `incomplete_calls`: what to do with calls that were cut off (not `complete`, or whose arguments are not JSON):
         leave them out (`drop`), raise a `MisuseError` (`raise`), or send them unchanged (`as_sent`), which some servers
-        answer with an error. If a call is left out, leave out the tool message that answers it, too.
+        answer with an error. If a call is left out, leave out the tool message that answers it, too. A message of which
+        no text and no call is left (it was cancelled while the model thought) has empty content, since servers refuse
+        one with neither content nor calls.
         """
         # Imported here, since reading a stream does not need the request types.
         from ._to_request import to_request

@@ -72,8 +72,10 @@ def to_request(
         if function is not None and not _sendable(function, incomplete_calls):
             function = None
         content, extra = message.content, _kept(message)
-        dropped = (message.tool_calls and not calls) or (message.function_call is not None and function is None)
-        if dropped and content is None and "content" not in extra and message.refusal is None and message.audio is None:
+        silent = not calls and function is None and message.refusal is None and message.audio is None
+        if (
+            silent and content is None and "content" not in extra
+        ):  # all calls were cut off, or it was left while it thought
             content = ""  # a message needs content or calls: llama.cpp answers 500 to one without content and calls
         return ChatCompletionRequestAssistantMessage(
             content=None if "content" in extra else content,

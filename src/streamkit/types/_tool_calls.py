@@ -3,7 +3,7 @@
 Arguments are the model's own text: usually one JSON document, never guaranteed to be. Check them before use.
 """
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -30,6 +30,15 @@ class FunctionCall(Received):
     arguments: str
     """The arguments as the model wrote them, meant to be a JSON object."""
 
+    def peek(self) -> Any:
+        """Return what the arguments are as JSON, also those that were cut off, by the rules of `PartialJSON`; None where
+        nothing can be said of them. Reads all of them: `Accumulator.peek` is for calls that grow."""
+        from ..partial_json import PartialJSON  # most callers do not need it
+
+        read = PartialJSON()
+        read.absorb(self.arguments)
+        return read.value
+
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
 class ChatCompletionMessageToolCall(Received):
@@ -48,6 +57,10 @@ class ChatCompletionMessageToolCall(Received):
     True for a call that was cut off. Not on the wire, not compared."""
     synthetic_id: bool = attrs.field(default=False, kw_only=True, eq=False, metadata=LOCAL)
     """True if the sender wrote no id and this one was generated. Not on the wire, not compared."""
+
+    def peek(self) -> Any:
+        """Return the arguments as a value, also those that were cut off: see `FunctionCall.peek`."""
+        return self.function.peek()
 
 
 @attrs.frozen(weakref_slot=False, repr=False, eq=False)
@@ -76,6 +89,10 @@ class ChatCompletionMessageCustomToolCall(Received):
     Not on the wire, not compared."""
     synthetic_id: bool = attrs.field(default=False, kw_only=True, eq=False, metadata=LOCAL)
     """True if the sender wrote no id and this one was generated. Not on the wire, not compared."""
+
+    def peek(self) -> Any:
+        """Return the input, which is any text."""
+        return self.custom.input
 
 
 ChatCompletionMessageToolCallUnion: TypeAlias = ChatCompletionMessageToolCall | ChatCompletionMessageCustomToolCall

@@ -52,6 +52,6 @@ def client(
     cleaned._mounts = {
         pattern: None if mount is None else wrap(mount, **options) for pattern, mount in http._mounts.items()
     }
-    cleaned._streamkit_original = http
+    cleaned._kept_alive = http  # what it closes when it is collected is in use here
     made: Client = with_options(http_client=cleaned)
     return made
