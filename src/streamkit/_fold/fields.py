@@ -343,7 +343,7 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
         if (plain := _STANDING.get(path)) is not None:
             return plain()
         if path in _STANDING_TEXTS and type(value) is str:
-            return Text(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
+            return Text(partial(note_half, context, path), waiting)
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
