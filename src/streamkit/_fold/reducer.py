@@ -34,7 +34,7 @@ from ..types._reasoning import field_reasoning
 from ..types._unstructuring import Make, objects
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
-from .fields import Context, Fields, new_field
+from .fields import Context, Fields, field_makers, new_fields
 from .full_message import missing_from_deltas
 from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_whole
 from .tool_calls import Call, says_nothing
@@ -57,6 +57,9 @@ _STARTED: dict[str, Any] = {
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
 
 
+_ENVELOPE = field_makers({"id": "", "created": 0, "model": "", "service_tier": "", "system_fingerprint": ""})
+
+
 class Reducer:
     """The state of one response."""
 
@@ -71,11 +74,9 @@ class Reducer:
         self.choices: dict[int, ChoiceState] = {}
         self._finished = 0  # choices that have a finish reason
         self._metadata: tuple[Any, ...] = ()
-        self._id = context.id = new_field(context, "id", "")
-        self._created = new_field(context, "created", 0)
-        self._model = new_field(context, "model", "")
-        self._tier = new_field(context, "service_tier", "")
-        self._fingerprint = new_field(context, "system_fingerprint", "")
+        fields = new_fields(context, _ENVELOPE)
+        self._id, self._created, self._model, self._tier, self._fingerprint = fields
+        context.id = self._id
         self.usage = UsageLedger(context)
         self.models: dict[str, None] = {}  # every name that was sent, in order
         self._extra = Fields(context)
