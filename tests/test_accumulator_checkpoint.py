@@ -200,6 +200,18 @@ def test_an_accumulator_that_has_ended_is_restored_with_its_outcome() -> None:
             restored.feed(b"data: {}\n\n")
 
 
+def test_what_arrived_after_the_end_is_not_in_the_partial_of_the_error() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta('{"content":"a"}', more='"cost":{"a":1}'), '{"error":{"message":"no"}}') + DONE)
+    accumulator.feed(sse(chunk(more='"cost":{"b":2}')))
+    restored = Accumulator.restore(accumulator.checkpoint())
+    before, after = accumulator.close().error, restored.close().error
+    assert before is not None
+    assert after is not None
+    assert accumulator.snapshot() == restored.snapshot() != after.partial
+    assert repr(before.partial) == repr(after.partial)
+
+
 def test_another_process_goes_on_with_the_stream(tmp_path: Any) -> None:
     half = len(DIRTY) // 2
     accumulator = Accumulator()

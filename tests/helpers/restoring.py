@@ -135,8 +135,8 @@ def at_each(stream: bytes, places: Iterable[int], **options: Any) -> Iterator[tu
 
 def comparable(event: Event) -> Any:
     """Return an event in a form that can be compared, since errors are equal only to themselves."""
-    if isinstance(event, ErrorSeen):  # its `partial` is set again at the end, which an earlier process does not see
-        facts = {name: fact for name, fact in vars(event.error).items() if name != "partial"}
+    if isinstance(event, ErrorSeen):  # two of its facts are set again at the end, which an earlier process does not see
+        facts = {name: fact for name, fact in vars(event.error).items() if name not in ("partial", "emitted")}
         return "ErrorSeen", event.sequence, type(event.error), repr(facts)
     if isinstance(event, End):
         return "End", event.sequence, event.outcome, facts_of(event.outcome.error)
