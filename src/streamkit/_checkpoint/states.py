@@ -155,7 +155,7 @@ _USAGE = Record(
     Slot("_only", Maybe(USAGE), None),
     Slot("unreported", FLAG, False),
     Slot("_total", Maybe(Row(VALUE, FLAG)), None),
-    beside={"_context": OWNER},
+    beside={"_context": OWNER, "_as_written": DERIVED},
 )
 
 # --- the response
