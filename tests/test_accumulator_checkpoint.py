@@ -15,10 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpus import SHARED, TRACES, Recorded, each, shared
-from helpers.restoring import at_each, interrupted, seen
+from helpers.restoring import ODD, at_each, comparable, interrupted, members_of, seen
 from helpers.tier import TIER, examples, some
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import RULES, Accumulator, Dialect, Limits, MisuseError, RemoteError, Rule, ValidationError
+from streamkit import (
+    RULES,
+    Accumulator,
+    ChatStream,
+    DeadlineError,
+    Dialect,
+    Limits,
+    MisuseError,
+    RemoteError,
+    Rule,
+    ValidationError,
+)
 from streamkit.codec import register_extra, tolerant_converter
 from streamkit.testing import DONE
 from streamkit.types import ChatCompletionResponseMessage
@@ -28,17 +39,19 @@ SMALL = 20_000
 
 
 def places_of(recorded: Recorded) -> list[int]:
-    """The bytes at which a recorded stream is interrupted in this tier."""
+    """The bytes at which a recorded stream is interrupted: two in the quick tier, 50 in the whole one, which takes a
+    minute, and with STREAMKIT_EXAMPLES=2 every byte of a small stream, which takes ten."""
     count = len(recorded.body) + 1
     draw = random.Random(recorded.name)
-    if TIER == "quick":
-        return sorted(draw.sample(range(count), min(count, 2)))
-    return list(range(count)) if count <= SMALL else sorted(draw.sample(range(count), 200))
+    if TIER == "more" and count <= SMALL:
+        return list(range(count))
+    most = {"quick": 2, "whole": 50, "more": 200}[TIER]
+    return sorted(draw.sample(range(count), min(count, most)))
 
 
 def few(places: range) -> Sequence[int]:
-    """Those of many places that this tier looks at: in the quick tier every 97th."""
-    return places[::97] if TIER == "quick" else places
+    """Those of many places that this tier looks at: in the quick tier every 97th, in the whole one every 9th."""
+    return places[:: {"quick": 97, "whole": 9, "more": 1}[TIER]]
 
 
 def first_of_each_sender(recordings: tuple[Recorded, ...], most: int) -> list[Recorded]:
@@ -135,6 +148,25 @@ def test_a_body_that_is_no_stream_goes_on_at_any_byte(body: bytes) -> None:
     expected = seen([body])
     for place in range(len(body) + 1):
         assert expected == interrupted(body, [place])
+
+
+@pytest.mark.parametrize("options", [{}, OPTIONS["texts"]], ids=["none", "texts"])
+def test_indices_of_any_size_survive(options: dict[str, Any]) -> None:
+    fragments = [
+        f'{{"index":{n},"id":"{n}","function":{{"name":"f","arguments":"{{}}"}}}}' for n in (2**70, -3, "1e300")
+    ]
+    stream = sse(
+        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", 2**70)),
+        chunk(choice(), f'"created":{10**30},"usage":{{"prompt_tokens":{10**30}}}'),
+    )
+    expected = seen([stream], **options)
+    for place, found in at_each(stream, few(range(len(stream) + 1)), **options):
+        assert expected == found, place
+    before = ChatStream([stream], **options)
+    next(before)
+    assert list(map(comparable, ChatStream([stream], **options)))[1:] == list(
+        map(comparable, ChatStream([stream], resume_from=before.checkpoint()))
+    )
 
 
 def test_a_checkpoint_changes_nothing_that_follows() -> None:
@@ -262,13 +294,49 @@ def test_a_stream_that_met_a_limit_continues_at_any_byte(name: str) -> None:
         assert expected == found, place
 
 
+@attrs.frozen
+class Source:
+    """A class of a caller."""
+
+    url: str
+
+
 def test_a_converter_is_code_and_passed_again() -> None:
     converter = tolerant_converter.copy()
-    register_extra(converter, ChatCompletionResponseMessage, "x", dict[str, int])
+    register_extra(converter, ChatCompletionResponseMessage, "x", Source)
     data = Accumulator(converter=converter).checkpoint()
     with pytest.raises(MisuseError, match="pass the same one, converter="):
         Accumulator.restore(data)
-    Accumulator.restore(data, converter=converter)
+    stream = sse(delta('{"content":"a","x":{"url":"u"}}'), '{"error":{"message":"no"}}')
+    expected = seen([stream], converter=converter)
+    assert "Source(url='u')" in repr(expected.outcome)
+    for place in few(range(len(stream) + 1)):
+        assert expected == interrupted(stream, [place], again={"converter": converter}, converter=converter)
+    ended = Accumulator(converter=converter)
+    ended.feed(stream)
+    error = ended.close().error
+    restored = Accumulator.restore(ended.checkpoint(), converter=converter).close().error
+    assert error is not None
+    assert restored is not None
+    assert error.partial == restored.partial
+
+
+def test_an_error_that_is_not_json_is_a_misuse() -> None:
+    accumulator = Accumulator()
+    accumulator.fail(RemoteError("no", code=object()), "remote_error")  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="passed to fail"):
+        accumulator.checkpoint()
+
+
+def test_an_error_of_a_class_of_a_caller_is_restored_as_its_base() -> None:
+    class Mine(DeadlineError):
+        pass
+
+    accumulator = Accumulator()
+    accumulator.fail(Mine("late", deadline="idle", seconds=2.5), "deadline_idle")
+    restored = Accumulator.restore(accumulator.checkpoint()).close().error
+    assert type(restored) is DeadlineError
+    assert ("late", "idle", 2.5) == (restored.message, restored.deadline, restored.seconds)
 
 
 def test_a_checkpoint_in_the_middle_of_a_block_is_refused() -> None:
@@ -328,24 +396,6 @@ def test_a_small_checkpoint_cannot_become_a_large_text() -> None:
     extra = found["state"]["assembler"]["reducer"]["choices"][0][1]["delta_extra"]["fields"]
     extra["g"] = {"kind": "same_or_add", "first": "x" * 1000, "times": 10**9}
     assert "a text repeated as often as events of 268,435,456 bytes, the limit, allow" in refusal(found)
-
-
-ODD: tuple[Any, ...] = (
-    None, True, -1, 1.5, 2**70, "", "\ud83d", [], {}, [[]], {"$": ["number", "inf"]}, {"$": ["token", {}]}, {"$": 1},
-    {"kind": "text"}, {"kind": "fields", "fields": {}}, {"kind": "extend", "items": [1]}, {"kind": "mixed", "items": []},
-    ["content"], [0, 0], {"class": "RemoteError", "message": "x"},
-)  # fmt: skip
-
-
-def members_of(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document: its container and its key."""
-    found, waiting = [], [value]
-    while waiting:
-        one = waiting.pop()
-        keys = list(one) if isinstance(one, dict) else range(len(one))
-        found += [(one, key) for key in keys]
-        waiting += [one[key] for key in keys if isinstance(one[key], (dict, list))]
-    return found
 
 
 @examples(300)

@@ -15,9 +15,11 @@ import attrs
 from ._field_docs import show_fields
 from ._live.times import Times
 from ._live.timing import Timing
+from .accumulator import Accumulator
 from .anomalies import Anomaly
 from .errors import MisuseError, shown
 from .outcome import Outcome
+from .sources import end_stream
 from .types import CompletionUsage, CreateChatCompletionResponse
 
 __all__ = ("Ended", "Times")
@@ -90,6 +92,18 @@ class Ended:
             url=url,
             status=getattr(stream, "status", None),
         )
+
+    @classmethod
+    def without_response(
+        cls, error: Exception, *, request: Mapping[str, Any] | None = None, url: str | None = None
+    ) -> Ended:
+        """Return the `Ended` of a request that got no response: `error` is what the client raised when it sent it. The
+        outcome is failed with a `SourceError`, or with a `RemoteError` if the sender refused and an SDK said so."""
+        if not isinstance(error, Exception):
+            raise MisuseError(f"Ended.without_response() takes the exception of a client, not {shown(error)}")
+        accumulator = Accumulator()
+        end_stream(accumulator, error)
+        return cls.of(accumulator, request=request, url=url)
 
 
 def _deviations(anomalies: Iterable[Anomaly], request: Mapping[str, Any] | None) -> tuple[Anomaly, ...]:

@@ -438,6 +438,19 @@ def test_padding_of_any_length_does_not_leave_the_fast_lane(monkeypatch: pytest.
     assert 99 == lanes_taken(monkeypatch, sse(*pieces))
 
 
+def test_padding_keeps_neither_later_calls_nor_other_parts_out_of_the_fast_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [f'{{"reasoning_content":"{i}"}}' for i in range(30)] + [f'{{"content":"{i}"}}' for i in range(30)]
+    for call in range(3):
+        opening = f'"id":"{call}","type":"function","function":{{"name":"f","arguments":""}}'
+        rows.append(f'{{"tool_calls":[{{"index":{call},{opening}}}]}}')
+        rows += [f'{{"tool_calls":[{{"index":{call},"function":{{"arguments":"{i}"}}}}]}}' for i in range(30)]
+    pieces = [delta(row, more=f'"obfuscation":"{"x" * (i % 7)}"') for i, row in enumerate(rows)]
+    assert 5 * 30 - 15 <= lanes_taken(monkeypatch, sse(*pieces))
+    assert_same_either_way(sse(*pieces), [])
+
+
 @pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
 def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     # Blocks that hold few events wait for the fifteenth: before that no template can pay.

@@ -11,7 +11,7 @@ from readings import facts_of
 from streamkit import Accumulator, FormatError, RemoteError
 from streamkit.events import End, ErrorSeen, Event
 
-__all__ = ("Seen", "at_each", "comparable", "interrupted", "seen")
+__all__ = ("ODD", "Seen", "at_each", "comparable", "interrupted", "members_of", "seen")
 
 
 @attrs.frozen(eq=False)
@@ -141,3 +141,22 @@ def comparable(event: Event) -> Any:
     if isinstance(event, End):
         return "End", event.sequence, event.outcome, facts_of(event.outcome.error)
     return event
+
+
+ODD: tuple[Any, ...] = (
+    None, True, -1, 1.5, 2**70, "", "\ud83d", [], {}, [[]], {"$": ["number", "inf"]}, {"$": ["token", {}]}, {"$": 1},
+    {"kind": "text"}, {"kind": "fields", "fields": {}}, {"kind": "extend", "items": [1]}, {"kind": "mixed", "items": []},
+    ["content"], [0, 0], {"class": "RemoteError", "message": "x"},
+)  # fmt: skip
+"""Values that somebody may write in the place of any member of a checkpoint."""
+
+
+def members_of(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in a document: its container and its key."""
+    found, waiting = [], [value]
+    while waiting:
+        one = waiting.pop()
+        keys = list(one) if isinstance(one, dict) else range(len(one))
+        found += [(one, key) for key in keys]
+        waiting += [one[key] for key in keys if isinstance(one[key], (dict, list))]
+    return found

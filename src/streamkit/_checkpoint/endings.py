@@ -7,6 +7,7 @@ has the response so far.
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import attrs
@@ -22,6 +23,7 @@ from ..errors import (
     StreamError,
     TruncatedError,
     ValidationError,
+    shown,
 )
 from ..outcome import REASONS, Outcome
 from ..types import CreateChatCompletionResponse
@@ -35,6 +37,14 @@ __all__ = ("ERROR", "ERRORS", "OUTCOME", "REASON")
 REASON = known(lambda: REASONS, "a reason of `REASONS`")
 
 
+def _as_json(value: Any) -> Any:
+    """Return an object of a class of the caller's, which a hook of the converter has made, as JSON: restored, the hook makes
+    it again."""
+    if attrs.has(type(value)):
+        return written(attrs.asdict(value), shown)
+    return written(asdict(value), shown) if is_dataclass(value) and not isinstance(value, type) else shown(value)
+
+
 class _Partial:
     """The response that an error has, in the form that `dumps` writes, and what is not on the wire of each call that is not
     complete or has a made-up id: `[choice, call, complete, synthetic_id]`."""
@@ -46,7 +56,7 @@ class _Partial:
             for place, call in enumerate(choice.message.tool_calls or ())
             if not call.complete or call.synthetic_id
         ]
-        return {"response": tagged(written(value)), "calls": calls}
+        return {"response": tagged(written(value, _as_json)), "calls": calls}
 
     def read(self, found: Any, way: Way) -> Any:
         from ..codec import structure  # needs cattrs; most checkpoints have no error
@@ -164,7 +174,10 @@ _SAME = "same"
 
 def _put_outcome(assembler: Any, read: tuple[str, Any], way: Way) -> None:
     reason, error = read
-    assembler.outcome = Outcome(REASONS[reason][0], reason, assembler.error if error is _SAME else error)
+    name, error = REASONS[reason][0], assembler.error if error is _SAME else error
+    if (error is None) != (name in ("complete", "cancelled")):
+        raise Refused(f"{'no' if error else 'an'} error in an outcome that is {name}", reason)
+    assembler.outcome = Outcome(name, reason, error)
 
 
 OUTCOME = Slot(

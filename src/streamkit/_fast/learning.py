@@ -20,6 +20,7 @@ reference path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from .._fold.field_rules import FieldState
 from .._fold.fields import Fields
 from .._fold.reducer import Reducer
 from .._fold.tool_calls import Call
-from ..rules import REASONING
+from ..rules import REASONING, RULES, Rule
 from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
 from .slot_values import read_values
 from .template import (
@@ -101,6 +102,13 @@ bytes there."""
 
 _ONCE = frozenset({"number_changed"})
 """Those that are noted once for a field, whatever follows."""
+
+
+_PADDING = re.compile(
+    rb'"(?:%b)" ?: ?"[A-Za-z0-9]*+"'
+    % "|".join(path for path, rule in RULES.items() if rule is Rule.DROP and "." not in path).encode()
+)
+_MOST_AROUND = 1024  # bytes around the choices in which padding is looked for
 
 
 class Budget:
@@ -446,9 +454,20 @@ def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
 
 def _is_like(data: bytes, before: bytes) -> bool:
     """Return whether an event may be one of a row of similar events: the bytes around its choices are those of the one
-    before. If not, a number or an id differs in each event, and a template would be useless."""
+    before, but for padding. If not, a number or an id differs in each event, and a template would be useless."""
     head = data.find(b'"choices"')
-    return head < 0 or (before.startswith(data[:head]) and before.endswith(data[data.rfind(b"]") :]))
+    if head < 0:
+        return True
+    begin, end = data[:head], data[data.rfind(b"]") :]
+    if before.startswith(begin) and before.endswith(end):
+        return True
+    head = before.find(b'"choices"')
+    return _unpadded(begin) == _unpadded(before[:head]) and _unpadded(end) == _unpadded(before[before.rfind(b"]") :])
+
+
+def _unpadded(text: bytes) -> bytes:
+    """Return `text` without the padding in it (OpenAI's `obfuscation`), which has another length in each event."""
+    return _PADDING.sub(b"", text) if len(text) <= _MOST_AROUND else text
 
 
 def _key(choice: ChatChoiceStream) -> tuple[int, int | None]:

@@ -498,7 +498,8 @@ class Assembler:
         elif reason not in ("empty", "cancelled", "not_a_stream") and (failure := self.reducer.failure) is not None:
             reason, instead = "finish_error", _failed(*failure, self.events or None)
         name, sentence = REASONS[reason]
-        self._release(out)
+        if self._interpreter is not None:
+            self._release(out)
         self.reducer.end(name == "complete", out)
         if self.anomalies.fresh:
             self._report(out)

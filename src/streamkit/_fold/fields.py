@@ -38,7 +38,22 @@ from .field_rules import (
 from .identity import agrees, is_another, is_block, is_sealed
 from .weight import ENTRY, FIELD, weight
 
-__all__ = ("Block", "Context", "Fields", "Keyed", "Several", "list_field", "new_field", "note_half")
+__all__ = (
+    "Block",
+    "Context",
+    "Fields",
+    "Keyed",
+    "Several",
+    "field_makers",
+    "list_field",
+    "new_field",
+    "new_fields",
+    "note_half",
+)
+
+
+FieldMakers = tuple[tuple[str, Any, Callable[[], FieldState]], ...]
+"""Fields that are created together: the path, a first value, and the state that the table of rules means."""
 
 
 class Context:
@@ -337,13 +352,27 @@ class Several:
         return [one.value() for one in self._entries]
 
 
+def field_makers(firsts: Mapping[str, Any]) -> FieldMakers:
+    """Return what `new_fields` needs for fields that every response has: path -> a first value that stands for all."""
+    return tuple((path, value, _STANDING[path]) for path, value in firsts.items())
+
+
+def new_fields(context: Context, makers: FieldMakers) -> list[FieldState]:
+    """Return a state for each of several fields, as `new_field` does."""
+    if context.rules is RULES:
+        return [make() for _, _, make in makers]
+    return [new_field(context, path, value) for path, value, _ in makers]
+
+
 def new_field(context: Context, path: str, value: Any, waiting: Waiting | None = None) -> FieldState:
     """Return a state for the field at `path`, whose first value is `value`; `waiting`: that of its choice."""
     if context.rules is RULES:
         if (plain := _STANDING.get(path)) is not None:
             return plain()
+        if path in _STANDING_LEDGERS and type(value) is dict:
+            return Ledger()
         if path in _STANDING_TEXTS and type(value) is str:
-            return Text(lambda: context.note("lone_surrogate", f"$.{path}"), waiting)
+            return Text(partial(note_half, context, path), waiting)
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
@@ -435,5 +464,6 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
 }  # fmt: skip
 """State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""
 
+_STANDING_LEDGERS = frozenset(path for path, rule in RULES.items() if rule is Rule.LEDGER)
 _STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD and path not in _ARGUMENTS)
-"""Texts that are nothing else, whatever the dialect."""
+"""Objects and texts that are nothing else, whatever the dialect."""

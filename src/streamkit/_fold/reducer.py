@@ -34,7 +34,7 @@ from ..types._reasoning import field_reasoning
 from ..types._unstructuring import Make, objects
 from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
-from .fields import Context, Fields, new_field
+from .fields import Context, Fields, field_makers, new_fields
 from .full_message import missing_from_deltas
 from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_whole
 from .tool_calls import Call, says_nothing
@@ -57,6 +57,9 @@ _STARTED: dict[str, Any] = {
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
 
 
+_ENVELOPE = field_makers({"id": "", "created": 0, "model": "", "service_tier": "", "system_fingerprint": ""})
+
+
 class Reducer:
     """The state of one response."""
 
@@ -71,11 +74,9 @@ class Reducer:
         self.choices: dict[int, ChoiceState] = {}
         self._finished = 0  # choices that have a finish reason
         self._metadata: tuple[Any, ...] = ()
-        self._id = context.id = new_field(context, "id", "")
-        self._created = new_field(context, "created", 0)
-        self._model = new_field(context, "model", "")
-        self._tier = new_field(context, "service_tier", "")
-        self._fingerprint = new_field(context, "system_fingerprint", "")
+        fields = new_fields(context, _ENVELOPE)
+        self._id, self._created, self._model, self._tier, self._fingerprint = fields
+        context.id = self._id
         self.usage = UsageLedger(context)
         self.models: dict[str, None] = {}  # every name that was sent, in order
         self._extra = Fields(context)
@@ -185,8 +186,9 @@ class Reducer:
             self._logprobs(state, choice.logprobs, out)
         if choice.extra:
             self._choice_extra(state, choice, out)
-        if choice.finish_reason is not None and not FinishReason.is_nothing(choice.finish_reason):
-            self._finish(state, choice.finish_reason, out)
+        reason = choice.finish_reason
+        if reason is not None and (type(reason) is FinishReason or not FinishReason.is_nothing(reason)):
+            self._finish(state, reason, out)
 
     def _open_choice(self, index: int, out: Out) -> ChoiceState:
         maximum = self._context.limits.max_choices
@@ -418,15 +420,18 @@ class Reducer:
 
     def _end_choice(self, state: ChoiceState, out: Out) -> None:
         """End the choice: every open part is done."""
-        self._flush(state, out)
+        if state.waiting or state.audio is not None:
+            self._flush(state, out)
         reason = state.finish.value() or None
         for part in list(state.open):
             if part == "function_call" and last_document(text := state.need("function_arguments").value()) is not None:
                 path = f"$.choices[{state.index}].delta.function_call.arguments"
                 self._context.note("arguments_doubled", path, text)
             if isinstance(part, Call):
-                cut_off = FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
-                part.close(finished=reason is not None, cut_off=cut_off and part is state.calls.calls[-1])
+                cut_off = part is state.calls.calls[-1] and (
+                    FinishReason.meant_by(reason) in _CUT_OFF or FinishReason.says_failed(reason)
+                )
+                part.close(finished=reason is not None, cut_off=cut_off)
                 if not part.name:
                     self._context.note("tool_name_missing", f"$.choices[{state.index}].delta.tool_calls[]")
                 if part.doubled:
@@ -439,7 +444,7 @@ class Reducer:
                     None if out is None else part.value(),
                 )  # fmt: skip
             elif out is None:
-                pass
+                continue
             elif part in ev.TEXT_PARTS:
                 self.emit(out, ev.TEXT_PARTS[part][2], state.index, state.text_of(part))
             elif part == "function_call":
@@ -530,7 +535,7 @@ class Reducer:
             state = self.choices[index]
             if completed and not state.done:
                 self._end_choice(state, out)
-            else:
+            elif state.waiting or state.audio is not None:
                 self._flush(state, out)
 
     # --- out
