@@ -21,7 +21,7 @@ from .numbers import DIGITS, FRACTION, INTEGER, STEPS, WHOLE, number
 from .paths import ROOT, Path, child
 from .strings import Strings
 
-__all__ = ("NAN_WORDS", "WORDS", "Document", "Out")
+__all__ = ("DEPTH", "NAN_WORDS", "VALUES", "WORDS", "Document", "Out")
 
 Out = list[PathEvent] | None
 
@@ -45,6 +45,9 @@ WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 """The literals, by how they begin."""
 NAN_WORDS = {**WORDS, "N": ("NaN", float("nan")), "I": ("Infinity", float("inf"))}
 """Those of `allow_nan`; -Infinity begins like a number."""
+
+DEPTH, VALUES = 200, 1024 * 1024
+"""How deep a document may be, as deep as jiter reads, and how many values it may have, like `Limits.max_event_values`."""
 
 _LONG = 500  # digits: fewer than any limit of CPython on what int() reads
 _TOO_LONG = f"expected a number of at most {DIGITS:,} digits"
@@ -87,7 +90,14 @@ class Document:
     step: Callable[[Document, str, int, Out], int]
 
     def __init__(
-        self, *, skip: bool, numbers: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int, most: int
+        self,
+        *,
+        skip: bool = False,
+        numbers: bool = False,
+        words: dict[str, tuple[str, Any]] = WORDS,
+        strict: bool = False,
+        depth: int = DEPTH,
+        most: int = VALUES,
     ) -> None:
         self.skip = skip
         self.words = words
