@@ -1,8 +1,8 @@
 """The arguments of calls, read as JSON while they arrive.
 
 In: the state of the choices, and the events of a block before their caller gets them. Out: `peek`, the arguments so far as a
-value, and the `path_events` of each piece. A call is read once, by one `Document` (that of `PartialJSON`), for all that ask. Cost: that of the new text;
-nothing for a call that nobody asks for, and that no event is about.
+value, and the `path_events` of each piece. A call is read once, for all that ask, by a `Document` like that of `PartialJSON`.
+Cost: that of the new text; nothing for a call that nobody asks for, and that no event is about.
 
 Rule 1  The text that counts is that of the response. A block that was absorbed has no events: its text is read before that of
         the next event, or when somebody peeks.
@@ -44,6 +44,7 @@ class _Reading:
     def take(self, text: str) -> None:
         self.document.read(text, None)
         self.length += len(text)
+        self.mark = _NOWHERE
 
 
 def read(text: str) -> Any:
