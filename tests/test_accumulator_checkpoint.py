@@ -169,7 +169,7 @@ def test_indices_of_any_size_survive(options: dict[str, Any]) -> None:
         f'{{"index":{n},"id":"{n}","function":{{"name":"f","arguments":"{{}}"}}}}' for n in (2**70, -3, "1e300")
     ]
     stream = sse(
-        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", 2**70)),
+        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", '"-5"', 2**70)),
         chunk(choice(), f'"created":{10**30},"usage":{{"prompt_tokens":{10**30}}}'),
     )
     expected = seen([stream], **options)
