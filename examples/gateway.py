@@ -2,11 +2,12 @@
 
     UPSTREAM=http://127.0.0.1:8080 uvicorn --factory gateway:create --app-dir examples
 
-`streamkit gateway --upstream http://127.0.0.1:8080 --listen 127.0.0.1:8000` is the same without code.
+`streamkit gateway --upstream http://127.0.0.1:8080 --log usage.jsonl` is the same without code.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 
@@ -21,7 +22,7 @@ def over(ended: Ended) -> None:
     error = ended.outcome.error
     if error is not None:
         log.warning("%s (%s): %s", ended.outcome.name, error.kind, error)
-    log.info("%s: first output after %s s, %s", ended.outcome.reason, ended.timing.ttft, ended.usage)
+    log.info(json.dumps(ended.row()))  # model, outcome, tokens, times; nothing that anybody wrote
 
 
 def create() -> Gateway:

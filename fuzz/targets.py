@@ -20,6 +20,7 @@ import fuzz_cleaner
 import fuzz_codec
 import fuzz_decoder
 import fuzz_growth
+import fuzz_partial
 import fuzz_text
 import fuzz_trace
 
@@ -39,6 +40,7 @@ TARGETS: dict[str, Target] = {
     "decoder": fuzz_decoder,
     "text": fuzz_text,
     "codec": fuzz_codec,
+    "partial": fuzz_partial,
     "cleaner": fuzz_cleaner,
     "trace": fuzz_trace,
     "check": fuzz_check,

@@ -15,39 +15,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpus import SHARED, TRACES, Recorded, each, shared
-from helpers.restoring import at_each, interrupted, seen
+from helpers.restoring import ODD, at_each, comparable, interrupted, members_of, seen
 from helpers.tier import TIER, examples, some
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import RULES, Accumulator, Dialect, Limits, MisuseError, RemoteError, Rule, ValidationError
+from streamkit import (
+    RULES,
+    Accumulator,
+    ChatStream,
+    DeadlineError,
+    Dialect,
+    Limits,
+    MisuseError,
+    RemoteError,
+    Rule,
+    ValidationError,
+)
 from streamkit.codec import register_extra, tolerant_converter
 from streamkit.testing import DONE
 from streamkit.types import ChatCompletionResponseMessage
 
-SMALL = 20_000
-"""Bytes of a stream that is interrupted at every byte; a larger one is at 200 random ones."""
+EACH_BYTE = {"quick": 450, "whole": 4_000, "more": 20_000}[TIER]
+"""Bytes of the largest recorded stream whose accumulator is replaced after each byte; with STREAMKIT_EXAMPLES=2 that takes
+some minutes."""
 
 
 def places_of(recorded: Recorded) -> list[int]:
-    """The bytes at which a recorded stream is interrupted in this tier."""
+    """The bytes at which any recorded stream is interrupted once."""
     count = len(recorded.body) + 1
-    draw = random.Random(recorded.name)
-    if TIER == "quick":
-        return sorted(draw.sample(range(count), min(count, 2)))
-    return list(range(count)) if count <= SMALL else sorted(draw.sample(range(count), 200))
+    most = {"quick": 2, "whole": 50, "more": 200}[TIER]
+    return sorted(random.Random(recorded.name).sample(range(count), min(count, most)))
 
 
 def few(places: range) -> Sequence[int]:
-    """Those of many places that this tier looks at: in the quick tier every 97th."""
-    return places[::97] if TIER == "quick" else places
+    """Those of many places that this tier looks at: in the quick tier every 97th, in the whole one every 9th."""
+    return places[:: {"quick": 97, "whole": 9, "more": 1}[TIER]]
 
 
 def first_of_each_sender(recordings: tuple[Recorded, ...], most: int) -> list[Recorded]:
     found: dict[str, list[Recorded]] = {}
     for one in recordings:
-        if len(one.body) <= SMALL:
+        if len(one.body) <= 20_000:
             found.setdefault(one.name.split("/")[0], []).append(one)
     chosen = [one for turn in range(most) for few in found.values() for one in few[turn : turn + 1]]
     return chosen[:most]
+
+
+FEW_OF_SHARED = first_of_each_sender(SHARED, 50)
 
 
 @each(TRACES)
@@ -58,11 +71,24 @@ def test_a_recorded_stream_goes_on_after_a_checkpoint_at_any_byte(recorded: Reco
 
 
 @shared
-@pytest.mark.parametrize("recorded", some(first_of_each_sender(SHARED, 50), 1), ids=lambda one: one.name)
+@pytest.mark.parametrize("recorded", some(FEW_OF_SHARED, 1), ids=lambda one: one.name)
 def test_a_stream_of_others_goes_on_after_a_checkpoint_at_any_byte(recorded: Recorded) -> None:
     expected = seen([recorded.body])
     for place, found in at_each(recorded.body, places_of(recorded)):
         assert expected == found, place
+
+
+@each([one for one in TRACES if len(one.body) <= EACH_BYTE])
+def test_a_recorded_stream_that_is_interrupted_after_each_byte_is_the_same_at_the_end(recorded: Recorded) -> None:
+    assert seen([recorded.body]) == interrupted(recorded.body, range(len(recorded.body) + 1))
+
+
+@shared
+@pytest.mark.parametrize(
+    "recorded", some([one for one in FEW_OF_SHARED if len(one.body) <= EACH_BYTE], 2), ids=lambda one: one.name
+)
+def test_a_stream_of_others_that_is_interrupted_after_each_byte_is_the_same_at_the_end(recorded: Recorded) -> None:
+    assert seen([recorded.body]) == interrupted(recorded.body, range(len(recorded.body) + 1))
 
 
 DIRTY = sse(
@@ -137,6 +163,25 @@ def test_a_body_that_is_no_stream_goes_on_at_any_byte(body: bytes) -> None:
         assert expected == interrupted(body, [place])
 
 
+@pytest.mark.parametrize("options", [{}, OPTIONS["texts"]], ids=["none", "texts"])
+def test_indices_of_any_size_survive(options: dict[str, Any]) -> None:
+    fragments = [
+        f'{{"index":{n},"id":"{n}","function":{{"name":"f","arguments":"{{}}"}}}}' for n in (2**70, -3, "1e300")
+    ]
+    stream = sse(
+        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", 2**70)),
+        chunk(choice(), f'"created":{10**30},"usage":{{"prompt_tokens":{10**30}}}'),
+    )
+    expected = seen([stream], **options)
+    for place, found in at_each(stream, few(range(len(stream) + 1)), **options):
+        assert expected == found, place
+    before = ChatStream([stream], **options)
+    next(before)
+    assert list(map(comparable, ChatStream([stream], **options)))[1:] == list(
+        map(comparable, ChatStream([stream], resume_from=before.checkpoint()))
+    )
+
+
 def test_a_checkpoint_changes_nothing_that_follows() -> None:
     asked, left = Accumulator(), Accumulator()
     for at in range(0, len(DIRTY), 50):
@@ -166,6 +211,18 @@ def test_an_accumulator_that_has_ended_is_restored_with_its_outcome() -> None:
         assert accumulator.snapshot() == restored.snapshot()
         with pytest.raises(MisuseError, match="after close"):
             restored.feed(b"data: {}\n\n")
+
+
+def test_what_arrived_after_the_end_is_not_in_the_partial_of_the_error() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta('{"content":"a"}', more='"cost":{"a":1}'), '{"error":{"message":"no"}}') + DONE)
+    accumulator.feed(sse(chunk(more='"cost":{"b":2}')))
+    restored = Accumulator.restore(accumulator.checkpoint())
+    before, after = accumulator.close().error, restored.close().error
+    assert before is not None
+    assert after is not None
+    assert accumulator.snapshot() == restored.snapshot() != after.partial
+    assert repr(before.partial) == repr(after.partial)
 
 
 def test_another_process_goes_on_with_the_stream(tmp_path: Any) -> None:
@@ -262,13 +319,49 @@ def test_a_stream_that_met_a_limit_continues_at_any_byte(name: str) -> None:
         assert expected == found, place
 
 
+@attrs.frozen
+class Source:
+    """A class of a caller."""
+
+    url: str
+
+
 def test_a_converter_is_code_and_passed_again() -> None:
     converter = tolerant_converter.copy()
-    register_extra(converter, ChatCompletionResponseMessage, "x", dict[str, int])
+    register_extra(converter, ChatCompletionResponseMessage, "x", Source)
     data = Accumulator(converter=converter).checkpoint()
     with pytest.raises(MisuseError, match="pass the same one, converter="):
         Accumulator.restore(data)
-    Accumulator.restore(data, converter=converter)
+    stream = sse(delta('{"content":"a","x":{"url":"u"}}'), '{"error":{"message":"no"}}')
+    expected = seen([stream], converter=converter)
+    assert "Source(url='u')" in repr(expected.outcome)
+    for place in few(range(len(stream) + 1)):
+        assert expected == interrupted(stream, [place], again={"converter": converter}, converter=converter)
+    ended = Accumulator(converter=converter)
+    ended.feed(stream)
+    error = ended.close().error
+    restored = Accumulator.restore(ended.checkpoint(), converter=converter).close().error
+    assert error is not None
+    assert restored is not None
+    assert error.partial == restored.partial
+
+
+def test_an_error_that_is_not_json_is_a_misuse() -> None:
+    accumulator = Accumulator()
+    accumulator.fail(RemoteError("no", code=object()), "remote_error")  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="passed to fail"):
+        accumulator.checkpoint()
+
+
+def test_an_error_of_a_class_of_a_caller_is_restored_as_its_base() -> None:
+    class Mine(DeadlineError):
+        pass
+
+    accumulator = Accumulator()
+    accumulator.fail(Mine("late", deadline="idle", seconds=2.5), "deadline_idle")
+    restored = Accumulator.restore(accumulator.checkpoint()).close().error
+    assert type(restored) is DeadlineError
+    assert ("late", "idle", 2.5) == (restored.message, restored.deadline, restored.seconds)
 
 
 def test_a_checkpoint_in_the_middle_of_a_block_is_refused() -> None:
@@ -328,24 +421,6 @@ def test_a_small_checkpoint_cannot_become_a_large_text() -> None:
     extra = found["state"]["assembler"]["reducer"]["choices"][0][1]["delta_extra"]["fields"]
     extra["g"] = {"kind": "same_or_add", "first": "x" * 1000, "times": 10**9}
     assert "a text repeated as often as events of 268,435,456 bytes, the limit, allow" in refusal(found)
-
-
-ODD: tuple[Any, ...] = (
-    None, True, -1, 1.5, 2**70, "", "\ud83d", [], {}, [[]], {"$": ["number", "inf"]}, {"$": ["token", {}]}, {"$": 1},
-    {"kind": "text"}, {"kind": "fields", "fields": {}}, {"kind": "extend", "items": [1]}, {"kind": "mixed", "items": []},
-    ["content"], [0, 0], {"class": "RemoteError", "message": "x"},
-)  # fmt: skip
-
-
-def members_of(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document: its container and its key."""
-    found, waiting = [], [value]
-    while waiting:
-        one = waiting.pop()
-        keys = list(one) if isinstance(one, dict) else range(len(one))
-        found += [(one, key) for key in keys]
-        waiting += [one[key] for key in keys if isinstance(one[key], (dict, list))]
-    return found
 
 
 @examples(300)

@@ -96,6 +96,7 @@ def test_its_row_has_the_facts_that_a_bill_needs_and_no_text() -> None:
         "url": "http://h/v1",
         "status": None,
         "stream": True,
+        "asked": "asked",
         "model": "a-model",
         "outcome": "complete",
         "reason": "done",
@@ -118,7 +119,7 @@ def test_its_row_has_the_facts_that_a_bill_needs_and_no_text() -> None:
         ({"model": "m"}, ("m", False)),
     ],
 )
-def test_a_row_of_a_request_that_was_refused_names_the_model_that_was_asked_for(
+def test_the_row_of_a_request_that_was_refused_has_the_model_that_was_asked_for(
     request_: Any, expected: tuple[Any, Any]
 ) -> None:
     accumulator = Accumulator()
@@ -126,8 +127,9 @@ def test_a_row_of_a_request_that_was_refused_names_the_model_that_was_asked_for(
     accumulator.close()
     row = Ended.of(accumulator, request=request_).row()
     assert (*expected, "failed", "rate_limit", True, 0) == tuple(
-        row[name] for name in ("model", "stream", "outcome", "kind", "retryable", "lost")
+        row[name] for name in ("asked", "stream", "outcome", "kind", "retryable", "lost")
     )
+    assert row["model"] is None
     assert "secret" not in str(row)
 
 
@@ -151,3 +153,30 @@ def test_a_full_response_is_no_deviation_where_no_stream_was_asked_for(asked: An
     accumulator.close()
     codes = [one.code for one in Ended.of(accumulator, request=asked).anomalies]
     assert expected == [code for code in codes if code == "full_body"]
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_a_request_that_got_no_response_has_a_row_too(library: str) -> None:
+    client = pytest.importorskip(library)
+    raised = client.ConnectError("All connection attempts failed")
+    ended = Ended.without_response(raised, request=ASKED, url="http://h/v1")
+    row = ended.row()
+    assert ("m", True, "failed", "source_error", "network", True) == tuple(
+        row[name] for name in ("asked", "stream", "outcome", "reason", "kind", "retryable")
+    )
+    assert ended.outcome.error is not None
+    assert raised is ended.outcome.error.__cause__
+    assert "http://h/v1" == row["url"]
+
+
+def test_what_an_sdk_raised_for_a_refusal_is_what_the_sender_said() -> None:
+    class RateLimitError(Exception):  # as openai has it, without its import
+        message, body, status_code = "slow down", {"message": "slow down"}, 429
+
+    assert "rate_limit" == Ended.without_response(RateLimitError()).row()["kind"]
+
+
+@pytest.mark.parametrize("error", [None, 5, "reset", ValueError])
+def test_a_request_without_a_response_has_an_exception(error: Any) -> None:
+    with pytest.raises(MisuseError, match=r"takes the exception of a client, not"):
+        Ended.without_response(error)

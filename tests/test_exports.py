@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pickle
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -237,6 +238,14 @@ def test_a_name_of_the_face_is_the_same_thing_in_its_module() -> None:
     for name, home in FACE.items():
         if home in MODULES and name != home:
             assert getattr(face, name) is getattr(load(home), name)
+
+
+def test_a_traceback_names_where_an_exception_of_the_face_is_imported_from() -> None:
+    face = importlib.import_module("streamkit")
+    classes = [one for name in face.__all__ if isinstance(one := getattr(face, name), type)]
+    for one in (one for one in classes if issubclass(one, BaseException)):
+        assert not any(part.startswith("_") for part in one.__module__.split("."))
+        assert one is pickle.loads(pickle.dumps(one))
 
 
 def test_every_test_file_is_where_its_module_is() -> None:

@@ -183,6 +183,16 @@ def test_a_document_in_pieces_is_reported_value_by_value() -> None:
     assert ([], True, None) == (growing.close(), growing.complete, growing.error)
 
 
+def test_events_are_values() -> None:
+    _, events = read('{"a": ["x", 1], "b": "x"}')
+    _, again = read('{"a": ["x", 1], "b": "x"}')
+    assert events == again
+    assert set(events) == set(again)
+    assert len(events) == len(set(events))
+    with pytest.raises(AttributeError):
+        events[0].kind = "array"  # type: ignore[misc, union-attr]
+
+
 def path(_: str, *parts: str | int) -> Path:
     """The path of these parts, found by reading a document that has it."""
     text, end = "", ""
@@ -250,6 +260,21 @@ def test_a_number_that_is_not_whole_is_shown_where_asked_for(shown: Any, text: s
         growing.feed(character)
         _ = growing.value
     assert shown == growing.value == growing.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [(12, "[12.x]"), (12, "[12."), (12.5, "[12.5e]"), (int("9" * 4300), "[" + "9" * 4400 + "]")],
+    ids=["no fraction", "cut", "no exponent", "too long"],
+)
+def test_what_is_shown_of_a_number_that_is_not_one_does_not_depend_on_the_cut(shown: float, text: str) -> None:
+    for size in (None, 1):
+        growing = PartialJSON(unfinished_numbers=True)
+        for piece in [text[at : at + (size or len(text))] for at in range(0, len(text), size or len(text))]:
+            growing.feed(piece)
+            _ = growing.value
+        growing.close()
+        assert ([shown], False) == (growing.value, growing.complete)
 
 
 def test_a_document_that_is_a_number_is_whole_at_the_end_of_the_text() -> None:
@@ -452,9 +477,26 @@ def test_nothing_is_shown_of_what_may_be_prose() -> None:
     assert ({"a": "b"}, True) == (growing.value, growing.started)
 
 
-def test_a_document_around_which_text_is_skipped_stops_being_json_where_it_does() -> None:
-    growing, _ = read('Here: {"a": 1, b} {"a": 2}', 1, skip_around=True)
-    assert (15, {"a": 1}) == (error_of(growing).offset, growing.value)
+@pytest.mark.parametrize(
+    ("shown", "offset", "text"),
+    [
+        ({"a": 1}, 15, 'Here: {"a": 1, b} {"a": 2}'),
+        ({"a": {}}, 20, '{"a": "", "a": {"b":, "c": 1}}'),  # a key that is written twice: its first value was shown
+    ],
+)
+def test_a_document_of_which_something_was_shown_is_not_taken_for_prose(shown: Any, offset: int, text: str) -> None:
+    for size in (None, 1):
+        growing, _ = read(text, size, skip_around=True)
+        assert (shown, offset) == (growing.value, error_of(growing).offset)
+
+
+def test_the_document_that_is_found_in_any_text_is_the_same_whatever_the_cut() -> None:
+    for draw in drawn(500):
+        text = "".join(draw.choices(["{", "}", "[", "]", '"', "a", ":", ",", "1", " ", "true", "tr", "\\"], k=12))
+        text += spoiled(draw, json_text(draw, 2))
+        whole, events = read(text, skip_around=True)
+        cut, pieces = read(text, 1, skip_around=True)
+        assert (whole.error, whole.value, joined(events)) == (cut.error, cut.value, joined(pieces))
 
 
 def test_text_without_json_has_none() -> None:

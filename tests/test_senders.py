@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_page_is_up_to_date() -> None:
     made = command()
     written = made.PAGE.read_text("utf-8")
-    assert "303 streams of 43 senders" in made.other_part(written)
+    assert re.match(r"\d+ streams of \d+ senders, ", made.other_part(written)), "python docs/make_senders.py FOLDER ..."
     assert made.page(made.other_part(written)) == written, "write it anew: python docs/make_senders.py"
 
 

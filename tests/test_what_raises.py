@@ -1,4 +1,4 @@
-"""The README's table of what raises: each cell is run."""
+"""The table of docs/what-raises.md: each cell is run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 import streamkit
 from streamkit.testing import FakeClock, FakeSource, chunk, event, stream_bytes
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-CUT = stream_bytes("Hel", "lo", finish=None, done=False)
+PAGE = (Path(__file__).parents[1] / "docs/what-raises.md").read_text(encoding="utf-8")
+CUT = stream_bytes('["Hel', "lo", finish=None, done=False)
 REMOTE = event({"error": {"message": "overloaded", "code": 529}})
 RESET = ConnectionResetError("reset by the sender")
 CASES: dict[str, Callable[[FakeClock], FakeSource]] = {
-    "complete": lambda clock: FakeSource([stream_bytes("Hel", "lo")]),
+    "complete": lambda clock: FakeSource([stream_bytes('["Hel', 'lo"]')]),
     "truncated": lambda clock: FakeSource([CUT]),
     "failed": lambda clock: FakeSource([CUT, REMOTE]),
     "closed early": lambda clock: FakeSource([CUT, event(chunk("!")), stream_bytes("more")]),
@@ -117,10 +117,12 @@ def accumulated(case: Case) -> str:
 
 READERS: dict[str, tuple[Callable[[Case], str], ...]] = {
     "events of a `ChatStream`": (iterated(iter),),
-    "`text()`, `chunks()`, `tool_calls()`": (
+    "`text()`, `chunks()`, `tool_calls()`, `partial()`, `items()`": (
         iterated(lambda stream: stream.text()),
         iterated(lambda stream: stream.chunks()),
         iterated(lambda stream: stream.tool_calls()),
+        iterated(lambda stream: stream.partial()),
+        iterated(lambda stream: stream.items("$[*]")),
     ),
     "`response`": (lambda case: returned(case.stream().response),),
     "`until_done()`, `snapshot()`": (snapshot,),
@@ -134,22 +136,22 @@ READERS: dict[str, tuple[Callable[[Case], str], ...]] = {
 
 
 def table() -> dict[str, dict[str, str]]:
-    """The table of the README: row and column to what stands in the cell."""
+    """The table of the page: row and column to what stands in the cell."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in re.findall(r"^\| you read .*(?:\n\|.*)+", README, re.MULTILINE)[0].splitlines()
+        for line in re.findall(r"^\| you read .*(?:\n\|.*)+", PAGE, re.MULTILINE)[0].splitlines()
     ]
     return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
 
 
-def test_the_table_of_the_readme_has_every_row_and_column() -> None:
+def test_the_table_of_the_page_has_every_row_and_column() -> None:
     assert list(READERS) == list(table())
     assert [list(CASES)] * len(READERS) == [list(row) for row in table().values()]
 
 
 @pytest.mark.parametrize("column", CASES)
 @pytest.mark.parametrize("row", READERS)
-def test_what_raises_is_what_the_readme_says(row: str, column: str) -> None:
+def test_what_raises_is_what_the_page_says(row: str, column: str) -> None:
     expected = table()[row][column]
     if expected == "–":
         pytest.skip("this cannot happen there")
@@ -170,7 +172,7 @@ def test_what_raises_is_what_the_readme_says(row: str, column: str) -> None:
             assert error.partial is None
         elif not row.startswith("`Accumulator"):
             assert error.partial is not None
-            assert error.partial.choices[0].message.content in ("Hel", "Hello", "Hello!")
+            assert error.partial.choices[0].message.content in ('["Hel', '["Hello', '["Hello!')
         assert (error.__cause__ is RESET) == column.startswith(("connection", "lost"))
 
 

@@ -38,6 +38,8 @@ from sphinx.util.docutils import SphinxDirective
 import streamkit
 
 SECTION = re.compile(r"\n*^Attributes:\n(?:    .*\n?)*", re.MULTILINE)
+ARGUMENT = re.compile(r"(?:^|(?<=[.;])\s+)(?=`\w+`(?:, `\w+`)*: )")  # `limits`, `rules`: like those of …
+ALIAS = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")  # what Sphinx leaves of an alias inside another type
 CODE = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
 
 log = logging.getLogger(__name__)
@@ -93,8 +95,14 @@ def written_in(cls: type[Any]) -> list[str]:
 
 def as_rst(lines: list[str]) -> list[str]:
     """Return a docstring in reStructuredText."""
-    text = SECTION.sub("\n", "\n".join(lines))
+    text = "\n\n".join(map(_as_list, SECTION.sub("\n", "\n".join(lines)).split("\n\n")))
     return list(_with_examples(CODE.sub(_code, text.replace("\\", "\\\\")).split("\n")))
+
+
+def _as_list(paragraph: str) -> str:
+    """Return a paragraph that says what each argument is as a list, any other as it is."""
+    items = ARGUMENT.split(paragraph) if ARGUMENT.match(paragraph) else []
+    return "\n".join("* " + " ".join(item.split()) for item in items if item.strip()) or paragraph
 
 
 def _code(found: re.Match[str]) -> str:
@@ -181,20 +189,22 @@ def _of_function(cls: type[Any], name: str) -> str:
     return (ast.get_docstring(functions[0]) or "") if functions else ""
 
 
-def with_defaults(
+def readable(
     app: Sphinx, what: str, name: str, value: Any, options: Any, arguments: str | None, returned: str | None
-) -> tuple[str | None, str | None] | None:
-    """Write the defaults of an attrs class, whose generated constructor looks them up in a dict."""
+) -> tuple[str | None, str | None]:
+    """Write the defaults of an attrs class, whose generated constructor looks them up in a dict, and names of aliases."""
+    returned = ALIAS.sub(r"\1", returned or "") or None
+    arguments = ALIAS.sub(r"\1", arguments or "") or None
     if arguments is None or not (inspect.isclass(value) and attrs.has(value)):
-        return None
+        return arguments, returned
     fields = attrs.fields_dict(value)
 
     def default(found: re.Match[str]) -> str:
         made = fields[found[1]].default
-        return "…" if isinstance(made, attrs.Factory) else repr(made)  # type: ignore[arg-type]
+        return "..." if isinstance(made, attrs.Factory) else repr(made)  # type: ignore[arg-type]
 
     arguments = re.sub(r"attr_dict\['(\w+)'\]\.default", default, arguments)
-    return re.sub(r"= ?NOTHING\b", "= …", arguments), returned
+    return re.sub(r"= ?NOTHING\b", "= ...", arguments), returned
 
 
 def skip(app: Sphinx, what: str, name: str, value: Any, skipped: bool, options: Any) -> bool | None:
@@ -231,7 +241,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive and what changes docstrings."""
     app.add_directive("api", Api)
     app.connect("autodoc-process-docstring", process)
-    app.connect("autodoc-process-signature", with_defaults)
+    app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-skip-member", skip)
     app.connect("doctree-read", unlink_builtins)
     app.connect("env-check-consistency", check_complete)

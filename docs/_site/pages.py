@@ -75,7 +75,7 @@ def say(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         fences = [re.findall(r"^```python$", page.read_text("utf-8"), re.MULTILINE) for page in DOCS.rglob("*.md")]
         made = f"{len(app.env.found_docs)} pages with {sum(map(len, fences))} examples in Python"
-        print(f"build/site/index.html: {made}, in {time.monotonic() - BEGAN:.0f} s")
+        print(f"{os.path.relpath(app.outdir)}/index.html: {made}, in {time.monotonic() - BEGAN:.0f} s")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

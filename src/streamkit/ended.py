@@ -15,9 +15,11 @@ import attrs
 from ._field_docs import show_fields
 from ._live.times import Times
 from ._live.timing import Timing
+from .accumulator import Accumulator
 from .anomalies import Anomaly
 from .errors import MisuseError, shown
 from .outcome import Outcome
+from .sources import end_stream
 from .types import CompletionUsage, CreateChatCompletionResponse
 
 __all__ = ("Ended", "Times")
@@ -46,18 +48,18 @@ class Ended:
 
     def row(self) -> dict[str, str | int | float | bool | None]:
         """Return the facts that a log or a bill needs as one flat dict, always with the same keys: a line of JSON, or a
-        row of a table. It has no text of the request, of the response or of an error. `ttft` and `duration` are in
-        seconds; `model` is the one that was asked for if no chunk arrived; `lost` counts what of the stream could not
-        be used. What is not known is None.
+        row of a table. It has no text of the request, of the response or of an error. `asked` is the model that the request
+        names, `model` the one that answered, which may have another name; `ttft` and `duration` are in seconds; `lost`
+        counts what of the stream could not be used. What is not known is None.
         """
-        asked, error, usage = self.request, self.outcome.error, self.usage
-        model = asked.get("model") if self.response is None else self.response.model
-        stream = asked.get("stream", False if asked else None)
+        error, usage = self.outcome.error, self.usage
+        asked, stream = self.request.get("model"), self.request.get("stream", False if self.request else None)
         return {
             "url": self.url,
             "status": self.status,
             "stream": stream if isinstance(stream, bool) else None,
-            "model": model if isinstance(model, str) and model else None,
+            "asked": asked if isinstance(asked, str) else None,
+            "model": None if self.response is None else self.response.model or None,
             "outcome": self.outcome.name,
             "reason": self.outcome.reason,
             "kind": None if error is None else error.kind,
@@ -90,6 +92,18 @@ class Ended:
             url=url,
             status=getattr(stream, "status", None),
         )
+
+    @classmethod
+    def without_response(
+        cls, error: Exception, *, request: Mapping[str, Any] | None = None, url: str | None = None
+    ) -> Ended:
+        """Return the `Ended` of a request that got no response: `error` is what the client raised when it sent it. The
+        outcome is failed with a `SourceError`, or with a `RemoteError` if the sender refused and an SDK said so."""
+        if not isinstance(error, Exception):
+            raise MisuseError(f"Ended.without_response() takes the exception of a client, not {shown(error)}")
+        accumulator = Accumulator()
+        end_stream(accumulator, error)
+        return cls.of(accumulator, request=request, url=url)
 
 
 def _deviations(anomalies: Iterable[Anomaly], request: Mapping[str, Any] | None) -> tuple[Anomaly, ...]:

@@ -149,7 +149,7 @@ def test_what_was_absorbed_is_read_before_the_next_event() -> None:
 
 def test_an_accumulator_that_was_restored_continues_where_the_other_one_was() -> None:
     wire, pieces = each_byte(WIRE), path_events([WIRE])
-    for at in some(range(len(wire))):
+    for at in some(range(0, len(wire), 3)):
         first = Accumulator(path_events=True)
         events = [event for block in wire[:at] for event in first.feed(block)]
         second = Accumulator.restore(first.checkpoint())

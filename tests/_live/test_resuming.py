@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
+import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helpers.restoring import comparable
+from helpers.loopback import PATIENCE
+from helpers.restoring import ODD, comparable, members_of
+from helpers.tier import examples
 from helpers.wire import calls, choice, chunk, delta, sse
-from streamkit import AsyncChatStream, ChatStream, Dialect, Limits, MisuseError, ValidationError, resume_point
+from streamkit import (
+    AsyncChatStream,
+    ChatStream,
+    Dialect,
+    Limits,
+    MisuseError,
+    RemoteError,
+    ValidationError,
+    resume_point,
+)
+from streamkit._live.resuming import Begins
 from streamkit.accumulator import Accumulator
+from streamkit.events import End
 from streamkit.testing import DONE
 
 STREAM = sse(
@@ -80,8 +99,6 @@ def test_a_path_goes_on_where_it_was_left(tmp_path: Path) -> None:
 
 
 def test_a_source_of_chunks_skips_chunks() -> None:
-    import json
-
     chunks = [
         json.loads(event.removeprefix(b"data: ")) for event in STREAM.split(b"\n\n") if event.startswith(b"data: {")
     ]
@@ -222,3 +239,81 @@ def test_path_events_go_on_with_the_arguments() -> None:
             before = ChatStream(blocks_of(stream, size), path_events=True)
             had = [next(before) for _ in range(number)]
             assert expected == [*had, *ChatStream([stream], resume_from=before.checkpoint())]
+
+
+NUMBERED = b"".join(
+    b"id: %d\ndata: %b\n\n" % (number, text.encode())
+    for number, text in enumerate([*(delta(f'{{"content":"{n} "}}') for n in range(20)), delta(finish="stop")])
+)
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Sends a stream from a byte or after an event, whichever is asked for, and breaks off after 700 bytes."""
+
+    def do_GET(self) -> None:
+        rest = NUMBERED + DONE
+        if (after := self.headers["Last-Event-ID"]) is not None:
+            rest = rest[rest.index(b"id: %d\n" % (int(after) + 1)) :]
+            self.send_response(200)
+        elif (span := self.headers["Range"]) is not None:
+            rest = rest[int(span.removeprefix("bytes=").removesuffix("-")) :]
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[:700])
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("begins", ["offset", "event"])
+def test_a_reader_asks_its_upstream_for_the_rest_until_it_has_all_of_it(begins: Begins) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    had: list[Any] = []
+    saved, requests = Accumulator().checkpoint(), 0
+    try:
+        while not had or not isinstance(had[-1], End):
+            point = resume_point(saved)
+            headers = {"Range": f"bytes={point.offset}-"} if begins == "offset" and point.offset else point.headers
+            request = urllib.request.Request(f"http://127.0.0.1:{server.server_port}/", headers=headers)
+            asked: Begins = begins if point.events else "start"
+            requests += 1
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE) as http:
+                stream = ChatStream(http, resume_from=saved, begins=asked)
+                for event in stream:
+                    if stream.outcome is not None and not stream.outcome.ok:  # broke off: what follows is its end
+                        break
+                    had.append(event)
+                    saved = stream.checkpoint()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert list(ChatStream([NUMBERED + DONE])) == had
+    assert requests > 4
+
+
+@examples(200)
+@given(st.data())
+def test_waiting_events_that_somebody_changed_are_refused_or_returned_and_nothing_else(data: st.DataObject) -> None:
+    before = ChatStream([STREAM], path_events=True)
+    for _ in range(5):
+        next(before)
+    found = json.loads(before.checkpoint())
+    places = members_of(found["stream"])
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = places[data.draw(st.integers(0, len(places) - 1))]
+        container[key] = data.draw(st.sampled_from(ODD))
+    try:
+        resumed = ChatStream([STREAM], resume_from=json.dumps(found))
+    except ValidationError:
+        return
+    for event in resumed:
+        repr(event)
+    with pytest.raises(RemoteError, match="overloaded"):  # that of the stream
+        repr(list(resumed.tool_calls()))

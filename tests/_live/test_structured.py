@@ -252,6 +252,23 @@ def test_an_element_that_does_not_match_is_named_and_the_next_one_follows() -> N
     assert [City("Rome", 28)] == list(items)
 
 
+def test_a_class_that_raises_by_itself_takes_no_other_element_with_it() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Even(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        n: int
+
+        def model_post_init(self, _: Any) -> None:
+            if self.n % 2:
+                raise TypeError("odd")
+
+    stream = ChatStream(FakeSource([*content('[{"n": 1}, {"n": 2}, {"n": 3}]'), END]))
+    items = stream.items("$[*]", into=Even)
+    with pytest.raises(TypeError, match="odd"):
+        next(items)
+    assert 2 == next(items).n
+
+
 async def test_an_async_iteration_continues_after_an_element_that_does_not_match_too() -> None:
     async with AsyncChatStream(
         AsyncFakeSource([*content('[{"city": 1, "size": 1}, {"city": "Rome", "size": 28}]'), END])

@@ -242,6 +242,7 @@ def test_an_encoded_body_goes_on_as_it_is_where_nothing_is_cleaned(setup: Callab
     assert WIRE == made.client.post(PATH).content
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("size", [1, 50, 10_000])
 def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: int) -> None:
     packed = gzip.compress(WIRE)
@@ -251,6 +252,7 @@ def test_what_an_encoded_body_says_is_seen(setup: Callable[..., Setup], size: in
     assert ("complete", reassemble(WIRE)) == (over.outcome.name, over.response)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     "encoding, body, said",
     [(b"compress", b"\x1f\x9d", "a stream cannot be watched"), (b"gzip", WIRE, "watching a stream failed")],
@@ -722,4 +724,6 @@ def test_the_example_runs(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
             client.post(PATH)
     said = [record.getMessage() for record in caplog.records if record.name == "gateway"]
     assert said[0].startswith("truncated (network)")
-    assert said[1].startswith("no_finish: first output after")
+    row = json.loads(said[1])
+    assert ("truncated", "no_finish", "network") == tuple(row[name] for name in ("outcome", "reason", "kind"))
+    assert row["ttft"] > 0

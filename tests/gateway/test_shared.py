@@ -13,7 +13,7 @@ from helpers.corpus import TRACES
 from helpers.loopback import PATIENCE
 from helpers.shared_reader import PageReader, split
 from helpers.tier import some
-from streamkit import MisuseError, reassemble, unstructure
+from streamkit import Accumulator, MisuseError, reassemble, resume_point, unstructure
 from streamkit.testing import DONE, chunk, event, fragment, stream_bytes
 
 gateway = pytest.importorskip("streamkit.gateway", exc_type=ImportError)
@@ -153,6 +153,47 @@ def test_what_a_page_makes_of_the_chunks_is_what_the_response_says(recorded: Any
         assert answer.outcome.name == reader.end["outcome"]
 
     run(MemoryStore(), test, keep=10**9)
+
+
+@pytest.mark.parametrize("keep", [0, 600])
+def test_a_client_in_python_reads_it_as_any_other_stream_whenever_it_arrives(keep: int) -> None:
+    async def test(shared: Any) -> None:
+        followers: list[asyncio.Task[bytes]] = []
+
+        async def source() -> AsyncIterator[bytes]:
+            for at in range(0, len(WIRE), 200):
+                yield WIRE[at : at + 200]
+                followers.append(asyncio.create_task(gathered(shared.events("k"))))
+                await asyncio.sleep(0)
+
+        await shared.publish("k", source())
+        whole = response_of(WIRE)["choices"]
+        for body in await asyncio.gather(*followers):
+            found = Accumulator()
+            found.feed(body)
+            assert "complete" == found.close().name
+            assert whole == json.loads(found.dumps() or b"")["choices"]
+
+    run(MemoryStore(), test, keep=keep)
+
+
+def test_a_client_in_python_resumes_with_the_id_in_its_checkpoint() -> None:
+    """Where the chunks that it missed are kept; in place of a snapshot, a new accumulator is needed."""
+
+    async def test(shared: Any) -> None:
+        task = await shared.start("k", blocks(WIRE, 150))
+        whole = await gathered(shared.events("k"))
+        await task
+        for cut in range(100, len(whole), len(whole) // 10):
+            first = Accumulator()
+            first.feed(whole[:cut])
+            saved = first.checkpoint()
+            second = Accumulator.restore(saved, whole_events=True)
+            second.feed(await gathered(shared.events("k", resume_point(saved).last_event_id)))
+            assert "complete" == second.close().name
+            assert response_of(WIRE)["choices"] == json.loads(second.dumps() or b"")["choices"], cut
+
+    run(MemoryStore(), test, keep=10**6)
 
 
 # --- bounded

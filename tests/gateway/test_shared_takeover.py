@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from helpers.corpus import TRACES
 from helpers.loopback import PATIENCE
 from helpers.shared_reader import PageReader
 from helpers.tier import some
-from streamkit import reassemble, unstructure
+from streamkit import MisuseError, reassemble, unstructure
 from streamkit.testing import DONE, chunk, event, fragment
 
 gateway = pytest.importorskip("streamkit.gateway", exc_type=ImportError)
@@ -124,6 +125,45 @@ def test_each_character_is_seen_once_wherever_the_worker_was_killed(keep: int, s
                 assert cut * size == world.asked[1] or cut * size - world.asked[1] < 3000
 
         run(test)
+
+
+@pytest.mark.parametrize("seed", some(range(100)))
+def test_each_character_is_seen_once_whatever_happens_when(seed: int) -> None:
+    """Workers die at any byte, readers leave at any event and return, and the log is folded more or less often."""
+    chance = random.Random(seed)
+    pieces = [chunk(f"{number} ") for number in range(chance.randrange(5, 120))]
+    wire = b"".join(map(event, [*pieces, *CHUNKS[12:]])) + DONE
+
+    async def visit(world: World) -> PageReader:
+        reader, shared = PageReader(), SharedStreams(world.store, takeover=PATIENCE)
+        while reader.end is None:
+            stay = chance.randrange(1, 40)
+            events = shared.events("k", reader.id)
+            async for some_events in events:
+                for one in some_events.split(b"\n\n"):
+                    if b"id: " in one and stay and reader.end is None:
+                        stay -= 1
+                        reader.take(one + b"\n\n")
+                if not stay:
+                    break
+            await events.aclose()
+            for _ in range(chance.randrange(20)):
+                await asyncio.sleep(0)
+        return reader
+
+    async def test() -> None:
+        world = World(keep=chance.choice([0, 300, 3000, 10**6]))
+        readers = [asyncio.create_task(visit(world)) for _ in range(3)]
+        size, deaths = chance.randrange(20, 500), chance.randrange(4)
+        while await world.work(wire, size, chance.randrange(len(wire) // size + 1) if deaths > 0 else None) is None:
+            deaths -= 1
+        said = "".join(one["choices"][0]["delta"]["content"] for one in pieces)
+        for reader in await asyncio.gather(*readers):
+            assert (said, said, {0: ["weather", '{"city":"Paris"}']}) == (reader.text, reader.typed, reader.calls)
+            numbers = [int(id.rpartition("-")[2]) for id in reader.ids]
+            assert sorted(set(numbers)) == numbers
+
+    run(test)
 
 
 def test_workers_may_die_again_and_again() -> None:
@@ -278,6 +318,61 @@ def test_an_upstream_that_has_lost_the_stream_begins_again(keep: int) -> None:
             assert ([0], SAID) == (asked, seen.typed)  # nothing was folded: it is compared from the beginning
         else:
             assert asked[0] > 0 == asked[1]
+
+    run(test)
+
+
+def test_chunks_of_an_sdk_have_no_offset() -> None:
+    async def open(offset: int) -> AsyncIterator[dict[str, Any]]:
+        async def source() -> AsyncIterator[dict[str, Any]]:
+            for one in CHUNKS:
+                yield one
+
+        return source()
+
+    async def test() -> None:
+        shared = SharedStreams()
+        with pytest.raises(MisuseError, match="resumes=False"):
+            await shared.ensure("k", open)
+        assert reassemble(WIRE).choices == (await shared.ensure("k", open, resumes=False)).response.choices
+
+    run(test)
+
+
+def test_an_upstream_that_answers_with_an_error_does_not_continue() -> None:
+    httpx = pytest.importorskip("httpx2")
+
+    async def test() -> None:
+        world = World(keep=0)
+        reader = asyncio.create_task(follow(world))
+        await world.work(WIRE, 150, 12)
+
+        async def open(offset: int) -> Any:
+            assert offset
+            return httpx.Response(503, json={"error": {"message": "overloaded"}})
+
+        answer = await SharedStreams(world.store).ensure("k", open)
+        seen = await reader
+        assert ("truncated", True) == (answer.outcome.name, SAID.startswith(seen.text) and bool(seen.text))
+        assert "HTTP 503" in str(answer.outcome.error)
+
+    run(test)
+
+
+def test_a_key_that_is_reserved_is_waited_for(new_store: Callable[..., Any]) -> None:
+    async def test() -> None:
+        shared = SharedStreams(new_store(), takeover=PATIENCE)
+        await shared.reserve("k")
+        reader = asyncio.create_task(PageReader().follow(shared.events("k")))
+        await asyncio.sleep(0)
+
+        async def source() -> AsyncIterator[bytes]:
+            yield WIRE
+
+        await shared.publish("k", source())
+        await shared.reserve("k")  # of one that is over: nothing
+        assert SAID == (await reader).text
+        await shared.aclose()
 
     run(test)
 

@@ -11,7 +11,7 @@ from readings import facts_of
 from streamkit import Accumulator, FormatError, RemoteError
 from streamkit.events import End, ErrorSeen, Event
 
-__all__ = ("Seen", "at_each", "comparable", "interrupted", "seen")
+__all__ = ("ODD", "Seen", "at_each", "comparable", "interrupted", "members_of", "seen")
 
 
 @attrs.frozen(eq=False)
@@ -52,10 +52,14 @@ class Reader:
             self._raised.append(facts_of(error))
             self._events += map(comparable, self.accumulator.outcome.events if self.accumulator.outcome else ())
 
-    def restart(self, **options: Any) -> Reader:
-        """Return a reader that continues with what a checkpoint of this one restores."""
+    def restart(self, **options: Any) -> None:
+        """Continue with what a checkpoint restores."""
+        self.accumulator = Accumulator.restore(self.accumulator.checkpoint(), **options)
+
+    def restarted(self) -> Reader:
+        """Return another reader that continues with what a checkpoint of this one restores."""
         reader = Reader()
-        reader.accumulator = Accumulator.restore(self.accumulator.checkpoint(), **options)
+        reader.accumulator = Accumulator.restore(self.accumulator.checkpoint())
         reader._events, reader._raised, reader._blocks = self._events.copy(), self._raised.copy(), self._blocks
         return reader
 
@@ -114,7 +118,7 @@ def interrupted(stream: bytes, at: Iterable[int], *, again: dict[str, Any] | Non
     start = 0
     for place in at:
         reader.feed(stream[start:place])
-        reader = reader.restart(**(again or {}))
+        reader.restart(**(again or {}))
         start = place
     reader.feed(stream[start:])
     return reader.close()
@@ -127,7 +131,7 @@ def at_each(stream: bytes, places: Iterable[int], **options: Any) -> Iterator[tu
     start = 0
     for place in places:
         reader.feed(stream[start:place])
-        restarted = reader.restart()
+        restarted = reader.restarted()
         restarted.feed(stream[place:])
         yield place, restarted.close()
         start = place
@@ -135,9 +139,28 @@ def at_each(stream: bytes, places: Iterable[int], **options: Any) -> Iterator[tu
 
 def comparable(event: Event) -> Any:
     """Return an event in a form that can be compared, since errors are equal only to themselves."""
-    if isinstance(event, ErrorSeen):  # its `partial` is set again at the end, which an earlier process does not see
-        facts = {name: fact for name, fact in vars(event.error).items() if name != "partial"}
+    if isinstance(event, ErrorSeen):  # two of its facts are set again at the end, which an earlier process does not see
+        facts = {name: fact for name, fact in vars(event.error).items() if name not in ("partial", "emitted")}
         return "ErrorSeen", event.sequence, type(event.error), repr(facts)
     if isinstance(event, End):
         return "End", event.sequence, event.outcome, facts_of(event.outcome.error)
     return event
+
+
+ODD: tuple[Any, ...] = (
+    None, True, -1, 1.5, 2**70, "", "\ud83d", [], {}, [[]], {"$": ["number", "inf"]}, {"$": ["token", {}]}, {"$": 1},
+    {"kind": "text"}, {"kind": "fields", "fields": {}}, {"kind": "extend", "items": [1]}, {"kind": "mixed", "items": []},
+    ["content"], [0, 0], {"class": "RemoteError", "message": "x"},
+)  # fmt: skip
+"""Values that somebody may write in the place of any member of a checkpoint."""
+
+
+def members_of(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in a document: its container and its key."""
+    found, waiting = [], [value]
+    while waiting:
+        one = waiting.pop()
+        keys = list(one) if isinstance(one, dict) else range(len(one))
+        found += [(one, key) for key in keys]
+        waiting += [one[key] for key in keys if isinstance(one[key], (dict, list))]
+    return found

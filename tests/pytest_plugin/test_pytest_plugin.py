@@ -69,6 +69,7 @@ def files(folder: Path) -> list[str]:
 # --- how it is loaded
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("before", [(), ("-p", "_streamkit_pytest")])
 def test_the_public_name_loads_it_too(
     pytester: pytest.Pytester, sender: Sender, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
@@ -285,6 +286,21 @@ def test_b(trace_server, traces):
 """
     run(text, "--streamkit=once", "-k", "test_a").assert_outcomes(passed=1, deselected=1)
     run(text).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "mode, said",
+    [
+        ("none", "*trace_server has nothing to play: there is no recording in *test_a"),
+        ("verify", "*the mode is verify"),
+    ],
+)
+def test_a_server_without_a_recording_says_how_to_record(run: Run, mode: str, said: str) -> None:
+    pytest.importorskip("uvicorn")
+    result = run("def test_a(trace_server): pass", f"--streamkit={mode}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([said, "  to record it: streamkit record --upstream URL *test_a -- COMMAND"])
+    result.stdout.no_fnmatch_line("*pytest_plugin/__init__.py*")
 
 
 # --- what a test that passed is held to

@@ -13,7 +13,7 @@ from ..dialect import SoFar
 from ..events import TEXT_PARTS
 from .fields import ORPHANS, Object, Standing, TokensOf, object_slot
 from .records import DERIVED, OWNER, New, Record, Slot, within
-from .shapes import FLAG, MOST, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at
+from .shapes import COUNT, FLAG, NUMBER, TEXT, WHOLE, Each, Mapped, Maybe, Refused, Row, Shape, Way, at
 
 __all__ = ("CALL", "CALLS", "CHOICE", "CHOICES", "SO_FAR")
 
@@ -31,11 +31,10 @@ SO_FAR = Record(
 # --- tool calls
 
 _CALL_PATH = "choices[].delta.tool_calls[]"
-_INDEX = Plain("a whole number", lambda found: type(found) is int and -MOST <= found <= MOST)
 
 CALL = Record(
     Call,
-    Slot("index", Maybe(_INDEX), None),
+    Slot("index", Maybe(NUMBER), None),
     Slot("id", TEXT),
     Slot("synthetic_id", FLAG, True),
     Slot("name", TEXT, ""),
@@ -49,7 +48,7 @@ CALL = Record(
     object_slot("function_extra", f"{_CALL_PATH}.function"),
     Slot("complete", FLAG, False),
     Slot("told", Row(TEXT, TEXT, TEXT, FLAG), ()),
-    Slot("reasons", Each(Row(TEXT, WHOLE)), []),
+    Slot("reasons", Each(Row(TEXT, COUNT)), []),
     beside={"position": "its place in the list"},
 )
 
@@ -109,7 +108,7 @@ CALLS = Record(
     ),
     Slot(
         "_by_index",
-        Each(Row(_INDEX, WHOLE)),
+        Each(Row(NUMBER, WHOLE)),
         [],
         lambda table, way: [(index, call.position) for index, call in table._by_index.items()],
         _put_by_index,
@@ -217,7 +216,7 @@ class _Choices:
                 if type(one) is not list or len(one) != 2:
                     raise Refused("the index of a choice and its state", one)
                 with at(0):
-                    index = WHOLE.read(one[0], way)
+                    index = NUMBER.read(one[0], way)
                     if index in choices:
                         raise Refused("an index that no other choice has", index)
                 state = ChoiceState(way.context, index)

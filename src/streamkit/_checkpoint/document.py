@@ -2,8 +2,9 @@
 
     {"format": "streamkit checkpoint", "version": 1, "options": {...}, "state": {...}}
 
-`stream` is in that of a `ChatStream`: the events that its reader has not had. `options` has what the accumulator was created with and is data: limits, rules (those that differ from `RULES`), the
-dialect. Code travels in no checkpoint: a converter and the function of a tap are passed again.
+`options` has what the accumulator was created with and is data: limits, rules (those that differ from `RULES`), the
+dialect. Code travels in no checkpoint: a converter and the function of a tap are passed again. That of a `ChatStream` has
+a member `stream`, too: the events that its reader has not had, and the tool calls that are done.
 
 Rule 1: a document of an unknown version is refused; so is a member that this version does not know, since a newer one
         may have kept state in it.
@@ -30,7 +31,8 @@ from ..dialect import Dialect
 from ..errors import MisuseError, Problem, ValidationError, counted
 from ..limits import DEFAULT_LIMITS, Limits
 from ..rules import RULES, Rule, check_rules
-from .shapes import FLAG, WHOLE, Refused, Way, at, members
+from .endings import put_partials
+from .shapes import FLAG, TEXT, WHOLE, Refused, Way, at, members
 from .states import ASSEMBLER, READER
 from .waiting import read_events, write_events
 
@@ -47,10 +49,7 @@ VERSION = 1
 _LIMITS = tuple(field.name for field in attrs.fields(Limits))
 _MEMBERS = frozenset({"format", "version", "options", "state", "stream"})
 _OPTIONS = ("converter", "dialect", "limits", "path_events", "rules")
-_WAITING = (
-    "calls",
-    "events",
-)  # what a `ChatStream` keeps: tool calls that are done, and events that its reader has not had
+_WAITING = ("calls", "events")
 _RULES = frozenset(map(str, Rule))
 _HABITS = tuple(field.name for field in attrs.fields(Dialect))
 
@@ -101,7 +100,12 @@ def write(accumulator: Accumulator, stream: Mapping[str, Any] | None = None) -> 
     }
     if stream:
         document["stream"] = {name: write_events(events, assembler) for name, events in stream.items()}
-    text = _encode(document)
+    try:
+        text = _encode(document)
+    except (TypeError, ValueError) as error:  # all else was read from JSON, or checked
+        raise MisuseError(
+            f"an error that was passed to fail() or break_off() cannot be written as JSON: {error}"
+        ) from None
     try:
         return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair waits for the other one
@@ -152,6 +156,7 @@ def read(
             path_events=options.path_events,
         )
         accumulator._closed, accumulator._overran = _fill(document, accumulator._reader, accumulator._assembler)
+        put_partials(accumulator._assembler)
         waiting = {}
         with at("stream"):
             for name, events in members(document.get("stream", {})).items():
@@ -183,14 +188,16 @@ def read_point(data: Any) -> tuple[int, int, str, bool]:
             with at("reader"):
                 reader = members(state.get("reader"))
                 with at("decoder"):
-                    id = members(reader.get("decoder")).get("last_event_id", "")
+                    decoder = members(reader.get("decoder"))
+                    with at("last_event_id"):
+                        id: str = TEXT.read(decoder.get("last_event_id", ""), None)  # type: ignore[arg-type]
                 with at("size"):
                     size: int = WHOLE.read(reader.get("size", 0), None)  # type: ignore[arg-type]
             with at("assembler"):
                 assembler = members(state.get("assembler"))
                 with at("events"):
                     events: int = WHOLE.read(assembler.get("events", 0), None)  # type: ignore[arg-type]
-    return size, events, str(id), assembler.get("outcome") is not None
+    return size, events, id, assembler.get("outcome") is not None
 
 
 class _Checked:
@@ -250,7 +257,7 @@ def _read_options(document: dict[str, Any], limits: Limits | None) -> _Options:
                 named = ", ".join(f"{name}={getattr(recorded, name)}" for name in larger)
                 raise MisuseError(
                     f"this checkpoint was written with larger limits than the default ones ({named}), which only the"
-                    " caller may allow: pass restore() the limits= of the accumulator that wrote it"
+                    " caller may allow: pass the limits= of the accumulator that wrote it"
                 )
         with at("rules"):
             rules = _read_rules(found["rules"])

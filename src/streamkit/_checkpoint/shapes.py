@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = (
     "BYTES",
+    "COUNT",
     "FLAG",
     "MOST",
+    "NUMBER",
     "TEXT",
     "WHOLE",
     "Each",
@@ -159,6 +161,9 @@ def whole_up_to(most: int, expected: str = "") -> Shape:
 
 
 WHOLE = whole_up_to(MOST, "a whole number from 0")
+NUMBER: Shape = Plain("a whole number", lambda found: type(found) is int)
+"""A whole number of a sender's, of any size: an index of `1e300`, or of "-5"."""
+COUNT: Shape = Plain("a whole number from 1", lambda found: type(found) is int and 1 <= found <= MOST)
 FLAG: Shape = Plain("true or false", lambda found: found is True or found is False)
 TEXT: Shape = Plain("a text", lambda found: type(found) is str)
 

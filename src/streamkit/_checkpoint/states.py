@@ -16,12 +16,29 @@ from .._fold.reducer import Reducer
 from .._fold.usage import UsageLedger
 from ..anomalies import CODES, Anomalies, Anomaly, key_of
 from ..dialect import Interpreter, ThinkTags
+from ..outcome import REASONS
 from .choices import CALL, CALLS, CHOICE, CHOICES, SO_FAR
 from .decoding import DECODER, DOCUMENTS, READER, SNIFFER
 from .endings import ERROR, OUTCOME, REASON
 from .fields import Standing, object_slot
 from .records import CODE, DERIVED, OPTION, OWNER, PASSING, New, Record, Slot, Within, within
-from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Mapped, Maybe, Plain, Refused, Row, Shape, Way, at, known
+from .shapes import (
+    BYTES,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Each,
+    Mapped,
+    Maybe,
+    Refused,
+    Row,
+    Shape,
+    Way,
+    at,
+    known,
+)
 from .values import TOKENS, USAGE, VALUE
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
@@ -33,7 +50,7 @@ __all__ = ("ASSEMBLER", "READER", "TABLE")
 class _Seen:
     """Each anomaly, in order: `[code, path, event, excerpt, count, reported]`. What it means is in `CODES`."""
 
-    _shape = Each(Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, Maybe(TEXT), WHOLE, FLAG))
+    _shape = Each(Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, Maybe(TEXT), COUNT, FLAG))
 
     def write(self, anomalies: Any, way: Way) -> Any:
         fresh = set(map(id, anomalies.fresh))
@@ -104,7 +121,7 @@ class _Rows:
 
     def __init__(self, value: Shape, *, named: bool) -> None:
         self._named = named
-        self._shape = Each(Row(*((WHOLE, TEXT, value) if named else (WHOLE, value))))
+        self._shape = Each(Row(*((NUMBER, TEXT, value) if named else (NUMBER, value))))
 
     def write(self, value: Any, way: Way) -> Any:
         rows = [(*key, one) if self._named else (key, one) for key, one in value.items()]
@@ -143,8 +160,7 @@ _USAGE = Record(
 
 # --- the response
 
-_NUMBER = Plain("a whole number", lambda found: type(found) is int)
-_METADATA = Row(TEXT, _NUMBER, TEXT, VALUE, Maybe(TEXT))
+_METADATA = Row(TEXT, NUMBER, TEXT, VALUE, Maybe(TEXT))
 
 
 def _check_reducer(reducer: Reducer, way: Way) -> str | None:
@@ -182,6 +198,8 @@ _REDUCER = Record(
 
 def _check_assembler(assembler: Assembler, way: Way) -> str | None:
     limits = way.context.limits
+    if assembler.error is not None and REASONS.get(assembler._reason, ("",))[0] != "failed":
+        return "a reason that says why the stream failed, beside its error"
     if assembler.outcome is not None:  # what met a limit was counted before the stream failed
         return None
     if assembler.data_bytes > limits.max_response_bytes:

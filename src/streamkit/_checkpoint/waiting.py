@@ -23,7 +23,24 @@ from ..types import (
 )
 from ..types._unstructuring import written
 from .endings import ERROR
-from .shapes import BYTES, FLAG, TEXT, WHOLE, Each, Maybe, Plain, Refused, Row, Shape, Way, at, known, members
+from .shapes import (
+    BYTES,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Each,
+    Maybe,
+    Plain,
+    Refused,
+    Row,
+    Shape,
+    Way,
+    at,
+    known,
+    members,
+)
 from .values import JSON, TOKENS, USAGE, VALUE, tagged
 
 __all__ = ("FIELDS", "read_events", "write_events")
@@ -77,7 +94,7 @@ class _Logprobs:
 class _Anomaly:
     """An anomaly as it was first seen: what it means is in `CODES`."""
 
-    _shape = Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, WHOLE, Maybe(TEXT))
+    _shape = Row(known(lambda: CODES, "the code of an anomaly"), TEXT, WHOLE, COUNT, Maybe(TEXT))
 
     def write(self, value: Any, way: Way) -> Any:
         return [value.code, value.path, value.event, value.count, value.excerpt]
@@ -110,7 +127,7 @@ FIELDS: dict[str, Shape] = {
     "arguments": TEXT,
     "audio": _Object(ChatCompletionResponseMessageAudio),
     "call": WHOLE,
-    "choice": WHOLE,
+    "choice": NUMBER,
     "content": TOKENS,
     "data": BYTES,
     "error": ERROR,
@@ -173,8 +190,23 @@ def read_events(found: Any, assembler: Assembler) -> list[Any]:
             names = fields_of(kind)
             if one.keys() != {"event", *names}:
                 raise Refused(f"an event with {', '.join(names)}, and no other member", one)
-            waiting.append(kind(**{field: _read_field(field, one[field], assembler, way) for field in names}))
+            event = kind(**{field: _read_field(field, one[field], assembler, way) for field in names})
+            _check_place(event, assembler)
+            waiting.append(event)
     return waiting
+
+
+def _check_place(event: Any, assembler: Assembler) -> None:
+    """Refuse an event about a choice or a call that there is not."""
+    choice = getattr(event, "choice", None)
+    if choice is None:
+        return
+    state = assembler.reducer.choices.get(choice)
+    if state is None:
+        raise Refused("an event about a choice that there is", choice)
+    call = getattr(event, "call", None)
+    if call is not None and call >= len(state.calls.calls):
+        raise Refused("an event about a call that there is", call)
 
 
 def _read_field(field: str, found: Any, assembler: Assembler, way: Way) -> Any:

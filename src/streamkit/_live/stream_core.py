@@ -21,7 +21,8 @@ Rule 4  Only misuse, and the first anomaly under `strict=True`, raise in the mid
         then too.
 Rule 5  Async, no cancel scope is open while the caller runs: each read has its own. Cancelled at any await, the source
         is closed (shielded, for at most 5 seconds) and the stream has ended as cancelled.
-Rule 6  One cursor. What one way of iterating has passed over is gone for the others.
+Rule 6  One cursor. What one way of iterating has passed over is gone for the others, but for tool calls, and the content that
+        `partial` and `items` read.
 Rule 7  A caller that asks for what is not there any more gets a `MisuseError`: one that iterates over a stream again, after
         its end was reached, or asks for a choice that the stream did not have.
 """

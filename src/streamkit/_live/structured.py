@@ -34,9 +34,9 @@ def partial(core: StreamCore, choice: int, skip_around: bool) -> Cursor[Box]:
 
     def take(events: list[PathEvent]) -> None:
         if any(map(_shows, events)):
-            content.ready.append(Box(content.json.snapshot()))
+            content.ready.append(content.json.snapshot())
 
-    return content.cursor(take)
+    return content.cursor(take, Box)
 
 
 def _shows(event: PathEvent) -> bool:
@@ -55,15 +55,18 @@ def items(core: StreamCore, path: str, into: Any, choice: int, skip_around: bool
     def take(events: list[PathEvent]) -> None:
         nonlocal number
         for event in events:
-            if type(event) is not ValueDone or not pattern.fits(event.path):
-                continue
-            number += 1
-            try:
-                content.ready.append(Box(make(event.value)))
-            except ValidationError as error:
-                content.ready.append(_placed(error, str(event.path), number))
+            if type(event) is ValueDone and pattern.fits(event.path):
+                number += 1
+                content.ready.append((event, number))
 
-    return content.cursor(take)
+    def made(waiting: tuple[ValueDone, int]) -> Box:
+        event, number = waiting
+        try:
+            return Box(make(event.value))
+        except ValidationError as error:
+            raise _placed(error, str(event.path), number) from None
+
+    return content.cursor(take, made)
 
 
 class _Content:
@@ -76,12 +79,13 @@ class _Content:
         self._choice = choice
         self._texts: deque[str] | None = None  # from the first call on
         self.json = PartialJSON(skip_around=skip_around)
-        self.ready: deque[Box | StreamError] = deque()
+        self.ready: deque[Any] = deque()  # an error of the content last
         self._arrived = False  # whether there is any content
         self._over = False
 
-    def cursor(self, take: Callable[[list[PathEvent]], None]) -> Cursor[Box]:
-        """Return a cursor over what `take` adds to `ready`."""
+    def cursor(self, take: Callable[[list[PathEvent]], None], made: Callable[[Any], Box]) -> Cursor[Box]:
+        """Return a cursor over what `take` adds to `ready`; `made` makes a piece of it when its turn has arrived, so that
+        one that raises takes no other with it."""
 
         def next_piece() -> Box | None:
             if self._texts is None:
@@ -98,7 +102,7 @@ class _Content:
             piece = self.ready.popleft()
             if isinstance(piece, StreamError):
                 raise piece
-            return piece
+            return made(piece)
 
         return Cursor(self._core, next_piece, self._choice, kept=True, last=self._end)
 
@@ -176,6 +180,4 @@ def _expected(message: str) -> str:
 def _placed(error: ValidationError, path: str, number: int) -> ValidationError:
     """Return the error with the paths of the whole document."""
     problems = tuple(Problem(path + one.path.removeprefix("$"), one.expected, one.got) for one in error.problems)
-    placed = ValidationError(problems, type_name=error.type_name, item=number)
-    placed.__context__ = error  # shown in a traceback, and not in the message, which has it all
-    return placed
+    return ValidationError(problems, type_name=error.type_name, item=number)

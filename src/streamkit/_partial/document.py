@@ -6,7 +6,7 @@ What is whole within a piece is read by one regular expression; what is cut, by 
 in `stack`; nothing is recursive.
 
 Cost: that of the text. No regular expression backtracks, nothing is read twice but a cut escape, and a level costs the same at
-any depth. Known weakness: with `doubtful` every piece costs the depth, until the first string, number or literal.
+any depth.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 NAN_WORDS = {**WORDS, "N": ("NaN", float("nan")), "I": ("Infinity", float("inf"))}
 """Those of `allow_nan`; -Infinity begins like a number."""
 
+_LONG = 500  # digits: fewer than any limit of CPython on what int() reads
 _TOO_LONG = f"expected a number of at most {DIGITS:,} digits"
 
 _new_started, _new_delta, _new_done = draft(ValueStarted), draft(StringDelta), draft(ValueDone)
@@ -64,12 +65,14 @@ class Document:
         "into",
         "key",
         "most",
+        "numbers",
         "offset",
         "open",
         "path",
         "pieces",
         "root",
         "seen",
+        "settled",
         "shown",
         "skip",
         "stack",
@@ -84,12 +87,15 @@ class Document:
 
     step: Callable[[Document, str, int, Out], int]
 
-    def __init__(self, *, skip: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int, most: int) -> None:
+    def __init__(
+        self, *, skip: bool, numbers: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int, most: int
+    ) -> None:
         self.skip = skip
         self.words = words
         self.strict = strict
         self.depth = depth
         self.most = most  # values
+        self.numbers = numbers  # whether those that are not whole are shown
         self.offset = 0  # characters of earlier pieces that were read
         self.error: NotJSON | None = None
         self.begin()
@@ -109,6 +115,7 @@ class Document:
         self.pieces: list[str] = []  # the rest of it; or those of a key or number that is cut
         self.state = ""  # of a number, see `STEPS`
         self.shown = False  # whether a number that is not whole is in `into`
+        self.settled = False  # whether that stays as it is
         self.word: tuple[str, Any] = ("", None)  # that has begun
         self.seen = 0  # characters of it, or of a number
         self.doubtful: list[PathEvent] | None = [] if self.skip else None  # while it may be prose
@@ -136,10 +143,8 @@ class Document:
 
     def proved(self) -> bool:
         """Return True if what was read is JSON, and not a `{` or `[` in prose: there is a string, number or literal in it,
-        or it is whole."""
-        if self.open or self.whole:
-            return True
-        return bool(self.stack) and (bool(self.into) or any(len(level) > 1 for level, _, _ in self.stack[1:]))
+        or an array or object that is whole."""
+        return self.count > len(self.stack)
 
     def end(self, out: Out) -> None:
         """End the text."""
@@ -157,18 +162,25 @@ class Document:
         """True if the document is whole, and nothing follows that must not."""
         return self.step is Document.after_all
 
-    def show(self, numbers: bool) -> Any:
-        """Return the value so far; `numbers`: with a number that is not whole."""
+    def show(self) -> Any:
+        """Return the value so far."""
         if self.doubtful is not None:
             return None
         if self.open and self.pieces:
             self.join()
-        if numbers and self.step is Document.number and self.pieces:
-            so_far = number("".join(self.pieces))
-            if so_far is not None:
-                (self.set if self.shown else self.put)(so_far)
-                self.shown = True
+        elif self.numbers and self.step is Document.number:
+            self.show_number()
         return self.root[0] if self.root else None
+
+    def show_number(self) -> None:
+        """Show the longest number that the first digits of one that is not whole are."""
+        if self.settled:
+            return
+        self.settled = self.seen >= DIGITS  # or each look at a very long number would cost its length
+        so_far = number("".join(self.pieces)[:DIGITS])
+        if so_far is not None:
+            (self.set if self.shown else self.put)(so_far)
+            self.shown = True
 
     def copy(self, value: Any) -> Any:
         """Return the value so far, in which all that is not whole is new; `value`: what `show` returned now."""
@@ -212,10 +224,9 @@ class Document:
         digits = found[_NUMBER]
         if found[_FRACTION]:
             return self.scalar(float(digits), end, out)
-        value = int(digits) if len(digits) < 500 else number(digits)
-        if value is None:
-            return self.stop(_TOO_LONG, "", end - len(digits), end)
-        return self.scalar(value, end, out)
+        if len(digits) > _LONG:
+            return self.cut_value(text, end - len(digits), out)
+        return self.scalar(int(digits), end, out)
 
     def cut_value(self, text: str, at: int, out: Out) -> int:
         """Begin a number or a word that may be cut."""
@@ -223,7 +234,7 @@ class Document:
             return at
         self.seen = 0
         if text[at] in STEPS["start"]:
-            self.state, self.shown = "start", False
+            self.state, self.shown, self.settled = "start", False, False
             self.step = Document.number
             return at
         if text[at] in self.words:
@@ -472,9 +483,9 @@ class Document:
     def end_number(self, out: Out, text: str, at: int) -> int:
         """Take a number that is whole; `at`: after it."""
         value = number("".join(self.pieces))
-        self.pieces.clear()
         if value is None:
             return self.stop(_TOO_LONG, "", at - self.seen, at)
+        self.pieces.clear()
         if self.shown and type(self.into) is list:
             self.into.pop()
         self.shown = False
@@ -509,6 +520,8 @@ class Document:
 
     def fail(self, reason: str, found: str, offset: int) -> None:
         """Read nothing more."""
+        if self.numbers and self.step is Document.number:
+            self.show_number()
         path = child(self.path, self.key) if self.step in _IN_VALUE else self.path or ROOT
         self.error = NotJSON(offset, path, reason, found)
         self.doubtful = None

@@ -43,7 +43,7 @@ class ValueDone:
 
     path: Path
     """Where the value is."""
-    value: Any
+    value: Any = attrs.field(hash=False)
     """All of it. The same object as in `PartialJSON.value`: copy it before you change it."""
 
 

@@ -6,6 +6,7 @@ Rule 1  It is not an `Exception`, and so not one of the family in `errors`: SDKs
         failed connection, send the request again, and raise "Connection error." (openai does all three, for `Exception`).
         A miss has to reach the test that made it. pytest's own outcomes are made like that for the same reason.
 Rule 2  What it shows was scrubbed before.
+Rule 3  Tracebacks name the module from which users import them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ __all__ = ("TraceChangedError", "TraceMissError")
 class TraceChangedError(StreamError):
     """Answers have changed their shape since they were recorded. `changes`: each in words, with the file that it is about."""
 
+    __module__ = "streamkit"
+
     def __init__(self, message: str, *, changes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.changes = changes
@@ -34,6 +37,8 @@ class TraceMissError(BaseException):
     (`$.messages[0].content`), "method" or "path"; None where every recording of this request had been played. `recorded`,
     `sent`: what is there, as text. `command`: what records it.
     """
+
+    __module__ = "streamkit"
 
     def __init__(
         self,

@@ -35,6 +35,8 @@ __all__ = ("Options", "Recorder", "RecordingWarning")
 class RecordingWarning(UserWarning):
     """An exchange could not be recorded, or not to its end; the stream itself is not affected."""
 
+    __module__ = "streamkit"  # where users import it from, and where pytest looks for it by `-W`
+
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
 

@@ -126,7 +126,7 @@ class Shelf:
             return self._by_exchange[found_by_match]
         except TraceMissError as miss:
             if isinstance(model, str) and model not in {one.model for one in self.entries}:
-                words = f"The model {shown(model)} does not exist: {self._known()}, each a model by its name. {miss}"
+                words = f"The model {shown(model)} does not exist: {self._known()}, each a model by its name; {miss}"
                 raise Refusal(404, words, "model_not_found") from None
             raise Refusal(404, str(miss), "trace_miss") from None
 

@@ -27,7 +27,7 @@ from ._memory import MemoryStore
 from ._redis import RedisStore
 from ._shared import Answer, SharedStreams, new_key
 from ._shared_app import SharedGateway, create_shared_app
-from ._store import CannotResumeError, Claim, Entry, Lease, LeaseLostError, Page, Store
+from ._store import CannotResumeError, Claim, Entry, Lease, LeaseLostError, Page, Store, Wait
 
 __all__ = (
     "CLEAN",
@@ -44,6 +44,7 @@ __all__ = (
     "SharedGateway",
     "SharedStreams",
     "Store",
+    "Wait",
     "create_app",
     "create_shared_app",
     "new_key",

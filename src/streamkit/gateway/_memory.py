@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import attrs
+from anyio.lowlevel import checkpoint
 
 from streamkit import MisuseError
 
@@ -104,7 +105,9 @@ class MemoryStore:
         now = self._clock()
         log.until, log.changed = (0.0 if log.over else now + seconds), now
         self._ring(lease.key)
-        return log.last
+        last = log.last
+        await checkpoint()  # a source that never waits would keep readers from their turn
+        return last
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back, see `Store.release`."""

@@ -7,7 +7,7 @@ Redis stream, whose ids are the numbers) and `:lease` (which Redis lets expire).
 no reader and no crash sees a half of it. A change is published; each process listens on one connection for all its readers.
 A message that is lost there costs a reader a few seconds, and no entry: it reads again when its keep-alive is due.
 
-Cost: one round trip an append, one a read. Bytes of a log as `Store` has them.
+Cost: one round trip an append, one a read; readers in one process that are at the same place share it. Bytes of a log as `Store` has them.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ class RedisStore:
         self._prefix, self._expiry = prefix, _milliseconds(expiry)
         self._claim, self._append = redis.register_script(_CLAIM), redis.register_script(_APPEND)
         self._release, self._read = redis.register_script(_RELEASE), redis.register_script(_READ)
+        self._asked: dict[tuple[str, str, int], asyncio.Task[Page | None]] = {}  # reads that are not sent yet
+        self._asking: set[asyncio.Task[Page | None]] = set()  # all that are under way: the loop keeps no task alive
         self._bells = _Bells(redis, f"{prefix}:listening")
 
     def __repr__(self) -> str:
@@ -162,7 +164,18 @@ class RedisStore:
         await self._release(keys=self._keys(lease.key), args=arguments)
 
     async def read(self, key: str, log: str, after: int) -> Page | None:
-        """Return what follows, see `Store.read`."""
+        """Return what follows, see `Store.read`. Readers that one change wakes ask the same: they share the answer."""
+        asked = (key, log, after)
+        task = self._asked.get(asked)
+        if task is None:
+            task = self._asked[asked] = asyncio.create_task(self._ask(asked))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+        return await asyncio.shield(task)  # one of them may leave
+
+    async def _ask(self, asked: tuple[str, str, int]) -> Page | None:
+        del self._asked[asked]  # a change may have been heard of since
+        key, log, after = asked
         found = await self._read(keys=self._keys(key), args=(log, after, PAGE))
         if found is None:
             return None

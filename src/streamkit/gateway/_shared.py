@@ -55,6 +55,7 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),  # nginx collects 4 kB of an answer otherwise
 ]
 
+_LOOK = 0.1  # seconds between two looks of a worker whether another one is over
 _METHODS = ("claim", "renew", "append", "release", "read", "watch", "aclose")  # of a store
 
 Open = Callable[[int], Awaitable[Any]]
@@ -120,6 +121,13 @@ class SharedStreams:
 
     # --- writing
 
+    async def reserve(self, key: str) -> None:
+        """Make a key known before a worker has it: readers find it, and wait for a writer for `takeover` seconds."""
+        _check_key(key)
+        claim = await self._store.claim(key, self._lease)
+        if claim.lease is not None:
+            await self._store.release(claim.lease)
+
     async def publish(self, key: str, source: Any) -> Answer:
         """Read an async source to its end for the readers of a new key; return what it made.
 
@@ -162,6 +170,7 @@ class SharedStreams:
                     return _answer(claim)
                 if claim.lease is None:
                     await changed(claim.busy + 0.001)
+                    await anyio.sleep(min(_LOOK, self._lease / 10))  # not at each change
                 elif (answer := await self._write(claim, open, durable=True, resumes=resumes)) is not None:
                     return answer
 
@@ -239,6 +248,7 @@ class SharedStreams:
         try:
             try:
                 blocks = async_blocks(await _opened(writer, open))
+                writer.check(blocks)
             except MisuseError:
                 raise
             except Exception as error:
@@ -255,7 +265,7 @@ class SharedStreams:
                 except Exception as error:
                     end_stream(accumulator, error, status=blocks.status)
                 else:
-                    await writer.put(accumulator.add(block) if blocks.chunks else accumulator.feed(block))
+                    await writer.take(block, blocks.chunks)
             await writer.end(accumulator.close())
         finally:
             if blocks is not None:
@@ -355,6 +365,7 @@ class SharedStreams:
         if page.over and not page.fresh and not page.entries:
             return await _stop(send)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             with anyio.CancelScope() as answering:
                 tasks.start_soon(until_left, receive, answering)
@@ -362,7 +373,11 @@ class SharedStreams:
                     await self._send(key, said, send)
                 except OSError:  # ASGI 2.4: what a server raises where the client has left
                     logger.debug("a reader left", exc_info=True)
+                except Exception as error:  # of the store: the connection breaks off, and the reader returns
+                    failure = error
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     async def _send(self, key: str, said: str, send: Send) -> None:
         events = self.events(key, said)

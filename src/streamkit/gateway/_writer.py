@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from streamkit import Accumulator, Dialect, Limits, Outcome, ValidationError, loads, to_chunks
+from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, SourceError, ValidationError, loads, to_chunks
 from streamkit.events import Event
+from streamkit.sources import AsyncBlocks
 from streamkit.types import CreateChatCompletionResponse
 
 from ._chunks import ChunksOf
@@ -29,7 +30,7 @@ __all__ = ("LogWriter", "folded")
 
 
 class LogWriter:
-    """put(events) for each block, then end(outcome). `accumulator` is to be fed with what follows byte `offset`."""
+    """take(block) for each block that follows byte `offset`, then end(outcome)."""
 
     def __init__(
         self, store: Store, claim: Claim, *, lease: float, keep: int, resumes: bool, limits: Limits, dialect: Dialect
@@ -37,7 +38,7 @@ class LogWriter:
         assert claim.lease is not None
         self.lease: Lease = claim.lease
         self._store, self._seconds, self._keep, self._resumes = store, lease, keep, resumes
-        self._last = claim.last
+        self._last, self._doubt = claim.last, False
         self._options: dict[str, Any] = {"limits": limits, "dialect": dialect}
         self.accumulator = Accumulator(**self._options)
         base = claim.entries[0] if claim.entries and starts(claim.entries[0].kind) else None
@@ -61,8 +62,18 @@ class LogWriter:
         self._expected.clear()
         self.offset, self._differs = 0, True
 
-    async def put(self, events: Sequence[Event]) -> None:
-        """Append what the events of a block say."""
+    def check(self, blocks: AsyncBlocks) -> None:
+        """Raise an error for a source that does not continue at the byte `offset`."""
+        if self.offset and (blocks.status or 0) >= 400:
+            raise SourceError(f"the upstream did not continue at byte {self.offset}: HTTP {blocks.status}")
+
+    async def take(self, item: Any, is_chunk: bool) -> None:
+        """Read a block, or a chunk that an SDK decoded, and append what it says."""
+        if is_chunk and self._resumes:
+            raise MisuseError("open= returns a source of bytes, or pass resumes=False: chunks of an SDK have no offset")
+        await self._put(self.accumulator.add(item) if is_chunk else self.accumulator.feed(item))
+
+    async def _put(self, events: Sequence[Event]) -> None:
         made = self._new(events)
         if self._differs:
             self._differs = False
@@ -99,7 +110,12 @@ class LogWriter:
         return entry
 
     async def _append(self, entries: list[Entry]) -> None:
+        if self._doubt:  # cancelled between a change and its reply: it is there, or it is not
+            page = await self._store.read(self.lease.key, self.lease.log, self._last)
+            self._last = self._last if page is None else page.last
+        self._doubt = True
         self._last = await self._store.append(self.lease, self._last, entries, self._seconds)
+        self._doubt = False
 
 
 def folded(entries: Sequence[Entry]) -> tuple[CreateChatCompletionResponse | None, Outcome | None]:

@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 import pytest
 
-from .. import MisuseError, RecordingWarning, SessionRun, StreamError, TraceChangedError, TraceMissError, recording
+from .. import RecordingWarning, SessionRun, StreamError, TraceChangedError, TraceMissError, recording
 from ._guard import NetworkGuard
 from ._settings import Settings, folder_of, too_old
 
@@ -151,11 +151,15 @@ def serve(item: pytest.Item, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Yield a server with the traces of a test, and name it in the environment."""
     trace_server: Any = import_module("streamkit").TraceServer
     state = item.stash[_STATE]
+    folder = state.run.session.path
+    how = f"to record it: streamkit record --upstream URL {folder} -- COMMAND"
     if state.run.mode in ("rewrite", "verify", "new_episodes"):
-        raise MisuseError(
-            f"trace_server plays what is recorded, and the mode is {state.run.mode}: record it by `streamkit record`,"
-            " --streamkit=none plays it"
+        pytest.fail(
+            f"trace_server plays what is recorded, and the mode is {state.run.mode}\n  {how}\n  --streamkit=none plays it",
+            pytrace=False,
         )
+    if not state.run.session.exchanges:
+        pytest.fail(f"trace_server has nothing to play: there is no recording in {folder}\n  {how}", pytrace=False)
     with trace_server(state.run.session, speed=state.settings.options["speed"]) as server:
         state.run.let_through(server.url.partition("//")[2])
         for name, value in server.environment.items():
