@@ -5,8 +5,8 @@ event adds something to the budget, every event that takes the fast lane adds mo
 price. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
 new id in every chunk, alternating LF and CRLF, usage in every other chunk, more choices than templates are kept.
 
-Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before: no template of
-        it could pay.
+Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before, but for padding:
+        no template of it could pay.
 Rule 2: a further choice or call is learned at its second event, as a stamp of a known template (`Stamp`).
 Rule 3: if no event of that form can change more than its text (`portable`), that second event need not take the
         reference path: its bytes, except for an index, are those that were proved (`adopt`).
