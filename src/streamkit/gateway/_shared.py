@@ -241,7 +241,7 @@ class SharedStreams:
         outcome = writer.accumulator.outcome
         if lost or outcome is None:
             return None
-        return Answer(attrs.evolve(outcome, events=()), writer.accumulator.snapshot())
+        return Answer(attrs.evolve(outcome, events=()), writer.response)
 
     async def _read(self, writer: LogWriter, open: Open) -> None:
         blocks: AsyncBlocks | None = None
