@@ -232,7 +232,7 @@ def test_a_block_that_recorded_nothing_says_how_others_are_recorded(tmp_path: Pa
 @pytest.mark.parametrize("wrong", ["explode", 5, ["reset@0.5", "explode"]])
 def test_what_is_not_a_fault_is_refused_where_it_is_set(tmp_path: Path, wrong: Any) -> None:
     with recording(tmp_path, mode="none", faults="reset@0.5") as run:
-        with pytest.raises(MisuseError, match="no fault is called 'explode'|faults takes a text"):
+        with pytest.raises(MisuseError, match=r"no fault is called 'explode'|faults takes a text"):
             run.faults = wrong
         assert "reset@0.5" == run.faults
 
