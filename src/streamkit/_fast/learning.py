@@ -292,14 +292,15 @@ class Templates:
         return None
 
     def _seen_before(self, choice: ChatChoiceStream) -> bool:
-        """Return whether a template may pay for events like this one. Except for the first choice, only from the second
-        event on: 100 choices may have one event each, and the first is most often a role, or the name of a call."""
+        """Return whether a template may pay for events like this one: only from the second event of a choice or call on,
+        as 100 choices may have one event each, and the first is most often a role, or the name of a call. In the first
+        choice, which nearly all streams continue, an event without a role is enough."""
         key = _key(choice)
         if key in self._seen:
             return True
         self._seen.add(key)
         self.opened = True
-        return len(self._seen) == 1
+        return len(self._seen) == 1 and not choice.delta.role
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
         """Return the state of the unknown field at `place` of a chunk with one choice."""
