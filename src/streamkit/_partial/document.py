@@ -21,7 +21,7 @@ from .numbers import DIGITS, FRACTION, INTEGER, STEPS, WHOLE, number
 from .paths import ROOT, Path, child
 from .strings import Strings
 
-__all__ = ("DEPTH", "NAN_WORDS", "VALUES", "WORDS", "Document", "Out")
+__all__ = ("AFTER", "DEPTH", "NAN_WORDS", "VALUES", "WORDS", "Document", "Out")
 
 Out = list[PathEvent] | None
 
@@ -40,6 +40,9 @@ _NEXT = re.compile(rf'{_BLANKS}(?:(,){_BLANKS}(?:"({_PLAIN})(?:("){_BLANKS}(:)?+
 _COMMA = 1  # and then those of `_KEY`, plus 1
 _BLANK = re.compile(_BLANKS)
 _OPENING = re.compile(r"[{\[]")
+
+AFTER = "expected nothing after the JSON"
+"""The reason where a document is followed by more."""
 
 WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 """The literals, by how they begin."""
@@ -405,7 +408,7 @@ class Document:
     def after_all(self, text: str, at: int, out: Out) -> int:
         """Read what follows the document."""
         at = len(text) if self.skip else _after_blanks(text, at)
-        return at if at == len(text) else self.stop("expected nothing after the JSON", text, at)
+        return at if at == len(text) else self.stop(AFTER, text, at)
 
     def before(self, text: str, at: int, out: Out) -> int:
         """Skip the text before the document."""
