@@ -172,8 +172,8 @@ def _judge(seen: list[Any]) -> None:
 
 def _comparable(event: Any) -> Any:
     if isinstance(event, ErrorSeen):
-        # Without `partial`, which is set again at the end: the outcome's error is compared with it.
-        facts = {name: fact for name, fact in vars(event.error).items() if name != "partial"}
+        # Without what is set again at the end: the outcome's error is compared with it.
+        facts = {name: fact for name, fact in vars(event.error).items() if name not in ("partial", "emitted")}
         return "ErrorSeen", event.sequence, type(event.error).__name__, repr(facts)
     if isinstance(event, End):
         return "End", event.sequence, event.outcome, facts_of(event.outcome.error)

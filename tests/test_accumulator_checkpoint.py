@@ -34,19 +34,16 @@ from streamkit.codec import register_extra, tolerant_converter
 from streamkit.testing import DONE
 from streamkit.types import ChatCompletionResponseMessage
 
-SMALL = 20_000
-"""Bytes of a stream that is interrupted at every byte; a larger one is at 200 random ones."""
+EACH_BYTE = {"quick": 450, "whole": 4_000, "more": 20_000}[TIER]
+"""Bytes of the largest recorded stream whose accumulator is replaced after each byte; with STREAMKIT_EXAMPLES=2 that takes
+some minutes."""
 
 
 def places_of(recorded: Recorded) -> list[int]:
-    """The bytes at which a recorded stream is interrupted: two in the quick tier, 50 in the whole one, which takes a
-    minute, and with STREAMKIT_EXAMPLES=2 every byte of a small stream, which takes ten."""
+    """The bytes at which any recorded stream is interrupted once."""
     count = len(recorded.body) + 1
-    draw = random.Random(recorded.name)
-    if TIER == "more" and count <= SMALL:
-        return list(range(count))
     most = {"quick": 2, "whole": 50, "more": 200}[TIER]
-    return sorted(draw.sample(range(count), min(count, most)))
+    return sorted(random.Random(recorded.name).sample(range(count), min(count, most)))
 
 
 def few(places: range) -> Sequence[int]:
@@ -57,10 +54,13 @@ def few(places: range) -> Sequence[int]:
 def first_of_each_sender(recordings: tuple[Recorded, ...], most: int) -> list[Recorded]:
     found: dict[str, list[Recorded]] = {}
     for one in recordings:
-        if len(one.body) <= SMALL:
+        if len(one.body) <= 20_000:
             found.setdefault(one.name.split("/")[0], []).append(one)
     chosen = [one for turn in range(most) for few in found.values() for one in few[turn : turn + 1]]
     return chosen[:most]
+
+
+FEW_OF_SHARED = sorted(first_of_each_sender(SHARED, 50), key=lambda one: len(one.body))
 
 
 @each(TRACES)
@@ -71,11 +71,24 @@ def test_a_recorded_stream_goes_on_after_a_checkpoint_at_any_byte(recorded: Reco
 
 
 @shared
-@pytest.mark.parametrize("recorded", some(first_of_each_sender(SHARED, 50), 1), ids=lambda one: one.name)
+@pytest.mark.parametrize("recorded", some(FEW_OF_SHARED, 1), ids=lambda one: one.name)
 def test_a_stream_of_others_goes_on_after_a_checkpoint_at_any_byte(recorded: Recorded) -> None:
     expected = seen([recorded.body])
     for place, found in at_each(recorded.body, places_of(recorded)):
         assert expected == found, place
+
+
+@each([one for one in TRACES if len(one.body) <= EACH_BYTE])
+def test_a_recorded_stream_that_is_interrupted_after_each_byte_is_the_same_at_the_end(recorded: Recorded) -> None:
+    assert seen([recorded.body]) == interrupted(recorded.body, range(len(recorded.body) + 1))
+
+
+@shared
+@pytest.mark.parametrize(
+    "recorded", FEW_OF_SHARED[: {"quick": 2, "whole": 20, "more": 50}[TIER]], ids=lambda one: one.name
+)
+def test_a_stream_of_others_that_is_interrupted_after_each_byte_is_the_same_at_the_end(recorded: Recorded) -> None:
+    assert seen([recorded.body]) == interrupted(recorded.body, range(len(recorded.body) + 1))
 
 
 DIRTY = sse(
@@ -156,7 +169,7 @@ def test_indices_of_any_size_survive(options: dict[str, Any]) -> None:
         f'{{"index":{n},"id":"{n}","function":{{"name":"f","arguments":"{{}}"}}}}' for n in (2**70, -3, "1e300")
     ]
     stream = sse(
-        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", 2**70)),
+        *(delta(f'{{"content":"a","tool_calls":[{",".join(fragments)}]}}', index=n) for n in ("1e300", '"-5"', 2**70)),
         chunk(choice(), f'"created":{10**30},"usage":{{"prompt_tokens":{10**30}}}'),
     )
     expected = seen([stream], **options)
@@ -198,6 +211,18 @@ def test_an_accumulator_that_has_ended_is_restored_with_its_outcome() -> None:
         assert accumulator.snapshot() == restored.snapshot()
         with pytest.raises(MisuseError, match="after close"):
             restored.feed(b"data: {}\n\n")
+
+
+def test_what_arrived_after_the_end_is_not_in_the_partial_of_the_error() -> None:
+    accumulator = Accumulator()
+    accumulator.feed(sse(delta('{"content":"a"}', more='"cost":{"a":1}'), '{"error":{"message":"no"}}') + DONE)
+    accumulator.feed(sse(chunk(more='"cost":{"b":2}')))
+    restored = Accumulator.restore(accumulator.checkpoint())
+    before, after = accumulator.close().error, restored.close().error
+    assert before is not None
+    assert after is not None
+    assert accumulator.snapshot() == restored.snapshot() != after.partial
+    assert repr(before.partial) == repr(after.partial)
 
 
 def test_another_process_goes_on_with_the_stream(tmp_path: Any) -> None:

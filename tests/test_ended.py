@@ -96,6 +96,7 @@ def test_its_row_has_the_facts_that_a_bill_needs_and_no_text() -> None:
         "url": "http://h/v1",
         "status": None,
         "stream": True,
+        "asked": "asked",
         "model": "a-model",
         "outcome": "complete",
         "reason": "done",
@@ -118,7 +119,7 @@ def test_its_row_has_the_facts_that_a_bill_needs_and_no_text() -> None:
         ({"model": "m"}, ("m", False)),
     ],
 )
-def test_a_row_of_a_request_that_was_refused_names_the_model_that_was_asked_for(
+def test_the_row_of_a_request_that_was_refused_has_the_model_that_was_asked_for(
     request_: Any, expected: tuple[Any, Any]
 ) -> None:
     accumulator = Accumulator()
@@ -126,8 +127,9 @@ def test_a_row_of_a_request_that_was_refused_names_the_model_that_was_asked_for(
     accumulator.close()
     row = Ended.of(accumulator, request=request_).row()
     assert (*expected, "failed", "rate_limit", True, 0) == tuple(
-        row[name] for name in ("model", "stream", "outcome", "kind", "retryable", "lost")
+        row[name] for name in ("asked", "stream", "outcome", "kind", "retryable", "lost")
     )
+    assert row["model"] is None
     assert "secret" not in str(row)
 
 
@@ -160,7 +162,7 @@ def test_a_request_that_got_no_response_has_a_row_too(library: str) -> None:
     ended = Ended.without_response(raised, request=ASKED, url="http://h/v1")
     row = ended.row()
     assert ("m", True, "failed", "source_error", "network", True) == tuple(
-        row[name] for name in ("model", "stream", "outcome", "reason", "kind", "retryable")
+        row[name] for name in ("asked", "stream", "outcome", "reason", "kind", "retryable")
     )
     assert ended.outcome.error is not None
     assert raised is ended.outcome.error.__cause__

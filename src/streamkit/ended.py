@@ -48,18 +48,18 @@ class Ended:
 
     def row(self) -> dict[str, str | int | float | bool | None]:
         """Return the facts that a log or a bill needs as one flat dict, always with the same keys: a line of JSON, or a
-        row of a table. It has no text of the request, of the response or of an error. `ttft` and `duration` are in
-        seconds; `model` is the one that was asked for if no chunk arrived; `lost` counts what of the stream could not
-        be used. What is not known is None.
+        row of a table. It has no text of the request, of the response or of an error. `asked` is the model that the request
+        names, `model` the one that answered, which may have another name; `ttft` and `duration` are in seconds; `lost`
+        counts what of the stream could not be used. What is not known is None.
         """
-        asked, error, usage = self.request, self.outcome.error, self.usage
-        model = asked.get("model") if self.response is None else self.response.model
-        stream = asked.get("stream", False if asked else None)
+        error, usage = self.outcome.error, self.usage
+        asked, stream = self.request.get("model"), self.request.get("stream", False if self.request else None)
         return {
             "url": self.url,
             "status": self.status,
             "stream": stream if isinstance(stream, bool) else None,
-            "model": model if isinstance(model, str) and model else None,
+            "asked": asked if isinstance(asked, str) else None,
+            "model": None if self.response is None else self.response.model or None,
             "outcome": self.outcome.name,
             "reason": self.outcome.reason,
             "kind": None if error is None else error.kind,

@@ -89,8 +89,8 @@ def test_a_line_of_json_for_each_request_is_appended_to_a_file(tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
     _, *rows = map(json.loads, log.read_text().splitlines())
-    facts = ("model", "stream", "status", "outcome", "kind")
-    assert [("m", True, 200, "complete", None), ("m", True, 200, "truncated", "network")] == [
+    facts = ("asked", "model", "stream", "status", "outcome", "kind")
+    assert [("asked", "m", True, 200, "complete", None), ("asked", "m", True, 200, "truncated", "network")] == [
         tuple(row[fact] for fact in facts) for row in rows
     ]
     assert all(row["ttft"] > 0 and row["time"].endswith("+00:00") for row in rows)

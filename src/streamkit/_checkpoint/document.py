@@ -31,6 +31,7 @@ from ..dialect import Dialect
 from ..errors import MisuseError, Problem, ValidationError, counted
 from ..limits import DEFAULT_LIMITS, Limits
 from ..rules import RULES, Rule, check_rules
+from .endings import put_partials
 from .shapes import FLAG, TEXT, WHOLE, Refused, Way, at, members
 from .states import ASSEMBLER, READER
 from .waiting import read_events, write_events
@@ -155,6 +156,7 @@ def read(
             path_events=options.path_events,
         )
         accumulator._closed, accumulator._overran = _fill(document, accumulator._reader, accumulator._assembler)
+        put_partials(accumulator._assembler)
         waiting = {}
         with at("stream"):
             for name, events in members(document.get("stream", {})).items():
@@ -162,8 +164,6 @@ def read(
                     if name not in _WAITING:
                         raise Refused(f"no member but {', '.join(_WAITING)}", name)
                     waiting[name] = read_events(events, accumulator._assembler)
-    if options.converter:
-        _refine_partials(accumulator._assembler)
     if accumulator._growing is not None:
         accumulator._growing.missed = True  # the text in the checkpoint
         if events := waiting.get("events"):
@@ -176,16 +176,6 @@ def read(
             )
         accumulator._reader.reconnect()
     return accumulator, waiting
-
-
-def _refine_partials(assembler: Assembler) -> None:
-    """Call the caller's hooks with the responses that errors have."""
-    errors = {id(one): one for one in (assembler.error, assembler.outcome and assembler.outcome.error) if one}
-    for error in errors.values():
-        try:
-            error.partial = assembler.refined(error.partial)
-        except Exception:  # anything from the caller's hook: the response is as it was read, like in `partial`
-            continue
 
 
 def read_point(data: Any) -> tuple[int, int, str, bool]:

@@ -1,13 +1,13 @@
 """Errors and the outcome in a checkpoint.
 
-An error is its class and its facts: `{"class": "RemoteError", "message": "overloaded", "code": 529, ...}`. An exception
-that it was raised from, and what a subclass of a caller's adds, are not in it. Cost: O(the response), since an error
-has the response so far.
+An error is its class and its facts: `{"class": "RemoteError", "message": "overloaded", "code": 529, ...}`. Its `partial`,
+the response so far, is built again from the state, which at the end of a stream stays as it is, but for the unknown fields
+of the response: those as of the end are with the outcome if more arrived after it. An exception that an error was raised
+from, and what a subclass of a caller's adds, are not in a checkpoint. Cost: O(the error).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import attrs
@@ -22,62 +22,15 @@ from ..errors import (
     SourceError,
     StreamError,
     TruncatedError,
-    ValidationError,
-    shown,
 )
 from ..outcome import REASONS, Outcome
-from ..types import CreateChatCompletionResponse
-from ..types._unstructuring import written
 from .records import Record, Slot
 from .shapes import FLAG, TEXT, WHOLE, Maybe, Plain, Refused, Way, at, known, members
-from .values import JSON, tagged
+from .values import JSON
 
-__all__ = ("ERROR", "ERRORS", "OUTCOME", "REASON")
+__all__ = ("ERROR", "ERRORS", "OUTCOME", "REASON", "put_partials")
 
 REASON = known(lambda: REASONS, "a reason of `REASONS`")
-
-
-def _as_json(value: Any) -> Any:
-    """Return an object of a class of the caller's, which a hook of the converter has made, as JSON: restored, the hook makes
-    it again."""
-    if attrs.has(type(value)):
-        return written(attrs.asdict(value), shown)
-    return written(asdict(value), shown) if is_dataclass(value) and not isinstance(value, type) else shown(value)
-
-
-class _Partial:
-    """The response that an error has, in the form that `dumps` writes, and what is not on the wire of each call that is not
-    complete or has a made-up id: `[choice, call, complete, synthetic_id]`."""
-
-    def write(self, value: Any, way: Way) -> Any:
-        calls = [
-            [number, place, call.complete, call.synthetic_id]
-            for number, choice in enumerate(value.choices)
-            for place, call in enumerate(choice.message.tool_calls or ())
-            if not call.complete or call.synthetic_id
-        ]
-        return {"response": tagged(written(value, _as_json)), "calls": calls}
-
-    def read(self, found: Any, way: Way) -> Any:
-        from ..codec import structure  # needs cattrs; most checkpoints have no error
-
-        if type(found) is not dict or sorted(found) != ["calls", "response"]:
-            raise Refused("a response and its calls", found)
-        value = members(JSON.read(found["response"], way))
-        try:
-            response = structure(value, CreateChatCompletionResponse, tolerant=True)
-        except ValidationError as error:
-            raise Refused(f"a response ({error})", value) from None
-        for one in found["calls"] if type(found["calls"]) is list else ():
-            if type(one) is not list or [type(item) for item in one] != [int, int, bool, bool]:
-                raise Refused("the numbers of a choice and a call, and two flags", one)
-            number, place, complete, synthetic = one
-            try:
-                calls: Any = response.choices[number].message.tool_calls
-                calls[place] = attrs.evolve(calls[place], complete=complete, synthetic_id=synthetic)
-            except (IndexError, TypeError):
-                raise Refused("the numbers of a choice and a call of the response", one) from None
-        return response
 
 
 _NUMBER = Plain("a number, a text or null", lambda found: found is None or type(found) in (int, float, str))
@@ -90,7 +43,6 @@ _SHARED = (
     Slot("excerpt", Maybe(TEXT), None),
     Slot("emitted", FLAG, False),
     Slot("status", Maybe(WHOLE), None),
-    Slot("partial", Maybe(_Partial()), None),
 )
 
 
@@ -147,44 +99,67 @@ class _Error:
 ERROR = _Error()
 
 
-class _Outcome:
-    """How the stream ended, together with the error of the stream, which most often is that of the outcome: "same".
+_SAME = "same"
 
-    The events that the call which ended it returned are not in it.
-    """
+
+class _Outcome:
+    """How the stream ended, with its error (most often that of the stream: "same") and, if others arrived after the end, the
+    unknown fields of the response in `partial`. The events that the call which ended it returned are not in it."""
 
     def write(self, value: Any, way: Way) -> Any:
-        outcome, error = value
-        same = error is not None and outcome.error is error
-        return {"reason": outcome.reason, "error": _SAME if same else Maybe(ERROR).write(outcome.error, way)}
+        outcome, own, extra = value
+        same = own is not None and outcome.error is own
+        return {
+            "reason": outcome.reason,
+            "error": _SAME if same else Maybe(ERROR).write(outcome.error, way),
+            "extra": Maybe(JSON).write(extra, way),
+        }
 
     def read(self, found: Any, way: Way) -> Any:
-        if type(found) is not dict or sorted(found) != ["error", "reason"]:
-            raise Refused("a reason and an error, which may be null", found)
+        if type(found) is not dict or sorted(found) != ["error", "extra", "reason"]:
+            raise Refused("a reason, an error and unknown fields; the last two may be null", found)
         with at("reason"):
             reason = REASON.read(found["reason"], way)
             if not reason:
                 raise Refused("a reason", reason)
         with at("error"):
-            return reason, _SAME if found["error"] == _SAME else Maybe(ERROR).read(found["error"], way)
+            error = _SAME if found["error"] == _SAME else Maybe(ERROR).read(found["error"], way)
+        with at("extra"):
+            extra = JSON.read(found["extra"], way)
+            if extra is not None:
+                members(extra)
+        return reason, error, extra
 
 
-_SAME = "same"
+def _outcome_of(assembler: Any, way: Way) -> Any:
+    outcome = assembler.outcome
+    if outcome is None:
+        return None
+    partial, extra = None if outcome.error is None else outcome.error.partial, None
+    if partial is not None and assembler.refine_response is None:
+        now = assembler.reducer.snapshot()
+        extra = None if now is None or repr(now.extra) == repr(partial.extra) else partial.extra
+    return outcome, assembler.error, extra
 
 
-def _put_outcome(assembler: Any, read: tuple[str, Any], way: Way) -> None:
-    reason, error = read
+def _put_outcome(assembler: Any, read: tuple[str, Any, Any], way: Way) -> None:
+    reason, error, extra = read
     name, error = REASONS[reason][0], assembler.error if error is _SAME else error
     if (error is None) != (name in ("complete", "cancelled")):
         raise Refused(f"{'no' if error else 'an'} error in an outcome that is {name}", reason)
+    if error is not None and extra is not None:
+        error.partial = extra  # for `put_partials`, which has the response
     assembler.outcome = Outcome(name, reason, error)
 
 
-OUTCOME = Slot(
-    "outcome",
-    _Outcome(),
-    None,
-    lambda assembler, way: None if assembler.outcome is None else (assembler.outcome, assembler.error),
-    _put_outcome,
-)
+def put_partials(assembler: Any) -> None:
+    """Give the error of a stream its `partial`, when all of the state was read."""
+    error = assembler.error if assembler.outcome is None else assembler.outcome.error
+    if error is not None:
+        extra, error.partial = error.partial, assembler.partial()
+        if extra is not None and error.partial is not None:
+            error.partial = attrs.evolve(error.partial, extra=extra)
+
+
+OUTCOME = Slot("outcome", _Outcome(), None, _outcome_of, _put_outcome)
 """The slot of the outcome, after that of the error."""

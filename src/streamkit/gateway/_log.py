@@ -21,8 +21,8 @@ def report(ended: Ended) -> None:
     """Log one request that is over."""
     row = ended.row()
     ttft = None if ended.timing.ttft is None else round(ended.timing.ttft, 4)
-    names = ("model", "outcome", "reason", "status", "kind", "prompt_tokens", "completion_tokens")
-    log.info(_LINE, *(row[name] for name in names), ttft)
+    names = ("outcome", "reason", "status", "kind", "prompt_tokens", "completion_tokens")
+    log.info(_LINE, row["model"] or row["asked"], *(row[name] for name in names), ttft)
 
 
 def on_purpose() -> None:
