@@ -443,7 +443,8 @@ class Accumulator:
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""
         try:
-            if whole(choice, 0) and whole(call, 0):
+            # A sender that writes the index "-5" has a choice of that index.
+            if type(choice) is int and whole(call, 0):
                 return self._reader.known.reducer.explain(choice, call)
         except LookupError:
             pass

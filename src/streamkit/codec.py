@@ -43,7 +43,8 @@ from .types import (
 )
 from .types._base import Wire
 from .types._encoding import encoded
-from .types._mismatch import Mismatch, wrong
+from .types._mismatch import MISSING, Mismatch, wrong
+from .types._mismatch import shown as found_as
 from .types._refining import Hook, Refine, beside, refiner
 from .types._structuring import SENDERS, STRICT, TOLERANT, Way, marked, shape_of
 from .types._unstructuring import written
@@ -295,7 +296,7 @@ def register_extra(converter: cattrs.Converter, cls: type[Wire], name: str, type
             if isinstance(error, RecursionError) and not has_room():
                 raise
             if strict:
-                problems = tuple(_problems(error, f"$.{name}", _name(type_)))
+                problems = tuple(_problems(error, f"$.{name}", _said(type_), found))
                 raise ValidationError(problems, type_name=_name(cls)) from error
             return made
         return attrs.evolve(made, extra={**made.extra, name: typed})
@@ -364,7 +365,8 @@ def _hook_of(target: Any, tolerant: bool) -> Hook:
         raise
     except Exception as error:
         raise MisuseError(
-            f"loads() and structure() take a type as their target, not {shown(target)}: {shown(error)}"
+            f"loads() and structure() take a type as their target, not {shown(target)}:"
+            f" {_without_hook(error) or shown(error)}"
         ) from None
     if hook is None:
         raise MisuseError(f"loads() and structure() take a type as their target, not {shown(target)}")
@@ -387,31 +389,66 @@ def _guarded(hook: Hook) -> Hook:
         except Exception as error:
             if isinstance(error, RecursionError) and not has_room():
                 raise
-            raise ValidationError(tuple(_problems(error, "$", _name(target))), type_name=_name(target)) from error
+            unknown = _without_hook(error)
+            if unknown is not None:  # the class is at fault, not the value: found only now inside an optional field
+                raise MisuseError(f"{_said(target)} cannot be structured: {unknown}") from None
+            problems = tuple(_problems(error, "$", _said(target), value))
+            raise ValidationError(problems, type_name=_name(target)) from error
 
     return checked
 
 
-def _problems(error: Exception, path: str, expected: str) -> Iterator[Problem]:
+def _without_hook(error: BaseException) -> str | None:
+    """Return which type cattrs has no hook for, and what to do, if that is what an exception of it says."""
+    if isinstance(error, cattrs.errors.StructureHandlerNotFoundError):
+        return (
+            f"cattrs has no hook for {shown(error.type_)}: register one, by"
+            " streamkit.codec.converter.register_structure_hook, or take a pydantic model for the whole"
+        )
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next(filter(None, map(_without_hook, inner)), None)
+
+
+_NOT_AN_OBJECT = (TypeError, AttributeError, IndexError)  # what looking a field up in 7, null or a list raises
+
+
+def _problems(error: Exception, path: str, expected: str, value: Any) -> Iterator[Problem]:
+    """Yield what an exception of cattrs, or of a hook, says of the value at `path`."""
     if isinstance(error, ValidationError):
         for problem in error.problems:
             yield Problem(path + problem.path.removeprefix("$"), problem.expected, problem.got)
-    elif isinstance(error, cattrs.ClassValidationError):
-        fields, others = error.group_exceptions()
-        for inner, field in fields:
-            yield from _problems(inner, f"{path}.{field.name}", getattr(field.type, "__name__", str(field.type)))
+    elif isinstance(error, cattrs.BaseValidationError):
+        if isinstance(error, cattrs.IterableValidationError):
+            items, others = error.group_exceptions()
+            notes = [(inner, f"[{item.index}]", item.index, item.type) for inner, item in items]
+        else:
+            fields, others = error.group_exceptions()  # type: ignore[attr-defined]
+            notes = [(inner, f".{field.name}", field.name, field.type) for inner, field in fields]
+            if not isinstance(value, Mapping) and all(isinstance(one, _NOT_AN_OBJECT) for one in error.exceptions):
+                yield Problem(path, expected, found_as(value))
+                return
+        for inner, step, key, type_ in notes:
+            yield from _problems(inner, path + step, _said(type_), _at(value, key))
         for inner in others:
-            yield from _problems(inner, path, expected)
-    elif isinstance(error, cattrs.IterableValidationError):
-        items, others = error.group_exceptions()
-        for inner, item in items:
-            yield from _problems(inner, f"{path}[{item.index}]", getattr(item.type, "__name__", str(item.type)))
-        for inner in others:
-            yield from _problems(inner, path, expected)
-    elif isinstance(error, KeyError):
+            yield from _problems(inner, path, expected, value)
+    elif isinstance(error, KeyError) and (value is MISSING or isinstance(value, Mapping)):
         yield Problem(path, expected, "nothing")
+    elif isinstance(error, TypeError) and str(error).endswith("is not iterable"):  # 7 for a list
+        yield Problem(path, expected, found_as(value))
     else:
         yield Problem(path, expected, f"{type(error).__name__}: {error}")
+
+
+def _at(value: Any, key: Any) -> Any:
+    try:
+        return value[key]
+    except Exception:
+        return MISSING
+
+
+def _said(target: Any) -> str:
+    """Return a type in the words of an annotation: `City`, `list[str]`, `City | None`."""
+    return target.__name__ if isinstance(target, type) and not hasattr(target, "__args__") else str(target)
 
 
 def _name(target: Any) -> str:

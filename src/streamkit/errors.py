@@ -149,7 +149,7 @@ class StreamError(Exception):
 
     def __str__(self) -> str:
         where = [f"event {_words(self.event)}"] if self.event is not None else []
-        where += [_words(self.path)] if self.path is not None else []
+        where += [_place(_words(self.path))] if self.path is not None else []
         where += [f"HTTP {self.status}"] if self.status is not None else []
         text = _words(self.message) + (f" ({', '.join(where)})" if where else "")
         text += f": {shown(self.excerpt)}" if self.excerpt is not None else ""
@@ -167,6 +167,11 @@ def _after(text: str, cause: BaseException) -> str:
 
 def _words(value: object) -> str:
     return value if isinstance(value, str) else shown(value)
+
+
+def _place(path: str) -> str:
+    """Return a path for a message, its middle left out where that is long: the keys in it are a sender's, of any length."""
+    return path if not isinstance(path, str) or len(path) <= 2 * EXCERPT else f"{path[:EXCERPT]}…{path[-EXCERPT:]}"
 
 
 def _rebuilt(kind: type[StreamError], args: tuple[Any, ...], facts: dict[str, Any]) -> StreamError:
@@ -191,11 +196,11 @@ class Problem:
     """What was found there, shortened."""
 
     def __str__(self) -> str:
-        return f"invalid value, expected {self.expected} @ {self.path}, got {self.got}"
+        return f"invalid value, expected {self.expected} @ {_place(self.path)}, got {self.got}"
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type.
+    """A value does not match its type. `problems`: every mismatch, in document order. `type_name`: the type.
     `item`: of `items()` of a stream, which of the items that it yields this one is, from 1; else None."""
 
     def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "", item: int | None = None) -> None:

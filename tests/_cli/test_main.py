@@ -41,7 +41,8 @@ from streamkit._cli import main as cli
         (["assamble", "x"], "invalid choice"),
         (["assemble", "--str", "x"], "unrecognized arguments: --str"),
         (["assemble", "nowhere.sse"], "streamkit: nowhere.sse: No such file or directory\n"),
-        (["assemble", str(TRACES)], "Is a directory\n"),
+        (["assemble", str(TRACES)], ": is a folder: name a file in it (check, stat and scrub take folders)\n"),
+        (["view", str(TRACES), "-o", "page.html"], ": is a folder: name a file in it"),
         (["assemble", str(TRACES / "llama.cpp" / "plain.trace.jsonl"), "-o", str(TRACES)], "Is a directory\n"),
     ],
 )

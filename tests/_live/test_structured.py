@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable
 from typing import Any, TypedDict
@@ -20,6 +21,7 @@ from streamkit import (
     RemoteError,
     TruncatedError,
     ValidationError,
+    codec,
 )
 from streamkit.testing import AsyncFakeSource, FakeSource
 
@@ -88,9 +90,14 @@ async def test_text_around_the_json_is_skipped_where_asked_for() -> None:
     assert ([{"a": 1}], None) == (seen.pieces, seen.raised)
     refused = await both(blocks, lambda stream: stream.partial())
     assert [] == refused.pieces
-    assert "the content of choice 0 stops being JSON: expected a value after 0 characters ($): 'S'" == str(
+    do = "skip_around=True skips text before and after the JSON"
+    assert f"the content of choice 0 stops being JSON: expected a value after 0 characters; {do} ($): 'S'" == str(
         refused.raised
     )
+    after = await both([*content("{}\n", "Enjoy!"), END], lambda stream: stream.partial())
+    assert f"expected nothing after the JSON after 3 characters; {do} ($): 'E'" in str(after.raised)
+    inside = await both([*content("{x}"), END], lambda stream: stream.partial(skip_around=True))
+    assert do not in str(inside.raised)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +284,99 @@ async def test_an_async_iteration_continues_after_an_element_that_does_not_match
         with pytest.raises(ValidationError, match=r"expected str @ \$\[0\]\.city, got 1"):
             await anext(items)
         assert [City("Rome", 28)] == [city async for city in items]
+
+
+class Unknown:
+    pass
+
+
+@dataclasses.dataclass
+class Dated:
+    city: str
+    founded: Unknown | None = None
+
+
+@dataclasses.dataclass
+class Holding:
+    inside: Unknown
+
+
+def test_an_element_that_does_not_match_says_that_some_of_the_answer_was_received() -> None:
+    stream = ChatStream(FakeSource([*content('[{"city": "Rome", "size": 28}, {"city": "X"}]'), END]))
+    items = stream.items("$[*]", into=City)
+    assert City("Rome", 28) == next(items)
+    with pytest.raises(ValidationError) as caught:
+        next(items)
+    assert (True, None) == (caught.value.emitted, caught.value.partial)
+
+
+@pytest.mark.parametrize(("element", "got"), [("7", "7"), ("null", "null"), ("[]", "a list of 0"), ('"x"', '"x"')])
+@pytest.mark.parametrize("into", [City, DataCity, TypedCity, Dated])
+def test_an_element_that_is_not_an_object_is_shown(into: Any, element: str, got: str) -> None:
+    items = ChatStream(FakeSource([*content(f"[{element}]"), END])).items("$[*]", into=into)
+    with pytest.raises(ValidationError) as caught:
+        next(items)
+    name = into.__name__
+    assert f"item 1 is not a {name}: invalid value, expected {name} @ $[0], got {got}" == str(caught.value)
+
+
+def test_a_class_that_cattrs_does_not_know_is_named_with_what_to_do() -> None:
+    do = "register one, by streamkit.codec.converter.register_structure_hook, or take a pydantic model for the whole"
+    with pytest.raises(MisuseError) as caught:
+        ChatStream(FakeSource([])).items("$[*]", into=Holding)
+    assert str(caught.value).endswith(f"Holding'>: cattrs has no hook for {Unknown!r}: {do}")
+    blocks = [*content('[{"city": "A"}, {"city": "B", "founded": "1237-10-28"}, {"city": "C"}]'), END]
+    items = ChatStream(FakeSource(blocks)).items("$[*]", into=Dated)
+    assert Dated("A") == next(items)  # cattrs looks for the hook of an optional field when it has a value
+    with pytest.raises(MisuseError) as caught:
+        next(items)
+    assert f"Dated cannot be structured: cattrs has no hook for {Unknown!r}: {do}" == str(caught.value)
+
+
+def test_a_hook_of_the_callers_makes_what_cattrs_does_not_know() -> None:
+    @dataclasses.dataclass
+    class When:
+        day: datetime.time
+
+    codec.converter.register_structure_hook(datetime.time, lambda value, _: datetime.time.fromisoformat(value))
+    items = ChatStream(FakeSource([*content('[{"day": "10:30"}, {"day": "noon"}]'), END])).items("$[*]", into=When)
+    assert When(datetime.time(10, 30)) == next(items)
+    with pytest.raises(ValidationError, match=r"expected time @ \$\[1\]\.day, got ValueError: Invalid isoformat"):
+        next(items)
+
+
+async def test_what_pydantic_says_is_a_sentence() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Even(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        n: int
+
+        @pydantic.field_validator("n")  # type: ignore[untyped-decorator]
+        @classmethod
+        def even(cls, value: int) -> int:
+            if value % 2:
+                raise ValueError("odd")
+            return value
+
+    for text, said in (
+        ('[{"n": 1}]', "expected what Even accepts (Value error, odd) @ $[0].n, got 1"),
+        ("[{}]", "expected a value @ $[0].n, got nothing"),
+    ):
+        refused = await both([*content(text), END], lambda stream: stream.items("$[*]", into=Even))
+        assert f"item 1 is not a Even: invalid value, {said}" == str(refused.raised)
+
+
+def test_a_long_key_of_a_sender_makes_no_long_message() -> None:
+    stream = ChatStream(FakeSource([*content(json.dumps({"k" * 5000: {"city": 1, "size": 1}})), END]))
+    with pytest.raises(ValidationError) as caught:
+        next(stream.items("$.*", into=City))
+    assert len(str(caught.value)) < 400
+    assert "$." + "k" * 5000 + ".city" == caught.value.problems[0].path
+    stream = ChatStream(FakeSource([*content('{"' + "k" * 5000 + '": x'), END]))
+    with pytest.raises(FormatError) as broken:
+        list(stream.partial())
+    assert len(str(broken.value)) < 500
+    assert "$." + "k" * 5000 == broken.value.path
 
 
 @pytest.mark.parametrize("into", [5, "City", City("a", 1), object(), lambda value: value])

@@ -229,6 +229,14 @@ def test_a_block_that_recorded_nothing_says_how_others_are_recorded(tmp_path: Pa
 # --- failures, retries, faults
 
 
+@pytest.mark.parametrize("wrong", ["explode", 5, ["reset@0.5", "explode"]])
+def test_what_is_not_a_fault_is_refused_where_it_is_set(tmp_path: Path, wrong: Any) -> None:
+    with recording(tmp_path, mode="none", faults="reset@0.5") as run:
+        with pytest.raises(MisuseError, match=r"no fault is called 'explode'|faults takes a text"):
+            run.faults = wrong
+        assert "reset@0.5" == run.faults
+
+
 def test_the_retry_of_an_sdk_meets_what_came_next(tmp_path: Path) -> None:
     def busy_first(body: dict[str, Any], number: int) -> Answer:
         if number == 1:

@@ -359,6 +359,46 @@ def test_an_upstream_that_answers_with_an_error_does_not_continue() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("keep", [0, 10**6])
+@pytest.mark.parametrize("resumes", [True, False])
+@pytest.mark.parametrize("fault", ["503", "unreachable", "silent", "a comment, then gone", "gone again, but earlier"])
+def test_an_upstream_that_fails_when_it_is_asked_again_takes_nothing_from_readers(
+    fault: str, resumes: bool, keep: int
+) -> None:
+    httpx = pytest.importorskip("httpx2")
+
+    async def test() -> None:
+        world = World(keep=keep)
+        reader = asyncio.create_task(follow(world))
+        await world.work(WIRE, 150, 12, resumes=resumes)
+
+        async def open(offset: int) -> Any:
+            if fault == "503":
+                return httpx.Response(503, json={"error": {"message": "overloaded"}})
+            if fault == "unreachable":
+                raise ConnectionError("refused")
+
+            async def source() -> AsyncIterator[bytes]:
+                if fault == "a comment, then gone":
+                    yield b": waking up\n\n"
+                    raise ConnectionError("gone")
+                if fault == "gone again, but earlier" and keep:  # else its new answer replaces the first
+                    yield WIRE[:500]
+
+            return source()
+
+        answer = await SharedStreams(world.store).ensure("k", open, resumes=resumes)
+        seen = await reader
+        assert answer.outcome.name in {"truncated", "failed"}
+        assert seen.end["outcome"] == answer.outcome.name
+        assert len(seen.text) > 5
+        assert SAID.startswith(seen.text)
+        assert seen.text == seen.typed  # nothing was wiped
+        assert unstructure(answer.response) == seen.response
+
+    run(test)
+
+
 def test_a_key_that_is_reserved_is_waited_for(new_store: Callable[..., Any]) -> None:
     async def test() -> None:
         shared = SharedStreams(new_store(), takeover=PATIENCE)

@@ -59,6 +59,8 @@ def opened(name: str) -> AbstractContextManager[Any]:
     try:
         return open(name, "rb", buffering=0)
     except OSError as error:
+        if os.path.isdir(name):
+            raise MisuseError(f"{name}: is a folder: name a file in it (check, stat and scrub take folders)") from None
         raise MisuseError(f"{name}: {error.strerror}") from None
 
 

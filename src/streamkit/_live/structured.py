@@ -14,11 +14,12 @@ Rule 3  Where the content stops being JSON, or ends before its JSON does, a `For
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
 from .._arguments import check_bool
+from .._partial.document import AFTER
 from .._partial.paths import ROOT, child
 from ..codec import structure
 from ..errors import FormatError, MisuseError, Problem, StreamError, ValidationError, shown
@@ -64,7 +65,7 @@ def items(core: StreamCore, path: str, into: Any, choice: int, skip_around: bool
         try:
             return Box(make(event.value))
         except ValidationError as error:
-            raise _placed(error, str(event.path), number) from None
+            raise _placed(error, str(event.path), number, content.emitted) from None
 
     return content.cursor(take, made)
 
@@ -78,6 +79,7 @@ class _Content:
         self._core = core
         self._choice = choice
         self._texts: deque[str] | None = None  # from the first call on
+        self._skips = skip_around
         self.json = PartialJSON(skip_around=skip_around)
         self.ready: deque[Any] = deque()  # an error of the content last
         self._arrived = False  # whether there is any content
@@ -106,6 +108,10 @@ class _Content:
 
         return Cursor(self._core, next_piece, self._choice, kept=True, last=self._end)
 
+    @property
+    def emitted(self) -> bool:
+        return self._core.accumulator.emitted
+
     def _well(self) -> bool:
         outcome = self._core.accumulator.outcome
         return outcome is not None and outcome.ok
@@ -129,9 +135,11 @@ class _Content:
         reason = next(
             (str(one.finish_reason) for one in (response.choices if response else ()) if one.index == self._choice), ""
         )
+        around = not self._skips and (not found.offset or found.reason == AFTER)
         cut = f"; its finish reason is {reason}" if not found.found and reason not in ("", "None", "stop") else ""
         error = FormatError(
-            f"the content of choice {self._choice} {what}: {found.reason} after {found.offset:,} characters{cut}",
+            f"the content of choice {self._choice} {what}: {found.reason} after {found.offset:,} characters{cut}"
+            + ("; skip_around=True skips text before and after the JSON" if around else ""),
             path=str(found.path),
             excerpt=found.found or None,
         )
@@ -150,9 +158,10 @@ def _maker(into: Any) -> Callable[[Any], Any]:
         structure(None, into)  # what has no hook is refused here, before anything is read
     except ValidationError:
         pass
-    except MisuseError:
+    except MisuseError as error:
         message = "into= takes a type: an attrs class, a dataclass, a TypedDict, a pydantic model, or anything that cattrs can"
-        raise MisuseError(f"{message} structure, not {shown(into)}") from None
+        _, unknown, rest = error.message.partition(": cattrs has no hook")  # for a class, or for one of its fields
+        raise MisuseError(f"{message} structure, not {shown(into)}{unknown}{rest}") from None
     return lambda value: structure(value, into)
 
 
@@ -167,17 +176,22 @@ def _validated(validate: Callable[[Any], Any], value: Any, name: str) -> Any:
     except ValueError as error:
         details = getattr(error, "errors", None)
         found = details() if callable(details) else [{"loc": (), "msg": str(error), "input": value}]
-        problems = tuple(
-            Problem(str(reduce(child, one["loc"], ROOT)), _expected(one["msg"]), shown(one["input"])) for one in found
-        )
-        raise ValidationError(problems, type_name=name) from error
+        raise ValidationError(tuple(_problem(one, name) for one in found), type_name=name) from error
 
 
-def _expected(message: str) -> str:
-    return message.removeprefix("Input should be ")
+def _problem(one: Mapping[str, Any], name: str) -> Problem:
+    """Return ours for one of pydantic's errors."""
+    path, said = str(reduce(child, one["loc"], ROOT)), one["msg"]
+    if one.get("type") == "missing":
+        return Problem(path, "a value", "nothing")
+    expected = said.removeprefix("Input should be ")
+    return Problem(path, expected if expected != said else f"what {name} accepts ({said})", shown(one["input"]))
 
 
-def _placed(error: ValidationError, path: str, number: int) -> ValidationError:
-    """Return the error with the paths of the whole document."""
+def _placed(error: ValidationError, path: str, number: int, emitted: bool) -> ValidationError:
+    """Return the error with the paths of the whole document. It has no `partial`, since the stream continues: one for each
+    of many elements that do not match would cost the square of their number."""
     problems = tuple(Problem(path + one.path.removeprefix("$"), one.expected, one.got) for one in error.problems)
-    return ValidationError(problems, type_name=error.type_name, item=number)
+    placed = ValidationError(problems, type_name=error.type_name, item=number)
+    placed.emitted = emitted
+    return placed

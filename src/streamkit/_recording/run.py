@@ -92,7 +92,6 @@ class SessionRun:
         self.faults = faults
         self.replays: list[Replay] = []
         self._speed, self._seed = speed, seed
-        fault_list(faults)
         played(Trace(), speed=speed, seed=seed)
         self._through = list(let_through)
         self._recording = mode in ("rewrite", "new_episodes") or (mode == "once" and not session.exchanges)
@@ -105,6 +104,17 @@ class SessionRun:
         if mode == "rewrite":
             shutil.rmtree(self._beside, ignore_errors=True)
             self._targets = Targets(self._beside, session._digest)
+
+    @property
+    def faults(self) -> Faults | None:
+        """What goes wrong with the replays from here on; may be set. Raises `MisuseError` for what is not a fault, here and not
+        inside the client whose request it would strike."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
+        fault_list(faults)
+        self._faults = faults
 
     def __repr__(self) -> str:
         return f"<SessionRun {self.session.path!r} mode={self.mode} requests={len(self._sent)}>"

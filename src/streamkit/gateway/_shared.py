@@ -137,7 +137,8 @@ class SharedStreams:
         return await self._publish(await self._begin(key), source)
 
     async def start(self, key: str, source: Any) -> asyncio.Task[Answer]:
-        """Do what `publish` does, in a task: when this returns readers find the key. Needs asyncio."""
+        """Do what `publish` does, in a task: when this returns readers find the key. Cancel the task to stop the stream. Needs
+        asyncio."""
         claim = await self._begin(key)
         task = asyncio.get_running_loop().create_task(self._publish(claim, source))
         self._tasks.add(task)
@@ -151,7 +152,8 @@ class SharedStreams:
         bytes of the stream, unpacked. It is called where no other worker reads the stream: at first, and where the one that did is
         gone. Any number of workers may call this for one key, and again when the stream is over, which returns what it made.
 
-        `open` raises `CannotResumeError` where the upstream has the stream no longer: it is called again, with 0.
+        `open` raises `CannotResumeError` where the upstream has the stream no longer: it is called again, with 0. Whatever else it
+        raises is the end of the stream, as an error of the source is: one that finds its upstream busy tries again itself.
 
         `resumes=False`: for an upstream that cannot resume in the middle. `open` is called with 0 and sends the request again.
         Where the second answer differs from the first, readers get a snapshot that replaces what they have.
@@ -241,7 +243,7 @@ class SharedStreams:
         outcome = writer.accumulator.outcome
         if lost or outcome is None:
             return None
-        return Answer(attrs.evolve(outcome, events=()), writer.accumulator.snapshot())
+        return Answer(attrs.evolve(outcome, events=()), writer.response)
 
     async def _read(self, writer: LogWriter, open: Open) -> None:
         blocks: AsyncBlocks | None = None

@@ -7,7 +7,8 @@ Rule 1  A base is appended when the chunks since the last one have as many bytes
         few times the response, and all bases together cost at most twice as much as the chunks.
 Rule 2  A base of a stream that can be continued has a checkpoint. Another writer restores it, reads on at its byte, and makes
         the chunks that follow it again: those that the log has already are compared and not appended, so that each is there
-        once. Where one differs, the upstream has answered anew: a snapshot replaces all that readers have.
+        once. Where one differs, the upstream has answered anew: a snapshot replaces all that readers have. A writer that fails
+        before it has made again what the log has leaves that as the response: 503 for the second request wipes no page.
 Rule 3  The log is appended to before the next block is read: a store that is slow slows the upstream, and nothing piles up.
 """
 
@@ -17,7 +18,18 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, SourceError, ValidationError, loads, to_chunks
+from streamkit import (
+    Accumulator,
+    Dialect,
+    Limits,
+    MisuseError,
+    Outcome,
+    SourceError,
+    ValidationError,
+    dumps,
+    loads,
+    to_chunks,
+)
 from streamkit.events import Event
 from streamkit.sources import AsyncBlocks
 from streamkit.types import CreateChatCompletionResponse
@@ -51,6 +63,8 @@ class LogWriter:
                 self._differs, said = True, ()
         self.offset: int = self.accumulator.statistics().bytes
         self._expected = deque(entry.data for entry in said)  # what the log has and this writer makes again
+        self._log: Sequence[Entry] = claim.entries  # until that is made, or replaced
+        self.response: CreateChatCompletionResponse | None = None  # of a stream that is over, as readers have it
         self._since = 0  # bytes of chunks since the base
         self._base = 0 if base is None else len(base.data) + len(base.checkpoint)
         self._chunks = ChunksOf(self.accumulator)
@@ -76,18 +90,31 @@ class LogWriter:
     async def _put(self, events: Sequence[Event]) -> None:
         made = self._new(events)
         if self._differs:
+            if not self.accumulator.statistics().chunks:  # a comment, the half of an event, or an error's body
+                return
             self._differs = False
             await self._append([self._entry("snapshot")])
         elif made:
             if self._since >= max(self._keep, self._base):
                 made.append(self._entry("base"))
             await self._append(made)
+        if not self._behind:
+            self._log = ()
 
     async def end(self, outcome: Outcome) -> None:
         """Append the end: the chunks of its last events, the whole response, how it ended."""
         made = self._new(outcome.events)
-        last = [Entry("snapshot", self.accumulator.dumps() or b"null"), Entry("end", said_of(outcome))]
-        await self._append([*made, *last])
+        self.response = self.accumulator.snapshot()
+        whole = self.accumulator.dumps()
+        if not outcome.ok and self._behind:
+            self.response = folded(self._log)[0]
+            whole = None if self.response is None else dumps(self.response)
+        await self._append([*made, Entry("snapshot", whole or b"null"), Entry("end", said_of(outcome))])
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the log has what this writer has neither made again nor replaced."""
+        return bool(self._expected) or self._differs
 
     async def renew(self) -> None:
         """Keep the lease."""
