@@ -253,6 +253,7 @@ class BlockReader:
     def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
         """Read a block in the fast lane as far as it fits, and the rest event by event."""
         at, end, raised = 0, len(block), None
+        returns = CR in block  # once: asked for each event, 80,000 of them in one block would be quadratic
         while at < end:
             asleep = 0
             if self.lane is None:
@@ -278,7 +279,7 @@ class BlockReader:
                     lane.budget.spend(BETWEEN)
                     self._rest(lane)
             else:
-                stop = _blank_line(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0))
+                stop = _blank_line(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0), returns)
                 if stop < 0:
                     stop = end
                 elif refused:
@@ -414,9 +415,9 @@ class BlockReader:
         return self._assembler.body(found, data, out)
 
 
-def _blank_line(block: bytes, at: int) -> int:
-    """Return where the first blank line at or after `at` ends, or -1."""
-    if CR not in block:
+def _blank_line(block: bytes, at: int, returns: bool) -> int:
+    """Return where the first blank line at or after `at` ends, or -1; `returns`: whether the block has carriage returns."""
+    if not returns:
         found = block.find(b"\n\n", at)
         return found + 2 if found >= 0 else -1
     blank = _BLANK_LINE.search(block, at)
