@@ -523,10 +523,16 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "blanks": lambda n: "[" + " " * n,
     "prose": lambda n: "[{" * (n // 2),
     "not JSON": lambda n: "[x" * (n // 2),
+    "no keys": lambda n: '{"a\x01' * (n // 4),
 }
 
 
-AROUND = ("levels", "prose", "not JSON")  # those that go another way where text around the document is skipped
+AROUND = (
+    "levels",
+    "prose",
+    "not JSON",
+    "no keys",
+)  # those that go another way where text around the document is skipped
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -32,6 +32,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -39,6 +40,7 @@ import streamkit
 
 SECTION = re.compile(r"\n*^Attributes:\n(?:    .*\n?)*", re.MULTILINE)
 ARGUMENT = re.compile(r"(?:^|(?<=[.;])\s+)(?=`\w+`(?:, `\w+`)*: )")  # `limits`, `rules`: like those of …
+ITEM = re.compile(r"(`\w+`(?:, `\w+`)*): (.+)")
 ALIAS = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")  # what Sphinx leaves of an alias inside another type
 CODE = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
 
@@ -77,8 +79,15 @@ def entry(module: ModuleType, name: str) -> list[str]:
             ":undoc-members:",
             f":inherited-members: {', '.join(sorted(one.__name__ for one in foreign))}",
         ]
+        if issubclass(value, streamkit.StreamError) and value is not streamkit.StreamError:
+            options[-1] += ", StreamError"  # the same of each of them, and documented there
+            options.append(":show-inheritance:")
+        options.append(f":exclude-members: {', '.join(sorted(attributes_told(value)))}")
         if any(one.__module__.split(".")[0] not in sys.stdlib_module_names for one in foreign):
-            options = [f":members: {', '.join(written_in(value))}"]  # pydantic copies what a class inherits into it
+            options = [
+                f":members: {', '.join(written_in(value))}",
+                ":undoc-members:",
+            ]  # pydantic copies what a class inherits into it
         return [f".. autoclass:: {path}", *(f"   {option}" for option in options), ""]
     if inspect.isroutine(value):
         return [f".. autofunction:: {path}", ""]
@@ -93,16 +102,55 @@ def written_in(cls: type[Any]) -> list[str]:
     return [name for name in names if name and not name.startswith("_")]
 
 
-def as_rst(lines: list[str]) -> list[str]:
-    """Return a docstring in reStructuredText."""
-    text = "\n\n".join(map(_as_list, SECTION.sub("\n", "\n".join(lines)).split("\n\n")))
+def as_rst(lines: list[str], attributes: Collection[str] = ()) -> list[str]:
+    """Return a docstring in reStructuredText; of a class with those attributes as entries."""
+    paragraphs = SECTION.sub("\n", "\n".join(lines)).split("\n\n")
+    text = "\n\n".join(_as_list(one.strip("\n"), attributes) for one in paragraphs)
     return list(_with_examples(CODE.sub(_code, text.replace("\\", "\\\\")).split("\n")))
 
 
-def _as_list(paragraph: str) -> str:
-    """Return a paragraph that says what each argument is as a list, any other as it is."""
-    items = ARGUMENT.split(paragraph) if ARGUMENT.match(paragraph) else []
-    return "\n".join("* " + " ".join(item.split()) for item in items if item.strip()) or paragraph
+def _as_list(paragraph: str, attributes: Collection[str] = ()) -> str:
+    """Return a paragraph that says what each argument is as a list, and what an attribute is as an entry; any other as it is."""
+    if paragraph.startswith(" ") or ARGUMENT.search(paragraph) is None:
+        return paragraph
+    parts: list[str] = []
+    for item in filter(None, map(str.strip, ARGUMENT.split(paragraph))):
+        said = ITEM.fullmatch(" ".join(item.split()))
+        names = re.findall(r"\w+", said[1]) if said else []
+        if said is None:
+            parts += ["", re.sub(";$", ".", item), ""]
+        elif attributes and {*names} <= {*attributes}:
+            sentence = said[2][0].upper() + said[2][1:].rstrip(";.") + "."
+            parts += ["", ".. attribute:: " + "\n               ".join(names), "", f"   {sentence}", ""]
+        else:
+            parts.append(f"* {said[0]}")
+    return "\n".join(parts).strip("\n")
+
+
+def made_by(cls: type[Any]) -> set[str]:
+    """Return the public attributes that the source of a class makes: by annotation, or by assignment to one of `self`."""
+    try:
+        source = inspect.getsource(cls)
+    except (OSError, TypeError):  # made at run time
+        source = ""
+    assigned = re.findall(r"\bself\.([a-z]\w*)(?:: [^=\n]+)? = ", source)
+    return {name for name in (*assigned, *vars(cls).get("__annotations__", {})) if not name.startswith("_")}
+
+
+@cache
+def attributes_told(cls: type[Any]) -> frozenset[str]:
+    """Return the attributes that the docstring of a class describes and its source does not, where it makes them."""
+    if attrs.has(cls):
+        return frozenset()
+    made = made_by(cls)
+    made -= {
+        name for owner, name in ModuleAnalyzer.for_module(cls.__module__).find_attr_docs() if owner == cls.__qualname__
+    }
+    made -= {name for name, value in vars(cls).items() if isinstance(value, property) or inspect.isroutine(value)}
+    own = SECTION.sub("\n", inspect.cleandoc(vars(cls).get("__doc__") or ""))
+    items = [ITEM.fullmatch(" ".join(item.split())) for one in own.split("\n\n") for item in ARGUMENT.split(one)]
+    found = [re.findall(r"\w+", item[1]) for item in items if item]
+    return frozenset(name for names in found if {*names} <= made for name in names)
 
 
 def _code(found: re.Match[str]) -> str:
@@ -164,8 +212,11 @@ def process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: 
         if not lines[0]:
             log.warning("%s has no docstring: write one after the field", name)
     if what == "data" and "\n".join(lines).strip() == inspect.cleandoc(type(value).__doc__ or "").strip():
-        lines.clear()  # what a dict is
-    lines[:] = as_rst(lines)
+        lines[:] = [of_data(value)]  # instead of what a dict is
+        if not lines[0]:
+            log.warning("%s has no docstring: write a string after it in the source", name)
+    told = attributes_told(value) if what in ("class", "exception") and inspect.isclass(value) else ()
+    lines[:] = as_rst(lines, told)
 
 
 def sentence_of(path: str) -> str:
@@ -187,6 +238,16 @@ def _of_function(cls: type[Any], name: str) -> str:
     assert isinstance(tree, ast.ClassDef)
     functions = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
     return (ast.get_docstring(functions[0]) or "") if functions else ""
+
+
+def of_data(value: Any) -> str:
+    """Return the string after a constant, in the module that has it: a package passes on what a file of it says."""
+    for home, module in sorted(sys.modules.items()):
+        if home.startswith("streamkit"):
+            for (owner, name), lines in ModuleAnalyzer.for_module(home).find_attr_docs().items():
+                if owner == "" and getattr(module, name, None) is value and not isinstance(value, int):
+                    return "\n".join(lines).strip()
+    return ""
 
 
 def readable(
@@ -224,10 +285,11 @@ def check_complete(app: Sphinx, env: BuildEnvironment) -> None:
             path = f"{module.__name__}.{name}" if plain else path_of(module, name)
             if path not in entries and f"streamkit.{name}" not in entries and not (plain and name in streamkit.__all__):
                 log.warning("%s is public and has no entry: name it in a page of docs/reference/", path)
-            if inspect.isclass(value) and attrs.has(value):
-                for field in attrs.fields(value):
-                    if not field.name.startswith("_") and f"{path}.{field.name}" not in entries:
-                        log.warning("%s.%s has no entry", path, field.name)
+            if inspect.isclass(value) and value.__module__.startswith("streamkit"):
+                names = {field.name for field in attrs.fields(value)} if attrs.has(value) else set()
+                for one in sorted(names | made_by(value)):
+                    if not one.startswith(("_", "kept_")) and f"{path}.{one}" not in entries:
+                        log.warning("%s.%s has no entry: write a string after it in the source", path, one)
 
 
 def unlink_builtins(app: Sphinx, doctree: nodes.document) -> None:

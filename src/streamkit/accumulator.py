@@ -24,7 +24,7 @@ from ._fold.assembler import Assembler
 from ._fold.options import Options, check_options
 from ._fold.reducer import Reducer
 from ._fold.statistics import Statistics
-from ._stack import LAST, NoRoom, Room, guarded, require_room
+from ._stack import LAST, NoRoom, Room, guarded
 from .anomalies import Anomaly
 from .dialect import DEFAULT_DIALECT, Dialect
 from .errors import (
@@ -100,9 +100,12 @@ class Accumulator:
         converter: cattrs.Converter | None = None,
         path_events: bool = False,
     ) -> None:
-        check_bool("strict=", strict)
-        check_bool("fast=", fast)
-        check_bool("path_events=", path_events)
+        if strict is not False:
+            check_bool("strict=", strict)
+        if fast is not True:
+            check_bool("fast=", fast)
+        if path_events is not False:
+            check_bool("path_events=", path_events)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._converted = converter is not None
@@ -440,7 +443,8 @@ class Accumulator:
     def explain(self, choice: int, call: int) -> tuple[tuple[str, int], ...]:
         """Return why each fragment was assigned to tool call number `call` of a choice: (rule, number in a row)."""
         try:
-            if whole(choice, 0) and whole(call, 0):
+            # A sender that writes the index "-5" has a choice of that index.
+            if type(choice) is int and whole(call, 0):
                 return self._reader.known.reducer.explain(choice, call)
         except LookupError:
             pass
@@ -451,7 +455,8 @@ class Accumulator:
 
     def _enter(self, out: Out) -> None:
         """Raise `NoRoom` if the stack lacks the frames that the next change may take."""
-        require_room()
+        if not _ROOM.left():
+            raise NoRoom(NoRoom.message)
         if self._overran:
             self._overrun(out)
 

@@ -20,6 +20,7 @@ from .errors import FormatError, excerpt
 __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
 
 Severity = Literal["note", "repaired", "lost"]
+"""How bad an anomaly is: harmless, restored with certainty, or not in the response."""
 
 
 Grade = TypeVar("Grade", bound=str)
@@ -194,7 +195,8 @@ class Anomalies:
     """
 
     def __init__(self, *, maximum: int, strict: bool = False) -> None:
-        self.event = 0  # number of the event that is being read; set by the accumulator
+        self.event = 0
+        """Number of the event that is being read; the accumulator sets it."""
         self.trail: list[tuple[str, str]] = []  # noted since the reader of this list emptied it
         self.strict = strict
         self.fresh: list[Anomaly] = []  # first sightings not yet reported as events

@@ -200,7 +200,7 @@ class Problem:
 
 
 class ValidationError(StreamError, ValueError):
-    """A value does not match its type. `problems` lists every mismatch, in document order; `type_name`: the type.
+    """A value does not match its type. `problems`: every mismatch, in document order. `type_name`: the type.
     `item`: of `items()` of a stream, which of the items that it yields this one is, from 1; else None."""
 
     def __init__(self, problems: tuple[Problem, ...], *, type_name: str = "", item: int | None = None) -> None:

@@ -36,7 +36,7 @@ from typing import Any
 
 from ._arguments import check_bool, whole
 from ._field_docs import show_fields
-from ._partial.document import NAN_WORDS, WORDS, Document
+from ._partial.document import DEPTH, NAN_WORDS, VALUES, WORDS, Document
 from ._partial.events import NotJSON, PathEvent, StringDelta, ValueDone, ValueStarted
 from ._partial.paths import Path, Pattern
 from .errors import MisuseError, shown
@@ -62,8 +62,8 @@ class PartialJSON:
         unfinished_numbers: bool = False,
         allow_nan: bool = False,
         strict: bool = False,
-        max_depth: int = 200,
-        max_values: int = 1024 * 1024,
+        max_depth: int = DEPTH,
+        max_values: int = VALUES,
     ) -> None:
         check_bool("skip_around=", skip_around)
         check_bool("unfinished_numbers=", unfinished_numbers)

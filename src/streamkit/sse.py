@@ -58,6 +58,7 @@ RETRY_DIGITS = 18
 
 
 _BLANK_LINES = re.compile(rb"\n{3,}+")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 @attrs.frozen(weakref_slot=False)
@@ -235,7 +236,10 @@ class EventDecoder:
                 # follows, and waiting for it would hold the event back until the next one.
                 self._after_cr = block[-1] == CR
                 self._plain = not self._after_cr
-                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                if _LONE_CR.search(block) is None:  # CRLF alone: to delete one byte takes a fifth of the time
+                    block = block.replace(b"\r", b"")
+                else:
+                    block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if len(block) <= self._most:
                 self._piece(block, out, want)
             else:  # no line of a piece is over the limit: the fast lane need not check

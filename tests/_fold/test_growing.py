@@ -147,6 +147,20 @@ def test_what_was_absorbed_is_read_before_the_next_event() -> None:
     assert SHOWN[-1] == accumulator.peek()
 
 
+def test_peeking_between_blocks_that_were_absorbed_reads_nothing_twice() -> None:
+    accumulator = Accumulator(path_events=True)
+    accumulator.feed(sse(*calls(OPENING, SECOND)[:-1]))
+    accumulator.absorb(sse(*calls(fragment("["))[:-1]))
+    assert [] == accumulator.peek()
+    accumulator.absorb(sse(*calls(fragment("7,"))[:-1]))
+    accumulator.feed(
+        sse(*calls(fragment("[", 1))[:-1])
+    )  # of the other call, after which the first one is read up to here
+    assert [7] == accumulator.peek()
+    accumulator.absorb(sse(*calls(fragment("8]"))))
+    assert [7, 8] == accumulator.peek()
+
+
 def test_an_accumulator_that_was_restored_continues_where_the_other_one_was() -> None:
     wire, pieces = each_byte(WIRE), path_events([WIRE])
     for at in some(range(0, len(wire), 3)):

@@ -71,11 +71,12 @@ class First:
 
     def add(self, value: Any) -> Any:
         if not self._value:
-            self._value = _whole(value)
+            self._value = value if type(value) is str and value.isascii() else _whole(value)
         return value
 
     def value(self) -> Any:
-        return copy_of(self._value)
+        value = self._value
+        return value if type(value) is str and value.isascii() else copy_of(value)
 
 
 class Last:
@@ -90,8 +91,8 @@ class Last:
         self.weight = 0  # of the kept value, see `weight.weight`
 
     def add(self, value: Any) -> Any:
-        if not (self._value and isinstance(value, (list, dict)) and not value):
-            self._value = _whole(value)
+        if value or not (self._value and isinstance(value, (list, dict))):
+            self._value = value if type(value) is str and value.isascii() else _whole(value)
         return value
 
     def begins_to_vary(self, value: Any) -> bool:
@@ -102,7 +103,8 @@ class Last:
         return True
 
     def value(self) -> Any:
-        return copy_of(self._value)
+        value = self._value
+        return value if type(value) is str and value.isascii() else copy_of(value)
 
 
 class Each:

@@ -1,8 +1,8 @@
 """The arguments of calls, read as JSON while they arrive.
 
 In: the state of the choices, and the events of a block before their caller gets them. Out: `peek`, the arguments so far as a
-value, and the `path_events` of each piece. A call is read once, by one `PartialJSON`, for all that ask. Cost: that of the new text;
-nothing for a call that nobody asks for, and that no event is about.
+value, and the `path_events` of each piece. A call is read once, for all that ask, by a `Document` like that of `PartialJSON`.
+Cost: that of the new text; nothing for a call that nobody asks for, and that no event is about.
 
 Rule 1  The text that counts is that of the response. A block that was absorbed has no events: its text is read before that of
         the next event, or when somebody peeks.
@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._partial.document import Document
+from .._partial.events import PathEvent
 from ..events import FunctionCallDelta, ToolCallDelta
-from ..partial_json import PartialJSON
 from .field_rules import Text
 from .reducer import Reducer
 from .tool_calls import Call
@@ -31,25 +32,26 @@ _FUNCTION = -1  # the place of a legacy function call among the calls of its cho
 class _Reading:
     """How far a call has been read."""
 
-    __slots__ = ("custom", "json", "length", "mark", "text")
+    __slots__ = ("custom", "document", "length", "mark", "text")
 
     def __init__(self, custom: bool) -> None:
         self.custom = custom
-        self.json = PartialJSON()
+        self.document = Document()
         self.length = 0  # characters
         self.text: Text | None = None  # the state of the text, for `peek`
         self.mark = _NOWHERE  # where they end in the state of the text
 
     def take(self, text: str) -> None:
-        self.json.absorb(text)
+        self.document.read(text, None)
         self.length += len(text)
+        self.mark = _NOWHERE
 
 
 def read(text: str) -> Any:
     """Return what a text is as JSON, as far as it is."""
-    json = PartialJSON()
-    json.absorb(text)
-    return json.value
+    document = Document()
+    document.read(text, None)
+    return document.show()
 
 
 class GrowingArguments:
@@ -80,8 +82,10 @@ class GrowingArguments:
                 text = event.arguments
                 reading.length += len(text)
                 reading.mark = _NOWHERE
+                out: list[PathEvent] = []
+                reading.document.read(text, out)
                 # Frozen, but for this one place, in which it is new.
-                object.__setattr__(event, "path_events", tuple(reading.json.feed(text)))
+                object.__setattr__(event, "path_events", tuple(out))
 
     def peek(self, choice: int, call: int) -> Any:
         """Return the arguments so far; None where nothing can be said of them."""
@@ -99,9 +103,11 @@ class GrowingArguments:
             reading = self._reading((choice, call))
             reading.text = found.arguments
         new, reading.mark = reading.text.news(reading.mark, reading.length)
+        document = reading.document
         if new:
-            reading.take(new)
-        return reading.json.snapshot()
+            document.read(new, None)
+            reading.length += len(new)
+        return document.copy(document.show())
 
     def _reading(self, key: _Key) -> _Reading:
         reading = self._readings.get(key)

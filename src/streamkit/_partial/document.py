@@ -21,7 +21,7 @@ from .numbers import DIGITS, FRACTION, INTEGER, STEPS, WHOLE, number
 from .paths import ROOT, Path, child
 from .strings import Strings
 
-__all__ = ("AFTER", "NAN_WORDS", "WORDS", "Document", "Out")
+__all__ = ("AFTER", "DEPTH", "NAN_WORDS", "VALUES", "WORDS", "Document", "Out")
 
 Out = list[PathEvent] | None
 
@@ -33,7 +33,6 @@ _VALUE = re.compile(
 )
 _STRING, _NUMBER, _FRACTION, _ARRAY, _OBJECT = 2, 3, 4, 5, 6  # groups of it
 _OF_WORD = {7: True, 8: False, 9: None}
-_PIECE = re.compile(rf'({_PLAIN})("?)')
 # As far as they are there: the key, its closing quote, its colon; or the end of the object. Each is one group.
 _KEY = re.compile(rf'{_BLANKS}(?:"({_PLAIN})(?:("){_BLANKS}(:)?+)?+|(\}}))?+')
 _CUT_KEY, _NO_COLON, _COLON, _END = 1, 2, 3, 4
@@ -49,6 +48,9 @@ WORDS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 """The literals, by how they begin."""
 NAN_WORDS = {**WORDS, "N": ("NaN", float("nan")), "I": ("Infinity", float("inf"))}
 """Those of `allow_nan`; -Infinity begins like a number."""
+
+DEPTH, VALUES = 200, 1024 * 1024
+"""How deep a document may be, as deep as jiter reads, and how many values it may have, like `Limits.max_event_values`."""
 
 _LONG = 500  # digits: fewer than any limit of CPython on what int() reads
 _TOO_LONG = f"expected a number of at most {DIGITS:,} digits"
@@ -91,7 +93,14 @@ class Document:
     step: Callable[[Document, str, int, Out], int]
 
     def __init__(
-        self, *, skip: bool, numbers: bool, words: dict[str, tuple[str, Any]], strict: bool, depth: int, most: int
+        self,
+        *,
+        skip: bool = False,
+        numbers: bool = False,
+        words: dict[str, tuple[str, Any]] = WORDS,
+        strict: bool = False,
+        depth: int = DEPTH,
+        most: int = VALUES,
     ) -> None:
         self.skip = skip
         self.words = words
@@ -210,7 +219,7 @@ class Document:
         if kind == _STRING:
             value: Any = found[1]
             if not found[2]:
-                return self.begin_string(text, end - len(value), out)
+                return self.begin_string(text, end, value, out)
             if out is not None:
                 path = child(self.path, self.key)
                 _tell_started(out, path, "string")
@@ -239,11 +248,11 @@ class Document:
         if text[at] in STEPS["start"]:
             self.state, self.shown, self.settled = "start", False, False
             self.step = Document.number
-            return at
+            return self.number(text, at, out)
         if text[at] in self.words:
             self.word = self.words[text[at]]
             self.step = Document.in_word
-            return at
+            return self.in_word(text, at, out)
         return self.stop("expected a value", text, at)
 
     def scalar(self, value: Any, end: int, out: Out) -> int:
@@ -348,11 +357,7 @@ class Document:
 
     def in_key(self, text: str, at: int, out: Out) -> int:
         """Read a key that is cut, or has escapes."""
-        found = _PIECE.match(text, at)
-        assert found is not None
-        piece, end, closed = found[1], found.end(), bool(found[2])
-        if self.strings.half or not (closed or end == len(text)):
-            piece, end, closed = self.strings.read(text, at)
+        piece, end, closed = self.piece(text, at)
         if piece:
             self.pieces.append(piece)
         if closed:
@@ -364,11 +369,12 @@ class Document:
 
     def colon(self, text: str, at: int, out: Out) -> int:
         """Read what follows such a key."""
-        at = _after_blanks(text, at)
-        if at == len(text):
-            return at
-        if text[at] != ":":
-            return self.stop("expected : after a key", text, at)
+        if text[at] != ":":  # nearly never
+            at = _after_blanks(text, at)
+            if at == len(text):
+                return at
+            if text[at] != ":":
+                return self.stop("expected : after a key", text, at)
         self.step = Document.value
         at += 1
         return at if at == len(text) else self.value(text, at, out)
@@ -414,29 +420,34 @@ class Document:
 
     # --- strings
 
-    def begin_string(self, text: str, at: int, out: Out) -> int:
-        """Begin a string that is cut, or has escapes; `at`: after its quote."""
+    def begin_string(self, text: str, end: int, piece: str, out: Out) -> int:
+        """Begin a string that is cut, or has escapes; `piece`: its plain characters before `end`."""
         self.put("")
         self.count += 1
         self.open = True
         self.text = ""
-        self.at = child(self.path, self.key)
+        self.at = at = child(self.path, self.key)
         self.step = Document.string
         if out is not None:
-            _tell_started(out, self.at, "string")
-        return at if at == len(text) else self.string(text, at, out)
-
-    def string(self, text: str, at: int, out: Out) -> int:
-        """Read a piece of it."""
-        found = _PIECE.match(text, at)
-        assert found is not None
-        piece, end, closed = found[1], found.end(), bool(found[2])
-        if self.strings.half or not (closed or end == len(text)):
-            piece, end, closed = self.strings.read(text, at)
+            _tell_started(out, at, "string")
+        if end < len(text):
+            return self.string(text, end - len(piece), out)
         if piece:
             self.pieces.append(piece)
             if out is not None:
-                _tell_delta(out, self.at, piece)
+                _tell_delta(out, at, piece)
+        return end
+
+    def string(self, text: str, at: int, out: Out) -> int:
+        """Read a piece of it."""
+        piece, end, closed = self.piece(text, at)
+        if piece:
+            self.pieces.append(piece)
+            if out is not None:  # like `_tell_delta(out, self.at, piece)`
+                event = _new_delta()
+                event.path, event.text = self.at, piece
+                event.__class__ = StringDelta
+                out.append(event)
         if closed:
             if self.pieces:
                 self.join()
@@ -447,6 +458,16 @@ class Document:
             self.step = Document.after if self.stack else Document.after_all
             return end
         return end if end == len(text) else self.stop(_no_string(text[end]), text, end)
+
+    def piece(self, text: str, at: int) -> tuple[str, int, bool]:
+        """Return a piece of a string or key, where it ends, and whether the string does: see `Strings.read`."""
+        end = text.find('"', at)
+        closed = end >= 0
+        piece = text[at:end] if closed else text[at:]
+        # Nearly all pieces are printable, and no character is that must be an escape.
+        if piece.isprintable() and "\\" not in piece and not self.strings.half:
+            return piece, end + 1 if closed else len(text), closed
+        return self.strings.read(text, at)
 
     def join(self) -> None:
         """Show all of the open string."""

@@ -84,6 +84,7 @@ class RecordingProxy(Running):
             ) from None
         base = upstream_url(upstream)
         self.upstream = str(base.copy_with(username=None, password=None)).rstrip("/")
+        """Where it forwards to, without credentials."""
         app: Any = ProxyApp(base, targets, options, finish=finish, max_body=max_body)
         super().__init__(app, listen, date=False)
 

@@ -141,6 +141,7 @@ class Replay:
         if sleep is not None and not callable(sleep):
             raise MisuseError(f"sleep takes a function of the seconds to wait, or None, not {shown(sleep)}")
         self.plan = plan
+        """What is played: the blocks with their times, the end, and what is raised there."""
         self._clock = None if clock is None else _checked(clock)
         self._sleep = sleep if sleep is not None else getattr(clock, "advance", None)
         self._raises = raises or stdlib_raises

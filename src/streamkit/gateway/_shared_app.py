@@ -66,6 +66,7 @@ class SharedGateway:
         self._sending: dict[str, Any] = {"limits": connections, "timeout": timeout}
         self._client: httpx2.AsyncClient | None = None
         self.streams = streams
+        """The streams that it serves."""
 
     def __repr__(self) -> str:
         return f"<SharedGateway to {self._base.copy_with(username=None, password=None)}>"

@@ -65,6 +65,7 @@ class Onward:
 
     def __init__(self, inner: Any = None, *, asynchronous: bool = False) -> None:
         self.inner = inner
+        """The transport that sends."""
         self._method = "handle_async_request" if asynchronous else "handle_request"
         self._client_class = "AsyncClient" if asynchronous else "Client"
         if inner is not None and not hasattr(inner, self._method):

@@ -12,6 +12,7 @@ class FakeClock:
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
+        """The time that it shows, in seconds."""
 
     def __call__(self) -> float:
         """Return the time, in seconds."""

@@ -111,6 +111,7 @@ class AsyncFakeSource:
 
         self._source = FakeSource(script, fail=fail, clock=clock, close_error=close_error)
         self.status = status
+        """The HTTP status that it says it has."""
         self.waiting = anyio.Event()
 
     @property
