@@ -4,7 +4,7 @@
     python benches/turns.py ../before/src [--rounds 9] [--chunks 1000]
 
 In: the source folder of the other checkout. Out: a line for each way through each stream, in CPU time: before, now, and their
-ratio, the median over the rounds of one by the other. Each checkout runs in one process of its own, and a round is a turn of
+ratio, the median over the rounds of one by the other. Each checkout runs in a separate process, and a round is a turn of
 each: a slow moment of the machine falls on both. Only what any version has is used: `Accumulator`, `dumps` and `Cleaner`.
 
 Streams: the shapes of shapes.py in two cuts (feed, absorb, without the fast lane, cleaned), and the recorded streams by how many
