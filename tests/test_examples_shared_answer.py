@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -12,18 +12,12 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import PATIENCE
+from helpers.browser import Browser, Page, needs_browser
 from helpers.served import served
 from helpers.tier import TIER
 from streamkit.testing import DONE, chunk, event, fragment
 
 FOLDER = Path(__file__).parents[1] / "examples" / "shared_answer"
-CHROMIUM = shutil.which("chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
-WAIT = PATIENCE * 1000  # milliseconds
 FIRST, SECOND, THIRD = "Sunlight reaches us ", "through air that scatters blue light ", "more than red 🌅."
 
 pytest.importorskip("streamkit.gateway", exc_type=ImportError)
@@ -76,76 +70,77 @@ def address(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
             yield url
 
 
+def until(page: Page, **shown: str) -> None:
+    """Wait until the elements with these ids show these texts, in the tab that the user looks at."""
+    page.call("Page.bringToFront")
+    wanted = json.dumps(shown)
+    page.value(
+        f"""new Promise((over) => {{
+            const shows = ([id, text]) => document.getElementById(id).textContent === text;
+            const look = () => Object.entries({wanted}).every(shows) ? over() : setTimeout(look, 5);
+            look();
+        }})"""
+    )
+
+
 @pytest.fixture
-def browser() -> Iterator[Any]:
-    """Headless Chromium: two seconds of CPU time, so that the quick tier does without it."""
+def browser() -> Iterator[Browser]:
+    """A browser: two seconds of CPU time, so that the quick tier does without it."""
     if TIER == "quick":
         pytest.skip("STREAMKIT_EXAMPLES=1 drives a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with Browser() as browser:
         yield browser
-        browser.close()
 
 
+@needs_browser
 def test_two_tabs_show_one_answer_and_one_that_is_reloaded_misses_nothing(
-    browser: Any, address: str, upstream: Upstream
+    browser: Browser, address: str, upstream: Upstream
 ) -> None:
-    expect = pytest.importorskip("playwright.sync_api").expect
-    expect.set_options(timeout=WAIT)
-    first, second = browser.new_page(), browser.new_page()
     upstream.say(chunk(FIRST))
-    first.goto(address)
-    first.get_by_label("Your question").fill("Why?")
-    first.get_by_role("button", name="Ask").click()
-    expect(first.locator("#text")).to_have_text(FIRST)
-    second.goto(first.url)
-    expect(second.locator("#text")).to_have_text(FIRST)
-    upstream.say(*map(chunk, SECOND))
-    second.reload()
-    for tab in (first, second):
-        expect(tab.locator("#text")).to_have_text(FIRST + SECOND)
-        expect(tab.locator("#state")).to_have_text("Answering")
-    upstream.say(chunk(delta=fragment('{"city":', id="call_1", name="weather")), chunk(THIRD))
-    upstream.say(chunk(delta=fragment('"Paris"}')))
-    upstream.end()
-    for tab in (first, second):
-        expect(tab.locator("#state")).to_have_text("Complete")
-        expect(tab.locator("#text")).to_have_text(FIRST + SECOND + THIRD)
-        expect(tab.locator("details")).to_have_text('Calls weather{"city":"Paris"}')
-    late = browser.new_page()
-    late.goto(first.url)
-    expect(late.locator("#state")).to_have_text("Complete")
-    expect(late.locator("#text")).to_have_text(FIRST + SECOND + THIRD)
-    expect(late.locator("#asked")).to_have_text("Why?")
+    with browser.page(address) as first:
+        first.value("question.value = 'Why?'; ask.requestSubmit()")
+        until(first, text=FIRST, state="Answering", asked="Why?")
+        link = first.value("location.href")
+        with browser.page(link) as second:
+            until(second, text=FIRST)
+            upstream.say(*map(chunk, SECOND))
+            second.call("Page.reload")
+            second.until("Page.loadEventFired")
+            for tab in (first, second):
+                until(tab, text=FIRST + SECOND, state="Answering")
+            upstream.say(chunk(delta=fragment('{"city":', id="call_1", name="weather")), chunk(THIRD))
+            upstream.say(chunk(delta=fragment('"Paris"}')))
+            upstream.end()
+            for tab in (first, second):
+                until(tab, text=FIRST + SECOND + THIRD, state="Complete", calls='Calls weather{"city":"Paris"}')
+            assert [] == second.errors
+        with browser.page(link) as late:
+            until(late, text=FIRST + SECOND + THIRD, state="Complete", asked="Why?")
 
 
-def test_an_event_source_that_nobody_closes_stops_by_itself(browser: Any, address: str, upstream: Upstream) -> None:
-    tab = browser.new_page()
+@needs_browser
+def test_an_event_source_that_nobody_closes_stops_by_itself(browser: Browser, address: str, upstream: Upstream) -> None:
     upstream.say(chunk("a"))
     upstream.end()
-    tab.goto(address)
-    seen = tab.evaluate(
-        """async () => {
-            const answer = await fetch("v1/chat/completions", {method: "POST", body: "{}"});
-            const {events} = await answer.json();
-            const source = new EventSource(events);
-            const seen = [];
-            for (const name of ["open", "snapshot", "chunk", "end"]) source.addEventListener(name, () => seen.push(name));
-            await new Promise((over) => {
-                source.onerror = () => { if (source.readyState === EventSource.CLOSED) over(); else seen.push("lost"); };
-            });
-            return seen;
-        }"""
-    )
+    with browser.page(address) as tab:
+        seen = tab.value(
+            """(async () => {
+                const answer = await fetch("v1/chat/completions", {method: "POST", body: "{}"});
+                const {events} = await answer.json();
+                const source = new EventSource(events);
+                const seen = [];
+                for (const name of ["open", "snapshot", "chunk", "end"]) source.addEventListener(name, () => seen.push(name));
+                await new Promise((over) => {
+                    source.onerror = () => { if (source.readyState === EventSource.CLOSED) over(); else seen.push("lost"); };
+                });
+                return seen;
+            })()"""
+        )
     assert ["end", "lost"] == seen[-2:]
     assert 1 == seen.count("open")
 
 
-def test_a_page_for_an_answer_that_is_gone_says_so(browser: Any, address: str) -> None:
-    expect = pytest.importorskip("playwright.sync_api").expect
-    tab = browser.new_page()
-    tab.goto(f"{address}#nothing")
-    expect(tab.locator("#state")).to_have_text("There is no such answer any more", timeout=WAIT)
+@needs_browser
+def test_a_page_for_an_answer_that_is_gone_says_so(browser: Browser, address: str) -> None:
+    with browser.page(f"{address}#nothing") as tab:
+        until(tab, state="There is no such answer any more")

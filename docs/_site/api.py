@@ -212,7 +212,9 @@ def process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: 
         if not lines[0]:
             log.warning("%s has no docstring: write one after the field", name)
     if what == "data" and "\n".join(lines).strip() == inspect.cleandoc(type(value).__doc__ or "").strip():
-        lines.clear()  # what a dict is
+        lines[:] = [of_data(value)]  # instead of what a dict is
+        if not lines[0]:
+            log.warning("%s has no docstring: write a string after it in the source", name)
     told = attributes_told(value) if what in ("class", "exception") and inspect.isclass(value) else ()
     lines[:] = as_rst(lines, told)
 
@@ -236,6 +238,16 @@ def _of_function(cls: type[Any], name: str) -> str:
     assert isinstance(tree, ast.ClassDef)
     functions = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
     return (ast.get_docstring(functions[0]) or "") if functions else ""
+
+
+def of_data(value: Any) -> str:
+    """Return the string after a constant, in the module that has it: a package passes on what a file of it says."""
+    for home, module in sorted(sys.modules.items()):
+        if home.startswith("streamkit"):
+            for (owner, name), lines in ModuleAnalyzer.for_module(home).find_attr_docs().items():
+                if owner == "" and getattr(module, name, None) is value and not isinstance(value, int):
+                    return "\n".join(lines).strip()
+    return ""
 
 
 def readable(

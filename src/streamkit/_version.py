@@ -11,5 +11,6 @@ __all__ = ("__version__",)
 
 try:
     __version__ = version("streamkit-llm")
+    """The version of the installed distribution."""
 except PackageNotFoundError:  # a source tree on the path, not installed
     __version__ = "0+unknown"

@@ -104,7 +104,8 @@ class Accumulator:
             check_bool("strict=", strict)
         if fast is not True:
             check_bool("fast=", fast)
-        check_bool("path_events=", path_events)
+        if path_events is not False:
+            check_bool("path_events=", path_events)
         check_options(limits, rules, dialect)
         self._assembler = assembler = Assembler(strict, limits, rules, dialect)
         self._converted = converter is not None

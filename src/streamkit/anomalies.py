@@ -20,6 +20,7 @@ from .errors import FormatError, excerpt
 __all__ = ("CODES", "Anomalies", "Anomaly", "Severity")
 
 Severity = Literal["note", "repaired", "lost"]
+"""How bad an anomaly is: harmless, restored with certainty, or not in the response."""
 
 
 Grade = TypeVar("Grade", bound=str)

@@ -74,6 +74,7 @@ class Dialect:
 
 
 DEFAULT_DIALECT = Dialect()
+"""No habit at all: what an accumulator reads by unless it is passed another."""
 
 
 class Interpreter:

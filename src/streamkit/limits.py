@@ -50,6 +50,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+"""The limits of an accumulator that is passed no others."""
 
 
 show_fields(__name__)

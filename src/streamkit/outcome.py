@@ -17,6 +17,7 @@ from .errors import StreamError
 __all__ = ("REASONS", "Outcome", "OutcomeName")
 
 OutcomeName = Literal["complete", "truncated", "failed", "cancelled"]
+"""The four ways in which a stream ends."""
 
 REASONS: dict[str, tuple[OutcomeName, str]] = {
     "done": ("complete", "`[DONE]` arrived, and a finish reason for every choice"),

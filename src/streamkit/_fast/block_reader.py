@@ -201,9 +201,7 @@ class BlockReader:
             if not self.sniffer.decided or self.sniffer.body:
                 return None
             self.sniffer = None
-        beginning = not self._reducer.chunks
-        if beginning and len(self._head) < _HEAD:
-            self._head += block[: _HEAD - len(self._head)]
+        beginning, arrived = not self._reducer.chunks, block
         held, self._tail = self._tail, b""
         if held:
             block = held + block
@@ -217,8 +215,11 @@ class BlockReader:
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
-        if beginning and self._reducer.chunks:
-            self._head = b""
+        if beginning:
+            if self._reducer.chunks:
+                self._head = b""
+            elif len(self._head) < _HEAD:
+                self._head += arrived[: _HEAD - len(self._head)]
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._size, self._event_limit))

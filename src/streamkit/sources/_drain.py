@@ -26,7 +26,9 @@ from typing import Any
 
 __all__ = ("GRACE", "LIMIT", "ReadWithin", "drain", "drain_async", "throw_away")
 
-GRACE = 0.1  # seconds: about what a new connection costs; more would gain nothing
+GRACE = 0.1
+"""Seconds for which the rest of a body is read after `[DONE]`: about what a new connection costs; more would gain nothing."""
+
 LIMIT = 65536  # bytes: a few keep-alives
 
 
