@@ -416,6 +416,14 @@ def test_a_wrong_member_is_refused_with_its_path() -> None:
     assert "a field of the kind 'last'" in refusal(found)
 
 
+def test_an_entry_of_log_probabilities_is_refused_where_a_sender_writes_json() -> None:
+    found = document()
+    fields = found["state"]["assembler"]["reducer"]["choices"][0][1]["delta_extra"]["fields"]
+    for state in ({"kind": "last", "value": {"$": ["token", {}]}}, {"kind": "extend", "items": {"tokens": [{}]}}):
+        fields["g"] = state
+        assert "delta_extra.fields.g" in refusal(found)
+
+
 def test_a_small_checkpoint_cannot_become_a_large_text() -> None:
     found = document()
     extra = found["state"]["assembler"]["reducer"]["choices"][0][1]["delta_extra"]["fields"]

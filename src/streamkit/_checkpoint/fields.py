@@ -158,10 +158,18 @@ class Standing:
         self._takes = takes
 
     def write(self, value: Any, way: Way) -> Any:
-        return write_field(value, way)
+        way.standing = True
+        try:
+            return write_field(value, way)
+        finally:
+            way.standing = False
 
     def read(self, found: Any, way: Way) -> Any:
-        state = read_field(found, self._path, way)
+        way.standing = True
+        try:
+            state = read_field(found, self._path, way)
+        finally:
+            way.standing = False
         kind = type(new_field(way.context, self._path, self._empty, way.waiting))
         if type(state) is not kind:
             raise Refused(f"a field of the kind {NAMES[kind]!r}", found)

@@ -88,13 +88,14 @@ class Way:
     The document has it once, in the tree, with its place among those that wait.
     """
 
-    __slots__ = ("_claims", "_marks", "context", "spent", "waiting")
+    __slots__ = ("_claims", "_marks", "context", "spent", "standing", "waiting")
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.waiting: Any = None  # that of the choice
         self._marks: dict[int, int] = {}  # when writing: id() of a text that waits -> its place; taken out once written
         self._claims: dict[int, Any] = {}  # when reading: place -> text
+        self.standing = False  # in a field of the format, whose values may be words and entries
         self.spent = 0  # when reading: bytes of repeated text that the state may become
 
     @contextmanager

@@ -39,7 +39,7 @@ from .shapes import (
     at,
     known,
 )
-from .values import TOKENS, USAGE, VALUE
+from .values import JSON, TOKENS, USAGE, WORD
 
 __all__ = ("ASSEMBLER", "READER", "TABLE")
 
@@ -154,13 +154,13 @@ _USAGE = Record(
     Slot("_reports", WHOLE, 0),
     Slot("_only", Maybe(USAGE), None),
     Slot("unreported", FLAG, False),
-    Slot("_total", Maybe(Row(VALUE, FLAG)), None),
+    Slot("_total", Maybe(Row(JSON, FLAG)), None),
     beside={"_context": OWNER, "_as_written": DERIVED},
 )
 
 # --- the response
 
-_METADATA = Row(TEXT, NUMBER, TEXT, VALUE, Maybe(TEXT))
+_METADATA = Row(TEXT, NUMBER, TEXT, WORD, Maybe(TEXT))
 
 
 def _check_reducer(reducer: Reducer, way: Way) -> str | None:

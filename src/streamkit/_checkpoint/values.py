@@ -5,6 +5,8 @@
     {"$": ["token", {...}]}           an entry of log probabilities
     {"$": ["object", {...}]}          an object whose only member is named "$"
 
+Words and entries are in fields of the format alone: anywhere else a value is JSON, as senders write it.
+
 Entries of log probabilities and usages are read like a sender's, so that nothing in them can be of a wrong type. Cost:
 O(the value).
 """
@@ -25,7 +27,7 @@ from ..types import ChatCompletionTokenLogprob, ChatCompletionToolType, FinishRe
 from ..types._unstructuring import written
 from .shapes import Refused, Way, members
 
-__all__ = ("ITEMS", "JSON", "TOKENS", "USAGE", "VALUE")
+__all__ = ("ITEMS", "JSON", "TOKENS", "USAGE", "VALUE", "WORD")
 
 _TAG = "$"
 _WORDS: dict[str, type[Enum]] = {
@@ -35,24 +37,24 @@ _NUMBERS = ("inf", "-inf", "nan")
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def tagged(value: Any) -> Any:
-    """Return a value of the state as JSON."""
+def tagged(value: Any, *, json: bool = False) -> Any:
+    """Return a value of the state as JSON; `json`: a word is written as a text, and an entry as an object."""
     kind = type(value)
     if kind in _PLAIN:
         return value
     if kind is float:
         return value if isfinite(value) else {_TAG: ["number", str(value)]}
     if kind is list:
-        return [one if type(one) in _PLAIN else tagged(one) for one in value]
+        return [one if type(one) in _PLAIN else tagged(one, json=json) for one in value]
     if kind is dict:
-        found = {name: one if type(one) in _PLAIN else tagged(one) for name, one in value.items()}
+        found = {name: one if type(one) in _PLAIN else tagged(one, json=json) for name, one in value.items()}
         return {_TAG: ["object", found]} if len(found) == 1 and _TAG in found else found
     if isinstance(value, Enum):
-        return {_TAG: [kind.__name__, str(value.value)]}
-    if kind is ChatCompletionTokenLogprob:
+        return str(value.value) if json else {_TAG: [kind.__name__, str(value.value)]}
+    if kind is ChatCompletionTokenLogprob and not json:
         return {_TAG: ["token", tagged(written(value))]}
     try:  # a subclass of a plain type, from a chunk that a caller decoded
-        return tagged(written(value, shown))
+        return tagged(written(value, shown), json=json)
     except (AttributeError, TypeError):  # an object of ours that does not match its class
         return shown(value)
 
@@ -91,26 +93,30 @@ def _tokens(found: list[Any]) -> list[Any]:
 
 
 class _Value:
-    """Any value of a field. `json`: one of which JSON is all, as a sender wrote it."""
+    """Any value. `json`: whether JSON is all that it may be; None: as long as it is not in a field of the format."""
 
     __slots__ = ("_json",)
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: bool | None) -> None:
         self._json = json
 
     def write(self, value: Any, way: Way) -> Any:
-        return value if type(value) in _PLAIN else tagged(value)
+        return value if type(value) in _PLAIN else tagged(value, json=self._is_json(way))
 
     def read(self, found: Any, way: Way) -> Any:
         if type(found) in _PLAIN:
             return found
-        value = untagged(found, json=self._json)
+        value = untagged(found, json=self._is_json(way))
         if depth(value) > DEEPEST:
             raise Refused(f"a value of at most {DEEPEST} levels", found)
         return value
 
+    def _is_json(self, way: Way) -> bool:
+        return not way.standing if self._json is None else self._json
 
-VALUE = _Value(json=False)
+
+VALUE = _Value(json=None)
+WORD = _Value(json=False)
 JSON = _Value(json=True)
 
 
@@ -131,15 +137,15 @@ TOKENS = _Tokens()
 
 
 class _Items:
-    """A list of any values, or of entries of log probabilities: `{"tokens": [...]}`."""
+    """A list of any values, or in a field of the format of entries of log probabilities: `{"tokens": [...]}`."""
 
     def write(self, value: Any, way: Way) -> Any:
-        if value and all(type(one) is ChatCompletionTokenLogprob for one in value):
+        if value and way.standing and all(type(one) is ChatCompletionTokenLogprob for one in value):
             return {"tokens": TOKENS.write(value, way)}
         return [VALUE.write(one, way) for one in value]
 
     def read(self, found: Any, way: Way) -> list[Any]:
-        if type(found) is dict and list(found) == ["tokens"]:
+        if type(found) is dict and list(found) == ["tokens"] and way.standing:
             return TOKENS.read(found["tokens"], way)
         if type(found) is not list:
             raise Refused("a list, or an object with tokens", found)

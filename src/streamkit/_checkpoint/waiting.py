@@ -41,7 +41,7 @@ from .shapes import (
     known,
     members,
 )
-from .values import JSON, TOKENS, USAGE, VALUE, tagged
+from .values import JSON, TOKENS, USAGE, WORD, tagged
 
 __all__ = ("FIELDS", "read_events", "write_events")
 
@@ -110,10 +110,10 @@ class _Reason:
     """A finish reason, or null."""
 
     def write(self, value: Any, way: Way) -> Any:
-        return VALUE.write(value, way)
+        return WORD.write(value, way)
 
     def read(self, found: Any, way: Way) -> Any:
-        value = VALUE.read(found, way)
+        value = WORD.read(found, way)
         if value is not None and not isinstance(value, str):
             raise Refused("a finish reason or null", found)
         return value
