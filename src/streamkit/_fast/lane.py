@@ -21,6 +21,7 @@ Cost: 0.3 us for a matching event in a large block, 0.5 for one that is a whole 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
@@ -36,7 +37,7 @@ from ..anomalies import Anomalies
 from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
 from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
-from .slot_values import Tokens, add_values, read_one, read_values
+from .slot_values import Tokens, add_values, read_one, read_texts, read_values
 from .template import Template
 
 __all__ = ("LEAST_VALUES", "Lane")
@@ -228,7 +229,9 @@ class Lane:
             fitting = fitting if few else _framed(template, parts)
         else:
             order = self._templates_of(parts)
-            if len(order) == len(parts) and self._fold_mixed(parts, order, out):
+            if len(order) == len(parts) and (
+                self._fold_alike(parts, order, out) or self._fold_mixed(parts, order, out)
+            ):
                 return len(parts)
             fitting = len(order)
         if fitting == len(parts):  # one does not fit because of its slots
@@ -252,6 +255,40 @@ class Lane:
             self._tell(template, found[0], found[1], out)
         return True
 
+    def _fold_alike(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
+        """Do what `_fold_mixed` does, for templates that differ only in their first bytes: choices or calls by turns.
+        All texts are then read at once."""
+        width, like = self._width, order[-1]
+        used = dict.fromkeys(order)
+        around = like.between, like.suffix
+        if self._alike or not all(
+            one.simple and len(one.prefix) == width and (one.between, one.suffix) == around for one in used
+        ):
+            return False
+        said = read_texts((b"", *around), [part[width:] for part in parts])  # `order` proves what is before that
+        if said is None:
+            return False
+        for one in used:
+            if len(one.states[0].pieces) >= MANY_PIECES:
+                one.states[0].compact()
+        into = {one: one.states[0].pieces.append for one in used}
+        for one, text in zip(order, said, strict=True):
+            if text:
+                into[one](text)
+        self._count_all(order)
+        if out is not None:
+            for one, text in zip(order, said, strict=True):
+                self._tell(one, (text,), None, out)
+        return True
+
+    def _count_all(self, order: list[Template]) -> None:
+        """Count events of several templates; the last is the current one from here on."""
+        if any(one.counted for one in set(order)):
+            times = Counter(order)
+            for one in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
+                self._count(one, times[one])
+        self.current = order[-1]
+
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
         """Fold all of these if each fits its template in `order` (choices or calls by turns); return whether so."""
         sorted_parts: dict[Template, list[bytes]] = {}
@@ -274,9 +311,7 @@ class Lane:
             said = {template: iter(texts) for template, (texts, _, _) in read.items()}
             for template in order:
                 add_values(template, (next(said[template]),), None, ())
-        for template in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
-            self._count(template, len(sorted_parts[template]))
-        self.current = order[-1]
+        self._count_all(order)
         if out is not None:
             each = {template: zip(found[0], found[1] or repeat(None), strict=False) for template, found in read.items()}
             for template in order:
@@ -287,7 +322,13 @@ class Lane:
     def _templates_of(self, parts: list[bytes]) -> list[Template]:
         """Return the template that each of these begins like, up to one that begins like none."""
         width = self._width
-        order = [self._ready.get(part[:width]) for part in parts]
+        ready = self._ready
+        if not self._alike:
+            try:
+                return [ready[part[:width]] for part in parts]
+            except KeyError:
+                pass
+        order = [ready.get(part[:width]) for part in parts]
         if self._alike:
             for at, one in enumerate(order):
                 if one is not None and not parts[at].endswith(one.suffix):

@@ -16,7 +16,7 @@ from .._fold.weight import token_weight
 from ..types import ChatCompletionTokenLogprob
 from .template import LONGEST, Template
 
-__all__ = ("Found", "Tokens", "add_values", "read_one", "read_values")
+__all__ = ("Found", "Tokens", "add_values", "read_one", "read_texts", "read_values")
 
 Tokens = list[ChatCompletionTokenLogprob]
 Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int]]
@@ -28,7 +28,7 @@ _from_json = jiter.from_json
 def read_values(template: Template, parts: list[bytes]) -> Found | None:
     """Return the values in the slots of events with these data, or None if one of them does not match."""
     if template.simple:
-        said = _read_texts(template, parts)
+        said = read_texts((template.prefix, template.between, template.suffix), parts)
         return None if said is None else (said, None, ())
     texts: list[str] = []
     tokens: list[Tokens | None] = []
@@ -43,15 +43,16 @@ def read_values(template: Template, parts: list[bytes]) -> Found | None:
     return texts, tokens, numbers
 
 
-def _read_texts(template: Template, parts: list[bytes]) -> list[str] | None:
-    """Return the texts, like `read_values`, if nothing or just padding follows the text."""
-    prefix, suffix = template.prefix, template.suffix
+def read_texts(around: tuple[bytes, bytes, bytes], parts: list[bytes]) -> list[str] | None:
+    """Return the texts, like `read_values`, if nothing or just padding follows the text; `around`: the bytes before the
+    text, between text and padding, and at the end."""
+    prefix, between, suffix = around
     begin, end = len(prefix), -len(suffix)
     texts = [part[begin:end] for part in parts]
     # One comparison for all. For a part shorter than both, the compared bytes would be longer than the part.
     if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(texts) + suffix:
         return None
-    if between := template.between:
+    if between:
         cut = [text.partition(between) for text in texts]
         if b"" in [found for _, found, _ in cut]:
             return None
