@@ -12,7 +12,7 @@ from .._fold.tool_calls import Call, CallTable
 from ..dialect import SoFar
 from ..events import TEXT_PARTS
 from .fields import ORPHANS, Object, Standing, TokensOf, object_slot
-from .records import DERIVED, OWNER, New, Record, Slot, within
+from .records import DERIVED, OWNER, REQUIRED, New, Record, Slot, Within
 from .shapes import COUNT, FLAG, NUMBER, TEXT, WHOLE, Each, Mapped, Maybe, Refused, Row, Shape, Way, at
 
 __all__ = ("CALL", "CALLS", "CHOICE", "CHOICES", "SO_FAR")
@@ -170,7 +170,13 @@ CHOICE = Record(
     ChoiceState,
     Slot("role", Standing(f"{_DELTA}.role", "")),
     Slot("content", Standing(f"{_DELTA}.content", "")),
-    within("calls", CALLS),
+    Slot(
+        "_calls",
+        Within(CALLS),
+        REQUIRED,
+        lambda state, way: state.calls,
+        lambda state, found, way: CALLS.fill(state.calls, found, way),
+    ),
     Slot("finish", Standing("choices[].finish_reason", "")),
     object_slot("delta_extra", _DELTA),
     *map(_later, LATER),

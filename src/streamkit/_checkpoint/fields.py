@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from .._fold.field_rules import Base64, FieldState, LastDocument, Mixed, SameOrAdd, Text
-from .._fold.fields import Block, Fields, Keyed, Several, list_field, new_field, note_half
+from .._fold.fields import Block, Fields, Keyed, NoteHalf, Several, list_field, new_field
 from ..rules import Rule
 from ..types import ChatCompletionTokenLogprob
 from .field_kinds import BLOCK, KEYED, NAMES, RECORDS
@@ -59,7 +59,7 @@ def write_field(state: FieldState | None, way: Way) -> Any:
 
 def _made(name: str, found: dict[str, Any], path: str, way: Way) -> Any:
     """Return a new state of a kind that holds no other, equal to what `new_field` creates at this path."""
-    context, lone = way.context, partial(note_half, way.context, path)
+    context, lone = way.context, NoteHalf(way.context, path)
     if name == "extend":
         return list_field(context, path, Rule.GROW if found.get("grows") is True else Rule.EXTEND)
     if name in ("text", "same_or_add", "last_document"):
@@ -218,7 +218,7 @@ class _Orphan:
     def write(self, value: Any, way: Way) -> Any:
         place = way.place(value)
         lone = value._text._lone if type(value) is LastDocument else value._lone
-        path = lone.args[1] if type(lone) is partial else ""
+        path = lone.path if type(lone) is NoteHalf else ""
         return {"path": path, "waits": place, "field": write_field(value, way)}
 
     def read(self, found: Any, way: Way) -> Any:

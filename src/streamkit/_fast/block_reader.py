@@ -220,6 +220,8 @@ class BlockReader:
                 self._head = b""
             elif len(self._head) < _HEAD:
                 self._head += arrived[: _HEAD - len(self._head)]
+        if self._assembler.outcome is not None:
+            self.retire()  # no event can take it any more: let go of its templates
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._size, self._event_limit))

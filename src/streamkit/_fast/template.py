@@ -215,7 +215,8 @@ class Template:
     def bind(self) -> bool:
         """Look up the states that values of the slots go to; return whether all of them take any value, and at once."""
         self.found = found = tuple(self._find_states())
-        self.states = tuple([state for state in found if type(state) is Text])
+        # The same tuple where it would be equal: of text, and nothing else, there is one in each choice.
+        self.states = found if len(found) == 1 else tuple([one for one in found if type(one) is Text])  # type: ignore[assignment]
         self.counters = tuple([state for state in found if type(state) is Last])
         if None in found or True in [state.held != "" for state in self.states]:
             return False

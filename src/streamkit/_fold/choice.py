@@ -28,16 +28,17 @@ Part = str | Call
 """A part of a choice: its name, or the call itself."""
 
 _DELTA = "choices[].delta"
+_ROLE, _CONTENT = f"{_DELTA}.role", f"{_DELTA}.content"  # made once: each state keeps its path
 
 
 class ChoiceState:
     """Everything known about one choice."""
 
     __slots__ = (
+        "_calls",
         "_context",
         "audio",
         "bare",
-        "calls",
         "content",
         "delta_extra",
         "done",
@@ -69,12 +70,12 @@ class ChoiceState:
         self._context = context
         self.index = index
         self.waiting: Waiting = {}  # texts that end in half of a surrogate pair
-        self.role = new_field(context, f"{_DELTA}.role", "")
-        self.content = new_field(context, f"{_DELTA}.content", "", self.waiting)
-        self.calls = CallTable(context, index, self.waiting)
+        self.role = new_field(context, _ROLE, "")
+        self.content = new_field(context, _CONTENT, "", self.waiting)
         self.finish = new_field(context, "choices[].finish_reason", "")
         self.delta_extra = Fields(context, _DELTA, self.waiting)
         # Absent from most choices: None until needed.
+        self._calls: CallTable | None = None
         self.refusal: Any = None
         self.function_name: Any = None
         self.function_arguments: Any = None
@@ -94,6 +95,13 @@ class ChoiceState:
         self.reopened = False  # whether it continued after it was done
         self.settled = False  # after being reopened: a finish reason has followed the latest output
         self.done = False  # whether the choice was reported as done
+
+    @property
+    def calls(self) -> CallTable:
+        """The tool calls."""
+        if self._calls is None:
+            self._calls = CallTable(self._context, self.index, self.waiting)
+        return self._calls
 
     def need(self, name: str) -> Any:
         """Return the state or fields of this name; create them if absent."""
@@ -170,7 +178,7 @@ class ChoiceState:
 
     def value(self, make: Make = objects) -> Any:
         """Return the choice as the response lists it, a `ChatChoice` or its JSON value."""
-        calls = [call.value(make) for call in self.calls.calls]
+        calls = None if self._calls is None else [call.value(make) for call in self._calls.calls]
         return make[ChatChoice](
             index=self.index,
             message=make[ChatCompletionResponseMessage](
