@@ -21,6 +21,7 @@ from streamkit._checkpoint.records import REQUIRED, Record
 from streamkit._checkpoint.states import TABLE
 from streamkit._checkpoint.waiting import FIELDS, fields_of
 from streamkit._fast.lane import Lane
+from streamkit._fold.fields import NoteHalf
 
 EVERY = (*TABLE, *RECORDS.values(), *HOLDERS)
 
@@ -28,6 +29,7 @@ EVERY = (*TABLE, *RECORDS.values(), *HOLDERS)
 WITHOUT = {
     Accumulator: "test_every_attribute_of_the_accumulator_itself_is_known",
     Lane: "the fast lane learns again",
+    NoteHalf: "follows from the path of its text",
 }
 
 

@@ -635,3 +635,37 @@ def test_a_stream_that_is_over_is_freed_without_the_garbage_collector(choices: i
         assert None is kept()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_the_templates_go_when_the_stream_ends(done: bool) -> None:
+    accumulator = Accumulator()
+    for event in [sse(delta(f'{{"content":"{i}"}}', index=i % 3)) for i in range(60)]:
+        accumulator.absorb(event)
+    lane = weakref.ref(accumulator._reader.lane)  # type: ignore[arg-type]
+    assert lane() is not None
+    accumulator.absorb(DONE if done else b": ping\n\n")
+    assert done is (lane() is None)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"content":""}', '{"content":"\\ud83d"}', '{"content":"\\u00e9\\n"}', '{"content":"\\"},{\\""}', '{"content":7}',
+        '{"content":"a","role":"assistant"}', '{"content":"a","x":"}]}"}', '{"refusal":"a"}', "{}", '{"content":"a" }',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ['{"content":"%s"}', '{"content":"%s","obfuscation":"ab"}', '{"reasoning":"%s"}'])
+def test_an_odd_event_among_choices_by_turns_is_read_as_without_the_lane(form: str, odd: str) -> None:
+    events = [delta(form % f"t{i}", index=i % 3) for i in range(60)]
+    for index in (0, 2, 11):  # 11: the text begins at another place
+        for at in (40, 59):
+            stream = sse(*events[:at], delta(odd, index=index), *events[at:]) + DONE
+            assert_same_either_way(stream, [])
+
+
+def test_a_line_cut_short_among_choices_by_turns_is_read_as_without_the_lane() -> None:
+    events = [sse(delta(f'{{"content":"t{i}"}}', index=i % 3)) for i in range(60)]
+    for size in range(6, len(events[40]) - 1):
+        cut = events[40][:size] + b"\n\n"
+        assert_same_either_way(b"".join((*events[:40], cut, *events[41:])) + DONE, [])

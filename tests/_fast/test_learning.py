@@ -15,6 +15,7 @@ from helpers.wire import delta, sse
 from streamkit import Accumulator
 from streamkit._fast import learning
 from streamkit._fast.learning import Templates
+from streamkit._fold.assembler import Assembler
 
 N = 2000
 RANDOM = random.Random(1)
@@ -120,3 +121,35 @@ def test_each_of_eight_choices_is_learned_at_its_second_event(monkeypatch: pytes
     looks, made = looked_at(monkeypatch, [sse(delta('{"content":"a"}', index=i % 8)) for i in range(800)])
     assert looks <= 8 + 8
     assert 1 == made, "the template of the first choice, of which those of the others are made"
+
+
+CALLS = [opening(i) for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("first", "each"),
+    [
+        # LiteLLM: a role, and two pieces in a row, in the first choice only.
+        ([chunk('"role":"assistant","content":""'), chunk()], chunk),
+        ([chunk('"role":"assistant","content":""', i) for i in range(3)], chunk),
+        (
+            [chunk('"role":"assistant","content":""', i) for i in range(3)],
+            lambda index: chunk(index=index, more=',"x":null'),
+        ),
+        (CALLS, lambda index: arguments(index)),
+    ],
+    ids=["the first has a role", "each has a role", "an unknown field", "calls"],
+)
+@pytest.mark.parametrize(("whole", "most"), [(True, 20), (False, 36)], ids=["one block", "an event a block"])
+def test_three_choices_by_turns_take_the_lane_after_a_few_events(
+    monkeypatch: pytest.MonkeyPatch, first: list[bytes], each: Any, whole: bool, most: int
+) -> None:
+    begun = []
+    begin = Assembler.begin
+    monkeypatch.setattr(Assembler, "begin", lambda self, data: (begun.append(data), begin(self, data))[1])
+    events = first + [each(index=i % 3) for i in range(90)]
+    accumulator = Accumulator()
+    for block in [b"".join(events)] if whole else events:
+        accumulator.absorb(block)
+    assert len(begun) <= most
+    assert len(events) == accumulator.statistics().events

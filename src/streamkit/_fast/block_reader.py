@@ -27,7 +27,7 @@ from ..errors import FormatError, LimitError, RemoteError, SenderError
 from ..limits import Limits
 from ..sse import CR, Comment, Discarded, EventDecoder
 from .lane import LEAST_VALUES, Lane
-from .learning import ASKED, BETWEEN
+from .learning import BETWEEN
 
 __all__ = ("BlockReader",)
 
@@ -285,7 +285,7 @@ class BlockReader:
                 if stop < 0:
                     stop = end
                 elif refused:
-                    lane.budget.spend(ASKED)
+                    lane.ask()
             if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
                 self._tail = block[at:]
                 break

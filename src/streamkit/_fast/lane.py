@@ -195,9 +195,8 @@ class Lane:
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = max(2 * folded, _LEAST)
-                if events:
-                    self.budget.spend(RUN)
-                self.budget.spend(OPENING if self._templates.opening else CUT if len(parts) > 1 else ASKED)
+                cost = OPENING if self._templates.opening else CUT if len(parts) > 1 else ASKED
+                self.budget.spend(self._templates.price(RUN + cost, parts[fitted]) if events else cost)
                 break
             at = stop + len(trail)
             self._stretch = min(2 * self._stretch, LONGEST)
@@ -455,6 +454,10 @@ class Lane:
         """Let go of what refers to each other: the stream is over."""
         for template in self._templates.kept:
             template.next = None
+
+    def ask(self) -> None:
+        """Note that `take` refused an event, so that it was looked at in vain."""
+        self.budget.spend(self._templates.price(ASKED))
 
     def miss(self) -> None:
         """Note that the reference path read an event from which nothing can be learned."""

@@ -150,6 +150,7 @@ class Templates:
         "_before",
         "_blank",
         "_facts",
+        "_favours",
         "_heads",
         "_made",
         "_of",
@@ -171,7 +172,7 @@ class Templates:
         self._before: tuple[Frame | None, bytes] | None = None  # frame and data of the event before
         self.opened = False  # whether the event before was of a choice or call that was not seen before
         self._blank = 0  # chunks without text so far
-        self._made = self._stamped_so_far = self._adopted = 0
+        self._made = self._stamped_so_far = self._adopted = self._favours = 0
         self._seen: set[tuple[int, int | None]] = set()  # choices and calls
         self._stamps: list[Stamp | _Unstamped] = []  # of the templates learned last that were not stamped themselves
         self._facts: Any = None  # those of the template learned last
@@ -190,6 +191,16 @@ class Templates:
     def opening(self) -> bool:
         """Whether the first few choices or calls are being learned: a stream of eight choices earns what that costs."""
         return len(self._seen) > 1 and self._adopted < FEW and len(self._seen) <= 2 * FEW
+
+    def price(self, cost: int, data: bytes | None = None) -> int:
+        """Return what to spend on something that costs `cost` and that streams of a few choices must pay before it can
+        earn: hardly anything, a few times in a stream, while the first choices or calls are being learned, or if that is
+        where an event with these `data` begins."""
+        first = self.opening or (data is not None and any(stamp.may_serve(data) for stamp in self._stamps))
+        if not first or self._favours >= 2 * FEW:
+            return cost
+        self._favours += 1
+        return OPENING
 
     def framing(self, data: bytes) -> Iterator[Template]:
         """Yield the templates that begin and end like `data`."""
@@ -261,7 +272,7 @@ class Templates:
         alike = [one for one in self._of.get(_owner(state, part), ()) if one.part == part]
         template = self._known(alike, data, facts, notes)
         if template is not None:
-            self.budget.spend(KNOWN)
+            self.budget.spend(self.price(KNOWN))
         else:
             template = self._stamped(state, part, text.index, data, notes, role)
             if template is not None:
@@ -366,7 +377,7 @@ class Templates:
             if not like.portable or like.facts is not facts:
                 continue
             if type(stamp) is _Unstamped:
-                if not (data.endswith(like.suffix) and data.startswith(stamp.head)):
+                if not stamp.may_serve(data):
                     continue
                 found = find_stamp(stamp.data, stamp.text, like)
                 self.budget.spend(OPENING if self._adopted < FEW else FOUND)
@@ -442,6 +453,10 @@ class _Unstamped:
         self.data = data
         self.text = text
         self.head = data[: max(data.find(b'"choices"'), 0)]
+
+    def may_serve(self, data: bytes) -> bool:
+        """Return whether `data` begin and end as the events of another choice would."""
+        return data.endswith(self.template.suffix) and data.startswith(self.head)
 
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
