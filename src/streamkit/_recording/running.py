@@ -101,7 +101,7 @@ class Running:
         thread, server = self._thread, self._server
         if thread is None or server is None:
             return
-        # A uvicorn that is told to exit while it starts leaves without ending the app's lifespan, and logs that as an error.
+        # A uvicorn that is asked to exit while it starts leaves without ending the app's lifespan, and logs that as an error.
         self._begun.wait(_STOPPING)
 
         def stop() -> None:
