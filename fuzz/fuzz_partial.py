@@ -34,7 +34,7 @@ def check(data: bytes) -> None:
 
 
 def read(text: str, size: int, options: dict[str, bool]) -> Any:
-    growing = PartialJSON(**options)  # type: ignore[arg-type]
+    growing = PartialJSON(**options)
     events: list[PathEvent] = []
     for at in range(0, len(text), size):
         events += growing.feed(text[at : at + size])

@@ -38,6 +38,8 @@ def read(text: str, size: int | None = None, **options: Any) -> tuple[PartialJSO
 
 def test_what_is_shown_at_every_cut_is_what_jiter_reads_of_the_text_so_far_but_for_a_number_that_is_not_whole() -> None:
     # STREAMKIT_EXAMPLES=50 looks at 100,000 documents
+    if jiter.from_json(b'["a\\', partial_mode="trailing-strings") != ["a"]:
+        pytest.skip("this jiter drops a string that is cut in an escape")
     for draw in drawn(2000):
         text = json_text(draw)
         growing, numbers = PartialJSON(), PartialJSON(unfinished_numbers=True)

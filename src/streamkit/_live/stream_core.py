@@ -54,7 +54,9 @@ class StreamCore(Intake):
 
     def __init__(self, *, options: Options, resume_from: Any = None, begins: Begins = "start", **facts: Any) -> None:
         if resume_from is None and begins != "start":
-            raise MisuseError(f"begins= is about a stream that resumes: pass resume_from= too, or leave out {begins!r}")
+            raise MisuseError(
+                f"begins= is about a stream that resumes: pass resume_from= too, or leave out {shown(begins)}"
+            )
         resumed = self._resumed = None if resume_from is None else Resumed(resume_from, begins, options)
         if resumed is not None and (status := facts["status"] or 0) >= FAILED:
             raise MisuseError(

@@ -42,6 +42,7 @@ class Running:
         self._thread: threading.Thread | None = None
         self._server: Any = None
         self._loop: Any = None
+        self._begun = threading.Event()  # the server has started, or will not
 
     def start(self) -> Self:
         """Listen, and serve in a thread. Raises `MisuseError` where the address is taken, or uvicorn is not installed."""
@@ -70,7 +71,14 @@ class Running:
             proxy_headers=False,
             timeout_graceful_shutdown=_GRACEFUL,
         )
-        self._server = uvicorn.Server(config)
+        begun = self._begun
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[Any] | None = None) -> None:
+                await super().startup(sockets)
+                begun.set()
+
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._run, args=(sock,), name=f"streamkit {self.url}", daemon=True)
         self._thread.start()
         return self
@@ -82,18 +90,27 @@ class Running:
             self._loop = asyncio.get_running_loop()
             await self._server.serve(sockets=[sock])
 
-        with sock:
-            asyncio.run(main())
+        try:
+            with sock:
+                asyncio.run(main())
+        finally:
+            self._begun.set()
 
     def close(self) -> None:
         """Stop serving, and end what is still under way. May be called again."""
         thread, server = self._thread, self._server
         if thread is None or server is None:
             return
-        server.should_exit = True
+        # A uvicorn that is asked to exit while it starts leaves without ending the app's lifespan, and logs that as an error.
+        self._begun.wait(_STOPPING)
+
+        def stop() -> None:
+            server.should_exit = True
+            self._app.stop()
+
         try:
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._app.stop)
+                self._loop.call_soon_threadsafe(stop)
         except RuntimeError:  # the loop has ended
             pass
         thread.join(_STOPPING)
