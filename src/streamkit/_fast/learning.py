@@ -196,7 +196,7 @@ class Templates:
         """Return what to spend on something that costs `cost` and that streams of a few choices must pay before it can
         earn: hardly anything, a few times in a stream, while the first choices or calls are being learned, or if that is
         where an event with these `data` begins."""
-        first = self.opening or (data is not None and any(stamp.may_serve(data) for stamp in self._stamps))
+        first = self.opening or (data is not None and any(_may_serve(stamp, data) for stamp in self._stamps))
         if not first or self._favours >= 2 * FEW:
             return cost
         self._favours += 1
@@ -377,7 +377,7 @@ class Templates:
             if not like.portable or like.facts is not facts:
                 continue
             if type(stamp) is _Unstamped:
-                if not stamp.may_serve(data):
+                if not _may_serve(stamp, data):
                     continue
                 found = find_stamp(stamp.data, stamp.text, like)
                 self.budget.spend(OPENING if self._adopted < FEW else FOUND)
@@ -454,9 +454,11 @@ class _Unstamped:
         self.text = text
         self.head = data[: max(data.find(b'"choices"'), 0)]
 
-    def may_serve(self, data: bytes) -> bool:
-        """Return whether `data` begin and end as the events of another choice would."""
-        return data.endswith(self.template.suffix) and data.startswith(self.head)
+
+def _may_serve(stamp: Stamp | _Unstamped, data: bytes) -> bool:
+    """Return whether `data` begin and end as the events of another choice would."""
+    head = stamp.head if type(stamp) is _Unstamped else stamp.consts[0]  # type: ignore[union-attr]
+    return data.endswith(stamp.template.suffix) and data.startswith(head)
 
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:

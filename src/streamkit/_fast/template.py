@@ -521,10 +521,6 @@ class Stamp:
     fills: tuple[Literal["choice", "call", ""], ...]
     """Of each slot, in order of place, which index it is."""
 
-    def may_serve(self, data: bytes) -> bool:
-        """Return whether `data` begin and end as the events of another choice would."""
-        return data.endswith(self.template.suffix) and data.startswith(self.consts[0])
-
     def place_of(self, data: bytes) -> tuple[int, int | None] | None:
         """Return the index of the choice, and of the tool call, in an event that begins like those of this stamp; None
         if it does not, or if an index is after the text."""
