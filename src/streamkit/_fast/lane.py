@@ -228,9 +228,7 @@ class Lane:
             fitting = fitting if few else _framed(template, parts)
         else:
             order = self._templates_of(parts)
-            if len(order) == len(parts) and (
-                self._fold_alike(parts, order, out) or self._fold_mixed(parts, order, out)
-            ):
+            if len(order) == len(parts) and self._fold_mixed(parts, order, out):
                 return len(parts)
             fitting = len(order)
         if fitting == len(parts):  # one does not fit because of its slots
@@ -255,16 +253,10 @@ class Lane:
         return True
 
     def _fold_alike(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
-        """Do what `_fold_mixed` does, for templates that differ only in their first bytes: choices or calls by turns.
-        All texts are then read at once."""
-        width, like = self._width, order[-1]
-        used = dict.fromkeys(order)
-        around = like.between, like.suffix
-        if self._alike or not all(
-            one.simple and len(one.prefix) == width and (one.between, one.suffix) == around for one in used
-        ):
-            return False
-        said = read_texts((b"", *around), [part[width:] for part in parts])  # `order` proves what is before that
+        """Do what `_fold_mixed` does, for templates that differ only in bytes that `order` proves: those before the text.
+        All texts are read at once."""
+        used, around = set(order), (order[0].between, order[0].suffix)
+        said = read_texts((b"", *around), [part[self._width :] for part in parts])
         if said is None:
             return False
         for one in used:
@@ -290,6 +282,12 @@ class Lane:
 
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
         """Fold all of these if each fits its template in `order` (choices or calls by turns); return whether so."""
+        between, suffix, width = order[0].between, order[0].suffix, self._width
+        if not self._alike and all(
+            one.simple and len(one.prefix) == width and one.suffix == suffix and one.between == between
+            for one in set(order)
+        ):
+            return self._fold_alike(parts, order, out)
         sorted_parts: dict[Template, list[bytes]] = {}
         for part, template in zip(parts, order, strict=True):
             sorted_parts.setdefault(template, []).append(part)
