@@ -105,6 +105,15 @@ def test_an_unlucky_stream_is_hardly_looked_at(
     assert made <= N // 40
 
 
+@pytest.mark.parametrize("make", UNLUCKY.values(), ids=UNLUCKY)
+def test_a_short_unlucky_stream_in_one_block_is_hardly_looked_at(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[int], bytes]
+) -> None:
+    # "usage in every third chunk" begins and ends as another choice would, but for the index.
+    looks, _ = looked_at(monkeypatch, [b"".join(make(i) for i in range(60))])
+    assert looks <= 14
+
+
 def test_a_lane_that_rests_is_asked_again_and_takes_an_honest_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     unlucky = [chunk(more=f',"x":"{i:x}"') for i in range(300)]
     honest = [chunk() for _ in range(N)]

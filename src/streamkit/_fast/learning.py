@@ -104,6 +104,7 @@ _ONCE = frozenset({"number_changed"})
 """Those that are noted once for a field, whatever follows."""
 
 
+_CHOICES = b'"choices"'
 _PADDING = re.compile(
     rb'"(?:%b)" ?: ?"[A-Za-z0-9]*+"'
     % "|".join(path for path, rule in RULES.items() if rule is Rule.DROP and "." not in path).encode()
@@ -452,13 +453,14 @@ class _Unstamped:
         self.template = template
         self.data = data
         self.text = text
-        self.head = data[: max(data.find(b'"choices"'), 0)]
+        self.head = data[: data.find(_CHOICES) + len(_CHOICES)] if _CHOICES in data else b""
 
 
 def _may_serve(stamp: Stamp | _Unstamped, data: bytes) -> bool:
-    """Return whether `data` begin and end as the events of another choice would."""
+    """Return whether `data` begin and end as the events of another choice or call would."""
     head = stamp.head if type(stamp) is _Unstamped else stamp.consts[0]  # type: ignore[union-attr]
-    return data.endswith(stamp.template.suffix) and data.startswith(head)
+    like = stamp.template
+    return data.endswith(like.suffix) and data.startswith(head) and not data.startswith(like.prefix)
 
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
