@@ -76,8 +76,9 @@ def write(accumulator: Accumulator, stream: Mapping[str, Any] | None = None) -> 
             "a checkpoint is taken between two blocks, and this accumulator is reading one: not in a function given to"
             " tap(), and with a lock around it where another thread feeds"
         )
-    reader, assembler, context = accumulator._reader, accumulator._assembler, accumulator._assembler.context
-    reader.settle()
+    reader = accumulator._reader
+    assembler = reader.known  # with what the fast lane took
+    context = assembler.context
     way, limits = Way(context), context.limits
     document = {
         "format": FORMAT,
