@@ -37,12 +37,14 @@ def some(name: str) -> list[bytes]:
     return found[:: max(1, len(found) // SEEDS)]
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_passes_on_its_seeds(name: str) -> None:
     for data in some(name):
         targets.TARGETS[name].check(data)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_seeds_are_the_same_each_time_and_not_too_long(name: str) -> None:
     target = targets.TARGETS[name]

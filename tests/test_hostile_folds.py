@@ -166,12 +166,14 @@ def test_log_probabilities_as_senders_write_them_weigh_nothing() -> None:
     assert not accumulator.done
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "reference"])
 def test_log_probabilities_as_senders_write_them_take_less_than_three_times_their_bytes(fast: bool) -> None:
     stream = list(honest(200))
     assert peak(stream, fast=fast) < 3 * sum(map(len, stream))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("entry", ['{"token":"%d","logprob":-0.%d}', '{"token":"%d","logprob":-0.%d,"bytes":[1]}'])
 def test_one_event_of_nothing_but_log_probabilities_takes_at_most_sixteen_times_its_bytes(entry: str) -> None:
     """More than the promise, where it has more than 5 MB: JSON values are made of all of it before anything is kept."""

@@ -151,6 +151,7 @@ CASES: dict[str, tuple[Callable[[list[bytes]], None], Callable[[int], list[bytes
 }
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(("read", "make", "n"), [pytest.param(*CASES[name], id=name) for name in some(tuple(CASES))])
 def test_four_times_as_much_costs_less_than_eight_times(
     read: Callable[[list[bytes]], None], make: Callable[[int], list[bytes]], n: int

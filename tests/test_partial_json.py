@@ -537,6 +537,7 @@ AROUND = (
 )  # those that go another way where text around the document is skipped
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     ("shape", "skip_around"), [*((shape, False) for shape in HOSTILE), *((shape, True) for shape in AROUND)]
 )

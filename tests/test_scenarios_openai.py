@@ -61,6 +61,7 @@ def by_async_drop_in(server: ScenarioServer, scenario: Scenario, library: str) -
     return anyio.run(go)
 
 
+@pytest.mark.quick(8)
 @libraries
 @scenarios
 @pytest.mark.parametrize("way", [by_drop_in, by_async_drop_in], ids=lambda one: one.__name__)
@@ -69,6 +70,7 @@ def test_by_the_drop_in_every_stream_is_right(way: Any, scenario: Scenario, libr
         assert wrong(scenario, way(server, scenario, library)) is None
 
 
+@pytest.mark.quick(8)
 @libraries
 @scenarios
 @pytest.mark.parametrize("way", [by_transport, by_async_transport], ids=lambda one: one.__name__)

@@ -108,6 +108,7 @@ def test_lines_of_json_go_to_standard_output_where_that_is_asked_for() -> None:
     assert ("m", False) == tuple(json.loads(out)[fact] for fact in ("model", "stream"))
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "args, said",
     [

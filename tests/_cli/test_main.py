@@ -33,6 +33,7 @@ from streamkit._cli import main as cli
 # --- misuse
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     "args, said",
     [

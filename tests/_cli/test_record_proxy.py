@@ -96,6 +96,7 @@ def test_a_command_that_a_signal_ended_gives_128_and_its_number(tmp_path: Path) 
     assert 128 + signal.SIGTERM == done.returncode
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -77,6 +77,7 @@ def test_a_command_runs_with_the_variables_of_sdks_and_its_exit_code_is_ours() -
     assert 7 == run("serve", TRACES, "--", sys.executable, "-c", program).returncode
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -173,6 +173,7 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("fault", OUTCOMES)
 def test_each_client_meets_a_fault_as_its_own_exception(fault: str) -> None:
     with TraceServer(PLAIN, speed=0, faults=fault) as server:
@@ -219,6 +220,7 @@ def outcome(client: Any, url: str, name: str, fault: str) -> tuple[int | None, b
     return status, b"".join(body), raised
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_over_the_wire_a_fault_is_what_it_is_in_place_of_the_network(fault: str) -> None:
     text = SOME_FAULTS[fault]

@@ -55,6 +55,7 @@ def readout(page: Page) -> str:
     return found
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", ["one", "two", "untimed", "empty", "check"])
 @pytest.mark.parametrize("width, dark", [(1200, False), (PHONE, True)])
 def test_nothing_is_loaded_nothing_is_said_and_nothing_is_too_wide(

@@ -642,6 +642,7 @@ def test_every_path_is_clean_where_that_is_asked_for(setup: Callable[..., Setup]
 # --- what a client that knows no `[DONE]` must see
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "blocks, reason",
     [

@@ -1,8 +1,8 @@
 """How many generated examples a run looks at: a quick tier for every change, the whole one before a change lands.
 
     STREAMKIT_EXAMPLES not set    quick: a fifth of the examples, the same ones in every run, and a fifth of the recorded
-                                  streams where each is read in many ways; of a test with more than 8 parameters,
-                                  a fifth of them and at least 8 (`-k` and names of cases are honoured first)
+                                  streams where each is read in many ways; of a test with more than 5 parameters,
+                                  a fifth of them and at least 5 (`-k` and names of cases are honoured first)
     STREAMKIT_EXAMPLES=1          whole: all of them, the same ones in every run
     STREAMKIT_EXAMPLES=20         20 times as many as the whole tier, other ones in every run
 
@@ -24,7 +24,7 @@ __all__ = ("TIER", "examples", "left_out", "load", "some")
 T = TypeVar("T")
 
 QUICK = 1 / 5
-CASES = 8  # of one test that are always looked at; those written by hand are seldom more
+CASES = 5  # of one test that are always looked at; those written by hand are seldom more
 _DEFAULT = 100  # examples of a test that names no number, as Hypothesis has it
 
 
