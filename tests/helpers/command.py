@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from helpers.forking import Forks
+from helpers.tier import TIER
 from streamkit.testing import DONE
 
 TRACES = Path(__file__).resolve().parents[2] / "traces"
 COMMAND = [sys.executable, "-W", "error", "-m", "streamkit"]
+_AT_START = ("PYTHON", "LC_", "LANG")  # read by the interpreter when it starts
 PATIENCE = 60.0  # seconds until a process that hangs is killed; nothing waits for it otherwise
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, terminals and device files as POSIX has them")
 every_trace = pytest.mark.parametrize(
@@ -54,6 +57,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(*args: str | Path, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end. In the quick tier the interpreter is one that has been started before, where it can."""
+    if TIER == "quick" and sys.platform == "linux" and not any(name.startswith(_AT_START) for name in env):
+        return Forks.shared().run([*map(str, args)], stdin=stdin, env=environment(**env), patience=PATIENCE)
     command = [*COMMAND, *map(str, args)]
     return subprocess.run(command, input=stdin, capture_output=True, env=environment(**env), timeout=PATIENCE)
 
