@@ -92,7 +92,7 @@ def test_pieces_stand_in_the_order_of_the_chunk_and_each_chunk_is_over() -> None
 def test_what_the_fast_lane_takes_has_its_template() -> None:
     blocks = [
         sse(delta(f'{{"content":"{one}"}}')) for one in "abcdefghijklmnopqrstuvwxyz"
-    ]  # the lane waits for the seventeenth
+    ]  # the lane waits for the thirteenth
     taken = [one for one in pieces(blocks) if type(one) is tuple]
     assert taken
     assert {"content"} == {template.slots[0].path[-1] for template, _ in taken}
