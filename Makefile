@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 
 # More arguments for pytest: make test ARGS="-k sse". They stand last, so that "-n 0" runs the tests in this process.
 ARGS ?=
-# The tests run in one process for each core, at most eight; one that has nothing left takes over tests of another.
+# The tests run in three processes for two cores, at most eight (tests/conftest.py); one that has nothing left takes over tests of another.
 SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
 # How many generated examples: quick (a fifth) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
 TIER ?= quick

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -15,6 +16,13 @@ pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick(most): how many of its parameters the quick tier of this test looks at")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` means: half as many again as cores, since tests wait for sockets and processes."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m, so that a case that was asked for by name is not among those left out
