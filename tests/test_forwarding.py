@@ -16,6 +16,7 @@ from streamkit.forwarding import (
     read_body,
     refuse,
     respond,
+    serve_lifespan,
     until_left,
 )
 
@@ -113,3 +114,21 @@ def test_a_refusal_has_the_shape_that_the_sdk_of_its_path_reads(path: str, body:
     assert (404, True) == (start["status"], (b"a", b"b") in start["headers"])
     assert (b"content-type", b"application/json") in start["headers"]
     assert body == json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_server_that_stops_is_answered_after_the_app_has_closed(closes: bool) -> None:
+    did: list[str] = []
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> Any:
+        return {"type": next(asked)}
+
+    async def send(message: Any) -> None:
+        did.append(message["type"])
+
+    async def close() -> None:
+        did.append("closed")
+
+    anyio.run(serve_lifespan, receive, send, close if closes else None)
+    assert ["lifespan.startup.complete", *["closed"] * closes, "lifespan.shutdown.complete"] == did

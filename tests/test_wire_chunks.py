@@ -180,8 +180,7 @@ def test_045_a_choice_without_an_index_has_that_of_its_position() -> None:
 
 
 def test_046_an_index_that_counts_tokens_is_read_so_where_it_is_asked_for() -> None:
-    """It cannot be distinguished from a request with n=5, so it is an opt-in, which `suggest` can find in a recorded
-    stream."""
+    """A request with n=5 looks the same, hence an opt-in, which `suggest` can find in a recorded stream."""
     tokens = [delta(json.dumps({"role": "assistant", "content": text}), index=at) for at, text in enumerate("Hello")]
     last = delta("{}", "eos_token", index=5)
     assert 6 == len(read(*tokens, last).response["choices"])

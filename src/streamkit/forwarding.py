@@ -30,6 +30,7 @@ __all__ = (
     "read_body",
     "refuse",
     "respond",
+    "serve_lifespan",
     "until_left",
 )
 
@@ -102,6 +103,17 @@ async def until_left(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
+
+
+async def serve_lifespan(receive: Receive, send: Send, close: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Answer the messages of a server that starts and stops an app; call `close` before the answer to its shutdown."""
+    while True:
+        kind = (await receive())["type"]
+        if kind == "lifespan.shutdown" and close is not None:
+            await close()
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
 
 
 async def respond(

@@ -2,8 +2,8 @@
 
     Forks.shared().run(["assemble", "-"], stdin=b"...", env={...}, patience=60)
 
-In: arguments, the bytes of standard input, the environment. Out: what `subprocess.run` returns. Each command is a process of
-its own, with real pipes, in the folder of the caller; only the interpreter and the package are there already. What they read
+In: arguments, the bytes of standard input, the environment. Out: what `subprocess.run` returns. Each command is a separate
+process, with real pipes, in the folder of the caller; only the interpreter and the package are there already. What they read
 when they start (`PYTHONUTF8`, a locale) is therefore not to be changed: `command.run` starts a new interpreter for that, and for
 everything in the whole tier.
 

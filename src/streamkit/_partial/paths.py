@@ -1,8 +1,8 @@
 """JSON paths: of one value (`Path`), and of many (`Pattern`).
 
-In: keys of objects, indices of arrays, one for each level. Out: `$.items[3].city`. A path is made for each value that a
-parser meets, so it is a link to the path of what contains it and costs the same at any depth; its text is made when it is
-asked for.
+In: keys of objects, indices of arrays, one for each level. Out: `$.items[3].city`. A parser makes one for each
+value that it meets: a path links to the path of what contains it, costs the same at any depth, and renders its text only on
+request.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import anyio
 import httpx2
 
 from ..errors import MisuseError, shown
-from ..forwarding import Receive, Send, has_both_framings, kept_headers, refuse, until_left
+from ..forwarding import Receive, Send, has_both_framings, kept_headers, refuse, serve_lifespan, until_left
 from ..sources import async_blocks
 from ..trace import Trace
 from .edge import MAX_BODY, Request, Requests, hang_up, request_of
@@ -76,20 +76,15 @@ class ProxyApp:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI 3 says."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await serve_lifespan(receive, send, self._close)
         elif scope["type"] == "http":
             request = await request_of(scope, receive, send, self._max_body)
             if request is not None:
                 await _Exchange(self, request, send).run(receive)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            kind = (await receive())["type"]
-            if kind == "lifespan.shutdown" and self._client is not None:
-                await self._client.aclose()
-            await send({"type": f"{kind}.complete"})
-            if kind == "lifespan.shutdown":
-                return
+    async def _close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
 
     def _open(self) -> httpx2.AsyncClient:
         if self._client is None:

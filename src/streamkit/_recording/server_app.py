@@ -26,7 +26,7 @@ import anyio
 import attrs
 
 from ..errors import MisuseError, StreamError, shown
-from ..forwarding import Receive, Send, refuse, respond, until_left
+from ..forwarding import Receive, Send, refuse, respond, serve_lifespan, until_left
 from ..trace import Trace
 from .edge import JSON, Request, Requests, hang_up, request_of
 from .exchanges import body_fields
@@ -67,7 +67,7 @@ class ServerApp:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI 3 says."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await serve_lifespan(receive, send)
         elif scope["type"] == "http":
             request = await request_of(scope, receive, send, self._max_body)
             if request is not None:
@@ -217,14 +217,6 @@ _PAGE = """<!doctype html>
 <p>Each is played to a request whose model is its name, whose header x-streamkit-trace is, or that is the one recorded.
 A name leads to its picture.</p>
 """
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
-        if kind == "lifespan.shutdown":
-            return
 
 
 def _is_models(path: str) -> bool:

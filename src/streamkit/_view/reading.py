@@ -281,10 +281,10 @@ def _without_times(trace: Trace, *, other: bool) -> str:
         return "The other trace has no times, so both are drawn by the number of the event and not over time."
     if not trace.timed:
         return (
-            'The trace has no times (its header says `"observed": "none"`, or it is a body without a recording), so it is '
-            "drawn by the number of the event, not over time."
+            'The trace has no times (its header says `"observed": "none"`, or it is a body without a recording). It '
+            "is drawn by the number of the event, not over time."
         )
-    return "All blocks arrived 0 s after the request, so it is drawn by the number of the event, not over time."
+    return "All blocks arrived 0 s after the request. The trace is drawn by the number of the event, not over time."
 
 
 def _unpacked(trace: Trace) -> tuple[Trace, str]:

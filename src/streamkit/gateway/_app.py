@@ -25,6 +25,7 @@ from streamkit.forwarding import (
     read_body,
     refuse,
     respond,
+    serve_lifespan,
 )
 
 from ._exchange import Exchange, Form
@@ -106,7 +107,7 @@ class Gateway:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI 3 says."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await serve_lifespan(receive, send, self.aclose)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         else:
@@ -117,15 +118,6 @@ class Gateway:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            kind = (await receive())["type"]
-            if kind == "lifespan.shutdown":
-                await self.aclose()
-            await send({"type": f"{kind}.complete"})
-            if kind == "lifespan.shutdown":
-                return
 
     async def _serve(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

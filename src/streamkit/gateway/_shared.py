@@ -30,7 +30,7 @@ import anyio
 import attrs
 
 from streamkit import Accumulator, Dialect, Limits, MisuseError, Outcome, TruncatedError, dumps
-from streamkit.forwarding import Receive, Send, refuse, until_left
+from streamkit.forwarding import Receive, Send, refuse, serve_lifespan, until_left
 from streamkit.sources import AsyncBlocks, async_blocks, end_stream
 from streamkit.types import CreateChatCompletionResponse
 
@@ -346,7 +346,7 @@ class SharedStreams:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve `GET …/KEY`, as ASGI 3 says: mount it below a path of your choice."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await serve_lifespan(receive, send, self.aclose)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
         elif scope["method"] != "GET":
@@ -406,15 +406,6 @@ class SharedStreams:
                     await self.background()
 
         return Events(media_type="text/event-stream")
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            kind = (await receive())["type"]
-            if kind == "lifespan.shutdown":
-                await self.aclose()
-            await send({"type": f"{kind}.complete"})
-            if kind == "lifespan.shutdown":
-                return
 
 
 async def _opened(writer: LogWriter, open: Open) -> Any:

@@ -19,7 +19,17 @@ import anyio
 import httpx2
 
 from streamkit import MisuseError
-from streamkit.forwarding import Receive, Send, has_both_framings, kept_headers, read_body, refuse, respond, until_left
+from streamkit.forwarding import (
+    Receive,
+    Send,
+    has_both_framings,
+    kept_headers,
+    read_body,
+    refuse,
+    respond,
+    serve_lifespan,
+    until_left,
+)
 
 from ._app import CONNECTIONS, MAX_BODY, TIMEOUT, base_url
 from ._log import quiet
@@ -74,7 +84,7 @@ class SharedGateway:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection's scope, as ASGI 3 says."""
         if scope["type"] == "lifespan":
-            return await self._live(receive, send)
+            return await serve_lifespan(receive, send, self.aclose)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1000})
         path, method = scope["path"], scope["method"]
@@ -92,15 +102,6 @@ class SharedGateway:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            kind = (await receive())["type"]
-            if kind == "lifespan.shutdown":
-                await self.aclose()
-            await send({"type": f"{kind}.complete"})
-            if kind == "lifespan.shutdown":
-                return
 
     async def _ask(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if has_both_framings(scope["headers"]):
