@@ -209,6 +209,11 @@ class Accumulator:
         if self._closed:
             assert self._assembler.outcome is not None
             return self._assembler.outcome
+        if self._reader.over:
+            outcome = self._assembler.outcome
+            assert outcome is not None
+            self._closed = True
+            return outcome
         out: list[ev.Event] = []
         self._enter(out)
         try:

@@ -124,6 +124,15 @@ class BlockReader:
         return self._decoder.last_event_id
 
     @property
+    def over(self) -> bool:
+        """Whether the stream has ended, with nothing after its end that `close` would have to read: as nearly always."""
+        return self.lane is None and self._asleep is None and self._nothing_left
+
+    @property
+    def _nothing_left(self) -> bool:
+        return self._assembler.outcome is not None and self._decoder.between_events and not self._tail
+
+    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
         sniffer = self.sniffer
@@ -376,8 +385,8 @@ class BlockReader:
         for lane in (self.lane, self._asleep):
             if lane is not None:
                 lane.release()
-        if self._assembler.outcome is not None and self._decoder.between_events and not self._tail:
-            return None  # `[DONE]` was the last thing, as nearly always
+        if self._nothing_left:
+            return None
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
             self._decoder.feed_raw(text)  # no line ends in it
