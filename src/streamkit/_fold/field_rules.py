@@ -499,6 +499,18 @@ class Ledger:
         """Add the next report; return the paths of its counts."""
         return _merge_counts(self._value, value)
 
+    def begin(self, value: dict[str, Any]) -> list[str]:
+        """Do what `add` does for a first report that has nothing but numbers and that nobody else changes: keep it as it
+        is."""
+        self._value = value
+        taken = []
+        for name, one in value.items():
+            if type(one) is dict:
+                taken += [f"{name}.{inner}" for inner in one]
+            else:
+                taken.append(name)
+        return taken
+
     def value(self) -> dict[str, Any]:
         return {name: one if type(one) in _NO_TEXT else copy_of(one) for name, one in self._value.items()}
 
