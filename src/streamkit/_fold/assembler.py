@@ -98,16 +98,15 @@ class Assembler:
     def begin(self, data: bytes) -> None:
         """Count the next event, which the reference path is about to read."""
         anomalies, context = self.anomalies, self.context
-        self.events += 1
-        anomalies.event = context.event = self.events
+        self.events = anomalies.event = context.event = self.events + 1
         anomalies.trail.clear()
         if self._weak is not None:  # each event has to be checked here: the fast lane would not see what it takes
             anomalies.trail.append(("perhaps_error", "$"))
         if self.outcome is not None:
             return
-        size = context.size = len(data)
-        self.data_bytes += size
-        if self.data_bytes > self._response_limit:
+        context.size = size = len(data)
+        self.data_bytes = size = self.data_bytes + size
+        if size > self._response_limit:
             text = f"more than {counted(self._response_limit, 'byte')} of events in one response"
             raise LimitError(text, limit="max_response_bytes", maximum=self._response_limit, event=self.events)
 

@@ -374,13 +374,17 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
     if context.rules is RULES:
         if (plain := _STANDING.get(path)) is not None:
             return plain()
-        if path in _STANDING_LEDGERS and type(value) is dict:
-            return Ledger()
-        if path in _STANDING_TEXTS and type(value) is str:
+        if type(value) is str and path in _STANDING_TEXTS:
+            if context.dialect.doubled_arguments and path in _ARGUMENTS:
+                return LastDocument(NoteHalf(context, path), waiting)
             return Text(NoteHalf(context, path), waiting)
+        if type(value) is dict and path in _STANDING_LEDGERS:
+            return Ledger()
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
+    if rule is Rule.LAST:  # nearly every unknown field
+        return Last()
     if not isinstance(value, _TAKES.get(rule, object)):
         if isinstance(value, (int, float)):
             return Each()
@@ -479,5 +483,5 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
 """State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""
 
 _STANDING_LEDGERS = frozenset(path for path, rule in RULES.items() if rule is Rule.LEDGER)
-_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD and path not in _ARGUMENTS)
-"""Objects and texts that are nothing else, whatever the dialect."""
+_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD)
+"""Objects and texts that are nothing else."""
