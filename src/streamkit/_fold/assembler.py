@@ -489,7 +489,7 @@ class Assembler:
         """Decide the outcome. An earlier error decides it, whatever `reason` is, and then a finish reason that reports
         a failure of the sender: only here, since the last reason of a choice counts."""
         self.anomalies.event = self.context.event = self.events
-        error, instead = self.error, self._broken()
+        error, instead = self.error, None if self.instead is None else self._broken()
         if error is not None:
             reason = self._reason
         elif instead is not None:
@@ -514,8 +514,13 @@ class Assembler:
         if error is not None:
             error.partial = self.partial()
             error.emitted = self.reducer.emitted
-        self.outcome = Outcome(name, reason, error)
-        self.reducer.emit(out, ev.End, self.outcome)
+        self.outcome = _WITHOUT_ERROR[reason] if error is None else Outcome(name, reason, error)
+        if out is not None:
+            self.reducer.emit(out, ev.End, self.outcome)
+
+
+_WITHOUT_ERROR = {reason: Outcome(name, reason) for reason, (name, _) in REASONS.items()}
+"""An outcome is a value: nearly all streams end with one of these."""
 
 
 def _failed(choice: int, reason: str, event: int | None) -> RemoteError:

@@ -196,7 +196,8 @@ class Reducer:
             raise LimitError(f"more than {counted(maximum, 'choice')}", limit="max_choices", maximum=maximum)
         self._context.keep(CHOICE)
         state = self.choices[index] = ChoiceState(self._context, index)
-        self.emit(out, ev.ChoiceStarted, index, False)
+        if out is not None:
+            self.emit(out, ev.ChoiceStarted, index, False)
         return state
 
     # --- parts
@@ -232,6 +233,9 @@ class Reducer:
         state.open[part] = None
         if isinstance(part, Call):
             part.complete = False
+        if out is None:
+            return
+        if isinstance(part, Call):
             self.emit(out, ev.ToolCallStarted, state.index, part.position, part.id, part.name, reopened)
         elif part == "function_call":
             self.emit(out, ev.FunctionCallStarted, state.index, state.need("function_name").value() or "", reopened)
@@ -402,15 +406,16 @@ class Reducer:
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
         state.finish.add(reason)
-        if not before and state.finish.value():
-            self._finished += 1
-        if before and before != reason:
-            self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
-            if state.done:  # so that the last ChoiceDone has the final reason
-                state.done = False
-                self.emit(out, ev.ChoiceStarted, state.index, True)
         if before != reason:
-            self.emit(out, ev.Finish, state.index, reason)
+            if not before:
+                self._finished += bool(state.finish.value())
+            else:
+                self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
+                if state.done:  # so that the last ChoiceDone has the final reason
+                    state.done = False
+                    self.emit(out, ev.ChoiceStarted, state.index, True)
+            if out is not None:
+                self.emit(out, ev.Finish, state.index, reason)
         if state.reopened:
             # A sender that continues after a finish reason, perhaps with one in every chunk: only the end of the stream
             # shows that this is over, and each Done carries all text.
@@ -458,7 +463,8 @@ class Reducer:
         state.ended |= state.open
         state.open.clear()
         state.done = True
-        self.emit(out, ev.ChoiceDone, state.index, reason)
+        if out is not None:
+            self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
         """End halves of a surrogate pair that can no longer be completed, and base64 that will get no more padding.
@@ -515,8 +521,8 @@ class Reducer:
     def failure(self) -> tuple[int, str] | None:
         """The first choice whose finish reason reports that the sender failed, and that reason; None if there is
         none."""
-        for index, state in sorted(self.choices.items()):  # by index, which differs
-            reason = state.finish.value()
+        for index in sorted(self.choices):
+            reason = self.choices[index].finish.value()
             if type(reason) is not FinishReason and FinishReason.says_failed(reason):  # the format's own report success
                 return index, reason
         return None
