@@ -209,6 +209,8 @@ class Fields:
         return None if state is None else state.value()
 
     def value(self) -> dict[str, Any]:
+        if not self._states:
+            return {}
         states = self._states.items()
         return {name: None if c is None else c.value() for name, c in states if not isinstance(c, Dropped)}
 
