@@ -567,7 +567,7 @@ class Reducer:
             return None
         choices = []
         for index in sorted(self.choices):
-            choices.append(self.choices[index].value(make))  # noqa: PERF401  nearly always one: half the time
+            choices.append(self.choices[index].value(make))
         return make[CreateChatCompletionResponse](
             id=self._id.value() or "",
             choices=choices,
