@@ -83,8 +83,7 @@ class Assembler:
 
     def plain(self, data: bytes, out: Out) -> None:
         """Read an event that is nothing but `data`: like `event`, with half of the calls for what nearly all are."""
-        value = self._documents.plain(data) if self.outcome is None else None
-        if value is None:
+        if self.outcome is not None or (value := self._documents.plain(data)) is None:
             return self.event(event_of(data), out)
         self.begin(data)
         if value is DONE:

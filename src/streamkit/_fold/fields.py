@@ -112,18 +112,19 @@ class Fields:
 
     def put(self, name: str, value: Any) -> Any:
         """Add the next value of field `name`; return the new part of it, None if nothing is new."""
-        state = self._states.get(name)
-        if type(value) is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
+        states, kind = self._states, type(value)
+        state = states.get(name)
+        if kind is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
             self._context.note("non_finite_number", "$", value)
         if value is None:
-            if name not in self._states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
+            if name not in states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
                 self._context.keep(FIELD)
-                self._states[name] = None
+                states[name] = None
             return None
         if state is None:
-            if name not in self._states:
+            if name not in states:
                 self._context.keep(FIELD)
-            state = self._states[name] = new_field(self._context, self._prefix + name, value, self._waiting)
+            state = states[name] = new_field(self._context, self._prefix + name, value, self._waiting)
         elif type(state) is Dropped:
             return None
         elif not isinstance(value, state.takes) or (type(state) in (Last, Each) and self._outgrows(name, value)):
@@ -136,7 +137,7 @@ class Fields:
         elif type(state) is Fields and self._is_whole(name) and is_another(state, value):  # type: ignore[arg-type]
             self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
-        if isinstance(value, (dict, list)):
+        if kind is not str and isinstance(value, (dict, list)):
             if type(state) is Extend and state.repeats(value):  # type: ignore[arg-type]
                 return []  # Perplexity: all citations in every chunk
             if depth(value) > self._context.limits.max_nesting:
