@@ -84,6 +84,8 @@ class Context:
             raise LimitError(text, limit="max_extra_values", maximum=maximum)
 
 
+_SCALARS = frozenset({str, int, float, bool})
+
 _PREFIXES = {"": "", DELTA.removesuffix("."): DELTA}
 """Prefixes of names by path: those of the objects that each choice has, made once."""
 
@@ -116,6 +118,12 @@ class Fields:
         state = states.get(name)
         if kind is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
             self._context.note("non_finite_number", "$", value)
+        if type(state) is Last and type(state._value) is kind and kind in _SCALARS:  # a field that every chunk repeats
+            if value == state._value:
+                return value
+            if state.begins_to_vary(value):
+                self._note_number(name, value)
+            return state.add(value)
         if value is None:
             if name not in states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
                 self._context.keep(FIELD)
