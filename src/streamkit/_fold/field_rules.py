@@ -518,15 +518,15 @@ class Ledger:
 def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     taken = []
     for key, value in new.items():
-        before = into.get(key)
-        if type(value) is int and value:  # nearly all
+        if value and type(value) in _NUMBERS:  # nearly all
             into[key] = value
         elif isinstance(value, dict):
+            before = into.get(key)
             if not isinstance(before, dict):
                 before = into[key] = {}
             taken += _merge_counts(before, value, f"{prefix}{key}.")
             continue
-        elif value or before is None:
+        elif value or into.get(key) is None:
             into[key] = copy_of(value)
         else:
             continue

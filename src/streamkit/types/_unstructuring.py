@@ -127,7 +127,7 @@ def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any]
         if key not in found or (received and not is_written(found[key])):
             if not is_written(one) and received and key in wire_names(kind):
                 continue  # the rest of a value that exceeded a limit
-            found[_key(key)] = one if type(one) in _PLAIN else settle(one)
+            found[key if type(key) is str else _key(key)] = one if type(one) in _PLAIN else settle(one)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
