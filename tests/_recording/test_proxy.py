@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from helpers.loopback import CLIENT, DONE, EVENTS, PATIENCE, TEXT, Loopback
@@ -121,6 +122,45 @@ def test_the_upstream_may_be_given_with_or_without_v1(base: str, tmp_path: Path)
         assert proxy.url == proxy.environment["ANTHROPIC_BASE_URL"]
         assert 204 == httpx2.get(f"{proxy.url}/v1/models", **CLIENT).status_code
     assert upstream.request.startswith(b"GET /api/v1/models HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    "method, head, body, expected",
+    [
+        ("POST", b"200 OK\r\nContent-Length: 2", b"no", ["unknown", "eof"]),
+        ("POST", b"200 OK\r\nContent-Length: 0", b"", ["eof", "eof"]),
+        ("HEAD", b"200 OK\r\nContent-Length: 2", b"", ["eof", "eof"]),
+        ("POST", b"204 No", b"", ["eof", "eof"]),
+        ("POST", b"200 OK\r\nTransfer-Encoding: chunked", b"2\r\nno\r\n0\r\n\r\n", ["unknown", "unknown", "eof"]),
+        ("POST", b"200 OK\r\nConnection: close", b"no", ["unknown", "unknown", "eof"]),
+        ("POST", b"200 OK\r\nContent-Length: x", b"no", ["incomplete", "incomplete"]),
+    ],
+)
+@pytest.mark.anyio
+async def test_the_trace_is_whole_before_the_bytes_are_sent_by_which_a_client_knows_that_the_answer_is(
+    method: str, head: bytes, body: bytes, expected: list[str], tmp_path: Path
+) -> None:
+    from streamkit._recording.proxy_app import ProxyApp, upstream_url
+    from streamkit._recording.recorder import Options
+    from streamkit._recording.targets import Targets
+
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+    seen: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        if not asked:
+            await anyio.sleep_forever()
+        return asked.pop()
+
+    async def send(message: dict[str, Any]) -> None:
+        seen.append(recorded(tmp_path)[0].end)
+
+    with RawUpstream(b"HTTP/1.1 " + head + b"\r\n\r\n" + body) as upstream:
+        app = ProxyApp(upstream_url(upstream.url), Targets(tmp_path), Options())
+        scope = {"type": "http", "method": method, "path": PATH, "query_string": b"", "headers": []}
+        await app(scope, receive, send)
+        await app._close()
+    assert expected == seen
 
 
 def test_a_reader_that_leaves_is_seen_at_once_and_the_upstream_is_closed(tmp_path: Path) -> None:

@@ -429,6 +429,25 @@ def test_faults_strike_as_often_as_is_said_and_the_verdict_says_what_clients_did
     assert {"model": "m", "messages": [], "stream": True} == server.requests[0].json
 
 
+def test_a_client_that_leaves_a_silent_answer_and_asks_again_on_another_connection_sent_it_again() -> None:
+    asked = request(PATH, b"", "POST", "x-streamkit-fault: stall@block:2")
+    with TraceServer(trace(b"data: 1\n\n", b"data: 2\n\n")) as server, connect(server.url) as other:
+        for _ in range(
+            10
+        ):  # the other connection is there already: its bytes are read in the same turn as the end of the first
+            with connect(server.url) as sock:
+                sock.sendall(asked)
+                got = b""
+                while b"data: 1" not in got:
+                    got += sock.recv(65536)
+            other.sendall(request())
+            got = b""
+            while not got.endswith(b"0\r\n\r\n"):
+                got += other.recv(65536)
+        last(server)
+        assert [True] * 10 == [one.retried for one in server.verdict()]
+
+
 # --- bounds
 
 

@@ -45,6 +45,7 @@ def serve_traces(
             code = run_command(command, {"OPENAI_API_KEY": "any", "ANTHROPIC_API_KEY": "any", **server.environment})
         else:
             code = until_stopped(ready)
-        for one in server.verdict():
-            say(str(one))
+        found = server.verdict()  # before what is still under way is cut off
+    for one in found:  # after the lines of the requests, the last of which may be written while the server stops
+        say(str(one))
     return code

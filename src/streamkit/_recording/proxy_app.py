@@ -10,6 +10,8 @@ Rule 3  An upstream that breaks off breaks the client's connection off, in the s
 Rule 4  An upstream that does not answer is a 502 for the client, and in the trace an exchange without a head.
 Rule 5  Path, query, method, body and the spelling of headers go through; fields of one connection do not, and the upstream is
         asked not to encode (`Accept-Encoding: identity`), since what is encoded cannot be searched for secrets.
+Rule 6  The trace is whole before its client can know that the answer is: the block that completes a body of a known length, and
+        the head of a response without a body, are sent once the end is recorded, which then nobody has to wait for.
 """
 
 from __future__ import annotations
@@ -176,8 +178,12 @@ class _Exchange:
             )
             begun = True
             headers = kept_headers(response.headers.raw)
+            left = self._length(response)
+            if left == 0:  # Rule 6
+                async for _ in recording:
+                    pass
             await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-            await self._pass_on(recording)
+            await self._pass_on(recording, left)
         except OSError as error:  # ASGI 2.4: what a server raises where the client has left
             _log.debug("the client left: %s", words_of(error))
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
@@ -188,10 +194,20 @@ class _Exchange:
                 return await refuse(send, 502, f"the upstream did not answer: {words}", path=self._request.path)
             await break_off(send, reset=end == "reset")
 
-    async def _pass_on(self, blocks: AsyncIterator[bytes]) -> None:
-        send = self._send
+    def _length(self, response: httpx2.Response) -> int:
+        """Return how many bytes complete the body; -1 where only its end says so."""
+        if self._request.method == "HEAD" or response.status_code in (204, 304):
+            return 0
+        said = response.headers.get("content-length", "")
+        return int(said) if said.isascii() and said.isdigit() and len(said) <= 18 else -1
+
+    async def _pass_on(self, blocks: AsyncIterator[bytes], left: int) -> None:
+        send, last = self._send, b""
         async for block in blocks:  # recorded by now, and that takes microseconds: times are those of the arrival
-            if block and not self._left:
+            left -= len(block)
+            if left == 0:  # Rule 6
+                last += block
+            elif block and not self._left:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
         if not self._left:
-            await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": last})

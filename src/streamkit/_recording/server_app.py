@@ -9,6 +9,7 @@ Rule 2  `GET /v1/models` lists the traces by name, then the models that were rec
         that page is refused without it.
 Rule 3  A client that leaves is noticed at once, and nothing is played to it any more.
 Rule 4  Time starts when the request has been read.
+Rule 5  What became of a request is noted before its client can know: a client that has its whole answer finds it in `Served`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from .pictures import Pictures, link_to, picture_asked
 from .plan import Plan
 from .playing import Playing, asked, without_ours
 from .shelf import Entry, Refusal, Shelf
+from .uvicorn_edge import left_at
 from .verdict import Served, ServedRequest
 from .ways_to_end import words_of
 
@@ -104,13 +106,7 @@ class ServerApp:
         await self._play(plan, request, served, receive, send)
 
     async def _play(self, plan: Plan, request: Request, served: ServedRequest, receive: Receive, send: Send) -> None:
-        ended, latest = "left", 0.0
-
-        def late(lag: float) -> None:
-            nonlocal latest
-            latest = max(latest, lag)
-            self.lags.append(lag)
-
+        noted = _Noted(self, served)
         scope = anyio.CancelScope()
         self._requests.add(scope)
         try:
@@ -119,17 +115,17 @@ class ServerApp:
                     answering = anyio.CancelScope()
                     tasks.start_soon(until_left, receive, answering)
                     with answering:
-                        ended = await play(plan, send, request.method, late)
+                        await play(plan, send, request.method, noted)
                     tasks.cancel_scope.cancel()
             if scope.cancelled_caught:
-                ended = "incomplete"
+                noted.cut_off("incomplete", None)
                 await hang_up(send)
         except OSError:  # ASGI 2.4: what a server raises where the client has left
             pass
         finally:
             self._requests.remove(scope)
-            self.served.note(served, ended=ended, end_t=self._now(), lag=latest)
-            _log.info("%s %s: %s, %s", request.method, served.path.partition("?")[0], served.trace, ended)
+            noted.cut_off("left", left_at(send))
+            _log.info("%s %s: %s, %s", request.method, served.path.partition("?")[0], served.trace, noted.ended)
 
     def _now(self) -> float:
         return time.monotonic() - self._start
@@ -164,8 +160,12 @@ class ServerApp:
 
     async def _refuse(self, served: ServedRequest, send: Send, status: int, message: str, code: str, path: str) -> None:
         _log.info("%s %s: %d %s", served.method, path.partition("?")[0], status, message)
+        self._note_whole(served, status)
         await refuse(send, status, message, code=code, path=path)
-        self.served.note(served, status=status, ended="eof", end_t=self._now())
+
+    def _note_whole(self, served: ServedRequest, status: int) -> None:
+        now = self._now()
+        self.served.note(served, status=status, head_t=now, ended="eof", end_t=now)
 
     # --- what was not recorded
 
@@ -173,8 +173,8 @@ class ServerApp:
         recorded = dict.fromkeys(one.model for one in self.shelf.entries if one.model)
         names = dict.fromkeys([*(one.name for one in self.shelf.entries), *recorded])
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "streamkit"} for name in names]
+        self._note_whole(served, 200)
         await respond(send, 200, json.dumps({"object": "list", "data": models}, ensure_ascii=False), JSON)
-        self.served.note(served, status=200, ended="eof", end_t=self._now())
 
     async def _show(self, name: str, request: Request, send: Send) -> None:
         """Send the list of traces, or the picture of one."""
@@ -205,6 +205,35 @@ class ServerApp:
             for one in self.shelf.entries
         )
         return f"{_PAGE}<table><tr><th>trace<th>request<th>model<th>status\n{rows}\n</table>\n"
+
+
+class _Noted:
+    """Notes what is sent of one answer; what `play` reports to."""
+
+    def __init__(self, app: ServerApp, served: ServedRequest) -> None:
+        self._app, self._served = app, served
+        self._latest = 0.0
+        self.ended = "open"
+
+    def head(self) -> None:
+        self._note(head_t=self._app._now())
+
+    def late(self, lag: float) -> None:
+        self._latest = max(self._latest, lag)
+        self._app.lags.append(lag)
+
+    def over(self, ended: str, t: float | None = None) -> None:
+        self.ended = ended
+        end_t = None if ended == "open" else self._app._now() if t is None else t - self._app._start
+        self._note(ended=ended, end_t=end_t, lag=self._latest)
+
+    def cut_off(self, ended: str, t: float | None) -> None:
+        """Note that it ended so, at `t` on the monotonic clock, unless its client had been sent the end before."""
+        if self.ended == "open":
+            self.over(ended, t)
+
+    def _note(self, **known: Any) -> None:
+        self._app.served.note(self._served, **known)
 
 
 # The empty icon: else a browser asks for /favicon.ico, which would count as a request that nobody recorded.

@@ -1,13 +1,14 @@
-"""uvicorn's h11 protocol, and the three things that ASGI has no words for. Every private name of uvicorn is used here.
+"""uvicorn's h11 protocol, and the four things that ASGI has no words for. Every private name of uvicorn is used here.
 
     Protocol             `uvicorn.Config(http=Protocol)`: a connection whose request head is not whole in time is closed
     spelled_headers      the fields of a request as they were spelled; ASGI has them in lower case
     ends_with_close      the body ends with the connection, as HTTP/1.0 has it
+    left_at              when the client left
     break_off            the connection ends in mid-body: cleanly closed, or reset (RST), after half a chunk if asked
 
 Where an app does not run under this protocol (another server, a middleware), the first returns what ASGI has, the second does
-nothing, and the third returns False: the caller then leaves the response unfinished, which every server makes a closed
-connection of.
+nothing, the third returns None, and the fourth returns False: the caller then leaves the response unfinished, which every
+server makes a closed connection of.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import asyncio
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -25,7 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..forwarding import Send
 
-__all__ = ("HEAD_SECONDS", "Protocol", "break_off", "ends_with_close", "spelled_headers")
+__all__ = ("HEAD_SECONDS", "Protocol", "break_off", "ends_with_close", "left_at", "spelled_headers")
 
 HEAD_SECONDS = (
     30.0  # for the head of a request: uvicorn alone waits for ever, and a thousand such peers are a thousand sockets
@@ -35,9 +37,13 @@ _STEP = 0.002
 
 
 class _Connection(h11.Connection):
-    """Remembers the fields of the request as they were spelled."""
+    """Remembers the fields of the request as they were spelled, and when the client left."""
 
     spelled: tuple[tuple[bytes, bytes], ...] = ()
+    left_at: float | None = None
+
+    def left(self) -> None:
+        self.left_at = monotonic() if self.left_at is None else self.left_at
 
     def next_event(self) -> Any:
         event = super().next_event()
@@ -53,7 +59,7 @@ class Protocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Connection(h11.SERVER)
+        self.conn = self._ours = _Connection(h11.SERVER)
         self._no_head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -64,7 +70,12 @@ class Protocol(H11Protocol):
         super().data_received(data)
         self._wait_for_head()
 
+    def eof_received(self) -> None:
+        self._ours.left()
+        super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._ours.left()
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -95,16 +106,26 @@ def spelled_headers(scope: Any, send: Send) -> list[tuple[bytes, bytes]]:
     return list(spelled or scope["headers"])
 
 
+def left_at(send: Send) -> float | None:
+    """Return when the client left, by the monotonic clock; None where it has not. An app hears of it some turns of the loop
+    later, and by then may have begun with what the same client sent on another connection."""
+    connection = getattr(_cycle(send), "conn", None)
+    return connection.left_at if isinstance(connection, _Connection) else None
+
+
 def ends_with_close(send: Send) -> None:
     """Let the body that is sent next end with the connection: no length, no chunks. Called before its head is sent."""
     if (cycle := _cycle(send)) is not None:
         cycle.conn.their_http_version = b"1.0"  # whose clients know no chunks; h11 frames for them
 
 
-async def break_off(send: Send, *, reset: bool, data: bytes = b"", missing: int = 0) -> bool:
+async def break_off(
+    send: Send, *, reset: bool, data: bytes = b"", missing: int = 0, before: Callable[[], object] | None = None
+) -> bool:
     """End the connection in mid-body; return False where that is not in our hands.
 
     `data`: sent before; inside a chunk of HTTP that announces `missing` bytes more than it has, or, where `missing` is 0, as it is.
+    `before`: called just before the other side can see that it ends.
     """
     cycle = _cycle(send)
     if cycle is None:
@@ -115,6 +136,9 @@ async def break_off(send: Send, *, reset: bool, data: bytes = b"", missing: int 
         transport.write(b"%x\r\n%b" % (len(data) + missing, data) if chunked else data)
     if reset:
         await _arrived(transport)
+    if before is not None:
+        before()
+    if reset:
         sock = transport.get_extra_info("socket")
         if sock is not None and not transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -4,7 +4,8 @@ In: each request when it arrives, and how its answer ended. Out: `ServedRequest`
 Costs a small value a request; the last `KEPT` are kept, and of their bodies `KEPT_BYTES`.
 
 Rule 1  A failure is an answer with a fault in it, of a status from 400 on, or that did not end as HTTP says.
-Rule 2  The retry of a request is the next one that is the same (`matching`) and arrived after the failure was over.
+Rule 2  The retry of a request is the next one that is the same (`matching`) and arrived after its client could know of the
+        failure: of a status from 400 on by its head, since few clients wait for the body of an error, else by its end.
 """
 
 from __future__ import annotations
@@ -47,8 +48,11 @@ class ServedRequest:
     """What was made to go wrong, as a text; empty for nothing."""
     retry_after: float | None = None
     """The seconds that the answer asked to wait, None where it did not."""
+    head_t: float | None = None
+    """When the head of its answer was sent, None where it was not."""
     ended: str = "open"
-    """"open": it is still being answered. "eof", "incomplete", "reset": how its answer ended. "left": the client left first."""
+    """"open": it is still being answered. "eof", "incomplete", "reset": how its answer ended, noted before its client can know.
+    "left": the client left first, noted soon after."""
     end_t: float | None = None
     """When that was."""
     lag: float = 0.0
@@ -70,6 +74,11 @@ class ServedRequest:
         status = 200 if self.status is None else self.status
         return bool(self.trace) and (bool(self.fault) or status >= 400 or self.ended in ("incomplete", "reset"))
 
+    @property
+    def _known_t(self) -> float | None:
+        """From when on its client could know how it went (rule 2)."""
+        return self.head_t if self.head_t is not None and (self.status or 0) >= 400 else self.end_t
+
 
 @attrs.frozen(kw_only=True)
 class Verdict:
@@ -87,10 +96,9 @@ class Verdict:
 
     @property
     def after(self) -> float | None:
-        """Seconds from the end of the failure to the retry, None where there was none."""
-        if self.retry is None or self.request.end_t is None:
-            return None
-        return self.retry.t - self.request.end_t
+        """Seconds from the failure (the head of a status from 400 on, else the end) to the retry, None where there was none."""
+        known = self.request._known_t
+        return None if self.retry is None or known is None else self.retry.t - known
 
     @property
     def too_early(self) -> bool:
@@ -159,7 +167,8 @@ class Served:
         for one in reversed(self.requests()):
             later = same.setdefault(one.key, [])  # the latest first
             if one.failed:
-                after = [other for other in later if one.end_t is not None and other.t >= one.end_t]
+                known = one._known_t
+                after = [other for other in later if known is not None and other.t >= known]
                 found.append(Verdict(request=one, retry=after[-1] if after else None))
             later.append(one)
         return tuple(reversed(found))
