@@ -85,6 +85,7 @@ class Context:
 
 
 _SCALARS = frozenset({str, int, float, bool})
+_TAKE_TEXT = frozenset({Base64, Dropped, First, Mixed, SameOrAdd, Text})
 
 _PREFIXES = {"": "", DELTA.removesuffix("."): DELTA}
 """Prefixes of names by path: those of the objects that each choice has, made once."""
@@ -115,7 +116,14 @@ class Fields:
     def put(self, name: str, value: Any) -> Any:
         """Add the next value of field `name`; return the new part of it, None if nothing is new."""
         states, kind = self._states, type(value)
+        if value is None:
+            if name not in states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
+                self._context.keep(FIELD)
+                states[name] = None
+            return None
         state = states.get(name)
+        if kind is str and type(state) in _TAKE_TEXT:
+            return state.add(value)  # type: ignore[union-attr]
         if kind is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
             self._context.note("non_finite_number", "$", value)
         if type(state) is Last and type(state._value) is kind and kind in _SCALARS:  # a field that every chunk repeats
@@ -124,11 +132,6 @@ class Fields:
             if state.begins_to_vary(value):
                 self._note_number(name, value)
             return state.add(value)
-        if value is None:
-            if name not in states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
-                self._context.keep(FIELD)
-                states[name] = None
-            return None
         if state is None:
             if name not in states:
                 self._context.keep(FIELD)
