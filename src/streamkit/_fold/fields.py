@@ -149,18 +149,23 @@ class Fields:
             self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
         if kind is not str and isinstance(value, (dict, list)):
-            if type(state) is Extend and state.repeats(value):  # type: ignore[arg-type]
-                return []  # Perplexity: all citations in every chunk
-            if depth(value) > self._context.limits.max_nesting:
-                maximum = self._context.limits.max_nesting
-                text = f"a field is nested more than {counted(maximum, 'level')} deep"
-                raise LimitError(text, limit="max_nesting", maximum=maximum)
-            if isinstance(state, Extend):
-                if value := state.fresh(value):  # type: ignore[arg-type]
-                    self._weigh(state, value)
-                return state.append(value)  # type: ignore[arg-type]
-            if not isinstance(state, (Fields, Keyed, Several)):  # which count their pieces themselves
+            return self._add_structure(state, value)
+        return state.add(value)
+
+    def _add_structure(self, state: FieldState, value: Any) -> Any:
+        """Add an object or a list to a state that takes it."""
+        if type(state) is Extend and state.repeats(value):
+            return []  # Perplexity: all citations in every chunk
+        if depth(value) > self._context.limits.max_nesting:
+            maximum = self._context.limits.max_nesting
+            text = f"a field is nested more than {counted(maximum, 'level')} deep"
+            raise LimitError(text, limit="max_nesting", maximum=maximum)
+        if isinstance(state, Extend):
+            if value := state.fresh(value):
                 self._weigh(state, value)
+            return state.append(value)
+        if not isinstance(state, (Fields, Keyed, Several)):  # which count their pieces themselves
+            self._weigh(state, value)
         return state.add(value)
 
     def _weigh(self, state: FieldState, value: Any) -> None:

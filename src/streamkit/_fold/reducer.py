@@ -36,7 +36,7 @@ from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, field_makers, new_fields
 from .full_message import missing_from_deltas
-from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_whole
+from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_told
 from .tool_calls import Call, says_nothing
 from .usage import UsageLedger
 from .weight import CHOICE, token_weight
@@ -55,8 +55,6 @@ _STARTED: dict[str, Any] = {
     "logprobs": ev.LogprobsStarted,
 }
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
-
-
 _ENVELOPE = field_makers({"id": "", "created": 0, "model": "", "service_tier": "", "system_fingerprint": ""})
 
 
@@ -115,11 +113,11 @@ class Reducer:
                 self._take_usage(usage, place, out)
         if extra:
             self._extra.count(extra)
-            if not self.whole:
+            if not self.whole or out is None:
                 self._extra.add(extra)
             else:
                 for name, value in extra.items():
-                    self._put(self._extra, name, value, -1, "chunk", out)
+                    put_told(self._extra, name, value, -1, "chunk", out)
         if self.whole:
             self._tell(out, Over, (choices[0].index if choices else -1,))
 
@@ -221,15 +219,6 @@ class Reducer:
         if self.whole and out is not None:
             out.append(kind(*facts))
 
-    def _put(self, fields: Fields, name: str, value: Any, choice: int, place: str, out: Out) -> Any:
-        """Put a value into `fields`, and report the new part of it."""
-        if not self.whole or out is None:
-            return fields.put(name, value)
-        shown, new, piece = put_whole(fields, name, value)
-        if new:
-            out.append(Field(choice, place, name, piece))  # type: ignore[arg-type]
-        return shown
-
     def _start(self, state: ChoiceState, part: Part, out: Out) -> None:
         """Open `part`, which is not open, and with it the choice, if that was done."""
         self.emitted = self.said = True
@@ -319,18 +308,23 @@ class Reducer:
             self.emit(out, ev.LogprobsDelta, state.index, list(logprobs.content or ()), list(logprobs.refusal or ()))
 
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
-        state.delta_extra.count(extra)
+        fields = state.delta_extra
+        fields.count(extra)
         reasoning: list[str] = []
         thoughts: dict[str, str] = {}  # the reasoning in each object and list of blocks
         try:
             for name, value in extra.items():
-                if name == "audio" and value is not None and is_empty(value):
-                    continue
-                if name == "audio" and isinstance(value, dict):
-                    self.said = True
-                    self._audio(state, value, out)
-                    continue
-                shown = self._put(state.delta_extra, name, value, state.index, "delta", out)
+                if name == "audio" and value is not None:
+                    if is_empty(value):
+                        continue
+                    if isinstance(value, dict):
+                        self.said = True
+                        self._audio(state, value, out)
+                        continue
+                if not self.whole or out is None:
+                    shown = fields.put(name, value)
+                else:
+                    shown = put_told(fields, name, value, state.index, "delta", out)
                 if not value:
                     continue
                 # A field of the format with a value of another type (`tool_calls: 5`) is kept, and is not output.
@@ -369,7 +363,10 @@ class Reducer:
         fields = state.need("audio")
         try:
             for name, value in audio.items():
-                shown = self._put(fields, name, value, state.index, "audio", out)
+                if not self.whole or out is None:
+                    shown = fields.put(name, value)
+                else:
+                    shown = put_told(fields, name, value, state.index, "audio", out)
                 if name == "data" and isinstance(shown, bytes):
                     data = shown
                 elif name == "transcript" and isinstance(shown, str):
@@ -386,8 +383,10 @@ class Reducer:
         for name, value in choice.extra.items():
             if name == "message" and isinstance(value, dict):
                 self._message(state, value, choice, out)
+            elif not self.whole or out is None:
+                fields.put(name, value)
             else:
-                self._put(fields, name, value, choice.index, "choice", out)
+                put_told(fields, name, value, choice.index, "choice", out)
 
     def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
         """Fold a message in the place of a delta, or next to one.
