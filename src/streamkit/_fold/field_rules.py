@@ -499,6 +499,11 @@ class Ledger:
         """Add the next report; return the paths of its counts."""
         return _merge_counts(self._value, value)
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The value so far itself, for a caller that only reads it, and now."""
+        return self._value
+
     def begin(self, value: dict[str, Any]) -> list[str]:
         """Do what `add` does for a first report that has nothing but numbers and that nobody else changes: keep it as it
         is."""

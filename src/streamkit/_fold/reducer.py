@@ -560,8 +560,8 @@ class Reducer:
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
     def snapshot(self, make: Make = objects) -> Any:
-        """Return the response so far, as built by `make`; None before the first chunk. Shares nothing with the
-        state."""
+        """Return the response so far, as built by `make`; None before the first chunk. An object shares nothing with the
+        state; a JSON value may, and is written at once."""
         if not self.chunks:
             return None
         choices = []

@@ -84,9 +84,12 @@ class UsageLedger:
             self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
 
     def value(self, make: Make = objects) -> Any:
-        """Return the usage so far, a `CompletionUsage` or its JSON value; None if none was reported."""
+        """Return the usage so far, a `CompletionUsage` or its JSON value, to be written at once; None if none was
+        reported."""
         if self._only is not None and make is objects:
             return self._only
+        if self._as_written and make is not objects and type(self._counts) is Ledger:
+            return self._counts.kept or None
         counts = self._counts.value()
         if not counts or (self._as_written and make is not objects):
             return counts or None

@@ -90,8 +90,8 @@ class _JsonValues(dict[type[Wire], Callable[..., Any]]):
 
 objects: Make = _Objects()
 json_values: Make = _JsonValues()
-"""Lists and dicts among the fields, except `extra`, are used as they are: they were written before, and not shared. So
-are the words of the format: an encoder writes them as the text that they are."""
+"""Lists and dicts among the fields and in `extra` are used as they are: they were written before. So are the words of the
+format: an encoder writes them as the text that they are."""
 
 
 def _builder(kind: type[Wire]) -> Callable[..., Any]:
@@ -112,7 +112,7 @@ def _builder(kind: type[Wire]) -> Callable[..., Any]:
             null = "_nulls is None or" if one.metadata.get("null") else "_nulls is not None and"
             lines.append(f" elif {null} '{name}' in _nulls:")
             lines.append(f"  _found['{name}'] = None")
-    lines.append(" if extra: _add_extra(_found, _kind, extra, _settle)")
+    lines.append(" if extra: _add_extra(_found, _kind, extra, _settle, _kept)")
     lines.append(" return _found")
     names = {"_kept": _KEPT, "_add_extra": _add_extra, "_kind": kind, "_settle": written, "_type": type}
     exec("\n".join(lines), names)
@@ -120,14 +120,16 @@ def _builder(kind: type[Wire]) -> Callable[..., Any]:
     return build
 
 
-def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], settle: Any) -> None:
+def _add_extra(
+    found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], settle: Any, kept: frozenset[type]
+) -> None:
     """Rule 1: write `extra` after the fields."""
     received = issubclass(kind, Received)
     for key, one in extra.items():
         if key not in found or (received and not is_written(found[key])):
             if not is_written(one) and received and key in wire_names(kind):
                 continue  # the rest of a value that exceeded a limit
-            found[key if type(key) is str else _key(key)] = one if type(one) in _PLAIN else settle(one)
+            found[key if type(key) is str else _key(key)] = one if type(one) in kept else settle(one)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
