@@ -88,8 +88,10 @@ class Assembler:
         self.begin(data)
         if value is DONE:
             self._done(out)
-        else:
+        elif may_report(value):
             self._document(value, "message", out)
+        else:
+            self._fold(read_chunk(value, self.anomalies.note), out)
         if self.anomalies.fresh and self.outcome is None:
             self._report(out)
         return None
@@ -246,11 +248,11 @@ class Assembler:
 
     def _document(self, value: Any, kind: str, out: Out) -> None:
         if type(value) is dict:
-            plain = kind != "error" and "choices" in value and "error" not in value
-            if (not plain or may_report(value)) and not (kind == "message" and is_bare(value)):
+            if (kind == "error" or may_report(value)) and not (kind == "message" and is_bare(value)):
                 error = find_error(value, kind)
                 if error is not None:
                     self._remote_error(error, out)
+                    plain = kind != "error" and "choices" in value and "error" not in value
                     if not plain and not value.get("choices"):
                         return None
                 elif not (self._doubt(value, kind) or is_chunk(value)):
