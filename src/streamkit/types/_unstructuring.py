@@ -48,10 +48,10 @@ def written(value: Any, other: Any = None) -> Any:
             key if type(key) is str else _key(key): one if type(one) in _PLAIN else written(one, other)
             for key, one in value.items()
         }
-    if isinstance(value, StrEnum):
-        return str.__str__(value)
     if kind in _ENTRIES and (entry := _entry(value, kind, other)) is not None:
         return entry
+    if isinstance(value, StrEnum):
+        return str.__str__(value)
     get = _getters.get(kind)
     if get is not None or isinstance(value, Wire):
         get = get or _getter(kind)
