@@ -50,7 +50,7 @@ def written(value: Any, other: Any = None) -> Any:
         }
     if kind in _ENTRIES and (entry := _entry(value, kind, other)) is not None:
         return entry
-    if isinstance(value, StrEnum):
+    if isinstance(value, str) and isinstance(value, StrEnum):  # the second alone asks the metaclass of all enums
         return str.__str__(value)
     get = _getters.get(kind)
     if get is not None or isinstance(value, Wire):
