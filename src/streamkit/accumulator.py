@@ -209,7 +209,7 @@ class Accumulator:
         if self._closed:
             assert self._assembler.outcome is not None
             return self._assembler.outcome
-        if self._reader.over:
+        if self._reader.over():
             outcome = self._assembler.outcome
             assert outcome is not None
             self._closed = True

@@ -124,15 +124,6 @@ class BlockReader:
         return self._decoder.last_event_id
 
     @property
-    def over(self) -> bool:
-        """Whether the stream has ended, with nothing after its end that `close` would have to read: as nearly always."""
-        return self.lane is None and self._asleep is None and self._nothing_left
-
-    @property
-    def _nothing_left(self) -> bool:
-        return self._assembler.outcome is not None and self._decoder.between_events and not self._tail
-
-    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
         sniffer = self.sniffer
@@ -383,13 +374,19 @@ class BlockReader:
 
     # --- the end
 
+    def over(self) -> bool:
+        """Return True if the stream has ended, with nothing after its end for `close` to read: as nearly always."""
+        if self._assembler.outcome is None or self._tail or self.lane is not None or self._asleep is not None:
+            return False
+        return self._decoder.between_events
+
     def close(self, out: Out) -> None:
         """Read what is held, and settle the outcome: the bytes are over."""
         self.stop()
         for lane in (self.lane, self._asleep):
             if lane is not None:
                 lane.release()
-        if self._nothing_left:
+        if self._assembler.outcome is not None and self._decoder.between_events and not self._tail:
             return None
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
