@@ -345,9 +345,15 @@ def test_a_writer_that_is_cancelled_ends_the_stream_as_cancelled(new_store: Call
 def test_readers_do_not_wait_for_a_writer_that_is_gone(new_store: Callable[..., Any]) -> None:
     async def test(shared: Any) -> None:
         store = shared._store
-        lease = (await store.claim("k", 0.05)).lease
-        await store.append(lease, 0, [gateway.Entry("chunk", json.dumps(chunk("a")).encode())], 0.05)
-        readers = await asyncio.gather(*(PageReader().follow(shared.events("k")) for _ in range(2)))
+        lease = (await store.claim("k", 60)).lease
+        await store.append(lease, 0, [gateway.Entry("chunk", json.dumps(chunk("a")).encode())], 60)
+        readers = PageReader(), PageReader()
+        following = [asyncio.create_task(reader.follow(shared.events("k"))) for reader in readers]
+        async with asyncio.timeout(PATIENCE):
+            while not all(reader.text for reader in readers):
+                await asyncio.sleep(0)
+        await store.renew(lease, 0.05)  # they look at it again with each keep-alive
+        await asyncio.gather(*following)
         for reader in readers:
             assert ["chunk", "snapshot", "end"] == reader.names
             assert ("a", "a", "truncated", "writer_lost") == (
@@ -358,7 +364,7 @@ def test_readers_do_not_wait_for_a_writer_that_is_gone(new_store: Callable[..., 
             )
             assert "network" == reader.end["error"]["kind"]
 
-    run(new_store(), test)
+    run(new_store(), test, ping=0.05)
 
 
 def test_readers_wait_for_a_takeover_where_they_are_asked_to(new_store: Callable[..., Any]) -> None:
