@@ -13,6 +13,8 @@ ARGS ?=
 SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
 # How many generated examples: quick (a fifth) or whole. STREAMKIT_EXAMPLES=20 in front: 20 times the whole.
 TIER ?= quick
+# What the tests run under: `.ci/again FOLDER` runs up to three that failed a second time, alone.
+AGAIN ?=
 # Rows of the test matrix: make test-matrix ROWS="bounds sdist"; all by default (.ci/matrix says which there are).
 ROWS ?=
 # The group with the clients that are tested against: `make test VENV=.venv-niquests CLIENTS=niquests` for the one that
@@ -62,7 +64,7 @@ demo: $(VENV)/.has-streamkit
 	$(BIN)/streamkit assemble $(DEMO)
 
 test: $(VENV)/.has-test $(VENV)/.has-$(CLIENTS)
-	STREAMKIT_EXAMPLES=$${STREAMKIT_EXAMPLES-$(if $(filter whole,$(TIER)),1)} $(BIN)/python -m pytest $(SPREAD) $(ARGS)
+	STREAMKIT_EXAMPLES=$${STREAMKIT_EXAMPLES-$(if $(filter whole,$(TIER)),1)} $(AGAIN) $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all:
 	@$(MAKE) --no-print-directory test TIER=whole

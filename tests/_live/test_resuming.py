@@ -220,12 +220,20 @@ def test_async_streams_resume_too() -> None:
     assert all_of(ChatStream([STREAM])) == asyncio.run(read())
 
 
-def test_a_response_that_is_an_error_is_not_the_rest_of_a_stream() -> None:
+@pytest.mark.parametrize(
+    ("status", "kind", "again"), [(404, "bad_request", False), (429, "rate_limit", True), (503, "overloaded", True)]
+)
+def test_a_response_that_is_an_error_is_not_the_rest_of_a_stream(status: int, kind: str, again: bool) -> None:
     before = ChatStream([STREAM])
-    next(before)
-    refusal = FakeResponse([b'{"error":{"message":"no such stream"}}'], status=404)
-    with pytest.raises(MisuseError, match="this response has the status 404"):
+    texts = before.text()
+    had = next(texts)
+    refusal = FakeResponse([b'{"error":{"message":"no such stream"}}'], status=status)
+    with pytest.raises(RemoteError, match=f"refused the rest of the stream.*HTTP {status}") as caught:
         ChatStream(refusal, resume_from=before.checkpoint(), begins="offset")
+    error = caught.value
+    assert (kind, again, True) == (error.kind, error.retryable, error.emitted)
+    assert error.partial is not None
+    assert (error.partial.choices[0].message.content or "").startswith(had)
 
 
 def test_path_events_go_on_with_the_arguments() -> None:

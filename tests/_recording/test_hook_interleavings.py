@@ -11,33 +11,14 @@ from typing import Any
 import pytest
 
 from helpers.loopback import CLIENT
-from helpers.sender import Answer, Sender, said
-from helpers.tier import TIER
-from helpers.wire import DONE, delta, sse
+from helpers.sender import Sender
+from helpers.tool_loop import RUNS, model, pause
 from streamkit import recording
 
 pydantic_ai = pytest.importorskip("pydantic_ai")
 openai = pytest.importorskip("openai")
 
 GONE = "http://127.0.0.1:9/v1"
-
-
-def model(body: dict[str, Any], number: int) -> Answer:
-    """Three turns: two calls side by side, two more, an answer. What a tool asks is answered at once."""
-    messages = body["messages"]
-    if body["model"] == "sub":
-        return said(f"sub:{messages[-1]['content']}", stream=bool(body.get("stream")))
-    results = [one["content"] for one in messages if one["role"] == "tool"]
-    if len(results) >= 4:
-        return said("+".join(results))
-    calls = [
-        {"index": n, "id": f"call-{number}-{n}", "type": "function"}
-        | {"function": {"name": "look", "arguments": json.dumps({"what": f"{name}{len(results)}"})}}
-        for n, name in enumerate("ab")
-    ]
-    return Answer(
-        (*(sse(delta(json.dumps({"tool_calls": [call]}))) for call in calls), sse(delta("{}", "tool_calls")), DONE)
-    )
 
 
 async def converse(url: str, question: str, chance: Random) -> str:
@@ -49,29 +30,22 @@ async def converse(url: str, question: str, chance: Random) -> str:
     )
     agent = pydantic_ai.Agent(OpenAIChatModel("m", provider=OpenAIProvider(openai_client=client)))
 
-    async def pause() -> None:
-        for _ in range(chance.randrange(20)):
-            await asyncio.sleep(0)
-
     @agent.tool_plain
     async def look(what: str) -> str:
-        await pause()
+        await pause(chance)
         message: Any = {"role": "user", "content": f"{question}:{what}"}
         answer = await client.chat.completions.create(model="sub", messages=[message])
-        await pause()
+        await pause(chance)
         return str(answer.choices[0].message.content)
 
     async with client:
-        await pause()
+        await pause(chance)
         async with agent.run_stream(question) as result:
             return str(await result.get_output())
 
 
 async def two(url: str, seed: int) -> list[str]:
     return [*await asyncio.gather(*(converse(url, question, Random(f"{seed}{question}")) for question in ("x", "y")))]
-
-
-RUNS = 5 if TIER == "quick" else 100
 
 
 def test_any_interleaving_meets_the_same_answers(tmp_path: Path) -> None:

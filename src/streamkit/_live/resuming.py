@@ -17,7 +17,7 @@ import attrs
 
 from .._field_docs import show_fields
 from ..accumulator import Accumulator, Options
-from ..errors import MisuseError, counted, shown
+from ..errors import MisuseError, RemoteError, counted, shown
 from ..events import Event, ToolCallDone
 
 __all__ = ("Begins", "ResumePoint", "Resumed", "resume_point")
@@ -92,6 +92,13 @@ class Resumed:
         skipped = min(self.left, len(item))
         self.left -= skipped
         return item[skipped:]
+
+    def refused(self, status: int) -> RemoteError:
+        """Return the error for a response with this status, 400 or more, in place of the rest of the stream."""
+        state = self.accumulator
+        error = RemoteError("the sender refused the rest of the stream; the checkpoint can be used again")
+        error.status, error.partial, error.emitted = status, state.snapshot(), state.emitted
+        return error
 
     def ended_early(self) -> MisuseError:
         """Return the error for a source that ended before anything new."""

@@ -45,7 +45,7 @@ class ChatStream(StreamFacts):
     `resume_from`: what `checkpoint()` returned, here or in another process: the stream continues as if nothing had happened.
     `strict`, `rules`, `dialect` and `path_events` are in it. `begins`: with what the source begins: its first byte ("start":
     what was read is skipped), the byte at `resume_point(checkpoint).offset` ("offset"), or the event after the last event id
-    ("event").
+    ("event"). A response with a status of 400 or more raises a `RemoteError` at once.
 
     Events raise only what is not in the bytes: a deadline (`DeadlineError`), a source that breaks (`TruncatedError`, or
     `SourceError` before any chunk). Every other way of reading raises the error of a stream that is not complete, too;

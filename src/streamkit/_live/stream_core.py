@@ -59,10 +59,7 @@ class StreamCore(Intake):
             )
         resumed = self._resumed = None if resume_from is None else Resumed(resume_from, begins, options)
         if resumed is not None and (status := facts["status"] or 0) >= FAILED:
-            raise MisuseError(
-                f"resume_from= takes a source that has the rest of the stream, and this response has the status {status}:"
-                " look at the status of a response before you resume from it"
-            )
+            raise resumed.refused(status)
         super().__init__(Accumulator(**options) if resumed is None else resumed.accumulator, **facts)
         self._events: deque[Event] = deque(() if resumed is None else resumed.events)
         # Kept, since a reader may well take the text first and the calls afterwards.
