@@ -347,14 +347,12 @@ def test_readers_do_not_wait_for_a_writer_that_is_gone(new_store: Callable[..., 
         store = shared._store
         lease = (await store.claim("k", 60)).lease
         await store.append(lease, 0, [gateway.Entry("chunk", json.dumps(chunk("a")).encode())], 60)
-        readers = PageReader(), PageReader()
-        following = [asyncio.create_task(reader.follow(shared.events("k"))) for reader in readers]
-        async with asyncio.timeout(PATIENCE):
-            while not all(reader.text for reader in readers):
-                await asyncio.sleep(0)
+        readers = [(PageReader(), shared.events("k")) for _ in range(2)]
+        for reader, events in readers:
+            reader.take(await anext(events))
         await store.renew(lease, 0.05)  # they look at it again with each keep-alive
-        await asyncio.gather(*following)
-        for reader in readers:
+        await asyncio.gather(*(reader.follow(events) for reader, events in readers))
+        for reader, _ in readers:
             assert ["chunk", "snapshot", "end"] == reader.names
             assert ("a", "a", "truncated", "writer_lost") == (
                 reader.text,

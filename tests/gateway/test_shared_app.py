@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import anyio
 import pytest
 
 from helpers.loopback import PATIENCE
+from helpers.raw_http import nobody
 from helpers.served import served
 from helpers.shared_reader import PageReader
 from streamkit import MisuseError
@@ -154,9 +154,7 @@ def test_an_answer_that_is_not_a_stream_is_passed_on(client: Callable[..., Any])
 
 
 def test_an_upstream_that_does_not_answer_is_a_502() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with served(create_shared_app(f"http://127.0.0.1:{port}"), "on") as front:
+    with nobody() as base, served(create_shared_app(base), "on") as front:
         answer = httpx.post(front + PATH, json={}, trust_env=False, timeout=PATIENCE)
     assert 502 == answer.status_code
     assert "did not answer" in answer.text
