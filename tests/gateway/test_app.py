@@ -666,6 +666,7 @@ def test_a_clean_stream_never_breaks_off_silently(
             list(client.chat.completions.create(**asked))
 
 
+@pytest.mark.usefixtures("long_grace")
 def test_the_connection_to_the_upstream_is_used_again(setup: Callable[..., Setup]) -> None:
     made = setup(Upstream([WIRE]))
     for path in (PATH, CLEAN, CLEAN, PATH):

@@ -210,6 +210,7 @@ def test_an_answer_with_another_status_passes_byte_for_byte(way: Way, watched: b
 
 
 @ways
+@pytest.mark.usefixtures("long_grace")
 @pytest.mark.parametrize("ending", ["together", "behind", "told"])
 def test_three_streams_take_one_connection(way: Way, ending: str) -> None:
     with Kept(ending) as server:

@@ -129,6 +129,7 @@ def test_a_body_that_stays_open_after_the_end_holds_nobody_up() -> None:
         assert "Grüße" == stream.get_final_completion().choices[0].message.content
 
 
+@pytest.mark.usefixtures("long_grace")
 def test_three_streams_take_one_connection() -> None:
     with Kept("behind") as server, sync(server.url) as chat:
         for _ in range(3):

@@ -124,6 +124,7 @@ def test_a_call_that_was_cut_off_raises_where_that_is_asked_for() -> None:
 
 
 @libraries
+@pytest.mark.usefixtures("long_grace")
 def test_three_streams_take_one_connection(library: str) -> None:
     with Kept("behind") as server, sync(server.url, library) as chat:
         texts = [text_of(chat.chat.completions.create(**QUESTION)) for _ in range(3)]
@@ -132,6 +133,7 @@ def test_three_streams_take_one_connection(library: str) -> None:
 
 @libraries
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.usefixtures("long_grace")
 def test_three_async_streams_take_one_connection(library: str, backend: str) -> None:
     async def three(url: str) -> list[str]:
         async with asynchronous(url, library) as chat:
