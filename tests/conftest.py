@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -34,6 +35,8 @@ def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     functions: list[Any] = [Blocks.drain, Blocks.finish, AsyncBlocks.drain, AsyncBlocks.finish]
     for function in functions:
         monkeypatch.setattr(function, "__defaults__", (PATIENCE, None))
+    if (openai := sys.modules.get("openai._streaming_cleanup")) is not None:
+        monkeypatch.setattr(openai, "_DRAIN_TIMEOUT", PATIENCE, raising=False)  # its own tenth of a second
     monkeypatch.setattr(recording, "__kwdefaults__", {**(recording.__kwdefaults__ or {}), "grace": PATIENCE})
 
 
