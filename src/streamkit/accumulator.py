@@ -55,7 +55,7 @@ __all__ = ("Accumulator", "Options", "Statistics")
 
 Out = list[ev.Event] | None
 
-_ROOM = Room()
+_ROOM, _ROOM_TO_END = Room(), Room()  # one each: a call is mostly made from the depth of the last one like it
 
 _TWO_THREADS = (
     "a block or chunk was passed to this Accumulator while it was reading another one: it takes one thread at a time, and"
@@ -209,6 +209,11 @@ class Accumulator:
         if self._closed:
             assert self._assembler.outcome is not None
             return self._assembler.outcome
+        if self._reader.over:
+            outcome = self._assembler.outcome
+            assert outcome is not None
+            self._closed = True
+            return outcome
         out: list[ev.Event] = []
         self._enter(out)
         try:
@@ -455,7 +460,7 @@ class Accumulator:
 
     def _enter(self, out: Out) -> None:
         """Raise `NoRoom` if the stack lacks the frames that the next change may take."""
-        if not _ROOM.left():
+        if not _ROOM_TO_END.left():
             raise NoRoom(NoRoom.message)
         if self._overran:
             self._overrun(out)

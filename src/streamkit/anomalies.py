@@ -185,7 +185,7 @@ _INDEX = re.compile(r"\[\d++\]")
 
 def key_of(code: str, path: str) -> tuple[str, str]:
     """Return what an anomaly is counted by: its code, and its path without indices."""
-    return code, _INDEX.sub("[]", path)
+    return code, _INDEX.sub("[]", path) if "[" in path else path
 
 
 class Anomalies:

@@ -132,9 +132,10 @@ class EventDecoder:
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, max_comments: int = MAX_COMMENTS) -> None:
-        for name, value in (("max_event_bytes", max_event_bytes), ("max_comments", max_comments)):
-            if not whole(value, 1):
-                raise MisuseError(f"{name} takes a whole number, at least 1, not {shown(value)}")
+        if not (type(max_event_bytes) is type(max_comments) is int and max_event_bytes > 0 < max_comments):
+            for name, value in (("max_event_bytes", max_event_bytes), ("max_comments", max_comments)):
+                if not whole(value, 1):
+                    raise MisuseError(f"{name} takes a whole number, at least 1, not {shown(value)}")
         self.retry: int | None = None
         self.last_event_id = ""
         self.unread: tuple[bytes, ...] = ()
@@ -188,6 +189,8 @@ class EventDecoder:
             if end >= 6 and block[end:] == b"\n\n" and block.startswith(b"data: ") and CR not in block:
                 self.events += 1
                 return [block[6:end]]
+        elif self._bom == b"" and type(block) is bytes and block.startswith(b"data:"):  # begins with no part of a BOM
+            self._bom, self._plain = None, True
         return self._take(block, RAW)
 
     def reconnect(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamkit._fold.field_rules import Text
+from streamkit._fold.field_rules import Ledger, Text
 
 
 @pytest.mark.parametrize("step", [1, 3, 31, 32, 40])
@@ -29,3 +29,14 @@ def test_a_half_that_waits_is_not_yet_part_of_the_text() -> None:
     assert ("a", "") == (text.since(0), text.since(1))
     text.add("\ude00")
     assert "😀" == text.since(1)
+
+
+def test_a_first_report_of_numbers_is_kept_as_if_it_had_been_merged() -> None:
+    report = {"prompt_tokens": 3, "total_tokens": 0, "details": {"cached": 0, "audio": 2}, "none": {}, "null": None}
+    merged, begun = Ledger(), Ledger()
+    assert merged.add(report) == begun.begin({**report, "details": {"cached": 0, "audio": 2}})
+    assert report == merged.value() == begun.value()
+    for ledger in (merged, begun):
+        ledger.add({"total_tokens": 5, "details": {"cached": 1}})
+    assert merged.value() == begun.value()
+    assert {"cached": 0, "audio": 2} == report["details"]

@@ -394,3 +394,25 @@ def test_every_rule_takes_a_value_of_every_kind(rule: Rule, value: Any) -> None:
     states.put("odd", value)
     expected = {} if rule is Rule.DROP else {"odd": value}
     assert expected == states.value()
+
+
+@pytest.mark.parametrize("later", [True, 1.0, "1"])
+def test_an_equal_value_of_another_type_is_not_the_same_value(later: Any) -> None:
+    fields = Fields(context()[0], "choices[]")
+    fields.put("x", 1)
+    assert (later, type(later)) == (fields.put("x", later), type(fields.value()["x"]))
+
+
+def test_a_number_that_varies_is_noted_once_and_a_repeated_one_never() -> None:
+    state, codes = context()
+    fields = Fields(state, D)
+    for number in (1, 1, 2, 2, 3):
+        fields.put("token_id", number)
+    assert ({"token_id": 3}, ["number_changed"]) == (fields.value(), codes)
+
+
+def test_a_null_neither_erases_a_value_nor_hides_that_the_field_was_seen() -> None:
+    fields = Fields(context()[0], D)
+    for name, value in (("x", None), ("x", "a"), ("x", None), ("y", None)):
+        assert value == fields.put(name, value)
+    assert {"x": "a", "y": None} == fields.value()

@@ -77,7 +77,7 @@ def _put_calls(table: CallTable, found: list[Any], way: Way) -> None:
         raise Refused(f"at most {most:,} calls, the limit", found)
     for position, one in enumerate(found):
         with at(position):
-            call = CALL.fill(Call(way.context, position, table._choice, way.waiting), one, way)
+            call = CALL.fill(Call(way.context, position, way.waiting), one, way)
             table.calls.append(call)
             table._by_arguments[id(call.arguments)] = call
 

@@ -82,26 +82,20 @@ def is_chunk(value: dict[str, Any]) -> bool:
 
 def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamResponse:
     """Return the chunk that `value` means."""
-    choices = value.get("choices")
+    get = value.get
+    choices = get("choices")
     if type(choices) is not list:
-        if isinstance(choices, dict):
-            note("choices_object", "$.choices", choices)
-            choices = [choices]
-        else:
-            note("choices_missing", "$.choices")
-            choices = []
-    read = []
+        choices = _listed(choices, note)
+    chunk = _new_chunk()
+    chunk.choices = read = []
     for position, choice in enumerate(choices):
         if isinstance(choice, dict):
             read.append(read_choice(choice, position, note))
         else:
             note("null_item" if choice is None else "bad_choice", f"$.choices[{position}]", choice)
-    extra = {} if value.keys() <= _CHUNK else fields_beside(value, _CHUNK)
-    get = value.get
-    chunk = _new_chunk()
+    chunk.extra = extra = {} if _CHUNK.issuperset(value) else fields_beside(value, _CHUNK)
     id = get("id")
     chunk.id = id if type(id) is str and id not in NO_IDS else identifier(id, "$.id", note) or ""
-    chunk.choices = read
     created = get("created")
     if type(created) is not int or not 0 <= created < _MILLISECONDS:
         created = _created(created, note, extra)
@@ -121,20 +115,29 @@ def read_chunk(value: dict[str, Any], note: Note) -> CreateChatCompletionStreamR
         else:
             usage = misplaced("usage", usage, "$", note, extra)
     chunk.usage = usage
-    chunk.extra = extra
     chunk.__class__ = CreateChatCompletionStreamResponse
     return chunk  # type: ignore[no-any-return]
 
 
+def _listed(choices: Any, note: Note) -> list[Any]:
+    """Return choices that are not a list as one."""
+    if isinstance(choices, dict):
+        note("choices_object", "$.choices", choices)
+        return [choices]
+    note("choices_missing", "$.choices")
+    return []
+
+
 def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceStream:
-    index = value.get("index")
+    get = value.get
+    index = get("index")
     if type(index) is not int or index < 0:
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
         index = position if type(index) is int else whole_number(index, position)
     path = f"$.choices[{index}]" if index else _FIRST_CHOICE
-    extra = {} if value.keys() <= _CHOICE else fields_beside(value, _CHOICE)
-    delta = value.get("delta")
-    message = value.get("message")
+    extra = {} if _CHOICE.issuperset(value) else fields_beside(value, _CHOICE)
+    delta = get("delta")
+    message = get("message")
     if type(delta) is not dict:
         if delta is not None:
             note("bad_field", f"{path}.delta", delta)
@@ -146,80 +149,90 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
         delta = {}
     if message is not None:
         extra["message"] = message  # the reducer takes from it what is missing in the deltas
-    if extra and "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
+    if "content_filter_offsets" in extra:  # Azure's filter reports later, of one span of the text at a time
         extra.setdefault("content_filter_spans", [{key: extra[key] for key in _SPAN if key in extra}])
-    finish = value.get("finish_reason")
-    if finish is not None:
-        known = _FINISHES.get(finish) if isinstance(finish, str) else None
-        if known is None:
-            if isinstance(finish, str) and FinishReason.is_nothing(finish):
-                note("finish_empty", f"{path}.finish_reason", finish)
-                finish = None
-            else:
-                note("finish_unknown", f"{path}.finish_reason", finish)
-                finish = str(finish)
-        else:
-            finish = known
-    logprobs = value.get("logprobs")
-    if logprobs is not None:
-        logprobs = read_logprobs(logprobs, f"{path}.logprobs", note, extra)
     choice = _new_choice()
     choice.index = index
-    choice.delta = read_delta(delta, path, note)
-    choice.finish_reason = finish
-    choice.logprobs = logprobs
     choice.extra = extra
+    finish = get("finish_reason")
+    if finish is not None:
+        known = _FINISHES.get(finish) if type(finish) is str else None
+        finish = _finish(finish, path, note) if known is None else known
+    choice.finish_reason = finish
+    logprobs = get("logprobs")
+    if logprobs is not None:
+        logprobs = read_logprobs(logprobs, f"{path}.logprobs", note, extra)
+    choice.logprobs = logprobs
+    choice.delta = read_delta(delta, path, note)
     choice.__class__ = ChatChoiceStream
     return choice  # type: ignore[no-any-return]
+
+
+def _finish(finish: Any, path: str, note: Note) -> str | None:
+    """Return a finish reason that the format does not define, None if it stands for none."""
+    if isinstance(finish, str) and FinishReason.is_nothing(finish):
+        note("finish_empty", f"{path}.finish_reason", finish)
+        return None
+    note("finish_unknown", f"{path}.finish_reason", finish)
+    return str(finish)
 
 
 def read_delta(value: dict[str, Any], path: str, note: Note) -> ChatCompletionStreamResponseDelta:
     """Return the delta that `value` means; `path`: of its choice."""
     path = _FIRST_DELTA if path is _FIRST_CHOICE else f"{path}.delta"
-    extra = {} if value.keys() <= _DELTA else fields_beside(value, _DELTA)
-    content = value.get("content")
+    get = value.get
+    delta = _new_delta()
+    delta.extra = extra = {} if _DELTA.issuperset(value) else fields_beside(value, _DELTA)
+    content = get("content")
     if content is not None and type(content) is not str:
         content = _content(content, path, note, extra)
-    calls = value.get("tool_calls")
-    if calls == "":
-        calls = None
-    if calls is not None:
-        if isinstance(calls, dict):
-            note("tool_calls_object", f"{path}.tool_calls", calls)
-            calls = [calls]
-        if isinstance(calls, list):
-            calls = [read_fragment(call, f"{path}.tool_calls[{i}]", note) for i, call in enumerate(calls) if call != {}]
-            calls = [call for call in calls if call is not None]
-        else:
-            calls = misplaced("tool_calls", calls, path, note, extra)
-    function = value.get("function_call")
-    if function is not None:
-        if isinstance(function, dict) or function == "":
-            function = None if is_empty(function) else read_function(function, f"{path}.function_call", note)
-        else:
-            function = misplaced("function_call", function, path, note, extra)
+    delta.content = content
+    calls = get("tool_calls")
+    delta.tool_calls = None if calls is None else _calls(calls, path, note, extra)
+    function = get("function_call")
+    delta.function_call = None if function is None else _function_call(function, path, note, extra)
     if extra and (audio := extra.get("audio")) and not isinstance(audio, dict):
         note("bad_field", f"{path}.audio", audio)
-    role = value.get("role")
+    role = get("role")
     if role is not None:
-        known = _ROLES.get(role) if isinstance(role, str) else None
+        known = _ROLES.get(role) if type(role) is str else None
         if known is None and role != "":
             note("role_unknown", f"{path}.role", role)
             role = str(role)
         else:
             role = known
-    refusal = value.get("refusal")
+    delta.role = role
+    refusal = get("refusal")
     if refusal is not None and type(refusal) is not str:
         refusal = string(refusal, f"{path}.refusal", note)
-    delta = _new_delta()
-    delta.content = content
-    delta.function_call = function
-    delta.tool_calls = calls
-    delta.role = role
     delta.refusal = refusal
-    delta.extra = extra
     delta.__class__ = ChatCompletionStreamResponseDelta
     return delta  # type: ignore[no-any-return]
+
+
+def _calls(calls: Any, path: str, note: Note, extra: dict[str, Any]) -> list[Any] | None:
+    """Return the fragments of a delta."""
+    if calls == "":
+        return None
+    if isinstance(calls, dict):
+        note("tool_calls_object", f"{path}.tool_calls", calls)
+        calls = [calls]
+    if not isinstance(calls, list):
+        misplaced("tool_calls", calls, path, note, extra)
+        return None
+    read = []
+    for position, call in enumerate(calls):
+        if call != {} and (fragment := read_fragment(call, f"{path}.tool_calls[{position}]", note)) is not None:
+            read.append(fragment)
+    return read
+
+
+def _function_call(function: Any, path: str, note: Note, extra: dict[str, Any]) -> FunctionCallStream | None:
+    """Return the legacy function call of a delta."""
+    if not (isinstance(function, dict) or function == ""):
+        misplaced("function_call", function, path, note, extra)
+        return None
+    return None if is_empty(function) else read_function(function, f"{path}.function_call", note)
 
 
 def _content(value: Any, path: str, note: Note, extra: dict[str, Any]) -> str | None:
@@ -245,7 +258,7 @@ def read_fragment(value: Any, path: str, note: Note) -> ChatCompletionMessageToo
     if not isinstance(value, dict):
         note("null_item" if value is None else "bad_tool_call", path, value)
         return None
-    extra = {} if value.keys() <= _TOOL_CALL else fields_beside(value, _TOOL_CALL)
+    extra = {} if _TOOL_CALL.issuperset(value) else fields_beside(value, _TOOL_CALL)
     index = value.get("index")
     if index is not None and type(index) is not int:
         note("index_type", f"{path}.index", index)
@@ -278,7 +291,7 @@ def read_fragment(value: Any, path: str, note: Note) -> ChatCompletionMessageToo
 
 
 def read_function(value: dict[str, Any], path: str, note: Note) -> FunctionCallStream:
-    extra = {} if value.keys() <= _FUNCTION else fields_beside(value, _FUNCTION)
+    extra = {} if _FUNCTION.issuperset(value) else fields_beside(value, _FUNCTION)
     name = value.get("name")
     if name is not None and type(name) is not str:
         name = string(name, f"{path}.name", note)
@@ -311,7 +324,7 @@ def moved_usages(chunk: CreateChatCompletionStreamResponse, note: Note) -> list[
 
 def read_usage(value: dict[str, Any], path: str, note: Note) -> CompletionUsage:
     """Return the usage that `value` means; a count that is absent, or cannot be read, is None."""
-    extra = {} if value.keys() <= _USAGE else fields_beside(value, _USAGE)
+    extra = {} if _USAGE.issuperset(value) else fields_beside(value, _USAGE)
     prompt, completion = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
     if prompt is not None and not isinstance(prompt, dict):
         prompt = misplaced("prompt_tokens_details", prompt, path, note, extra)
@@ -332,7 +345,7 @@ def _prompt_details(value: dict[str, Any], path: str, note: Note) -> PromptToken
     details = _new_prompt()
     details.audio_tokens = _count(value, "audio_tokens", path, note)
     details.cached_tokens = _count(value, "cached_tokens", path, note)
-    details.extra = {} if value.keys() <= _PROMPT else fields_beside(value, _PROMPT)
+    details.extra = {} if _PROMPT.issuperset(value) else fields_beside(value, _PROMPT)
     details.__class__ = PromptTokensDetails
     return details  # type: ignore[no-any-return]
 
@@ -343,7 +356,7 @@ def _completion_details(value: dict[str, Any], path: str, note: Note) -> Complet
     details.audio_tokens = _count(value, "audio_tokens", path, note)
     details.reasoning_tokens = _count(value, "reasoning_tokens", path, note)
     details.rejected_prediction_tokens = _count(value, "rejected_prediction_tokens", path, note)
-    details.extra = {} if value.keys() <= _COMPLETION else fields_beside(value, _COMPLETION)
+    details.extra = {} if _COMPLETION.issuperset(value) else fields_beside(value, _COMPLETION)
     details.__class__ = CompletionTokensDetails
     return details  # type: ignore[no-any-return]
 

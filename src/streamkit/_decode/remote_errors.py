@@ -73,12 +73,12 @@ def find_weak_error(value: Value, kind: str = "message") -> RemoteError | None:
     return _first(_WEAK, value, kind)
 
 
-def may_report(chunk: Value) -> bool:
-    """Return True if a chunk with choices may still contain an error: a quick check, done for every chunk."""
-    choices = chunk["choices"]
-    if type(choices) is not list or not choices:
+def may_report(value: Value) -> bool:
+    """Return False if an object is a chunk with choices that contains no error: a quick check, done for every chunk."""
+    choices = value.get("choices")
+    if type(choices) is not list or not choices or "error" in value:
         return True
-    if "base_resp" in chunk or "x_groq" in chunk or "data" in chunk or "response" in chunk:
+    if "base_resp" in value or "x_groq" in value or "data" in value or "response" in value:
         return True
     for choice in choices:
         if type(choice) is not dict or "error" in choice:

@@ -167,15 +167,16 @@ def pair(text: str) -> str:
 
 def depth(value: Any) -> int:
     """Return the nesting depth of arrays and objects: 0 for a scalar, 1 for `[]`. No recursion."""
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        item, level = stack.pop()
-        if isinstance(item, dict):
-            children: Any = item.values()
-        elif isinstance(item, (list, tuple)):
-            children = item
-        else:
-            continue
-        deepest = max(deepest, level)
-        stack.extend((child, level + 1) for child in children if isinstance(child, (dict, list, tuple)))
+    deepest, layer = 0, [value] if isinstance(value, _STRUCTURES) else []
+    while layer:
+        deepest += 1
+        layer = [
+            child
+            for one in layer
+            for child in (one.values() if isinstance(one, dict) else one)
+            if isinstance(child, _STRUCTURES)
+        ]
     return deepest
+
+
+_STRUCTURES = (dict, list, tuple)

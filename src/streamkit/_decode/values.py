@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import filterfalse
 from typing import Any
 
 __all__ = (
@@ -27,7 +28,7 @@ Note = Callable[..., None]
 
 def fields_beside(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return the fields of `value` that are not `known`."""
-    return {} if value.keys() <= known else {key: item for key, item in value.items() if key not in known}
+    return {key: value[key] for key in filterfalse(known.__contains__, value)}
 
 
 def misplaced(name: str, value: Any, path: str, note: Note, extra: dict[str, Any]) -> Any:

@@ -124,6 +124,15 @@ class BlockReader:
         return self._decoder.last_event_id
 
     @property
+    def over(self) -> bool:
+        """Whether the stream has ended, with nothing after its end that `close` would have to read: as nearly always."""
+        return self.lane is None and self._asleep is None and self._nothing_left
+
+    @property
+    def _nothing_left(self) -> bool:
+        return self._assembler.outcome is not None and self._decoder.between_events and not self._tail
+
+    @property
     def amid(self) -> bool:
         """Whether the bytes so far end inside an event."""
         sniffer = self.sniffer
@@ -221,7 +230,10 @@ class BlockReader:
             elif len(self._head) < _HEAD:
                 self._head += arrived[: _HEAD - len(self._head)]
         if self._assembler.outcome is not None:
-            self.retire()  # no event can take it any more: let go of its templates
+            if self.lane is not None or self._asleep is not None:
+                self.retire()  # no event can take it any more: let go of its templates
+            self._young = False
+            return raised
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._size, self._event_limit))
@@ -302,30 +314,31 @@ class BlockReader:
             error.event = self._assembler.events + 1
             self._assembler.fail(error, "limit", out)
             return None
+        assembler = self._assembler
         for item in items:
             try:
                 if type(item) is bytes:
                     if self.lane is None:
-                        self._assembler.plain(item, out)
+                        assembler.plain(item, out)
                     else:
                         self._data(self.lane, item, block, out)
                 elif type(item) is Comment:
-                    self._assembler.keep_alive(item.text, out)
+                    assembler.keep_alive(item.text, out)
                 elif type(item) is Discarded:
                     self.pause()
-                    self._assembler.discarded(item.lines, item.event, out)
+                    assembler.discarded(item.lines, item.event, out)
                 else:
                     self.pause()
-                    self._assembler.event(item, out)  # type: ignore[arg-type]
+                    assembler.event(item, out)  # type: ignore[arg-type]
                     if self.lane is not None:
                         self.lane.miss()
                         self._rest(self.lane)
             except LimitError as error:  # what follows in this block is read as if it were in the next one
                 self.pause()
-                self._assembler.fail(error, "limit", out)
+                assembler.fail(error, "limit", out)
             except (FormatError, RemoteError) as error:
                 self.pause()
-                self._assembler.fail(error, "anomaly", out)
+                assembler.fail(error, "anomaly", out)
                 raised = error
         return raised
 
@@ -376,8 +389,8 @@ class BlockReader:
         for lane in (self.lane, self._asleep):
             if lane is not None:
                 lane.release()
-        if self._assembler.outcome is not None and self._decoder.between_events and not self._tail:
-            return None  # `[DONE]` was the last thing, as nearly always
+        if self._nothing_left:
+            return None
         if self.sniffer is not None and (text := self.sniffer.give_up()):
             self.sniffer, self._head = None, text
             self._decoder.feed_raw(text)  # no line ends in it

@@ -83,14 +83,15 @@ class Assembler:
 
     def plain(self, data: bytes, out: Out) -> None:
         """Read an event that is nothing but `data`: like `event`, with half of the calls for what nearly all are."""
-        value = self._documents.plain(data) if self.outcome is None else None
-        if value is None:
+        if self.outcome is not None or (value := self._documents.plain(data)) is None:
             return self.event(event_of(data), out)
         self.begin(data)
         if value is DONE:
             self._done(out)
-        else:
+        elif may_report(value):
             self._document(value, "message", out)
+        else:
+            self._fold(read_chunk(value, self.anomalies.note), out)
         if self.anomalies.fresh and self.outcome is None:
             self._report(out)
         return None
@@ -98,16 +99,15 @@ class Assembler:
     def begin(self, data: bytes) -> None:
         """Count the next event, which the reference path is about to read."""
         anomalies, context = self.anomalies, self.context
-        self.events += 1
-        anomalies.event = context.event = self.events
+        self.events = anomalies.event = context.event = self.events + 1
         anomalies.trail.clear()
         if self._weak is not None:  # each event has to be checked here: the fast lane would not see what it takes
             anomalies.trail.append(("perhaps_error", "$"))
         if self.outcome is not None:
             return
-        size = context.size = len(data)
-        self.data_bytes += size
-        if self.data_bytes > self._response_limit:
+        context.size = size = len(data)
+        self.data_bytes = size = self.data_bytes + size
+        if size > self._response_limit:
             text = f"more than {counted(self._response_limit, 'byte')} of events in one response"
             raise LimitError(text, limit="max_response_bytes", maximum=self._response_limit, event=self.events)
 
@@ -248,11 +248,11 @@ class Assembler:
 
     def _document(self, value: Any, kind: str, out: Out) -> None:
         if type(value) is dict:
-            plain = kind != "error" and "choices" in value and "error" not in value
-            if (not plain or may_report(value)) and not (kind == "message" and is_bare(value)):
+            if (kind == "error" or may_report(value)) and not (kind == "message" and is_bare(value)):
                 error = find_error(value, kind)
                 if error is not None:
                     self._remote_error(error, out)
+                    plain = kind != "error" and "choices" in value and "error" not in value
                     if not plain and not value.get("choices"):
                         return None
                 elif not (self._doubt(value, kind) or is_chunk(value)):
@@ -490,7 +490,7 @@ class Assembler:
         """Decide the outcome. An earlier error decides it, whatever `reason` is, and then a finish reason that reports
         a failure of the sender: only here, since the last reason of a choice counts."""
         self.anomalies.event = self.context.event = self.events
-        error, instead = self.error, self._broken()
+        error, instead = self.error, None if self.instead is None else self._broken()
         if error is not None:
             reason = self._reason
         elif instead is not None:
@@ -515,8 +515,13 @@ class Assembler:
         if error is not None:
             error.partial = self.partial()
             error.emitted = self.reducer.emitted
-        self.outcome = Outcome(name, reason, error)
-        self.reducer.emit(out, ev.End, self.outcome)
+        self.outcome = _WITHOUT_ERROR[reason] if error is None else Outcome(name, reason, error)
+        if out is not None:
+            self.reducer.emit(out, ev.End, self.outcome)
+
+
+_WITHOUT_ERROR = {reason: Outcome(name, reason) for reason, (name, _) in REASONS.items()}
+"""An outcome is a value: nearly all streams end with one of these."""
 
 
 def _failed(choice: int, reason: str, event: int | None) -> RemoteError:

@@ -186,13 +186,13 @@ class ChoiceState:
                 refusal=None if self.refusal is None else self.refusal.value() or "",
                 tool_calls=calls or None,
                 role=self.role.value() or Role.ASSISTANT,
-                function_call=self.function_call(make),
-                audio=self.audio_value(make),
+                function_call=self.function_call(make) if self.has_function_call else None,
+                audio=self.audio_value(make) if self.audio else None,
                 extra=self._message_extra(),
             ),
             finish_reason=self.finish.value() or None,
-            logprobs=self.logprobs(make),
-            extra=_value(self.extra) or {},
+            logprobs=self.logprobs(make) if self.has_logprobs else None,
+            extra={} if self.extra is None else self.extra.value(),
         )
 
     def _message_extra(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 
 from .._decode.doubled_json import last_document
 from .._decode.tolerant_json import has_half, pair
+from ..types import FinishReason, Role, ServiceTierResponse
 
 __all__ = (
     "MANY_PIECES",
@@ -71,12 +72,12 @@ class First:
 
     def add(self, value: Any) -> Any:
         if not self._value:
-            self._value = value if type(value) is str and value.isascii() else _whole(value)
+            self._value = value if type(value) in _NO_TEXT else _whole(value)
         return value
 
     def value(self) -> Any:
         value = self._value
-        return value if type(value) is str and value.isascii() else copy_of(value)
+        return value if type(value) in _NO_TEXT else copy_of(value)
 
 
 class Last:
@@ -92,7 +93,7 @@ class Last:
 
     def add(self, value: Any) -> Any:
         if value or not (self._value and isinstance(value, (list, dict))):
-            self._value = value if type(value) is str and value.isascii() else _whole(value)
+            self._value = value if type(value) in _NO_TEXT else _whole(value)
         return value
 
     def begins_to_vary(self, value: Any) -> bool:
@@ -104,7 +105,7 @@ class Last:
 
     def value(self) -> Any:
         value = self._value
-        return value if type(value) is str and value.isascii() else copy_of(value)
+        return value if type(value) in _NO_TEXT else copy_of(value)
 
 
 class Each:
@@ -498,22 +499,39 @@ class Ledger:
         """Add the next report; return the paths of its counts."""
         return _merge_counts(self._value, value)
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The value so far itself, for a caller that only reads it, and now."""
+        return self._value
+
+    def begin(self, value: dict[str, Any]) -> list[str]:
+        """Do what `add` does for a first report that has nothing but numbers and that nobody else changes: keep it as it
+        is."""
+        self._value = value
+        taken = []
+        for name, one in value.items():
+            if type(one) is dict:
+                taken += [f"{name}.{inner}" for inner in one]
+            else:
+                taken.append(name)
+        return taken
+
     def value(self) -> dict[str, Any]:
-        return {name: copy_of(count) for name, count in self._value.items()}
+        return {name: one if type(one) in _NO_TEXT else copy_of(one) for name, one in self._value.items()}
 
 
 def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     taken = []
     for key, value in new.items():
-        before = into.get(key)
-        if type(value) is int and value:  # nearly all
+        if value and type(value) in _NUMBERS:  # nearly all
             into[key] = value
         elif isinstance(value, dict):
+            before = into.get(key)
             if not isinstance(before, dict):
                 before = into[key] = {}
             taken += _merge_counts(before, value, f"{prefix}{key}.")
             continue
-        elif value or before is None:
+        elif value or into.get(key) is None:
             into[key] = copy_of(value)
         else:
             continue
@@ -521,8 +539,12 @@ def _merge_counts(into: dict[str, Any], new: dict[str, Any], prefix: str = "") -
     return taken
 
 
+_NO_TEXT = frozenset({int, float, bool, type(None), Role, FinishReason, ServiceTierResponse})
+"""What needs no copy, and has no text that could be invalid."""
+
+
 def _whole(value: Any) -> Any:
-    return _whole_text(value) if isinstance(value, str) else value
+    return (value if value.isascii() else _whole_text(value)) if isinstance(value, str) else value
 
 
 def _whole_text(text: str) -> str:
@@ -539,9 +561,9 @@ def copy_of(value: Any) -> Any:
     if kind is str:
         return value if value.isascii() else _whole_text(value)
     if kind is list:
-        return [copy_of(item) for item in value]
+        return [item if type(item) in _NO_TEXT else copy_of(item) for item in value]
     if kind is dict:
-        return {key: copy_of(item) for key, item in value.items()}
+        return {key: item if type(item) in _NO_TEXT else copy_of(item) for key, item in value.items()}
     return value
 
 

@@ -84,6 +84,9 @@ class Context:
             raise LimitError(text, limit="max_extra_values", maximum=maximum)
 
 
+_SCALARS = frozenset({str, int, float, bool})
+_TAKE_TEXT = frozenset({Base64, Dropped, First, Mixed, SameOrAdd, Text})
+
 _PREFIXES = {"": "", DELTA.removesuffix("."): DELTA}
 """Prefixes of names by path: those of the objects that each choice has, made once."""
 
@@ -112,18 +115,27 @@ class Fields:
 
     def put(self, name: str, value: Any) -> Any:
         """Add the next value of field `name`; return the new part of it, None if nothing is new."""
-        state = self._states.get(name)
-        if type(value) is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
-            self._context.note("non_finite_number", "$", value)
+        states, kind = self._states, type(value)
         if value is None:
-            if name not in self._states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
+            if name not in states and self._context.rules.get(self._prefix + name) is not Rule.DROP:
                 self._context.keep(FIELD)
-                self._states[name] = None
+                states[name] = None
             return None
+        state = states.get(name)
+        if kind is str and type(state) in _TAKE_TEXT:
+            return state.add(value)  # type: ignore[union-attr]
+        if kind is float and not -inf < value < inf:  # 1e400, for example, which no parser refuses
+            self._context.note("non_finite_number", "$", value)
+        if type(state) is Last and type(state._value) is kind and kind in _SCALARS:  # a field that every chunk repeats
+            if value == state._value:
+                return value
+            if state.begins_to_vary(value):
+                self._note_number(name, value)
+            return state.add(value)
         if state is None:
-            if name not in self._states:
+            if name not in states:
                 self._context.keep(FIELD)
-            state = self._states[name] = new_field(self._context, self._prefix + name, value, self._waiting)
+            state = states[name] = new_field(self._context, self._prefix + name, value, self._waiting)
         elif type(state) is Dropped:
             return None
         elif not isinstance(value, state.takes) or (type(state) in (Last, Each) and self._outgrows(name, value)):
@@ -136,19 +148,24 @@ class Fields:
         elif type(state) is Fields and self._is_whole(name) and is_another(state, value):  # type: ignore[arg-type]
             self._context.note("object_repeated", f"$.{self._prefix}{name}", value)
             state = self._states[name] = Several(self._context, self._prefix + name, state, self._waiting)
-        if isinstance(value, (dict, list)):
-            if type(state) is Extend and state.repeats(value):  # type: ignore[arg-type]
-                return []  # Perplexity: all citations in every chunk
-            if depth(value) > self._context.limits.max_nesting:
-                maximum = self._context.limits.max_nesting
-                text = f"a field is nested more than {counted(maximum, 'level')} deep"
-                raise LimitError(text, limit="max_nesting", maximum=maximum)
-            if isinstance(state, Extend):
-                if value := state.fresh(value):  # type: ignore[arg-type]
-                    self._weigh(state, value)
-                return state.append(value)  # type: ignore[arg-type]
-            if not isinstance(state, (Fields, Keyed, Several)):  # which count their pieces themselves
+        if kind is not str and isinstance(value, (dict, list)):
+            return self._add_structure(state, value)
+        return state.add(value)
+
+    def _add_structure(self, state: FieldState, value: Any) -> Any:
+        """Add an object or a list to a state that takes it."""
+        if type(state) is Extend and state.repeats(value):
+            return []  # Perplexity: all citations in every chunk
+        if depth(value) > self._context.limits.max_nesting:
+            maximum = self._context.limits.max_nesting
+            text = f"a field is nested more than {counted(maximum, 'level')} deep"
+            raise LimitError(text, limit="max_nesting", maximum=maximum)
+        if isinstance(state, Extend):
+            if value := state.fresh(value):
                 self._weigh(state, value)
+            return state.append(value)
+        if not isinstance(state, (Fields, Keyed, Several)):  # which count their pieces themselves
+            self._weigh(state, value)
         return state.add(value)
 
     def _weigh(self, state: FieldState, value: Any) -> None:
@@ -209,6 +226,8 @@ class Fields:
         return None if state is None else state.value()
 
     def value(self) -> dict[str, Any]:
+        if not self._states:
+            return {}
         states = self._states.items()
         return {name: None if c is None else c.value() for name, c in states if not isinstance(c, Dropped)}
 
@@ -374,13 +393,17 @@ def new_field(context: Context, path: str, value: Any, waiting: Waiting | None =
     if context.rules is RULES:
         if (plain := _STANDING.get(path)) is not None:
             return plain()
-        if path in _STANDING_LEDGERS and type(value) is dict:
-            return Ledger()
-        if path in _STANDING_TEXTS and type(value) is str:
+        if type(value) is str and path in _STANDING_TEXTS:
+            if context.dialect.doubled_arguments and path in _ARGUMENTS:
+                return LastDocument(NoteHalf(context, path), waiting)
             return Text(NoteHalf(context, path), waiting)
+        if type(value) is dict and path in _STANDING_LEDGERS:
+            return Ledger()
     rule = rule_for(context.rules, path, value)
     if path in _OF_OTHER_TYPES and not isinstance(value, (dict, list)):
         return Each()
+    if rule is Rule.LAST:  # nearly every unknown field
+        return Last()
     if not isinstance(value, _TAKES.get(rule, object)):
         if isinstance(value, (int, float)):
             return Each()
@@ -479,5 +502,5 @@ _STANDING: dict[str, Callable[[], FieldState]] = {
 """State classes, looked up once, of the fields that nearly every stream has and whose rule takes any value."""
 
 _STANDING_LEDGERS = frozenset(path for path, rule in RULES.items() if rule is Rule.LEDGER)
-_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD and path not in _ARGUMENTS)
-"""Objects and texts that are nothing else, whatever the dialect."""
+_STANDING_TEXTS = frozenset(path for path, rule in RULES.items() if rule is Rule.ADD)
+"""Objects and texts that are nothing else."""

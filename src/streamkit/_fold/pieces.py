@@ -19,7 +19,7 @@ from ..types import ChatChoiceLogprobs, ChatCompletionMessageToolCallChunk
 from .field_rules import Base64, Dropped, Extend, FieldState, First, Last, SameOrAdd, Text
 from .fields import Fields, Keyed, Several
 
-__all__ = ("Field", "Fragment", "Function", "Head", "LogprobsPiece", "Over", "put_whole", "repeats")
+__all__ = ("Field", "Fragment", "Function", "Head", "LogprobsPiece", "Over", "put_told", "put_whole", "repeats")
 
 
 class Head(NamedTuple):
@@ -88,6 +88,14 @@ def put_whole(fields: Fields, name: str, value: Any) -> tuple[Any, bool, Any]:
         return shown, False, None
     is_text = isinstance(state, Text) and isinstance(value, str)
     return shown, not same, (shown or "") if is_text else value
+
+
+def put_told(fields: Fields, name: str, value: Any, choice: int, place: str, out: list[Any]) -> Any:
+    """Put a value; return the result of `put`, and append the piece that it is, if it is one, to `out`."""
+    shown, new, piece = put_whole(fields, name, value)
+    if new:
+        out.append(Field(choice, place, name, piece))
+    return shown
 
 
 def repeats(fields: Fields, name: str, value: Any) -> bool:

@@ -36,7 +36,7 @@ from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, field_makers, new_fields
 from .full_message import missing_from_deltas
-from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_whole
+from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_told
 from .tool_calls import Call, says_nothing
 from .usage import UsageLedger
 from .weight import CHOICE, token_weight
@@ -55,8 +55,6 @@ _STARTED: dict[str, Any] = {
     "logprobs": ev.LogprobsStarted,
 }
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.CONTENT_FILTER})  # in the middle of a call
-
-
 _ENVELOPE = field_makers({"id": "", "created": 0, "model": "", "service_tier": "", "system_fingerprint": ""})
 
 
@@ -115,11 +113,11 @@ class Reducer:
                 self._take_usage(usage, place, out)
         if extra:
             self._extra.count(extra)
-            if not self.whole:
+            if not self.whole or out is None:
                 self._extra.add(extra)
             else:
                 for name, value in extra.items():
-                    self._put(self._extra, name, value, -1, "chunk", out)
+                    put_told(self._extra, name, value, -1, "chunk", out)
         if self.whole:
             self._tell(out, Over, (choices[0].index if choices else -1,))
 
@@ -138,14 +136,22 @@ class Reducer:
         model = metadata[2]
         if model and len(self.models) < self._context.limits.max_anomalies:
             self.models[model] = None
-        fields = (self._id, self._created, self._model, self._tier, self._fingerprint)
         if before:
+            fields = (self._id, self._created, self._model)
             for name, field, value, last in zip(_CHANGED, fields, metadata, before, strict=False):
                 if value and value != last and (field.value() or value) != value:
                     self._context.note(f"{name}_changed", f"$.{name}", value)
-        for field, value in zip(fields, metadata, strict=True):
-            if value is not None:
-                field.add(value)
+        id, created, model, tier, fingerprint = metadata
+        if id is not None:
+            self._id.add(id)
+        if created is not None:
+            self._created.add(created)
+        if model is not None:
+            self._model.add(model)
+        if tier is not None:
+            self._tier.add(tier)
+        if fingerprint is not None:
+            self._fingerprint.add(fingerprint)
 
     def fold_choice(self, choice: ChatChoiceStream, out: Out) -> None:
         """Fold one choice of a chunk."""
@@ -196,7 +202,8 @@ class Reducer:
             raise LimitError(f"more than {counted(maximum, 'choice')}", limit="max_choices", maximum=maximum)
         self._context.keep(CHOICE)
         state = self.choices[index] = ChoiceState(self._context, index)
-        self.emit(out, ev.ChoiceStarted, index, False)
+        if out is not None:
+            self.emit(out, ev.ChoiceStarted, index, False)
         return state
 
     # --- parts
@@ -212,15 +219,6 @@ class Reducer:
         if self.whole and out is not None:
             out.append(kind(*facts))
 
-    def _put(self, fields: Fields, name: str, value: Any, choice: int, place: str, out: Out) -> Any:
-        """Put a value into `fields`, and report the new part of it."""
-        if not self.whole or out is None:
-            return fields.put(name, value)
-        shown, new, piece = put_whole(fields, name, value)
-        if new:
-            out.append(Field(choice, place, name, piece))  # type: ignore[arg-type]
-        return shown
-
     def _start(self, state: ChoiceState, part: Part, out: Out) -> None:
         """Open `part`, which is not open, and with it the choice, if that was done."""
         self.emitted = self.said = True
@@ -232,6 +230,9 @@ class Reducer:
         state.open[part] = None
         if isinstance(part, Call):
             part.complete = False
+        if out is None:
+            return
+        if isinstance(part, Call):
             self.emit(out, ev.ToolCallStarted, state.index, part.position, part.id, part.name, reopened)
         elif part == "function_call":
             self.emit(out, ev.FunctionCallStarted, state.index, state.need("function_name").value() or "", reopened)
@@ -307,18 +308,23 @@ class Reducer:
             self.emit(out, ev.LogprobsDelta, state.index, list(logprobs.content or ()), list(logprobs.refusal or ()))
 
     def _delta_extra(self, state: ChoiceState, extra: dict[str, Any], out: Out) -> None:
-        state.delta_extra.count(extra)
+        fields = state.delta_extra
+        fields.count(extra)
         reasoning: list[str] = []
         thoughts: dict[str, str] = {}  # the reasoning in each object and list of blocks
         try:
             for name, value in extra.items():
-                if name == "audio" and value is not None and is_empty(value):
-                    continue
-                if name == "audio" and isinstance(value, dict):
-                    self.said = True
-                    self._audio(state, value, out)
-                    continue
-                shown = self._put(state.delta_extra, name, value, state.index, "delta", out)
+                if name == "audio" and value is not None:
+                    if is_empty(value):
+                        continue
+                    if isinstance(value, dict):
+                        self.said = True
+                        self._audio(state, value, out)
+                        continue
+                if not self.whole or out is None:
+                    shown = fields.put(name, value)
+                else:
+                    shown = put_told(fields, name, value, state.index, "delta", out)
                 if not value:
                     continue
                 # A field of the format with a value of another type (`tool_calls: 5`) is kept, and is not output.
@@ -357,7 +363,10 @@ class Reducer:
         fields = state.need("audio")
         try:
             for name, value in audio.items():
-                shown = self._put(fields, name, value, state.index, "audio", out)
+                if not self.whole or out is None:
+                    shown = fields.put(name, value)
+                else:
+                    shown = put_told(fields, name, value, state.index, "audio", out)
                 if name == "data" and isinstance(shown, bytes):
                     data = shown
                 elif name == "transcript" and isinstance(shown, str):
@@ -374,8 +383,10 @@ class Reducer:
         for name, value in choice.extra.items():
             if name == "message" and isinstance(value, dict):
                 self._message(state, value, choice, out)
+            elif not self.whole or out is None:
+                fields.put(name, value)
             else:
-                self._put(fields, name, value, choice.index, "choice", out)
+                put_told(fields, name, value, choice.index, "choice", out)
 
     def _message(self, state: ChoiceState, message: dict[str, Any], choice: ChatChoiceStream, out: Out) -> None:
         """Fold a message in the place of a delta, or next to one.
@@ -402,15 +413,16 @@ class Reducer:
     def _finish(self, state: ChoiceState, reason: str, out: Out) -> None:
         before = state.finish.value()
         state.finish.add(reason)
-        if not before and state.finish.value():
-            self._finished += 1
-        if before and before != reason:
-            self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
-            if state.done:  # so that the last ChoiceDone has the final reason
-                state.done = False
-                self.emit(out, ev.ChoiceStarted, state.index, True)
         if before != reason:
-            self.emit(out, ev.Finish, state.index, reason)
+            if not before:
+                self._finished += bool(state.finish.value())
+            else:
+                self._context.note("finish_changed", f"$.choices[{state.index}].finish_reason", reason)
+                if state.done:  # so that the last ChoiceDone has the final reason
+                    state.done = False
+                    self.emit(out, ev.ChoiceStarted, state.index, True)
+            if out is not None:
+                self.emit(out, ev.Finish, state.index, reason)
         if state.reopened:
             # A sender that continues after a finish reason, perhaps with one in every chunk: only the end of the stream
             # shows that this is over, and each Done carries all text.
@@ -458,7 +470,8 @@ class Reducer:
         state.ended |= state.open
         state.open.clear()
         state.done = True
-        self.emit(out, ev.ChoiceDone, state.index, reason)
+        if out is not None:
+            self.emit(out, ev.ChoiceDone, state.index, reason)
 
     def _flush(self, state: ChoiceState, out: Out) -> None:
         """End halves of a surrogate pair that can no longer be completed, and base64 that will get no more padding.
@@ -515,8 +528,8 @@ class Reducer:
     def failure(self) -> tuple[int, str] | None:
         """The first choice whose finish reason reports that the sender failed, and that reason; None if there is
         none."""
-        for index, state in sorted(self.choices.items()):  # by index, which differs
-            reason = state.finish.value()
+        for index in sorted(self.choices):
+            reason = self.choices[index].finish.value()
             if type(reason) is not FinishReason and FinishReason.says_failed(reason):  # the format's own report success
                 return index, reason
         return None
@@ -547,13 +560,16 @@ class Reducer:
         return tuple(self.choices[choice].calls.calls[call].reasons)
 
     def snapshot(self, make: Make = objects) -> Any:
-        """Return the response so far, as built by `make`; None before the first chunk. Shares nothing with the
-        state."""
+        """Return the response so far, as built by `make`; None before the first chunk. An object shares nothing with the
+        state; a JSON value may, and is written at once."""
         if not self.chunks:
             return None
+        choices = []
+        for index in sorted(self.choices):
+            choices.append(self.choices[index].value(make))
         return make[CreateChatCompletionResponse](
             id=self._id.value() or "",
-            choices=[self.choices[index].value(make) for index in sorted(self.choices)],
+            choices=choices,
             created=self._created.value() or 0,
             model=self._model.value() or "",
             service_tier=self._tier.value(),

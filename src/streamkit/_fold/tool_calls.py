@@ -77,10 +77,10 @@ class Call:
         "type",
     )
 
-    def __init__(self, context: Context, position: int, choice: int, waiting: Waiting) -> None:
+    def __init__(self, context: Context, position: int, waiting: Waiting) -> None:
         self.position = position
         self.index: int | None = None
-        self.id = _made_up(context, f"_{choice}_{position}")
+        self.id = ""
         self.synthetic_id = True
         self.name = ""
         self.type = ""
@@ -239,7 +239,7 @@ class CallTable:
             if (routed := rule(id, index, name, slot)) is not None:
                 return routed
         if self.last is None:
-            return self._open(index), "rule 5: bare arguments before any call open one"
+            return self._open(index, id), "rule 5: bare arguments before any call open one"
         return self.last, "rule 5: bare arguments continue the last call"
 
     def _by_known_id(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
@@ -251,7 +251,7 @@ class CallTable:
         elsewhere = index is not None and known.index is not None and index != known.index
         if renamed or (name and elsewhere):
             self._note("tool_id_reused", index, id)
-            return self._open(index), "rule 1: known id with another name or at another index opens a call"
+            return self._open(index, id), "rule 1: known id with another name or at another index opens a call"
         if elsewhere:
             self._note("tool_index_changed", index, id)
         return known, "rule 1: known id"
@@ -263,33 +263,37 @@ class CallTable:
             return slot, "rule 2: the slot at this index waited for its id"
         if slot is not None:
             self._note("tool_index_reused", index, id)
-        return self._open(index), "rule 2: a new id with a name opens a call"
+        return self._open(index, id), "rule 2: a new id with a name opens a call"
 
     def _by_slot(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
         if slot is None:
             return None
         if name and not id and _is_another(name, slot):
             self._note("tool_index_reused", index, name)
-            return self._open(index), "rule 3: another name after arguments opens a call"
+            return self._open(index, id), "rule 3: another name after arguments opens a call"
         return slot, KNOWN_INDEX
 
     def _by_mark(self, id: str, index: int | None, name: str, slot: Call | None) -> Routed | None:
         if not (id or name):
             return None
-        return self._open(index), "rule 4: an unknown index, or none, with an id or a name opens a call"
+        return self._open(index, id), "rule 4: an unknown index, or none, with an id or a name opens a call"
 
-    def _open(self, index: int | None) -> Call:
+    def _open(self, index: int | None, known_by: str) -> Call:
+        """Open a call; `known_by`: its id, if the fragment has one, which the call is given next."""
         maximum = self._context.limits.max_tool_calls
         if len(self.calls) >= maximum:
             raise LimitError(
                 f"more than {counted(maximum, 'tool call')} in a choice", limit="max_tool_calls", maximum=maximum
             )
         self._context.keep(CALL)
-        call = Call(self._context, len(self.calls), self._choice, self._waiting)
+        position = len(self.calls)
+        call = Call(self._context, position, self._waiting)
         self._by_arguments[id(call.arguments)] = call
         call.index = index
-        while call.id in self._by_id:  # a sender that writes ids like those generated here, but not for every call
-            call.id += "_"
+        if not known_by:
+            call.id = _made_up(self._context, f"_{self._choice}_{position}")
+            while call.id in self._by_id:  # a sender that writes ids like those generated here, but not for every call
+                call.id += "_"
         if index is None:
             self._note("tool_index_missing", None)
         else:

@@ -14,6 +14,7 @@ from ..anomalies import ignore
 from ..types import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 from ..types._base import wire_names
 from ..types._unstructuring import Make, objects, written
+from .field_rules import Ledger
 from .fields import Context, new_field
 from .weight import COUNT, weight
 
@@ -40,21 +41,21 @@ class UsageLedger:
 
     def take(self, usage: CompletionUsage, place: str) -> None:
         """Add a report found at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""
-        self._reports += 1
-        if self._reports == 2:
-            self._context.note("usage_repeated", "$.usage")
-        report, beside, source = written(usage), _has_extra(usage), self.source
+        self._reports = reports = self._reports + 1
+        context, counts, source = self._context, self._counts, self.source
+        if reports == 2:
+            context.note("usage_repeated", "$.usage")
+        report, beside = written(usage), _has_extra(usage)
         # With one report, as in most streams, the response has just that object, if nothing could change it there.
-        self._only = usage if self._reports == 1 and report and not beside else None
+        self._only = usage if reports == 1 and report and not beside else None
         if beside:  # counts are numbers
             self._weigh_lists(report)
-        taken = self._counts.add(report) or ()
-        before, event = len(source), self._context.event
-        for name in taken:
-            source[name] = (place, event)
+        taken = counts.begin(report) if self._only is not None and type(counts) is Ledger else counts.add(report) or ()
+        before = len(source)
+        source.update(dict.fromkeys(taken, (place, context.event)))
         if len(source) > before:
-            self._context.keep(COUNT * (len(source) - before))
-        self._as_written = self._reports == 1 and not (beside and _misnames(usage))
+            context.keep(COUNT * (len(source) - before))
+        self._as_written = reports == 1 and not (beside and _misnames(usage))
         # A sender may write a new count in every chunk: then an event with all of them would cost O(everything before).
         self.unreported = len(source) > MANY_COUNTS and len(source) > 2 * len(taken)
 
@@ -62,11 +63,13 @@ class UsageLedger:
         """Count the lists in a report, each of which replaces the one before: `{"k1":[{},{},…]}`, then `k2`, was
         unbounded."""
         for name, value in report.items():
+            if type(value) not in _STRUCTURES:
+                continue
             if isinstance(value, list):
                 units = weight(value)
                 self._context.keep(units - self._lists.get(prefix + name, 0))
                 self._lists[prefix + name] = units
-            elif isinstance(value, dict):
+            else:
                 self._weigh_lists(value, f"{prefix}{name}.")
 
     def take_total(self, usage: CompletionUsage, choices: int, finished: bool) -> None:
@@ -81,13 +84,19 @@ class UsageLedger:
             self._context.note("usage_per_choice", "$.usage", usage.completion_tokens)
 
     def value(self, make: Make = objects) -> Any:
-        """Return the usage so far, a `CompletionUsage` or its JSON value; None if none was reported."""
+        """Return the usage so far, a `CompletionUsage` or its JSON value, to be written at once; None if none was
+        reported."""
         if self._only is not None and make is objects:
             return self._only
+        if self._as_written and make is not objects and type(self._counts) is Ledger:
+            return self._counts.kept or None
         counts = self._counts.value()
         if not counts or (self._as_written and make is not objects):
             return counts or None
         return read_usage(counts, "$.usage", ignore)
+
+
+_STRUCTURES = frozenset({list, dict})
 
 
 def _has_extra(usage: CompletionUsage) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 
 from ._base import Received, Sparse, Wire, is_written, wire_names
+from ._enums import FinishReason, Role, ServiceTierResponse
 from ._logprobs import ChatCompletionTokenLogprob, TopLogprobs
 
 __all__ = ("Make", "json_values", "objects", "written")
@@ -30,7 +31,7 @@ Make = Mapping[type[Wire], Callable[..., Any]]
 `written` returns for it, without creating it."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_MADE = frozenset({dict, list})
+_KEPT = _PLAIN | {dict, list, Role, FinishReason, ServiceTierResponse}
 _ENTRIES = frozenset({TopLogprobs, ChatCompletionTokenLogprob})
 
 
@@ -57,7 +58,7 @@ def written(value: Any, other: Any = None) -> Any:
         extra = value.extra
         nulls = extra.nulls if type(extra) is Sparse else None
         settle = written if other is None else partial(written, other=other)
-        return json_values[kind](*get(value), extra, settle, nulls)
+        return json_values[kind](*get(value), extra, settle, nulls, _PLAIN)
     if isinstance(value, Enum):
         return written(value.value, other)
     for base in (str, bool, int, float):
@@ -89,47 +90,46 @@ class _JsonValues(dict[type[Wire], Callable[..., Any]]):
 
 objects: Make = _Objects()
 json_values: Make = _JsonValues()
-"""Lists and dicts among the fields, except `extra`, are used as they are: they were written before, and not shared."""
+"""Lists and dicts among the fields and in `extra` are used as they are: they were written before. So are the words of the
+format: an encoder writes them as the text that they are."""
 
 
 def _builder(kind: type[Wire]) -> Callable[..., Any]:
-    """Return the function `(*fields, extra, settle, nulls)` that writes an object of `kind` with these fields by rules
-    1 and 2. `settle` writes a field that is neither a scalar nor None.
+    """Return the function `(*fields, extra, settle, nulls, kept)` that writes an object of `kind` with these fields by
+    rules 1 and 2. `settle` writes a field whose type is none of `kept`.
 
     It is compiled from source, as attrs does for `__init__`: a loop over the fields takes twice as long.
     """
     fields = [field for field in attrs.fields(kind) if field.name != "extra"]
-    lines = [f"def build({''.join(f'{one.name}=None, ' for one in fields)}extra=None, _settle=_settle, _nulls=None):"]
+    given = "".join(f"{one.name}=None, " for one in fields)
+    lines = [f"def build({given}extra=None, _settle=_settle, _nulls=None, _kept=_kept):"]
     lines.append(" _found = {}")
     for one in fields:
         if one.metadata.get("wire") is not False:
             name = one.name
             lines.append(f" if {name} is not None:")
-            lines.append(f"  _found['{name}'] = {name} if _type({name}) in _PLAIN else _settle({name})")
+            lines.append(f"  _found['{name}'] = {name} if _type({name}) in _kept else _settle({name})")
             null = "_nulls is None or" if one.metadata.get("null") else "_nulls is not None and"
             lines.append(f" elif {null} '{name}' in _nulls:")
             lines.append(f"  _found['{name}'] = None")
-    lines.append(" if extra: _add_extra(_found, _kind, extra, _settle)")
+    lines.append(" if extra: _add_extra(_found, _kind, extra, _settle, _kept)")
     lines.append(" return _found")
-    names = {"_PLAIN": _PLAIN, "_add_extra": _add_extra, "_kind": kind, "_settle": _settle, "_type": type}
+    names = {"_kept": _KEPT, "_add_extra": _add_extra, "_kind": kind, "_settle": written, "_type": type}
     exec("\n".join(lines), names)
     build: Callable[..., Any] = names["build"]  # type: ignore[assignment]
     return build
 
 
-def _settle(value: Any) -> Any:
-    return value if type(value) in _MADE else written(value)
-
-
-def _add_extra(found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], settle: Any) -> None:
+def _add_extra(
+    found: dict[str, Any], kind: type[Wire], extra: Mapping[str, Any], settle: Any, kept: frozenset[type]
+) -> None:
     """Rule 1: write `extra` after the fields."""
     received = issubclass(kind, Received)
     for key, one in extra.items():
         if key not in found or (received and not is_written(found[key])):
             if not is_written(one) and received and key in wire_names(kind):
                 continue  # the rest of a value that exceeded a limit
-            # Not `_settle` itself: `extra` is shared.
-            found[_key(key)] = one if type(one) in _PLAIN else written(one) if settle is _settle else settle(one)
+            found[key if type(key) is str else _key(key)] = one if type(one) in kept else settle(one)
 
 
 def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
