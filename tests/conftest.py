@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
 from helpers import tier
+from helpers.loopback import PATIENCE
 
 tier.load()
 
@@ -16,6 +20,24 @@ pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick(most): how many of its parameters the quick tier of this test looks at")
+
+
+@pytest.fixture
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the end of a body after `[DONE]` for a minute, not for `GRACE`: for tests whose bodies end, and which ask whether
+    that was seen. A tenth of a second is nothing to a loaded machine."""
+    from streamkit import recording
+    from streamkit._clean import written
+    from streamkit.sources import AsyncBlocks, Blocks
+
+    for module in (written, import_module("streamkit._live.reassemble")):
+        monkeypatch.setattr(module, "GRACE", PATIENCE)
+    functions: list[Any] = [Blocks.drain, Blocks.finish, AsyncBlocks.drain, AsyncBlocks.finish]
+    for function in functions:
+        monkeypatch.setattr(function, "__defaults__", (PATIENCE, None))
+    if (openai := sys.modules.get("openai._streaming_cleanup")) is not None:
+        monkeypatch.setattr(openai, "_DRAIN_TIMEOUT", PATIENCE, raising=False)  # its own tenth of a second
+    monkeypatch.setattr(recording, "__kwdefaults__", {**(recording.__kwdefaults__ or {}), "grace": PATIENCE})
 
 
 @pytest.hookimpl(optionalhook=True)

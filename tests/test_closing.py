@@ -33,7 +33,7 @@ from streamkit.sources import Blocks, blocks
 from streamkit.testing import AsyncFakeSource, FakeSource
 
 SCRIPT = [sse(delta('{"content":"Hel"}')), sse(delta('{"content":"lo"}', "stop")), DONE]
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 
 
 # --- interrupted at any bytecode

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.command import HELLO, assemble, content, one_line
-from streamkit._cli.io import blocks_of_file
+from helpers.interrupting import interrupted_at
+from streamkit._cli.io import Interrupts, blocks_of_file
 from streamkit.trace import Block, Trace, write_trace
 
 
@@ -30,3 +32,19 @@ def test_a_compressed_trace_is_read_by_its_name(tmp_path: Path) -> None:
     done = assemble(path)
     assert (2, b"") == (done.returncode, done.stdout)
     assert "whole compressed file" in one_line(done.stderr)
+
+
+def test_an_interrupt_is_noticed_before_the_next_block_wherever_it_arrives() -> None:
+    place, reached = 0, True
+    while reached:
+        interrupts, late = Interrupts(), []
+
+        def blocks(interrupts: Interrupts = interrupts, late: list[int] = late) -> Iterator[bytes]:
+            for number in range(3):
+                late += [number] * interrupts.stopped  # a sender that is silent would be waited for
+                yield b"x"
+
+        reached = interrupted_at(place, lambda: list(interrupts.watch(blocks())), interrupts._handle)  # noqa: B023  at once
+        assert ([], reached) == (late, interrupts.stopped), place
+        place += 1
+    assert place > 20

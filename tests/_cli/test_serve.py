@@ -56,7 +56,7 @@ def test_it_serves_says_what_it_did_and_stops_when_it_is_interrupted() -> None:
 
 @posix
 def test_killed_in_mid_stream_its_port_is_free_and_its_clients_see_a_broken_connection() -> None:
-    with serving() as (process, client):
+    with serving("--speed", "0", "--fault", "stall@0.5") as (process, client):
         with client.stream("POST", "/v1/chat/completions", json=PLAIN.request) as response:
             blocks = response.iter_raw()
             assert PLAIN.body.startswith(next(blocks))

@@ -138,6 +138,8 @@ def test_what_is_not_a_choice_does_not_harm_the_others() -> None:
         (5.0, 5, "index_type"),
         (True, 1, "index_type"),
         (None, 0, "index_missing"),
+        ("-5", 0, "index_type"),
+        (-5.0, 0, "index_type"),
         ("first", 0, "index_type"),
         ([], 0, "index_type"),
         (float("nan"), 0, "index_type"),

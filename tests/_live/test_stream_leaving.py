@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 import streamkit
+from helpers.loopback import PATIENCE
 from helpers.streams import TOOLS, WHOLE, A, B
 from helpers.wire import DONE, delta, sse
 from streamkit import AsyncChatStream, ChatStream, MisuseError
@@ -303,7 +304,7 @@ def test_who_waits_while_another_thread_leaves_comes_to_the_end(way: Any, late: 
             if self.given == 1:
                 return A
             waits.set()
-            assert closed.wait(20)
+            assert closed.wait(PATIENCE)
             if isinstance(late, bytes):
                 return late
             raise late or StopIteration
@@ -312,9 +313,9 @@ def test_who_waits_while_another_thread_leaves_comes_to_the_end(way: Any, late: 
     pieces: list[Any] = []
     reader = threading.Thread(target=lambda: pieces.extend(way(stream)))
     reader.start()
-    assert waits.wait(20)
+    assert waits.wait(PATIENCE)
     stream.close()
-    reader.join(20)
+    reader.join(PATIENCE)
     assert ["Hel"] == [getattr(piece, "text", piece) for piece in pieces][-1:]
     assert ("cancelled", None) == (stream.outcome.name, stream.source_error)
 

@@ -21,6 +21,7 @@ from streamkit.trace import read_trace
 
 httpx = pytest.importorskip("httpx")
 GONE = "http://127.0.0.1:9/v1"  # the port "discard": nothing listens there
+pytestmark = pytest.mark.usefixtures("long_grace")
 
 
 @pytest.fixture

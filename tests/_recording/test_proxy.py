@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from helpers.loopback import CLIENT, DONE, EVENTS, PATIENCE, TEXT, Loopback
-from helpers.raw_http import RawUpstream, chunks_of, connect, request, until_closed
+from helpers.raw_http import RawUpstream, chunks_of, connect, nobody, request, until_closed
 from streamkit import MisuseError, RecordingWarning, reassemble
 from streamkit.trace import Trace, read_trace
 
@@ -243,9 +243,7 @@ def test_an_upstream_that_breaks_off_breaks_the_client_off_in_the_same_way(
 def test_an_upstream_that_is_not_there_is_a_502_in_the_shape_of_the_api_and_an_exchange_without_a_head(
     tmp_path: Path,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with RecordingProxy(url, tmp_path) as proxy, httpx2.Client(**CLIENT) as client:
+    with nobody() as url, RecordingProxy(url, tmp_path) as proxy, httpx2.Client(**CLIENT) as client:
         answer = client.post(proxy.url + PATH)
         other = client.post(f"{proxy.url}/v1/messages")
     assert (502, "server_error") == (answer.status_code, answer.json()["error"]["type"])

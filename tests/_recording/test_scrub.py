@@ -7,7 +7,6 @@ import json
 import random
 import re
 import string
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.in_process import Answering
+from helpers.measure import best
 from helpers.strategies import cut
 from helpers.tier import scaled
 from streamkit import Accumulator, RecordingTransport
@@ -159,17 +159,9 @@ class TestShapes:
         "piece", [b"eyJ", b"eyJa.", b"sk-", b"sk-a", b"ghp_", b"AIza", b"\\neyJaaaaaaaaa.", b"xoxb-1"]
     )
     def test_the_search_is_linear_whatever_the_bytes(self, piece: bytes) -> None:
-        def cost(size: int) -> float:
-            data = piece * (size // len(piece))
-            best = []
-            for _ in range(3):
-                begin = time.process_time()
-                nobody().mask(data)
-                best.append(time.process_time() - begin)
-            return min(best)
-
-        cost(1000)
-        assert cost(400_000) < 8 * cost(100_000) + 0.01  # 4 times the bytes; quadratic were 16
+        small, large = (piece * (size // len(piece)) for size in (100_000, 400_000))
+        once, four_times = best(lambda data: nobody().mask(data), small, large, enough=8)
+        assert four_times < 8 * once + 0.01  # quadratic were 16
 
 
 class TestValues:

@@ -19,6 +19,7 @@ import pytest
 from helpers.in_process import Answering
 from helpers.loopback import EVENTS, PATIENCE, Loopback
 from helpers.loopback_async import run
+from helpers.raw_http import nobody
 from helpers.tier import some
 from helpers.wire import DONE
 from streamkit import AsyncRecordingTransport, MisuseError, RecordingTransport, RecordingWarning
@@ -176,12 +177,6 @@ def test_the_end_is_seen_although_the_sdk_closes_at_done(tmp_path: Path) -> None
     assert ("eof", b"".join(EVENTS)) == ((trace := read_trace(path)).end, trace.body)
 
 
-def closed_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def stream_of(*blocks: bytes) -> Trace:
     return Trace(status=200, blocks=tuple(Block(0, block) for block in blocks))
 
@@ -251,9 +246,12 @@ def test_a_stream_that_breaks_is_recorded_as_that_and_raises_what_it_raised(
 
 def test_a_sender_that_cannot_be_reached_is_an_exchange_without_a_head(tmp_path: Path) -> None:
     httpx = pytest.importorskip("httpx")
-    port = closed_port()
-    with httpx.Client(transport=RecordingTransport(into=tmp_path), **HTTP) as http, pytest.raises(httpx.ConnectError):
-        http.get(f"http://127.0.0.1:{port}/v1")
+    with (
+        nobody() as url,
+        httpx.Client(transport=RecordingTransport(into=tmp_path), **HTTP) as http,
+        pytest.raises(httpx.ConnectError),
+    ):
+        http.get(f"{url}/v1")
     (path,) = tmp_path.iterdir()
     trace = read_trace(path)
     assert (None, (), "reset") == (trace.status, trace.blocks, trace.end)
@@ -431,10 +429,11 @@ def test_the_certificates_of_the_environment_are_used(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
     (tmp_path / "ours.pem").write_bytes(b"")
     with (
+        nobody() as url,
         library.Client(transport=RecordingTransport(into=tmp_path / "x.jsonl"), verify=False, **HTTP) as http,
         pytest.raises(library.ConnectError),
     ):
-        http.get(f"https://127.0.0.1:{closed_port()}/")
+        http.get(url.replace("http:", "https:"))
     assert str(tmp_path / "ours.pem") in asked
 
 

@@ -18,6 +18,7 @@ import anyio
 import pytest
 
 from helpers.loopback import PATIENCE, read_request
+from helpers.raw_http import nobody
 from helpers.served import served
 from streamkit import Clean, Ended, MisuseError, reassemble
 from streamkit.testing import DONE, chunk, event, stream_bytes
@@ -289,10 +290,8 @@ def test_an_error_of_the_upstream_goes_on_as_it_is(setup: Callable[..., Setup]) 
 
 
 def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
     over: Queue[Ended] = Queue()
-    with served(create_app(nobody, on_end=over.put), "on") as front, client_of(front) as client:
+    with nobody() as base, served(create_app(base, on_end=over.put), "on") as front, client_of(front) as client:
         assert 502 == client.post(PATH).status_code
     outcome = over.get(timeout=LONG).outcome
     assert ("failed", "source_error") == (outcome.name, outcome.reason)
@@ -667,6 +666,7 @@ def test_a_clean_stream_never_breaks_off_silently(
             list(client.chat.completions.create(**asked))
 
 
+@pytest.mark.usefixtures("long_grace")
 def test_the_connection_to_the_upstream_is_used_again(setup: Callable[..., Setup]) -> None:
     made = setup(Upstream([WIRE]))
     for path in (PATH, CLEAN, CLEAN, PATH):

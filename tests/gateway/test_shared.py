@@ -345,10 +345,14 @@ def test_a_writer_that_is_cancelled_ends_the_stream_as_cancelled(new_store: Call
 def test_readers_do_not_wait_for_a_writer_that_is_gone(new_store: Callable[..., Any]) -> None:
     async def test(shared: Any) -> None:
         store = shared._store
-        lease = (await store.claim("k", 0.05)).lease
-        await store.append(lease, 0, [gateway.Entry("chunk", json.dumps(chunk("a")).encode())], 0.05)
-        readers = await asyncio.gather(*(PageReader().follow(shared.events("k")) for _ in range(2)))
-        for reader in readers:
+        lease = (await store.claim("k", 60)).lease
+        await store.append(lease, 0, [gateway.Entry("chunk", json.dumps(chunk("a")).encode())], 60)
+        readers = [(PageReader(), shared.events("k")) for _ in range(2)]
+        for reader, events in readers:
+            reader.take(await anext(events))
+        await store.renew(lease, 0.05)  # they look at it again with each keep-alive
+        await asyncio.gather(*(reader.follow(events) for reader, events in readers))
+        for reader, _ in readers:
             assert ["chunk", "snapshot", "end"] == reader.names
             assert ("a", "a", "truncated", "writer_lost") == (
                 reader.text,
@@ -358,7 +362,7 @@ def test_readers_do_not_wait_for_a_writer_that_is_gone(new_store: Callable[..., 
             )
             assert "network" == reader.end["error"]["kind"]
 
-    run(new_store(), test)
+    run(new_store(), test, ping=0.05)
 
 
 def test_readers_wait_for_a_takeover_where_they_are_asked_to(new_store: Callable[..., Any]) -> None:

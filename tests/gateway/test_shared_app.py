@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import anyio
 import pytest
 
 from helpers.loopback import PATIENCE
+from helpers.raw_http import nobody
 from helpers.served import served
 from helpers.shared_reader import PageReader
 from streamkit import MisuseError
@@ -154,10 +154,8 @@ def test_an_answer_that_is_not_a_stream_is_passed_on(client: Callable[..., Any])
 
 
 def test_an_upstream_that_does_not_answer_is_a_502() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with served(create_shared_app(f"http://127.0.0.1:{port}"), "on") as front:
-        answer = httpx.post(front + PATH, json={}, trust_env=False)
+    with nobody() as base, served(create_shared_app(base), "on") as front:
+        answer = httpx.post(front + PATH, json={}, trust_env=False, timeout=PATIENCE)
     assert 502 == answer.status_code
     assert "did not answer" in answer.text
 
@@ -264,7 +262,7 @@ def test_odd_arguments_are_named(arguments: Any, said: str) -> None:
 WORKER = """
 import os, socket, sys, uvicorn
 from streamkit.gateway import RedisStore, SharedStreams, create_shared_app
-streams = SharedStreams(RedisStore(os.environ["REDIS"], prefix="workers"), lease=float(os.environ["LEASE"]))
+streams = SharedStreams(RedisStore(os.environ["REDIS"], prefix="workers"), lease=600)
 listening = socket.create_server(("127.0.0.1", 0))
 print(listening.getsockname()[1], flush=True)
 config = uvicorn.Config(create_shared_app(os.environ["UPSTREAM"], streams), ws="none", log_config=None)
@@ -273,9 +271,9 @@ uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextmanager
-def workers(count: int, redis: str, upstream: str, lease: float = 60) -> Iterator[list[tuple[Any, str]]]:
+def workers(count: int, redis: str, upstream: str) -> Iterator[list[tuple[Any, str]]]:
     """Processes that serve the same streams, each with its address."""
-    environment = {**os.environ, "REDIS": redis, "UPSTREAM": upstream, "LEASE": str(lease)}
+    environment = {**os.environ, "REDIS": redis, "UPSTREAM": upstream}
     environment["PYTHONPATH"] = str(Path(gateway.__file__).parents[2])
     begun = [
         subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True, env=environment)
@@ -304,9 +302,11 @@ def until(client: Any, address: str, reader: PageReader, text: str) -> None:
 
 def test_any_worker_serves_any_reader_also_one_that_returns_and_one_that_lost_its_writer(redis_url: str) -> None:
     upstream = Upstream()
+    redis = pytest.importorskip("redis").from_url(redis_url)
     with (
+        redis,
         served(upstream, "off") as base,
-        workers(2, redis_url, base, lease=1) as ((first, one), (_, two)),
+        workers(2, redis_url, base) as ((first, one), (_, two)),
         httpx.Client(timeout=PATIENCE, trust_env=False) as client,
     ):
         path = client.post(one + PATH, json={}).json()["events"]
@@ -329,6 +329,10 @@ def test_any_worker_serves_any_reader_also_one_that_returns_and_one_that_lost_it
         upstream.blocks.put(WORDS[0])
         until(client, two + path, reader, "to ")
         first.send_signal(signal.SIGKILL)
+        first.wait(PATIENCE)
+        # As if the last sign of life were long ago. A short lease would run out where the worker waits for a processor.
+        (lease,) = redis.keys("workers:*:lease")
+        assert redis.pexpire(lease, 100)
         reader.take(client.get(two + path, headers={"last-event-id": reader.id}).content)
         assert ("to ", "to ", "truncated", "writer_lost") == (
             reader.text,

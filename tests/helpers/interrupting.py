@@ -2,7 +2,7 @@
 
     while interrupted_at(k, stream.close): k += 1
 
-A signal is handled between two bytecodes, whichever they are, so this goes through all the places where it may arrive.
+`handler`: what the signal calls instead. A signal is handled between two bytecodes, whichever they are, so this goes through all the places where it may arrive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ OURS = str(Path(streamkit.__file__).parent)
 NOT_OURS = str(Path(streamkit.__file__).parent / "testing")  # what plays the caller's source
 
 
-def interrupted_at(place: int, call: Callable[[], object]) -> bool:
+def _raise() -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted_at(place: int, call: Callable[[], object], handler: Callable[[], object] = _raise) -> bool:
     """Call it, interrupted before the bytecode of that number; return whether there was one."""
     count = 0
 
@@ -29,7 +33,7 @@ def interrupted_at(place: int, call: Callable[[], object]) -> bool:
             count += 1
             if count == place + 1:
                 frame.f_trace_opcodes = False
-                raise KeyboardInterrupt
+                handler()
         return opcode
 
     def called(frame: FrameType, event: str, _: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 ROUNDS = 25  # at most: a machine with other work needs many until one of each is undisturbed
 
 
-def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes], enough: float = 2.5) -> list[float]:
+def best(read: Callable[[Any], Any], *inputs: Any, enough: float = 2.5) -> list[float]:
     """Return the CPU seconds that `read` takes for each of `inputs`, at best, in this thread alone.
 
     By turns, until the last takes less than `enough` times what the first takes.
@@ -27,9 +27,9 @@ def best(read: Callable[[list[bytes]], Any], *inputs: list[bytes], enough: float
     gc.disable()
     try:
         for _ in range(ROUNDS):
-            for position, blocks in enumerate(inputs):
+            for position, given in enumerate(inputs):
                 start = time.thread_time()
-                read(blocks)
+                read(given)
                 times[position] = min(times[position], time.thread_time() - start)
             if times[-1] < enough * times[0]:
                 break

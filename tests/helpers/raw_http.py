@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from .loopback import PATIENCE
 
-__all__ = ("RawUpstream", "chunks_of", "connect", "request", "until_closed")
+__all__ = ("RawUpstream", "chunks_of", "connect", "nobody", "request", "until_closed")
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """The URL of a port that refuses every connection, and that no other server is given meanwhile."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))  # and it does not listen
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
 
 
 def connect(url: str) -> socket.socket:

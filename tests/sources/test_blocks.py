@@ -11,6 +11,7 @@ import attrs
 import pytest
 from anyio.lowlevel import checkpoint
 
+from helpers.loopback import PATIENCE
 from streamkit import MisuseError
 from streamkit.sources._blocks import AsyncBlocks, Blocks
 from streamkit.types import CreateChatCompletionStreamResponse
@@ -185,16 +186,16 @@ def test_another_thread_may_close_what_one_thread_waits_for() -> None:
 
     def source() -> Iterator[bytes]:
         waiting.set()
-        ended.wait(20)
+        ended.wait(PATIENCE)
         yield b"late"
 
     found = Blocks(source(), close=ended.set)
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.extend(found))
     reader.start()
-    assert waiting.wait(20)
+    assert waiting.wait(PATIENCE)
     found.close()
-    reader.join(20)
+    reader.join(PATIENCE)
     assert [b"late"] == got
 
 

@@ -160,8 +160,10 @@ class Interrupts:
     def watch(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """`blocks`, until they end or the user stops them."""
         try:
-            while not self.stopped:
-                self._waiting = True
+            while True:
+                self._waiting = True  # before the look: a signal between the two would be noticed at the next block
+                if self.stopped:
+                    return
                 block = next(blocks, None)
                 self._waiting = False
                 if block is None:
@@ -169,6 +171,8 @@ class Interrupts:
                 yield block
         except KeyboardInterrupt:
             self.stopped = True
+        finally:
+            self._waiting = False
 
 
 def stdout() -> BinaryIO:

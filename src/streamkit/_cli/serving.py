@@ -6,11 +6,11 @@ In: nothing, or a command with the variables it gets. Out: an exit code.
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import MisuseError
@@ -44,17 +44,15 @@ def _handling(handler: Any) -> Iterator[None]:
 
 def until_stopped(ready: Callable[[], object]) -> int:
     """Wait for SIGINT (130), SIGTERM or SIGHUP (0); return the exit code. `ready`: called when signals are waited for."""
-    stopped, received = threading.Event(), []
-
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        stopped.set()
-
-    with _handling(stop):
+    # Not an Event: its `wait` holds a lock that its `set` takes, and a signal is handled between any two bytecodes of `wait`.
+    received: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with _handling(lambda number, _: received.put(number)):
         ready()
-        while not stopped.wait(3600):
-            pass
-    return EXIT["cancelled"] if received[0] == signal.SIGINT else 0
+        number = None
+        while number is None:
+            with suppress(queue.Empty):
+                number = received.get(timeout=3600)
+    return EXIT["cancelled"] if number == signal.SIGINT else 0
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -64,10 +62,14 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
     `MisuseError` where it cannot be started.
     """
     started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
-        if started and number != signal.SIGINT:
-            started[0].send_signal(number)
+        if number != signal.SIGINT:
+            if started:
+                started[0].send_signal(number)
+            else:  # before it runs
+                early.append(number)
 
     with _handling(pass_on):  # not SIG_IGN, which the command would inherit
         try:
@@ -75,5 +77,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
         except (OSError, ValueError) as error:
             raise MisuseError(f"{command[0]}: {getattr(error, 'strerror', None) or error}") from None
         started.append(process)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     return code if code >= 0 else 128 - code

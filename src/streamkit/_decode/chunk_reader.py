@@ -134,6 +134,7 @@ def read_choice(value: dict[str, Any], position: int, note: Note) -> ChatChoiceS
     if type(index) is not int or index < 0:
         note("index_missing" if index is None else "index_type", f"$.choices[{position}].index", index)
         index = position if type(index) is int else whole_number(index, position)
+        index = position if index < 0 else index  # `"-5"`
     path = f"$.choices[{index}]" if index else _FIRST_CHOICE
     extra = {} if _CHOICE.issuperset(value) else fields_beside(value, _CHOICE)
     delta = get("delta")

@@ -17,7 +17,7 @@ from .listening import listening, url_of
 
 __all__ = ("App", "Running")
 
-_STOPPING = 10.0  # seconds until a thread that hangs is left to itself
+_STOPPING = 30.0  # seconds until a thread that hangs is left to itself
 _GRACEFUL = 5  # seconds that uvicorn waits for requests that were stopped
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from helpers.cleaned import ASKED, WAYS, Answer, Way
-from helpers.loopback import EVENTS, Loopback
+from helpers.loopback import EVENTS, PATIENCE, Loopback
 from helpers.loopback_flow import Served
 from helpers.loopback_reuse import Kept
 from helpers.scenario_server import ScenarioServer
@@ -210,6 +210,7 @@ def test_an_answer_with_another_status_passes_byte_for_byte(way: Way, watched: b
 
 
 @ways
+@pytest.mark.usefixtures("long_grace")
 @pytest.mark.parametrize("ending", ["together", "behind", "told"])
 def test_three_streams_take_one_connection(way: Way, ending: str) -> None:
     with Kept(ending) as server:
@@ -274,7 +275,7 @@ def test_leaving_early_closes_the_upstream(way: Way) -> None:
             with client:
                 with client.stream("POST", url, json=ASKED) as response:
                     next(response.iter_raw())
-                return server.left.wait(30)
+                return server.left.wait(PATIENCE)
 
         async def async_leave() -> bool:
             async with client:
@@ -283,7 +284,7 @@ def test_leaving_early_closes_the_upstream(way: Way) -> None:
                     aclosing(response.aiter_raw()) as blocks,
                 ):
                     await anext(blocks)
-                return server.left.wait(30)
+                return server.left.wait(PATIENCE)
 
         assert way.run(async_leave if way.asynchronous else leave)
     (one,) = ended

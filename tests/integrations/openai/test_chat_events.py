@@ -12,7 +12,7 @@ pytest.importorskip("openai")
 import openai
 import pydantic
 
-from helpers.loopback import CLIENT, Loopback
+from helpers.loopback import CLIENT, PATIENCE, Loopback
 from helpers.loopback_reuse import Kept
 from helpers.loopback_sync import helper
 from helpers.scenario_server import ScenarioServer
@@ -118,10 +118,9 @@ def test_an_error_is_of_the_sdk_with_ours_as_the_cause(name: str, kind: Any, our
 
 
 def test_a_client_that_waited_too_long_is_a_timeout() -> None:
-    with Loopback(patience=5) as server:
-        http = openai.DefaultHttpxClient(**{**CLIENT, "timeout": 0.1})
-        chat = openai.OpenAI(api_key="k", base_url=server.url, max_retries=0, http_client=http, timeout=0.1)
-        with chat, ChatEvents(created(chat)) as stream, pytest.raises(openai.APITimeoutError):
+    with Loopback() as server, sync(server.url) as chat, ChatEvents(response := created(chat)) as stream:
+        response.response.request.extensions["timeout"]["read"] = 0.1  # not before: the head may take longer
+        with pytest.raises(openai.APITimeoutError):
             list(stream)
 
 
@@ -130,6 +129,7 @@ def test_a_body_that_stays_open_after_the_end_holds_nobody_up() -> None:
         assert "Grüße" == stream.get_final_completion().choices[0].message.content
 
 
+@pytest.mark.usefixtures("long_grace")
 def test_three_streams_take_one_connection() -> None:
     with Kept("behind") as server, sync(server.url) as chat:
         for _ in range(3):
@@ -143,7 +143,7 @@ def test_leaving_early_closes_the_upstream(source: Any) -> None:
     with Loopback() as server, sync(server.url) as chat:
         with ChatEvents(source(chat)) as stream:
             next(stream)
-        assert server.left.wait(30)
+        assert server.left.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("source", [managed, created])
@@ -151,7 +151,7 @@ def test_leaving_before_anything_was_read_closes_the_upstream(source: Any) -> No
     with Loopback() as server, sync(server.url) as chat:
         with ChatEvents(source(chat)):
             pass
-        assert server.left.wait(30)
+        assert server.left.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

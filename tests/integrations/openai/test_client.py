@@ -12,7 +12,7 @@ pytest.importorskip("openai")
 
 import openai
 
-from helpers.loopback import CLIENT, Loopback
+from helpers.loopback import CLIENT, PATIENCE, Loopback
 from helpers.loopback_reuse import Kept
 from helpers.openai_agent import library_of_sdk
 from helpers.scenario_server import ScenarioServer
@@ -124,6 +124,7 @@ def test_a_call_that_was_cut_off_raises_where_that_is_asked_for() -> None:
 
 
 @libraries
+@pytest.mark.usefixtures("long_grace")
 def test_three_streams_take_one_connection(library: str) -> None:
     with Kept("behind") as server, sync(server.url, library) as chat:
         texts = [text_of(chat.chat.completions.create(**QUESTION)) for _ in range(3)]
@@ -132,6 +133,7 @@ def test_three_streams_take_one_connection(library: str) -> None:
 
 @libraries
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.usefixtures("long_grace")
 def test_three_async_streams_take_one_connection(library: str, backend: str) -> None:
     async def three(url: str) -> list[str]:
         async with asynchronous(url, library) as chat:
@@ -152,7 +154,7 @@ def test_leaving_early_closes_the_upstream(library: str) -> None:
     with Loopback() as server, sync(server.url, library, on_end=ended.append) as chat:
         with chat.chat.completions.create(**QUESTION) as stream:
             next(stream)
-        assert server.left.wait(30)
+        assert server.left.wait(PATIENCE)
     assert ["cancelled"] == [one.outcome.name for one in ended]
 
 
@@ -171,7 +173,7 @@ def test_cancelled_in_mid_stream_it_is_reported_once_with_what_had_arrived(libra
 
     with Loopback() as server:
         anyio.run(cancelled, server.url, backend=backend)
-        assert server.left.wait(30)
+        assert server.left.wait(PATIENCE)
     (one,) = ended
     assert ("cancelled", "Gr") == (one.outcome.name, one.response.choices[0].message.content)  # type: ignore[union-attr]
 
@@ -197,7 +199,7 @@ def test_a_task_that_is_cancelled_by_asyncio_itself_is_reported_once() -> None:
 
     with Loopback() as server:
         anyio.run(main, server.url)
-        assert server.left.wait(30)
+        assert server.left.wait(PATIENCE)
     assert ["cancelled"] == [one.outcome.name for one in ended]
 
 
