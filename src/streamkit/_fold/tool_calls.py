@@ -279,7 +279,7 @@ class CallTable:
         return self._open(index, id), "rule 4: an unknown index, or none, with an id or a name opens a call"
 
     def _open(self, index: int | None, known_by: str) -> Call:
-        """Open a call; `known_by`: its id, if the fragment has one, which the call is given next."""
+        """Open a call; `known_by`: the id of its fragment, which `add` sets next; without one, an id is made up."""
         maximum = self._context.limits.max_tool_calls
         if len(self.calls) >= maximum:
             raise LimitError(
