@@ -18,7 +18,7 @@ import pytest
 
 from helpers.hostile import MEMORY, call, chunk, fed, finish, names
 from helpers.measure import best
-from streamkit import Accumulator, LimitError, Limits
+from streamkit import Accumulator, LimitError, Limits, StreamError
 from streamkit.events import UsageSeen
 
 BIG = "z" * 10_000
@@ -174,12 +174,36 @@ def test_log_probabilities_as_senders_write_them_take_less_than_three_times_thei
 
 
 @pytest.mark.quick(1)
-@pytest.mark.parametrize("entry", ['{"token":"%d","logprob":-0.%d}', '{"token":"%d","logprob":-0.%d,"bytes":[1]}'])
-def test_one_event_of_nothing_but_log_probabilities_takes_at_most_sixteen_times_its_bytes(entry: str) -> None:
-    """More than the promise, where it has more than 5 MB: JSON values are made of all of it before anything is kept."""
-    entries = ",".join(entry % (number, number) for number in range(10**6, 10**6 + 20_000))
-    event = chunk(f'{{"choices":[{{"index":0,"delta":{{}},"logprobs":{{"content":[{entries}]}}}}]}}')
-    assert peak([event]) < 16 * len(event)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"token":"%d","logprob":-0.%d}',
+        '{"token":"%d","logprob":-0.%d,"bytes":[1]}',
+        '{"token":"","logprob":1,"x":%d%d}',
+        '{"%d%d":1}',
+    ],
+)
+def test_one_event_of_log_probabilities_takes_four_times_its_bytes_and_64_mb_or_is_refused(entry: str) -> None:
+    """Many more values than an event may have otherwise, as 4,000 tokens with twenty alternatives each are."""
+    refused = 0
+    for size in (4_500_000, 12_000_000):
+        each = len(entry % (10**6, 10**6)) + 1
+        entries = ",".join(entry % (number, number) for number in range(10**6, 10**6 + size // each))
+        event = chunk(f'{{"choices":[{{"index":0,"delta":{{}},"logprobs":{{"content":[{entries}]}}}}]}}')
+        most, error = peak_and_error([event])
+        assert most < 4 * len(event) + 64 * 2**20
+        refused += isinstance(error, LimitError)
+    assert refused, "more than this is"
+
+
+def test_the_log_probabilities_of_four_thousand_tokens_may_arrive_in_one_event() -> None:
+    top = '{"token":" the","logprob":-12.515625,"bytes":[32,116,104,101]}'
+    entry = f'{top[:-1]},"top_logprobs":[{",".join([top] * 20)}]}}'
+    event = chunk(f'{{"choices":[{{"index":0,"delta":{{}},"logprobs":{{"content":[{",".join([entry] * 4_000)}]}}}}]}}')
+    assert len(event) > 5_000_000
+    accumulator = Accumulator()
+    accumulator.feed(event)
+    assert not isinstance(accumulator.close().error, LimitError)
 
 
 def test_text_above_u_ffff_takes_at_most_eight_times_its_bytes() -> None:
@@ -190,7 +214,13 @@ def test_text_above_u_ffff_takes_at_most_eight_times_its_bytes() -> None:
 
 
 def peak(stream: list[bytes], **options: bool) -> int:
-    """The most memory that is held while this stream is read and its response is made."""
+    """The most memory that is held while this stream is read and its response is made; it reaches no limit."""
+    most, error = peak_and_error(stream, **options)
+    assert not isinstance(error, LimitError)
+    return most
+
+
+def peak_and_error(stream: list[bytes], **options: bool) -> tuple[int, StreamError | None]:
     for block in stream[:40]:
         Accumulator(**options).feed(block)  # type: ignore[arg-type]  # what is made once is no part of it
     gc.collect()
@@ -201,8 +231,7 @@ def peak(stream: list[bytes], **options: bool) -> int:
             accumulator.feed(block)
         accumulator.close()
         accumulator.snapshot()
-        assert not isinstance(accumulator.close().error, LimitError)
-        return tracemalloc.get_traced_memory()[1]
+        return tracemalloc.get_traced_memory()[1], accumulator.close().error
     finally:
         tracemalloc.stop()
 

@@ -28,8 +28,9 @@ class Limits:
     max_event_values: int = attrs.field(default=1024 * 1024, validator=_positive)
     """JSON values of one event, weighted by the memory they take: each counts 1, a string 1 more, a member of an object
     3 more, an array or an object 10 more. 6 MB of `{},` took 260 MB, and 1,200 MB as choices. A prompt of a million
-    `token_ids` is within it, 1,000 citations are about 50,000; log probabilities, which are many, may weigh up to the
-    bytes of their event."""
+    `token_ids` is within it, 1,000 citations are about 50,000; an event with log probabilities,
+    which are many, may take twice the memory of this limit, 64 MB by default: those of 4,500 tokens with twenty alternatives
+    each."""
     max_response_bytes: int = attrs.field(default=256 * 1024 * 1024, validator=_positive)
     """Bytes of event data folded into one response, all events together: 16 events of the largest size."""
     max_choices: int = attrs.field(default=1024, validator=_positive)

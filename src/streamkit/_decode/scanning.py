@@ -7,6 +7,7 @@ scanned, whatever they are: patterns applied to a sender's bytes are possessive,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ..errors import LimitError, counted
 from ..limits import DEFAULT_LIMITS
@@ -24,6 +25,8 @@ _BACKSLASHES = re.compile(rb"\\*+")
 # In addition to 1 for each value, and for each string: an empty object takes 72 bytes and more, a float 32, a string 56
 # to 112.
 _CONTAINER, _MEMBER = 10, 2
+_UNIT = 32  # bytes that a weight of 1 stands for
+_FAMILIAR = (b'"logprob"', b'"bytes"', b'"top_logprobs"', b'"token"', b'"rank"', b'"decoded_token"')
 HEAVIEST = 1 + _CONTAINER
 """The most that one byte weighs: n bytes need not be counted if this times n is within the limit."""
 DEEPEST = 200
@@ -63,7 +66,18 @@ def weight(data: bytes, enough: int) -> int:
     crude = _count(data) + data.count(b'"') // 2
     if crude <= enough:
         return crude
-    total, at, size, quotes = 1, 0, len(data), 0
+    total, strings = 1, 0
+    for outside, ended in _outside_strings(data):
+        total += _count(outside) - 1
+        strings += ended
+        if total + strings > enough:
+            break
+    return total + strings
+
+
+def _outside_strings(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the bytes outside of strings, window by window, and how many strings end there."""
+    at, size, quotes = 0, len(data), 0
     while at < size:
         stop = min(at + _WINDOW, size)
         if data[stop - 1] == 0x5C and (run := _BACKSLASHES.match(data, stop)):  # no cut inside an escape
@@ -72,17 +86,40 @@ def weight(data: bytes, enough: int) -> int:
         if b"\\" in window:
             window = window.replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = window.split(b'"')
-        total += _count(b"".join(parts[quotes % 2 :: 2])) - 1
-        quotes += len(parts) - 1
-        if total + quotes // 2 > enough and b'logprobs"' not in data:
-            break
+        before, quotes = quotes, quotes + len(parts) - 1
+        yield b"".join(parts[before % 2 :: 2]), quotes // 2 - before // 2
         at = stop
-    return total + quotes // 2
 
 
 def _count(data: bytes) -> int:
     containers = data.count(b"{") + data.count(b"[")
     return 1 + data.count(b",") + _MEMBER * data.count(b":") + HEAVIEST * containers
+
+
+def _memory(data: bytes) -> int:
+    """Return about how many bytes the JSON values in `data` take, with what is made of them: an upper bound, and for entries
+    of log probabilities not far from it."""
+    objects = lists = commas = names = texts = 0
+    for outside, strings in _outside_strings(data):
+        objects += outside.count(b"{")
+        lists += outside.count(b"[")
+        commas += outside.count(b",")
+        names += outside.count(b":")
+        texts += strings
+    # No string has a quote in it without a backslash, so these are names, or texts that cost less.
+    entries, bytes_, tops, *others = map(data.count, _FAMILIAR)
+    return (
+        _priced(objects, entries, 260, 480)
+        + _priced(lists, bytes_ + tops, 72, 200)
+        + _priced(commas, 4 * entries + 12 * bytes_, 36, 52)
+        + _priced(names, entries + bytes_ + tops + sum(others), 0, 190)
+        + 56 * max(texts - names, 0)
+    )
+
+
+def _priced(count: int, familiar: int, price: int, other: int) -> int:
+    """Return what this number of things takes, of which some are familiar: those have one price, the rest has the other."""
+    return price * min(count, familiar) + other * max(count - familiar, 0)
 
 
 def is_heavy(data: bytes) -> bool:
@@ -107,12 +144,11 @@ def is_deep(data: bytes) -> bool:
 def check_weight(data: bytes, maximum: int, event: int | None = None) -> None:
     """Raise `LimitError` if decoding `data` would create more values than `maximum`.
 
-    Log probabilities are many values by nature, five or twenty for each token, but each takes a name and a number: if
-    there are any, the limit is the number of bytes. An entry of the format weighs at most 0.9 a byte.
+    Log probabilities are many values by nature, five or twenty for each token: if there are any, the event may take twice
+    that limit in memory, and once its bytes. By the default limit that is 7 MB of twenty alternatives for each token.
     """
-    if len(data) * HEAVIEST < maximum:
+    if len(data) * HEAVIEST < maximum or weight(data, maximum) <= maximum:
         return
-    found = weight(data, maximum)
-    if found > maximum and not (found <= len(data) and b'logprobs"' in data):
+    if b'logprobs"' not in data or _memory(data) > 2 * _UNIT * maximum + len(data):
         text = f"one event weighs more than {counted(maximum, 'JSON value')}"
         raise LimitError(text, limit="max_event_values", maximum=maximum, event=event)
