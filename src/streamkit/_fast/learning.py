@@ -32,20 +32,9 @@ from .._fold.tool_calls import Call
 from ..rules import REASONING, RULES, Rule
 from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
 from .slot_values import read_values
-from .template import (
-    LONGEST,
-    Path,
-    Stamp,
-    Template,
-    TextChunk,
-    facts_of,
-    find_slots,
-    find_stamp,
-    is_lasting,
-    is_portable,
-    only_text,
-    unknown_paths,
-)
+from .slots import Stamp, find_slots, find_stamp
+from .template import LONGEST, Template, is_lasting, is_portable
+from .text_chunk import Path, TextChunk, facts_of, only_text, unknown_paths
 
 __all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "RUN", "Budget", "Frame", "Templates")
 

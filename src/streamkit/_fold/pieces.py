@@ -7,7 +7,7 @@ read, so that a whole block may be folded before the first of them is written. C
 Rule 1  Text and arguments are events (`ContentDelta`, `RefusalDelta`, `FunctionCallDelta`, `ToolCallDelta`), reported
         once. Reasoning is a field here, as it may be in several.
 Rule 2  A field that only repeats its kept value is not a piece. So it does not matter whether the fast lane took its
-        event, which takes only events that repeat every field (`repeats` must be true wherever `_fast/template.py`
+        event, which takes only events that repeat every field (`repeats` must be true wherever `_fast/text_chunk.py`
         requires it).
 """
 

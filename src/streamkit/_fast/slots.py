@@ -1,0 +1,179 @@
+"""Where a chunk says what it says: the places of its slots in the bytes of its event.
+
+In: the data of an event and its `TextChunk`. Out: the constant bytes around its slots (`find_slots`), which are certain
+by the names before them, or else proved by decoding the event again with marks in the slots; and, with the indices of
+choice and call as further slots, what templates of further choices and calls are stamped with (`find_stamp`). Cost: 10
+us to find slots, 50 to prove them, 3 to stamp a template.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice, product
+from typing import Any, Literal
+
+import attrs
+
+from .._decode.tolerant_json import decode
+from .._fold.choice import ChoiceState, Part
+from .template import Template
+from .text_chunk import CHOICE, Kind, Path, Slot, TextChunk
+
+__all__ = ("Stamp", "find_slots", "find_stamp")
+
+_CHOICE_INDEX: Path = (*CHOICE, "index")
+_CALL_INDEX: Path = (*CHOICE, "delta", "tool_calls", 0, "index")
+# What is written into the slots while their places are proved, each with its own number.
+_MARK, _MARK_NUMBER = "streamkit", 1970010100
+_MOST_DIGITS = 9  # of an index
+_MOST_GUESSES = 16  # a field's name may appear in an event more than once
+_scan = json.JSONDecoder().raw_decode
+
+
+def find_slots(data: bytes, said: TextChunk, *, sure: bool = True) -> tuple[list[bytes], list[Slot]] | None:
+    """Return the bytes around the slots in `data` (one item more than slots) and the slots, both in order of place.
+
+    A slot is certain if its name appears between quotes once in the whole event, and no backslash outside the slots
+    could spell that name another way: a quote inside a string has a backslash before it. Everything else is proved by
+    decoding the event with marks in the slots: except for the marks it must be the same document. If it is not `sure`
+    that every slot was read from the place that its path names (an index may be absent), everything is proved.
+    """
+    if sure and len(said.slots) == 1 and (found := _only_place(data, said.slots[0])) is not None:
+        return found, [said.slots[0]]
+    try:
+        guesses = [list(islice(_places(data, slot), _MOST_GUESSES)) for slot in said.slots]
+    except ValueError:
+        return None
+    once = sure and all(data.count(b'"%b"' % slot.key) == 1 for slot in said.slots)
+    for places in islice(product(*guesses), _MOST_GUESSES):
+        order = sorted(range(len(places)), key=places.__getitem__)
+        consts, at = [], 0
+        for number in order:
+            start, end = places[number]
+            if start < at:
+                break  # one lies in another
+            consts.append(data[at:start])
+            at = end
+        else:
+            consts.append(data[at:])
+            slots = [said.slots[number] for number in order]
+            if (once and b"\\" not in b"".join(consts)) or _proved(data, consts, slots):
+                return consts, slots
+    return None
+
+
+def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
+    """Return the bytes around the only slot if it is certain by its name, or None; like `find_slots`, in a third of the
+    time."""
+    if slot.kind == "text" and data.count(b'"%b"' % slot.key) == 1:
+        match = _pattern("text", slot.key).search(data)
+        if match is not None:
+            start, end = match.span(1)
+            before, after = data[:start], data[end:]
+            if b"\\" not in before and b"\\" not in after:
+                return [before, after]
+    return None
+
+
+def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
+    """Yield the places where the value of `slot` may be: of a string, what is between its quotes."""
+    for match in _pattern(slot.kind, slot.key).finditer(data):
+        if slot.kind == "tokens":
+            # One character a byte: bytes above 127 appear only in strings.
+            yield match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
+        else:
+            yield match.span(1)
+
+
+@lru_cache(maxsize=256)
+def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
+    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
+    return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
+
+
+def _proved(data: bytes, consts: list[bytes], slots: list[Slot]) -> bool:
+    """Return whether the document with marks in its slots equals that of `data`, except for the slots."""
+    marks: list[Any] = []
+    for number, slot in enumerate(slots):
+        mark = f"{_MARK}{number}"
+        marks.append(_MARK_NUMBER + number if slot.kind == "number" else [mark] if slot.kind == "tokens" else mark)
+    filled = [mark.encode() if isinstance(mark, str) else json.dumps(mark).encode() for mark in marks]
+    marked = b"".join(part for pair in zip(consts, filled, strict=False) for part in pair) + consts[-1]
+    try:
+        value, other = decode(data)[0], decode(marked)[0]
+        for mark, slot in zip(marks, slots, strict=True):
+            here, there = other, value
+            for key in slot.path[:-1]:
+                here, there = here[key], there[key]
+            last: Any = slot.path[-1]
+            if here[last] != mark:
+                return False
+            here[last] = there[last]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return bool(other == value)
+
+
+# --- further choices and calls
+
+
+@attrs.frozen
+class Stamp:
+    """A template in which the index of the choice, and of the tool call, is a slot as well."""
+
+    template: Template
+    consts: list[bytes]
+    """The bytes around all slots, those of the indices among them."""
+    fills: tuple[Literal["choice", "call", ""], ...]
+    """Of each slot, in order of place, which index it is."""
+
+    def place_of(self, data: bytes) -> tuple[int, int | None] | None:
+        """Return the index of the choice, and of the tool call, in an event that begins like those of this stamp; None
+        if it does not, or if an index is after the text."""
+        at, found = len(self.consts[0]), dict[str, int]()
+        if not data.startswith(self.consts[0]):
+            return None
+        for fill, const in zip(self.fills, self.consts[1:], strict=True):
+            if not fill:
+                break
+            stop = data.find(const, at, at + _MOST_DIGITS + len(const))
+            digits = data[at : max(stop, at)]
+            if not digits.isdigit() or (digits.startswith(b"0") and digits != b"0"):
+                return None
+            found[fill] = int(digits)
+            at = stop + len(const)
+        if "choice" not in found or ("call" in self.fills and "call" not in found):
+            return None
+        return found["choice"], found.get("call")
+
+    def template_of(self, state: ChoiceState, part: Part, index: int | None) -> Template:
+        """Return the template of the same events for another choice, or for another call."""
+        consts = [self.consts[0]]
+        for fill, const in zip(self.fills, self.consts[1:], strict=True):
+            if fill:
+                consts[-1] += str(state.index if fill == "choice" else index).encode() + const
+            else:
+                consts.append(const)
+        return self.template.twin(consts, state, part, index)
+
+
+def find_stamp(data: bytes, said: TextChunk, template: Template) -> Stamp | None:
+    """Return the stamp of `template`, which was learned from `data`, or None if what it says may depend on its choice.
+
+    A number in the delta is a slot only once it varies, a list that is repeated has a length, an entry of a list of
+    content blocks has a state: all this is known only for one choice.
+    """
+    if said.standing or any(slot.kind == "number" or slot.item is not None for slot in said.slots):
+        return None
+    indices = [Slot("number", _CHOICE_INDEX)]
+    if said.index is not None:
+        indices.append(Slot("number", _CALL_INDEX))
+    found = find_slots(data, attrs.evolve(said, slots=(*said.slots, *indices)), sure=False)
+    if found is None:
+        return None
+    consts, slots = found
+    fills = {_CHOICE_INDEX: "choice", _CALL_INDEX: "call"}
+    return Stamp(template, consts, tuple(fills.get(slot.path, "") for slot in slots))  # type: ignore[misc]
