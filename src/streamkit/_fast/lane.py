@@ -36,7 +36,8 @@ from ..anomalies import Anomalies
 from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
 from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
-from .slot_values import Tokens, add_values, read_one, read_texts, read_values
+from .row import Row, row_of
+from .slot_values import Tokens, add_values, read_one, read_values
 from .template import Template
 
 __all__ = ("LEAST_VALUES", "Lane")
@@ -45,7 +46,8 @@ __all__ = ("LEAST_VALUES", "Lane")
 # again for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 1024, 64
 
-_FEW_PARTS = 8
+_FEW_PARTS = 8  # events whose ends are looked at before they are read together
+_LEAST_ROW = 4  # events for which a row is made
 
 LEAST_VALUES = HEAVIEST * LONGEST
 """With a lower limit on the values of an event the reference path has to weigh each event: no lane."""
@@ -53,6 +55,7 @@ LEAST_VALUES = HEAVIEST * LONGEST
 _from_json = jiter.from_json
 _new_delta = unfrozen_twin(ContentDelta)
 _new_tool_delta = unfrozen_twin(ToolCallDelta)
+_new_logprobs_delta = unfrozen_twin(LogprobsDelta)
 
 
 class Lane:
@@ -71,6 +74,8 @@ class Lane:
         self._taken = 0  # events that it took
         self._counted = 0  # those of them that are counted
         self._alike: dict[bytes, Template] = {}  # further ones with the same first bytes: one choice in two forms
+        self._row: Row | None = None  # those that are ready, if their events can be read together
+        self._lined = False  # whether that is known
         self._width = 0  # bytes by which ready templates are told apart
         self._stretch = _FIRST
         self._epoch = 0
@@ -138,7 +143,7 @@ class Lane:
             if template is not last:
                 self._turn(last, template)
             if out is not None:
-                self._tell(template, found[0], found[1], out)
+                self._tell_one(template, found[0][0], found[1][0], out)
             add_values(template, *found)
         else:
             if between:  # padding, which has no quotes in it, after the text
@@ -160,7 +165,7 @@ class Lane:
                 if len(pieces) >= MANY_PIECES:
                     template.states[0].compact()
                 if out is not None:
-                    self._tell(template, (text,), None, out)
+                    self._tell_one(template, text, None, out)
                 pieces.append(text)
         self._room = room
         self._taken += 1
@@ -186,8 +191,9 @@ class Lane:
             stop = block.rfind(trail, at, at + self._stretch)
             if stop < 0 and (stop := block.find(trail, at)) < 0:
                 break
-            parts = block[at + len(lead) : stop].split(trail + lead)
-            fitted = self._fold(parts, out)
+            raw = block[at + len(lead) : stop]
+            parts = raw.split(trail + lead)
+            fitted = self._fold(parts, raw, out)
             events += fitted
             if fitted < len(parts):
                 # Cutting the events after that was wasted: so look at about as much as fitted.
@@ -198,41 +204,82 @@ class Lane:
                 self.budget.spend(self._templates.price(RUN + cost, parts[fitted]) if events else cost)
                 break
             at = stop + len(trail)
-            self._stretch = min(2 * self._stretch, LONGEST)
+            self._stretch = min(4 * self._stretch, LONGEST)
         if events:
             self._vain = 0
             self._reducer.chunks += events
             self.budget.earn(events)
         return at, events
 
-    def _fold(self, parts: list[bytes], out: list[Event] | None) -> int:
-        """Fold the events with these data; return how many fitted before one that does not."""
-        folded = self._fold_some(parts, out)
-        while 0 < folded < len(parts) and (more := self._fold_some(parts[folded:], out)):
+    def _fold(self, parts: list[bytes], raw: bytes, out: list[Event] | None) -> int:
+        """Fold the events with these data; return how many fitted before one that does not. `raw`: the bytes that they
+        were cut from."""
+        folded = self._fold_some(parts, raw, out)
+        while 0 < folded < len(parts) and (more := self._fold_some(parts[folded:], None, out)):
             folded += more
         return folded
 
-    def _fold_some(self, parts: list[bytes], out: list[Event] | None) -> int:
+    def _fold_some(self, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> int:
         """Fold all of these, or else the first of them; return how many, 0 if the first does not fit."""
         if len(self._ready) < 2 and not self._fits_first(parts[0]):
             return 0
+        row = self._row
+        if row is None and not self._lined and len(parts) >= _LEAST_ROW:
+            row = self._line_up()
         if len(self._ready) == 1 and not self._alike:
-            (template,) = self._ready.values()
-            few = len(parts) <= _FEW_PARTS  # to look at each first costs less than a failed attempt
-            fitting = _framed(template, parts) if few else len(parts)
-            if fitting == len(parts) and self._fold_all(parts, template, out):
-                self._count(template, len(parts))
-                self.current = template
-                return len(parts)
-            fitting = fitting if few else _framed(template, parts)
+            fitting = (
+                self._framed(parts) if len(parts) <= _FEW_PARTS else len(parts)
+            )  # costs less than a failed attempt
+            if fitting == len(parts):
+                if row is not None and self._fold_row(row, parts, raw, out):
+                    return len(parts)
+                if row is None and self._fold_mixed(parts, [*self._ready.values()] * len(parts), out):
+                    return len(parts)
+                fitting = self._framed(parts)
         else:
-            order = self._templates_of(parts)
-            if len(order) == len(parts) and self._fold_mixed(parts, order, out):
+            if row is not None and self._fold_row(row, parts, raw, out):
                 return len(parts)
+            order = self._templates_of(parts)
             fitting = len(order)
+            if fitting == len(parts):
+                if row is not None and not self._lined:  # further templates are ready now
+                    return self._fold_some(parts, raw, out)
+                if row is None and self._fold_mixed(parts, order, out):
+                    return len(parts)
         if fitting == len(parts):  # one does not fit because of its slots
             fitting //= 2
-        return self._fold_some(parts[:fitting], out) if fitting else 0
+        return self._fold_some(parts[:fitting], None, out) if fitting else 0
+
+    def _framed(self, parts: list[bytes]) -> int:
+        """Return how many of these begin and end like the only ready template, up to one that does not."""
+        (template,) = self._ready.values()
+        return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))
+
+    def _line_up(self) -> Row | None:
+        """Return the row of the templates that are ready, None if their events cannot be read together."""
+        self._row = None if self._alike else row_of([*self._ready.values()], self._templates.frame)
+        self._lined = True
+        return self._row
+
+    def _fold_row(self, row: Row, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> bool:
+        """Fold all of these if each fits a template of the row; return whether so."""
+        if raw is None:
+            lead, trail = self._templates.frame
+            raw = (trail + lead).join(parts)
+        found = row.read(parts, raw)
+        if found is None:
+            return False
+        order, values = found
+        said, tokens, _ = values
+        row.add(order, values)
+        if len(order) == 1:
+            self._count(order[0], len(said))
+        elif row.counted:
+            self._count_all(order)
+        self.current = order[-1]
+        if out is not None:
+            self._tell(order if len(order) > 1 else repeat(order[0]), said, tokens, out)
+        return True
 
     def _fits_first(self, data: bytes) -> bool:
         """Return whether `data` begins and ends like the only ready template, or another, ready from then on."""
@@ -241,54 +288,17 @@ class Lane:
             return True
         return self._find(data) is not None
 
-    def _fold_all(self, parts: list[bytes], template: Template, out: list[Event] | None) -> bool:
-        """Fold all of these if they all fit this template; return whether they did."""
-        found = read_values(template, parts)
-        if found is None:
-            return False
-        add_values(template, *found)
-        if out is not None:
-            self._tell(template, found[0], found[1], out)
-        return True
-
-    def _fold_alike(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
-        """Do what `_fold_mixed` does, for templates that differ only in bytes that `order` proves: those before the text.
-        All texts are read at once."""
-        used, around = set(order), (order[0].between, order[0].suffix)
-        said = read_texts((b"", *around), [part[self._width :] for part in parts])
-        if said is None:
-            return False
-        for one in used:
-            if len(one.states[0].pieces) >= MANY_PIECES:
-                one.states[0].compact()
-        into = {one: one.states[0].pieces.append for one in used}
-        for one, text in zip(order, said, strict=True):
-            if text:
-                into[one](text)
-        self._count_all(order)
-        if out is not None:
-            for one, text in zip(order, said, strict=True):
-                self._tell(one, (text,), None, out)
-        return True
-
     def _count_all(self, order: list[Template]) -> None:
-        """Count events of several templates; the last is the current one from here on."""
+        """Count events of several templates."""
         if any(one.counted for one in set(order)):
             times: dict[Template, int] = {}  # no `Counter`, which takes more frames than what was called before
             for one in order:
                 times[one] = times.get(one, 0) + 1
             for one in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
                 self._count(one, times[one])
-        self.current = order[-1]
 
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
         """Fold all of these if each fits its template in `order` (choices or calls by turns); return whether so."""
-        between, suffix, width = order[0].between, order[0].suffix, self._width
-        if not self._alike and all(
-            one.simple and len(one.prefix) == width and one.suffix == suffix and one.between == between
-            for one in set(order)
-        ):
-            return self._fold_alike(parts, order, out)
         sorted_parts: dict[Template, list[bytes]] = {}
         for part, template in zip(parts, order, strict=True):
             sorted_parts.setdefault(template, []).append(part)
@@ -310,11 +320,11 @@ class Lane:
             for template in order:
                 add_values(template, (next(said[template]),), None, ())
         self._count_all(order)
+        self.current = order[-1]
         if out is not None:
             each = {template: zip(found[0], found[1] or repeat(None), strict=False) for template, found in read.items()}
-            for template in order:
-                text, tokens = next(each[template])
-                self._tell(template, (text,), (tokens,), out)
+            texts, tokens = zip(*[next(each[template]) for template in order], strict=True)
+            self._tell(order, texts, tokens, out)
         return True
 
     def _templates_of(self, parts: list[bytes]) -> list[Template]:
@@ -357,6 +367,7 @@ class Lane:
         return None
 
     def _make_ready(self, template: Template) -> None:
+        self._row, self._lined = None, False
         width = len(template.prefix)
         if not self._ready or width < self._width:
             ready = [*(one for one in self._ready.values() if one is not template), template]
@@ -397,36 +408,44 @@ class Lane:
 
     def _tell(
         self,
-        template: Template,
-        texts: Iterable[str],
+        order: Iterable[Template],
+        texts: Sequence[str],
         tokens: Sequence[Tokens | None] | None,
         out: list[Event],
     ) -> None:
-        """Append to `out` what these events mean."""
+        """Append to `out` what these events mean; `order`: the template of each."""
+        if self._reducer.whole:
+            out.extend([(template, text) for template, text in zip(order, texts, strict=False) if text])  # type: ignore[misc]
+        elif tokens is None:
+            sequence = self._reducer.sequence
+            for template, text in zip(order, texts, strict=False):
+                if text:
+                    out.append(_event_of(template, text, sequence))
+                    sequence += 1
+            self._reducer.sequence = sequence
+        else:
+            for template, text, some in zip(order, texts, tokens, strict=False):
+                self._tell_one(template, text, some, out)
+
+    def _tell_one(self, template: Template, text: str, tokens: Tokens | None, out: list[Event]) -> None:
+        """Append to `out` what one event means."""
         if self._reducer.whole:  # see `_fold/pieces.py`: a template has no slots then but its text and padding
-            out.extend((template, text) for text in texts if text)  # type: ignore[misc]
-            return
-        sequence, choice, call, kind = self._reducer.sequence, template.state.index, template.call, template.event
-        for number, text in enumerate(texts):
             if text:
-                if call is None:
-                    event = _new_delta()
-                    event.text = text
-                else:
-                    event = _new_tool_delta()
-                    event.call = call.position
-                    event.id = call.id
-                    event.name = call.name
-                    event.arguments = text
-                    event.path_events = ()
-                event.sequence = sequence
-                event.choice = choice
-                event.__class__ = kind
-                sequence += 1
-                out.append(event)
-            if tokens is not None and (some := tokens[number]):
-                out.append(LogprobsDelta(sequence, choice, list(some), []))
-                sequence += 1
+                out.append((template, text))  # type: ignore[arg-type]
+            return
+        sequence = self._reducer.sequence
+        if text:
+            out.append(_event_of(template, text, sequence))
+            sequence += 1
+        if tokens:
+            event = _new_logprobs_delta()
+            event.sequence = sequence
+            event.choice = template.state.index
+            event.content = list(tokens)
+            event.refusal = []
+            event.__class__ = LogprobsDelta
+            out.append(event)
+            sequence += 1
         self._reducer.sequence = sequence
 
     # --- learning
@@ -438,6 +457,7 @@ class Lane:
         self.current = self._hot = self._facts = None
         self._ready = {}
         self._alike = {}
+        self._row, self._lined = None, False
 
     def resume(self) -> None:
         """Use the templates again after the reference path folded a chunk from which none was learned: rule 4."""
@@ -477,6 +497,20 @@ class Lane:
             self.current = template
 
 
-def _framed(template: Template, parts: list[bytes]) -> int:
-    """Return how many of these begin and end like `template`, up to one that does not."""
-    return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))
+def _event_of(template: Template, text: str, sequence: int) -> Event:
+    """Return the event of a text in an event of this template."""
+    call = template.call
+    if call is None:
+        event = _new_delta()
+        event.text = text
+    else:
+        event = _new_tool_delta()
+        event.call = call.position
+        event.id = call.id
+        event.name = call.name
+        event.arguments = text
+        event.path_events = ()
+    event.sequence = sequence
+    event.choice = template.state.index
+    event.__class__ = template.event
+    return event  # type: ignore[no-any-return]

@@ -14,57 +14,75 @@ from .._decode.logprobs_reader import read_tokens
 from .._fold.field_rules import MANY_PIECES
 from .._fold.weight import token_weight
 from ..types import ChatCompletionTokenLogprob
-from .template import LONGEST, Template
+from .template import LONGEST, Steps, Template
 
-__all__ = ("Found", "Tokens", "add_values", "read_one", "read_texts", "read_values")
+__all__ = ("Columns", "Found", "Tokens", "add_values", "read_columns", "read_one", "read_values")
 
 Tokens = list[ChatCompletionTokenLogprob]
 Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int]]
 """The text of each event, its log probabilities if the template has them, and the numbers of the last event."""
+
+Columns = tuple[list[str], list[Tokens | None] | None, list[list[int]]]
+"""The text of each event, the log probabilities of each if the template has them, and of each slot of a number those of
+all events."""
 
 _from_json = jiter.from_json
 
 
 def read_values(template: Template, parts: list[bytes]) -> Found | None:
     """Return the values in the slots of events with these data, or None if one of them does not match."""
-    if template.simple:
-        said = read_texts((template.prefix, template.between, template.suffix), parts)
-        return None if said is None else (said, None, ())
-    texts: list[str] = []
-    tokens: list[Tokens | None] = []
-    numbers: Sequence[int] = ()
-    for part in parts:
-        found = read_one(template, part)
-        if found is None:
-            return None
-        (text,), (some,), numbers = found
-        texts.append(text)
-        tokens.append(some)
-    return texts, tokens, numbers
-
-
-def read_texts(around: tuple[bytes, bytes, bytes], parts: list[bytes]) -> list[str] | None:
-    """Return the texts, like `read_values`, if nothing or just padding follows the text; `around`: the bytes before the
-    text, between text and padding, and at the end."""
-    prefix, between, suffix = around
+    if len(parts) == 1 and not template.simple:
+        return read_one(template, parts[0])
+    prefix, suffix = template.prefix, template.suffix
     begin, end = len(prefix), -len(suffix)
-    texts = [part[begin:end] for part in parts]
+    rests = [part[begin:end] for part in parts]
     # One comparison for all. For a part shorter than both, the compared bytes would be longer than the part.
-    if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(texts) + suffix:
+    if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(rests) + suffix:
         return None
-    if between:
-        cut = [text.partition(between) for text in texts]
-        if b"" in [found for _, found, _ in cut]:
-            return None
-        texts = [text for text, _, _ in cut]
-        padding = b"".join([behind for _, _, behind in cut])
-        if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
-            return None
+    found = read_columns(template.steps, rests, parts)
+    return found and (found[0], found[1], [column[-1] for column in found[2]])
+
+
+def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Columns | None:
+    """Return the values in the slots of many events, slot by slot, or None if one of them does not match: `rests` are
+    their bytes from the first slot to the end of the last, `parts` their whole data."""
+    said: Sequence[bytes] | None = None
+    arrays: Sequence[bytes] | None = None
+    numbers: list[list[int]] = []
     try:
-        said: list[str] = _from_json(b'["' + b'",\n"'.join(texts) + b'"]')
+        for kind, behind in steps:
+            column = rests
+            if behind:
+                cut = [rest.partition(behind) for rest in rests]
+                column, found, rests = zip(*cut, strict=True)
+                if b"" in found:
+                    return None
+            if kind == "padding":
+                padding = b"".join(column)
+                if padding and not padding.isalnum():  # no line end, no escape, no byte that is not ASCII
+                    return None
+            elif kind == "tokens":
+                arrays = column
+            elif kind == "number":
+                if not b"0".join(column).isdigit() or b"" in column:
+                    return None
+                numbers.append(_from_json(b"[" + b",".join(column) + b"]"))
+            elif said is None:
+                said = column
+            elif column != said:
+                return None
+        assert said is not None
+        texts: list[str] = _from_json(b'["' + b'",\n"'.join(said) + b'"]')
+        if len(texts) != len(parts):
+            return None
+        tokens = None
+        if arrays is not None:
+            if max(map(len, parts)) > LONGEST:  # an event that large is weighed before it is decoded
+                return None
+            tokens = _read_tokens(arrays, parts)
+        return texts, tokens, numbers
     except ValueError:
         return None
-    return said if len(said) == len(parts) else None
 
 
 def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
@@ -82,7 +100,7 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
                 if not found:
                     return None
             if kind == "tokens":
-                tokens = _read_tokens(value, len(data))
+                (tokens,) = _read_tokens((value,), (data,))
             elif kind == "number":
                 if not value.isdigit():
                     return None
@@ -100,9 +118,14 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
         return None
 
 
-def _read_tokens(array: bytes, size: int) -> Tokens:
-    """Return the entries of a JSON array in an event of `size` bytes; ValueError if the reference path would note an
-    anomaly."""
+def _read_tokens(arrays: Sequence[bytes], parts: Sequence[bytes]) -> list[Tokens | None]:
+    """Return the entries of a JSON array in each of these events; ValueError if the reference path would note an
+    anomaly, or count a weight."""
+    return [_read_any(array, len(part)) for array, part in zip(arrays, parts, strict=True)]
+
+
+def _read_any(array: bytes, size: int) -> Tokens:
+    """Do what `_read_tokens` does, for one array."""
     if b"\n" in array or b"\r" in array:
         raise ValueError("a line end between values ends the line of the event, too")
     items = _from_json(array, allow_inf_nan=False)

@@ -29,11 +29,15 @@ from .._fold.fields import Keyed
 from .._fold.tool_calls import Call
 from ..events import TEXT_PARTS, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
-from .text_chunk import FACTS, Slot, Standing
+from .text_chunk import FACTS, Kind, Slot, Standing
 
-__all__ = ("LONGEST", "Template", "is_lasting", "is_portable")
+__all__ = ("LONGEST", "Steps", "Template", "is_lasting", "is_portable")
 
 LONGEST = 24576  # bytes of an event to look for slots in: an image would cost more than it could ever save
+
+
+Steps = tuple[tuple[Kind, bytes], ...]
+"""Of each slot, in order of place, its kind and the constant bytes after it; none after the last."""
 
 
 class Template:
@@ -80,7 +84,7 @@ class Template:
         self.prefix, *betweens, self.suffix = consts  # before, between and after the slots
         self.slots = tuple(slots)
         kinds = [slot.kind for slot in slots]
-        self.steps = tuple(zip(kinds, [*betweens, b""], strict=True))  # of each slot its kind, and the bytes after it
+        self.steps: Steps = tuple(zip(kinds, [*betweens, b""], strict=True))
         # For one event that is a whole block, where nothing or just padding follows the text.
         self.simple = kinds in (["text"], ["text", "padding"])
         self.between = betweens[0] if betweens else b""

@@ -1,0 +1,145 @@
+"""Templates that are ready together, whose events differ only in one run of bytes before the text: an index.
+
+In: the data of many events. Out: the template of each and the texts, or None if one of them is not exactly as its
+template says. All events together take one comparison and one JSON array, whatever choice or call each is of.
+
+    prefix of each template = start + key + middle      `start` and `middle` are the same in all
+
+Rule 1: `start`, and all that follows the text, are compared for all events at once; `middle` ends the key, which must
+        be that of a template. So the bytes before a text are exactly the prefix of its template.
+Rule 2: the texts are decoded as one array, see `slot_values.read_strings`.
+
+Cost: 0.25 us an event of one template, 0.4 of several; 5 us to make one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._fold.field_rules import MANY_PIECES
+from .slot_values import Columns, add_values, read_columns
+from .template import Template
+
+__all__ = ("Row", "row_of")
+
+
+class Row:
+    """Templates whose events are read together."""
+
+    __slots__ = (
+        "_apart",
+        "_begin",
+        "_end",
+        "_keys",
+        "_middle",
+        "_sep",
+        "_simple",
+        "_start",
+        "_steps",
+        "_suffix",
+        "counted",
+        "templates",
+    )
+
+    def __init__(self, templates: list[Template], frame: tuple[bytes, bytes]) -> None:
+        self.templates = templates
+        self.counted = any(one.counted for one in templates)
+        first = templates[0]
+        self._steps, self._suffix = first.steps, first.suffix
+        self._simple = first.simple
+        self._apart = len({id(one.state if not first.simple else one.states[0]) for one in templates}) == len(templates)
+        self._keys: dict[bytes, Template] = {}
+        self._start, self._middle = first.prefix, b""
+        if len(templates) > 1:
+            prefixes = [one.prefix for one in templates]
+            begin = _common(prefixes)
+            rests = [prefix[begin:] for prefix in prefixes]
+            end = _common([rest[::-1] for rest in rests])
+            self._start, self._middle = first.prefix[:begin], first.prefix[len(first.prefix) - end :]
+            self._keys = {rest[: len(rest) - end]: one for rest, one in zip(rests, templates, strict=True)}
+        self._begin, self._end = len(self._start), -len(self._suffix)
+        self._sep = self._suffix + frame[1] + frame[0] + self._start
+
+    @property
+    def useful(self) -> bool:
+        """Whether each event of these templates can be told from those of the others by its key."""
+        middle = self._middle
+        keys = self._keys
+        if not keys:
+            return len(self.templates) == 1
+        return (
+            (self._apart or self._simple)
+            and bool(middle)
+            and len(keys) == len(self.templates)
+            and all((key + middle).find(middle) == len(key) for key in keys)
+        )
+
+    def read(self, parts: list[bytes], raw: bytes) -> tuple[list[Template], Columns] | None:
+        """Return the template of each of these events, or only the first if there is just one, and the values in their
+        slots; None if one does not fit. `raw`: the events with the frames between them."""
+        begin, end = self._begin, self._end
+        rests: Sequence[bytes] = [part[begin:end] for part in parts]
+        # For a part shorter than what surrounds its slots, the compared bytes would be longer than the part.
+        if raw != self._start + self._sep.join(rests) + self._suffix:
+            return None
+        order = self.templates[:1]
+        if self._keys:
+            keys, found, rests = zip(*[rest.partition(self._middle) for rest in rests], strict=True)
+            if b"" in found:
+                return None
+            try:
+                order = [*map(self._keys.__getitem__, keys)]
+            except KeyError:
+                return None
+        values = read_columns(self._steps, rests, parts)
+        return None if values is None else (order, values)
+
+    def add(self, order: list[Template], values: Columns) -> None:
+        """Add these values to their states, in this order of templates."""
+        said, tokens, numbers = values
+        if len(order) == 1:
+            return add_values(order[0], said, tokens, [column[-1] for column in numbers])
+        turn = order[: len(self.templates)]
+        each = len(turn)
+        if self._apart and order == (turn * (len(order) // each + 1))[: len(order)] and len({*turn}) == each:
+            for first, one in enumerate(turn):  # by turns, as most senders write choices
+                some = None if tokens is None else tokens[first::each]
+                add_values(one, said[first::each], some, [column[first::each][-1] for column in numbers])
+        elif self._simple:
+            for one in self.templates:
+                if len(one.states[0].pieces) >= MANY_PIECES:
+                    one.states[0].compact()
+            into = {one: one.states[0].pieces.append for one in self.templates}
+            for one, text in zip(order, said, strict=True):
+                if text:
+                    into[one](text)
+        else:
+            places: dict[Template, list[int]] = {}
+            for at, one in enumerate(order):
+                places.setdefault(one, []).append(at)
+            for one, at_all in places.items():
+                some = None if tokens is None else [tokens[at] for at in at_all]
+                add_values(one, [said[at] for at in at_all], some, [column[at_all[-1]] for column in numbers])
+        return None
+
+
+def row_of(templates: list[Template], frame: tuple[bytes, bytes]) -> Row | None:
+    """Return the row of these templates, or None if their events cannot be read together."""
+    first = templates[0]
+    if not all(one.suffix == first.suffix and one.steps == first.steps for one in templates):
+        return None
+    row = Row(templates, frame)
+    return row if row.useful else None
+
+
+def _common(some: list[bytes]) -> int:
+    """Return how many bytes all of these begin with."""
+    one, other = min(some), max(some)
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

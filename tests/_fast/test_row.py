@@ -1,0 +1,91 @@
+"""Events of several choices or calls are read together, whatever their order and the width of their index."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from helpers.wire import DONE, choice, chunk, delta, sse
+from streamkit import Accumulator
+from streamkit._fast.row import Row
+
+CALL = '{"tool_calls":[{"index":%d,"id":"c%d","type":"function","function":{"name":"f","arguments":""}}]}'
+ARGUMENTS = '{"tool_calls":[{"index":%d,"function":{"arguments":"%d "}}]}'
+
+
+def of_choices(order: list[int]) -> bytes:
+    return sse(*(delta(f'{{"content":"{at} "}}', index=index) for at, index in enumerate(order))) + DONE
+
+
+def of_calls(order: list[int]) -> bytes:
+    opened = [delta(CALL % (index, index)) for index in sorted(set(order))]
+    return sse(*opened, *(delta(ARGUMENTS % (index, at)) for at, index in enumerate(order))) + DONE
+
+
+def with_logprobs(order: list[int]) -> bytes:
+    documents = []
+    for at, index in enumerate(order):
+        token = {"token": f"{at} ", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+        more = f'"logprobs":{{"content":[{json.dumps(token)}]}}'
+        documents.append(chunk(choice(f'{{"content":"{at} "}}', index=index, more=more)))
+    return sse(*documents) + DONE
+
+
+def seen(stream: bytes, **options: Any) -> list[Any]:
+    accumulator = Accumulator(**options)
+    events = [*accumulator.feed(stream), *accumulator.close().events]
+    return [
+        events,
+        accumulator.dumps(),
+        accumulator.anomalies,
+        accumulator.explain(0, 0) if b"tool" in stream else None,
+    ]
+
+
+ORDERS = {
+    "eight by turns": [at % 8 for at in range(600)],
+    "twelve by turns": [at % 12 for at in range(600)],  # 9 and 10: the text begins at another place
+    "eight in any order": random.Random(1).choices(range(8), k=600),
+    "twelve in any order": random.Random(2).choices(range(12), k=600),
+    "one after the other": [at // 100 for at in range(600)],
+}
+
+
+@pytest.mark.parametrize("shape", [of_choices, of_calls, with_logprobs])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=list(ORDERS))
+def test_events_of_several_choices_or_calls_mean_the_same_read_together(
+    monkeypatch: pytest.MonkeyPatch, shape: Any, order: list[int]
+) -> None:
+    stream = shape(order)
+    expected = seen(stream, fast=False)
+    read: list[int] = []
+    once = Row.read
+    monkeypatch.setattr(Row, "read", lambda row, parts, raw: read.append(len(parts)) or once(row, parts, raw))
+    assert expected == seen(stream)
+    assert len(read) < 60, "stretches, not events"
+    assert sum(read) > 500
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(('"index":3', '"index":03'), id="a leading zero"),
+        pytest.param(('"index":3', '"index":33'), id="a choice that did not begin"),
+        pytest.param(('"delta":{', '"delta": {'), id="a space before the text"),
+        pytest.param(('"finish_reason":null', '"finish_reason":"stop"'), id="another end"),
+        pytest.param(('"content":"', '"content":"\\ud83d'), id="half a character"),
+        pytest.param(('"content":"', '"content":"\\"},\\"index\\":4,\\"'), id="a text like the bytes around it"),
+        pytest.param(('"content":"', '"content":7,"x":"'), id="another type"),
+        pytest.param(('"content":"', '"content":"\n'), id="a line end inside the text"),
+    ],
+)
+def test_one_odd_event_among_choices_is_read_as_without_the_lane(odd: tuple[str, str]) -> None:
+    documents = [delta(f'{{"content":"{at} "}}', index=at % 8) for at in range(200)]
+    for at in (83, 147, 195):
+        changed = [*documents[:at], documents[at].replace(*odd), *documents[at + 1 :]]
+        assert changed[at] != documents[at]
+        stream = sse(*changed) + DONE
+        assert seen(stream, fast=False) == seen(stream)
