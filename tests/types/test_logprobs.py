@@ -61,12 +61,29 @@ def test_an_entry_is_written_as_it_was_written(entry: str, place: str) -> None:
             assert written | ({"top_logprobs": []} if place == "token" else {}) == json.loads(dumps(found))
 
 
+def logprobs_stream(entry: str) -> bytes:
+    token = '{"token":"b","logprob":-0.25,"bytes":[98],"top_logprobs":[%s]}' % entry
+    one = delta('{"content":"a"}').replace('"finish_reason"', f'"logprobs":{{"content":[{token}]}},"finish_reason"')
+    return sse(*[one] * 40, delta("{}", "stop")) + DONE
+
+
 def test_what_was_asked_for_is_kept_and_shared_with_no_other_entry() -> None:
     one, other, *_ = read(ENTRIES["bytes of the token"], place="alternative")
     one.bytes.append(33)
     one.extra["x"] = 1
     assert ([32, 104, 195, 169, 33], {"x": 1}) == (one.bytes, one.extra)
     assert ([32, 104, 195, 169], {}) == (other.bytes, other.extra)
+
+
+def test_alternatives_are_decoded_when_they_are_asked_for_and_not_to_be_written() -> None:
+    response = reassemble(stream := logprobs_stream(ENTRIES["other bytes"]))
+    entry = response.choices[0].logprobs.content[1]  # type: ignore[union-attr, index]
+    assert bytes is type(entry.kept_tops)  # type: ignore[attr-defined]
+    assert dumps(response) == dumps(reassemble(stream))
+    assert bytes is type(entry.kept_tops), "written, and still not decoded"  # type: ignore[attr-defined]
+    assert [98] == entry.top_logprobs[0].bytes
+    assert 1 == entry.kept_extra, "the list that is not the bytes of its token"  # type: ignore[attr-defined]
+    assert dumps(response) == dumps(reassemble(stream))
 
 
 @pytest.mark.parametrize("cls", [TopLogprobs, ChatCompletionTokenLogprob])

@@ -3,19 +3,27 @@
 In: the JSON value under `logprobs`. Out: clean entries; what cannot be read is kept as an unknown field and reported
 through `note`. Entries are compact, see `types/_logprobs.py`: bytes equal to the token's, and an empty set of unknown
 fields, take no memory. Cost: 0.35 us for each likely token written exactly in the format, 0.7 for any other.
+
+`read_exact` reads the JSON itself, where it is exactly in the format: the alternatives are proved, not decoded.
+Cost: 0.4 us for each of them, decoding included, and 0.6 for the token.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import islice
 from math import inf
 from typing import Any
+
+import jiter
 
 from ..types import ChatChoiceLogprobs, ChatCompletionTokenLogprob, TopLogprobs
 from ..types._base import wire_names
 from .fast_frozen import unfrozen_twin
 from .values import Note, fields_beside, string
 
-__all__ = ("read_logprobs", "read_tokens")
+__all__ = ("read_exact", "read_logprobs", "read_tokens")
 
 _LOGPROBS = wire_names(ChatChoiceLogprobs)
 
@@ -32,7 +40,21 @@ _new_logprobs = unfrozen_twin(ChatChoiceLogprobs)
 _new_token = unfrozen_twin(ChatCompletionTokenLogprob)
 
 
+_from_json = jiter.from_json
 _new_top = unfrozen_twin(TopLogprobs)
+
+
+# These match less than JSON allows, and nothing that readers differ about: no half of a surrogate pair, no number that is
+# not finite, no byte above 255, keys in the order of the format. Between values one space at most.
+_STRING = rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
+_FLOAT = rb"-?+(?:0|[1-9][0-9]{0,8}+)\.[0-9]{1,30}+(?:[eE][+-]?+[0-9]{1,2}+)?+"
+_BYTE = rb"(?:1[0-9]{0,2}+|2(?:[0-4][0-9]?+|5[0-5]?+|[6-9])?+|[3-9][0-9]?+|0)"
+_BYTES = rb"(?:\[(?:%b(?:, ?+%b)*+)?+\]|null)" % (_BYTE, _BYTE)
+_ALTERNATIVE = rb'\{"token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b\}' % (_STRING, _FLOAT, _BYTES)
+_ENTRY = re.compile(
+    rb'\{("token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b), ?+"top_logprobs": ?+(\[(?:%b(?:, ?+(?=\{)|(?=\])))*+\])\}'
+    rb"(\]|, ?+(?=\{))" % (_STRING, _FLOAT, _BYTES, _ALTERNATIVE)
+)
 
 
 def read_logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
@@ -63,6 +85,53 @@ def _tokens(
     note("bad_field", path, items)
     extra[name] = items
     return None
+
+
+def read_exact(arrays: Sequence[bytes]) -> list[list[ChatCompletionTokenLogprob] | None]:
+    """Return the entries in each of these JSON arrays if they are written exactly in the format, or else None for it.
+    The alternatives are decoded when they are asked for."""
+    heads: list[bytes] = []
+    tops: list[bytes] = []
+    counts: list[int] = []  # entries in each array, 0 for one that is anything else
+    for array in arrays:
+        before, at = len(tops), 1
+        while (found := _ENTRY.match(array, at)) is not None:
+            head, alternatives, end = found.groups()
+            heads.append(head)
+            tops.append(alternatives)
+            at = found.end()
+            if end == b"]":
+                break
+        if at != len(array) or array[0] != 91 or not (array.isascii() or _is_utf8(array)):
+            del heads[before:], tops[before:]
+        counts.append(len(tops) - before)
+    made = map(_made, _from_json(b"[{%b}]" % b"},{".join(heads)) if heads else (), tops)
+    return [[*islice(made, count)] if count else None for count in counts]
+
+
+def _made(head: dict[str, Any], tops: bytes) -> ChatCompletionTokenLogprob:
+    token = _new_token()
+    token.token = text = head["token"]
+    token.logprob = head["logprob"]
+    numbers = head["bytes"]
+    token.extra = 0
+    if numbers is not None:
+        if bytes(numbers) == text.encode():
+            numbers = 0
+        else:
+            token.extra = 1
+    token.bytes = numbers
+    token.top_logprobs = tops if len(tops) > 2 else []
+    token.__class__ = ChatCompletionTokenLogprob
+    return token  # type: ignore[no-any-return]
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read_tokens(items: list[dict[str, Any]], path: str, note: Note) -> list[ChatCompletionTokenLogprob]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import jiter
 
-from .._decode.logprobs_reader import read_tokens
+from .._decode.logprobs_reader import read_exact, read_tokens
 from .._fold.field_rules import MANY_PIECES
-from .._fold.weight import token_weight
+from .._fold.weight import may_weigh, token_weight
 from ..types import ChatCompletionTokenLogprob
 from .template import LONGEST, Steps, Template
 
@@ -121,7 +121,12 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
 def _read_tokens(arrays: Sequence[bytes], parts: Sequence[bytes]) -> list[Tokens | None]:
     """Return the entries of a JSON array in each of these events; ValueError if the reference path would note an
     anomaly, or count a weight."""
-    return [_read_any(array, len(part)) for array, part in zip(arrays, parts, strict=True)]
+    tokens = read_exact(arrays)
+    for at, some in enumerate(tokens):
+        array, size = arrays[at], len(parts[at])
+        if some is None or may_weigh(len(some), array.count(b"{") - len(some), size):
+            tokens[at] = _read_any(array, size)
+    return tokens
 
 
 def _read_any(array: bytes, size: int) -> Tokens:

@@ -13,7 +13,7 @@ from typing import Any
 from ..types import ChatCompletionTokenLogprob, TopLogprobs
 from ..types._logprobs import BYTES_SLOTS, EXTRA_SLOT
 
-__all__ = ("CALL", "CHOICE", "COUNT", "ENTRY", "FIELD", "MEMBER", "TOKEN_BYTES", "token_weight", "weight")
+__all__ = ("CALL", "CHOICE", "COUNT", "ENTRY", "FIELD", "MEMBER", "TOKEN_BYTES", "may_weigh", "token_weight", "weight")
 
 CONTAINER = 8  # an object or a list
 MEMBER = 7  # each member of an object, besides its value
@@ -75,6 +75,12 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
                 beside += units
                 taken += LIST_BYTES * lists
     return beside + (taken - 4 * size) // 24 if taken > 4 * size > 0 else beside
+
+
+def may_weigh(tokens: int, tops: int, size: int) -> bool:
+    """Return whether so many entries of log probabilities, each exactly in the format, and alternatives in them may have
+    a weight: `token_weight` knows once they are decoded."""
+    return (TOKEN_BYTES + LIST_BYTES) * tokens + (TOP_BYTES + LIST_BYTES) * tops > 4 * size
 
 
 def _beside(entry: ChatCompletionTokenLogprob | TopLogprobs) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any
 
 import attrs
+import jiter
 
 from ._base import Received, Sparse, Wire, is_written, wire_names
 from ._enums import FinishReason, Role, ServiceTierResponse
@@ -142,7 +143,11 @@ def _entry(value: Any, kind: type, other: Any) -> dict[str, Any] | None:
         numbers = list(token.encode()) if type(numbers) is int else written(numbers, other)
     made = {"token": token, "logprob": number, "bytes": numbers}
     if kind is ChatCompletionTokenLogprob:
-        made["top_logprobs"] = [_entry(one, TopLogprobs, other) or written(one, other) for one in value.top_logprobs]
+        tops = value.kept_tops
+        if type(tops) is bytes:  # their JSON, exactly in the format
+            made["top_logprobs"] = jiter.from_json(tops)
+        else:
+            made["top_logprobs"] = [_entry(one, TopLogprobs, other) or written(one, other) for one in tops]
     return made
 
 
