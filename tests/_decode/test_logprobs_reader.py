@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamkit import dumps
-from streamkit._decode.logprobs_reader import read_exact, read_tokens
+from streamkit._decode.logprobs_reader import is_written_so, read_exact, read_tokens
 
 TOP = '{"token":"a","logprob":-0.5,"bytes":[97]}'
 
@@ -100,3 +100,26 @@ def test_anything_else_is_left_to_the_decoder(found: bytes) -> None:
     first, none, last = read_exact([array(TOP), found, array()])
     assert none is None
     assert (decoded(array(TOP)), decoded(array())) == (first, last)
+
+
+NUMBERS = {
+    "-0.5": True, "0.0": True, "-0.0": True, "1.0": True, "-9999.0": True, "0.0001": True, "-4.59677854": True,
+    "-0.0018978118896484375": True, "1.5e-07": True, "-0.50": False, "0.00001": False, "-1.5e-7": False,
+    "0.1000": False, "123456789.12345678912": False, "1.5E-07": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_entries_are_written_with_the_same_bytes_where_that_is_said(number: str) -> None:
+    found = array(TOP.replace("-0.5", number))
+    (tokens,) = read_exact([found])
+    assert tokens is not None
+    written = b"[" + b",".join(dumps(one) for one in tokens) + b"]"
+    assert NUMBERS[number] is is_written_so(found) is (written == found)
+
+
+@pytest.mark.parametrize("text", ['"\\u00e9"', '"\\/"', '"\\u0001"'])
+def test_escapes_that_are_written_in_another_way_are_in_doubt(text: str) -> None:
+    assert not is_written_so(array(TOP.replace('"a"', text)))
+    assert not is_written_so(array(TOP).replace(b":", b": "))
+    assert not is_written_so(array(TOP, TOP).replace(b",", b", "))

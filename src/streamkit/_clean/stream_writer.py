@@ -30,6 +30,7 @@ from typing import Any
 
 from .. import events as ev
 from .._arguments import check_kind
+from .._decode.logprobs_reader import Exact, is_written_so
 from .._decode.tolerant_json import scrub
 from .._fold.pieces import Field, Fragment, Function, Head, LogprobsPiece, Over
 from ..accumulator import Accumulator, hand_over_pieces
@@ -38,7 +39,14 @@ from ..dialect import Dialect
 from ..errors import RemoteError, StreamError
 from ..limits import Limits
 from ..outcome import Outcome
-from ..types import ChatChoice, ChatChoiceLogprobs, CompletionUsage, CreateChatCompletionResponse, Role
+from ..types import (
+    ChatChoice,
+    ChatChoiceLogprobs,
+    ChatCompletionTokenLogprob,
+    CompletionUsage,
+    CreateChatCompletionResponse,
+    Role,
+)
 from ..types._base import wire_names
 from .call_writer import CallWriter
 from .chunk_dict import KEEP_ALIVE, OF_CHOICE, OF_CHUNK, OF_DELTA, OF_LOGPROBS, ChunkDict, choice_dict, event_of
@@ -50,6 +58,7 @@ from .splitting import Cut, Spread, pieces_of, with_tokens
 __all__ = ("StreamWriter", "failure")
 
 _MARK = "\ue000 streamkit: the text stands here \ue000"
+_TOKENS = "\ue000 streamkit: the log probabilities stand here \ue000"
 _encoded = encode_basestring  # the way in which `dumps` writes a text
 _MOST_FRAMES = 256  # of the fast lane's templates, kept ready
 
@@ -145,30 +154,42 @@ class StreamWriter:
 
     # --- pieces
 
-    def _fast(self, template: Any, text: str) -> None:
-        """Write a piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields."""
+    def _fast(self, template: Any, text: str, tokens: list[ChatCompletionTokenLogprob] | None = None) -> None:
+        """Write a piece of text that the fast lane took: its chunk says nothing else, perhaps in several fields, but for
+        log probabilities."""
         choice, call, shaper = self._choices[template.state.index], template.call, self._shaper
         ready = self._ready and (shaper is None or shaper.passes(choice.index, str(template.slots[0].path[-1])))
+        if tokens is not None:
+            ready = ready and text != "" and type(tokens) is Exact and is_written_so(tokens.json)
         if call is not None and not (ready and choice.calls.writes(call.position, text)):
             for fragment in choice.calls.add(call.position, text):
                 self._say([choice_dict(choice.index, {"tool_calls": [fragment]})], {})
         elif ready:
             frame = self._frames.get(template)
             if frame is None:
-                frame = self._frame(template, choice)
-            self._out.append(_encoded(text).join(frame).encode())
+                frame = self._frame(template, choice, tokens is not None)
+            if tokens is None:
+                self._out.append(_encoded(text).join(frame).encode())
+            else:
+                *before, behind = frame
+                self._out.append(b"%b%b%b" % (_encoded(text).join(before).encode(), tokens.json, behind.encode()))  # type: ignore[attr-defined]
         else:
-            for delta, part in self._pieces(_delta_of(template, choice, text), None):
+            logprobs = None if tokens is None else ChatChoiceLogprobs(tokens)
+            for delta, part in self._pieces(_delta_of(template, choice, text) if text else {}, logprobs):
                 self._say([choice_dict(choice.index, delta, part)], {})
 
-    def _frame(self, template: Any, choice: _Choice) -> list[str]:
-        """Return the event of a template, cut where its text is."""
+    def _frame(self, template: Any, choice: _Choice, tokens: bool) -> list[str]:
+        """Return the event of a template, cut where its text is, and where its log probabilities are."""
         if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
         self._said = dict(self._head)
         delta = _delta_of(template, choice, _MARK)
-        event = event_of({**self._head, "choices": [choice_dict(choice.index, delta)]}).decode()
-        frame = self._frames[template] = event.split(_encoded(_MARK))
+        logprobs = {"content": _TOKENS, "refusal": None} if tokens else None
+        event = event_of({**self._head, "choices": [choice_dict(choice.index, delta, logprobs)]}).decode()
+        before, mark, behind = event.partition(_encoded(_TOKENS))
+        frame = self._frames[template] = before.split(_encoded(_MARK))
+        if mark:
+            frame.append(behind)
         return frame
 
     def _take_head(self, piece: Head) -> None:
@@ -429,7 +450,7 @@ def _delta_of(template: Any, choice: _Choice, text: str) -> ChunkDict:
         return {"tool_calls": [{"index": template.call.position, "function": {"arguments": text}}]}
     fields: ChunkDict = {}
     for slot in template.slots:
-        if slot.kind == "padding" or (name := str(slot.path[3])) in choice.held:
+        if slot.kind in ("padding", "tokens") or (name := str(slot.path[3])) in choice.held:
             continue
         if slot.item is None:
             fields[name] = text

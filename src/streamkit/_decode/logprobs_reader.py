@@ -23,7 +23,7 @@ from ..types._base import wire_names
 from .fast_frozen import unfrozen_twin
 from .values import Note, fields_beside, string
 
-__all__ = ("read_exact", "read_logprobs", "read_tokens")
+__all__ = ("Exact", "is_written_so", "read_exact", "read_logprobs", "read_tokens")
 
 _LOGPROBS = wire_names(ChatChoiceLogprobs)
 
@@ -57,6 +57,12 @@ _ENTRY = re.compile(
 )
 
 
+# A number of at most 15 digits is the shortest that means it, and is written without an exponent from 0.0001 on.
+_SHORTEST = rb"-?+(?:(?!0\.0000)(?:0|[1-9][0-9]{0,3})\.(?:[0-9]{0,10}[1-9]|0)|0\.0)(?=[,}])"
+_LONGER = re.compile(rb'"logprob":(?!%b)' % _SHORTEST)
+_NUMBER = re.compile(rb'"logprob":([^,}]++)')
+
+
 def read_logprobs(value: Any, path: str, note: Note, extra: dict[str, Any]) -> ChatChoiceLogprobs | None:
     """Return the log probabilities that `value` means; a value that is not an object is kept in `extra` of the
     choice."""
@@ -87,7 +93,25 @@ def _tokens(
     return None
 
 
-def read_exact(arrays: Sequence[bytes]) -> list[list[ChatCompletionTokenLogprob] | None]:
+def is_written_so(array: bytes) -> bool:
+    """Return whether `dumps` writes the entries of this array, which are exactly in the format, with the same bytes: if in
+    doubt not."""
+    if b'": ' in array or b", " in array or b"\\u" in array or b"\\/" in array:
+        return False
+    if _LONGER.search(array) is None:
+        return True
+    numbers = _NUMBER.findall(array)
+    return " ".join(map(repr, map(float, numbers))).encode() == b" ".join(numbers)
+
+
+class Exact(list[ChatCompletionTokenLogprob]):
+    """Entries that are written exactly in the format; `json` is the array that they were read from."""
+
+    __slots__ = ("json",)
+    json: bytes
+
+
+def read_exact(arrays: Sequence[bytes]) -> list[Exact | None]:
     """Return the entries in each of these JSON arrays if they are written exactly in the format, or else None for it.
     The alternatives are decoded when they are asked for."""
     heads: list[bytes] = []
@@ -106,7 +130,14 @@ def read_exact(arrays: Sequence[bytes]) -> list[list[ChatCompletionTokenLogprob]
             del heads[before:], tops[before:]
         counts.append(len(tops) - before)
     made = map(_made, _from_json(b"[{%b}]" % b"},{".join(heads)) if heads else (), tops)
-    return [[*islice(made, count)] if count else None for count in counts]
+    read: list[Exact | None] = []
+    for count, array in zip(counts, arrays, strict=True):
+        some = None
+        if count:
+            some = Exact(islice(made, count))
+            some.json = array
+        read.append(some)
+    return read
 
 
 def _made(head: dict[str, Any], tops: bytes) -> ChatCompletionTokenLogprob:

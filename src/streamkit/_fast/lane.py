@@ -414,7 +414,7 @@ class Lane:
         out: list[Event],
     ) -> None:
         """Append to `out` what these events mean; `order`: the template of each."""
-        if self._reducer.whole:
+        if tokens is None and self._reducer.whole:
             out.extend([(template, text) for template, text in zip(order, texts, strict=False) if text])  # type: ignore[misc]
         elif tokens is None:
             sequence = self._reducer.sequence
@@ -429,8 +429,10 @@ class Lane:
 
     def _tell_one(self, template: Template, text: str, tokens: Tokens | None, out: list[Event]) -> None:
         """Append to `out` what one event means."""
-        if self._reducer.whole:  # see `_fold/pieces.py`: a template has no slots then but its text and padding
-            if text:
+        if self._reducer.whole:  # see `TextChunk.plain`: there is no more to a template then
+            if tokens is not None:
+                out.append((template, text, tokens))  # type: ignore[arg-type]
+            elif text:
                 out.append((template, text))  # type: ignore[arg-type]
             return
         sequence = self._reducer.sequence

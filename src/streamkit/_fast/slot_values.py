@@ -121,7 +121,7 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
 def _read_tokens(arrays: Sequence[bytes], parts: Sequence[bytes]) -> list[Tokens | None]:
     """Return the entries of a JSON array in each of these events; ValueError if the reference path would note an
     anomaly, or count a weight."""
-    tokens = read_exact(arrays)
+    tokens: list[Tokens | None] = [*read_exact(arrays)]
     for at, some in enumerate(tokens):
         array, size = arrays[at], len(parts[at])
         if some is None or may_weigh(len(some), array.count(b"{") - len(some), size):

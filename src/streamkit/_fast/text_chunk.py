@@ -65,11 +65,12 @@ class TextChunk:
 
     @property
     def plain(self) -> bool:
-        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event."""
+        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event; and, of
+        a text that is no call's, log probabilities."""
         if len(self.slots) == 1:
             return True
-        kinds = ((slot.kind, slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
-        return all(kind in ("text", "padding") or beside for kind, beside in kinds)
+        plain = ("text", "padding") if self.index is not None else ("text", "padding", "tokens")
+        return all(slot.kind in plain or (slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
 
     @property
     def tokens(self) -> bool:
