@@ -43,7 +43,7 @@ EXACT = {
 
 @pytest.mark.parametrize("found", EXACT.values(), ids=list(EXACT))
 def test_entries_in_the_format_mean_what_decoding_them_means(found: bytes) -> None:
-    (tokens,) = read_exact([found])
+    tokens = read_exact(found)
     assert tokens is not None
     other = decoded(found)
     assert [[one.kept_bytes for one in each.top_logprobs] for each in other] == [
@@ -96,10 +96,7 @@ OTHER = {
 
 @pytest.mark.parametrize("found", OTHER.values(), ids=list(OTHER))
 def test_anything_else_is_left_to_the_decoder(found: bytes) -> None:
-    assert [None] == read_exact([found])
-    first, none, last = read_exact([array(TOP), found, array()])
-    assert none is None
-    assert (decoded(array(TOP)), decoded(array())) == (first, last)
+    assert read_exact(found) is None
 
 
 NUMBERS = {
@@ -112,7 +109,7 @@ NUMBERS = {
 @pytest.mark.parametrize("number", NUMBERS)
 def test_entries_are_written_with_the_same_bytes_where_that_is_said(number: str) -> None:
     found = array(TOP.replace("-0.5", number))
-    (tokens,) = read_exact([found])
+    tokens = read_exact(found)
     assert tokens is not None
     written = b"[" + b",".join(dumps(one) for one in tokens) + b"]"
     assert NUMBERS[number] is is_written_so(found) is (written == found)

@@ -11,8 +11,6 @@ Cost: 0.4 us for each of them, decoding included, and 0.6 for the token.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import islice
 from math import inf
 from typing import Any
 
@@ -51,10 +49,10 @@ _FLOAT = rb"-?+(?:0|[1-9][0-9]{0,8}+)\.[0-9]{1,30}+(?:[eE][+-]?+[0-9]{1,2}+)?+"
 _BYTE = rb"(?:1[0-9]{0,2}+|2(?:[0-4][0-9]?+|5[0-5]?+|[6-9])?+|[3-9][0-9]?+|0)"
 _BYTES = rb"(?:\[(?:%b(?:, ?+%b)*+)?+\]|null)" % (_BYTE, _BYTE)
 _ALTERNATIVE = rb'\{"token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b\}' % (_STRING, _FLOAT, _BYTES)
-_ENTRY = re.compile(
+_match_entry = re.compile(
     rb'\{("token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b), ?+"top_logprobs": ?+(\[(?:%b(?:, ?+(?=\{)|(?=\])))*+\])\}'
     rb"(\]|, ?+(?=\{))" % (_STRING, _FLOAT, _BYTES, _ALTERNATIVE)
-)
+).match
 
 
 # A number of at most 15 digits is the shortest that means it, and is written without an exponent from 0.0001 on.
@@ -111,50 +109,35 @@ class Exact(list[ChatCompletionTokenLogprob]):
     json: bytes
 
 
-def read_exact(arrays: Sequence[bytes]) -> list[Exact | None]:
-    """Return the entries in each of these JSON arrays if they are written exactly in the format, or else None for it.
-    The alternatives are decoded when they are asked for."""
-    heads: list[bytes] = []
-    tops: list[bytes] = []
-    counts: list[int] = []  # entries in each array, 0 for one that is anything else
-    for array in arrays:
-        before, at = len(tops), 1
-        while (found := _ENTRY.match(array, at)) is not None:
-            head, alternatives, end = found.groups()
-            heads.append(head)
-            tops.append(alternatives)
-            at = found.end()
-            if end == b"]":
-                break
-        if at != len(array) or array[0] != 91 or not (array.isascii() or _is_utf8(array)):
-            del heads[before:], tops[before:]
-        counts.append(len(tops) - before)
-    made = map(_made, _from_json(b"[{%b}]" % b"},{".join(heads)) if heads else (), tops)
-    read: list[Exact | None] = []
-    for count, array in zip(counts, arrays, strict=True):
-        some = None
-        if count:
-            some = Exact(islice(made, count))
-            some.json = array
-        read.append(some)
-    return read
-
-
-def _made(head: dict[str, Any], tops: bytes) -> ChatCompletionTokenLogprob:
-    token = _new_token()
-    token.token = text = head["token"]
-    token.logprob = head["logprob"]
-    numbers = head["bytes"]
-    token.extra = 0
-    if numbers is not None:
-        if bytes(numbers) == text.encode():
-            numbers = 0
-        else:
-            token.extra = 1
-    token.bytes = numbers
-    token.top_logprobs = tops if len(tops) > 2 else []
-    token.__class__ = ChatCompletionTokenLogprob
-    return token  # type: ignore[no-any-return]
+def read_exact(array: bytes) -> Exact | None:
+    """Return the entries in a JSON array if they are written exactly in the format, or else None. The alternatives are
+    decoded when they are asked for."""
+    if not array.startswith(b"[") or not (array.isascii() or _is_utf8(array)):
+        return None
+    tokens = Exact()
+    tokens.json = array
+    at = 1
+    while (found := _match_entry(array, at)) is not None:
+        head, tops, end = found.groups()
+        value = _from_json(b"{%b}" % head)
+        token = _new_token()
+        token.token = text = value["token"]
+        token.logprob = value["logprob"]
+        numbers = value["bytes"]
+        token.extra = 0
+        if numbers is not None:
+            if bytes(numbers) == text.encode():
+                numbers = 0
+            else:
+                token.extra = 1
+        token.bytes = numbers
+        token.top_logprobs = tops if len(tops) > 2 else []
+        token.__class__ = ChatCompletionTokenLogprob
+        tokens.append(token)
+        at = found.end()
+        if end == b"]":
+            return tokens if at == len(array) else None
+    return None
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -37,7 +37,7 @@ from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
 from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
 from .row import Row, row_of
-from .slot_values import Tokens, add_values, read_one, read_values
+from .slot_values import Tokens, add_values, read_framed, read_values
 from .template import Template
 
 __all__ = ("LEAST_VALUES", "Lane")
@@ -137,7 +137,8 @@ class Lane:
         if room < 0 or not block.endswith(tail):
             return False
         if pieces is None:
-            found = read_one(template, block[len(self._templates.frame[0]) : -len(self._templates.frame[1])])
+            size = len(block) - self._templates.overhead
+            found = read_framed(template, block[len(template.head) : -len(tail)], size)
             if found is None:
                 return False
             if template is not last:

@@ -16,13 +16,13 @@ from .._fold.weight import may_weigh, token_weight
 from ..types import ChatCompletionTokenLogprob
 from .template import LONGEST, Steps, Template
 
-__all__ = ("Columns", "Found", "Tokens", "add_values", "read_columns", "read_one", "read_values")
+__all__ = ("Columns", "Found", "Tokens", "add_values", "read_columns", "read_framed", "read_one", "read_values")
 
 Tokens = list[ChatCompletionTokenLogprob]
 Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int]]
 """The text of each event, its log probabilities if the template has them, and the numbers of the last event."""
 
-Columns = tuple[list[str], list[Tokens | None] | None, list[list[int]]]
+Columns = tuple[list[str], Sequence[Tokens | None] | None, list[list[int]]]
 """The text of each event, the log probabilities of each if the template has them, and of each slot of a number those of
 all events."""
 
@@ -79,7 +79,7 @@ def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Co
         if arrays is not None:
             if max(map(len, parts)) > LONGEST:  # an event that large is weighed before it is decoded
                 return None
-            tokens = _read_tokens(arrays, parts)
+            tokens = [_read_tokens(array, len(part)) for array, part in zip(arrays, parts, strict=True)]
         return texts, tokens, numbers
     except ValueError:
         return None
@@ -87,9 +87,17 @@ def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Co
 
 def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
     """Return the values in the slots of one event, or None if it does not match."""
-    if not template.frames(data) or len(data) > LONGEST:  # an event that large is weighed before it is decoded
+    if not template.frames(data):
         return None
-    rest = data[len(template.prefix) : -len(template.suffix)]
+    return read_framed(template, data[len(template.prefix) : -len(template.suffix)], len(data))
+
+
+def read_framed(
+    template: Template, rest: bytes, size: int
+) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
+    """Do what `read_one` does, for an event of `size` bytes that begins and ends like the template: `rest` is between."""
+    if size > LONGEST:  # an event that large is weighed before it is decoded
+        return None
     said = tokens = None
     numbers = []
     try:
@@ -100,7 +108,7 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
                 if not found:
                     return None
             if kind == "tokens":
-                (tokens,) = _read_tokens((value,), (data,))
+                tokens = _read_tokens(value, size)
             elif kind == "number":
                 if not value.isdigit():
                     return None
@@ -118,19 +126,17 @@ def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens 
         return None
 
 
-def _read_tokens(arrays: Sequence[bytes], parts: Sequence[bytes]) -> list[Tokens | None]:
-    """Return the entries of a JSON array in each of these events; ValueError if the reference path would note an
+def _read_tokens(array: bytes, size: int) -> Tokens:
+    """Return the entries of a JSON array in an event of `size` bytes; ValueError if the reference path would note an
     anomaly, or count a weight."""
-    tokens: list[Tokens | None] = [*read_exact(arrays)]
-    for at, some in enumerate(tokens):
-        array, size = arrays[at], len(parts[at])
-        if some is None or may_weigh(len(some), array.count(b"{") - len(some), size):
-            tokens[at] = _read_any(array, size)
+    tokens = read_exact(array)
+    if tokens is None or may_weigh(len(tokens), array.count(b"{") - len(tokens), size):
+        return _read_any(array, size)
     return tokens
 
 
 def _read_any(array: bytes, size: int) -> Tokens:
-    """Do what `_read_tokens` does, for one array."""
+    """Do what `_read_tokens` does, by decoding all of it."""
     if b"\n" in array or b"\r" in array:
         raise ValueError("a line end between values ends the line of the event, too")
     items = _from_json(array, allow_inf_nan=False)
@@ -151,11 +157,14 @@ def add_values(
 ) -> None:
     """Add the values to their states."""
     # The step that takes the most frames is first: if it succeeds, so does the rest.
-    for counter, number in zip(template.counters, numbers, strict=True):
-        counter.add(number)
-    if tokens and (some := [token for each in tokens for token in each or ()]):
-        template.state.need("logprobs_content").add(some)
-    text = "".join(texts)
+    if numbers:
+        for counter, number in zip(template.counters, numbers, strict=True):
+            counter.add(number)
+    if tokens:
+        some = tokens[0] if len(tokens) == 1 else [token for each in tokens for token in each or ()]
+        if some:
+            template.state.need("logprobs_content").add(some)
+    text = texts[0] if len(texts) == 1 else "".join(texts)
     if text:
         for state in template.states:
             if len(state.pieces) >= MANY_PIECES:
