@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamkit import dumps
-from streamkit._decode.logprobs_reader import is_written_so, read_exact, read_tokens
+from streamkit._decode.logprobs_reader import read_exact, read_tokens, written
 
 TOP = '{"token":"a","logprob":-0.5,"bytes":[97]}'
 
@@ -111,12 +111,20 @@ def test_entries_are_written_with_the_same_bytes_where_that_is_said(number: str)
     found = array(TOP.replace("-0.5", number))
     tokens = read_exact(found)
     assert tokens is not None
-    written = b"[" + b",".join(dumps(one) for one in tokens) + b"]"
-    assert NUMBERS[number] is is_written_so(found) is (written == found)
+    encoded = b"[" + b",".join(dumps(one) for one in tokens) + b"]"
+    assert NUMBERS[number] is (encoded == found)
+    assert (encoded if NUMBERS[number] else None) == written(tokens)
 
 
 @pytest.mark.parametrize("text", ['"\\u00e9"', '"\\/"', '"\\u0001"'])
 def test_escapes_that_are_written_in_another_way_are_in_doubt(text: str) -> None:
-    assert not is_written_so(array(TOP.replace('"a"', text)))
-    assert not is_written_so(array(TOP).replace(b":", b": "))
-    assert not is_written_so(array(TOP, TOP).replace(b",", b", "))
+    for found in (
+        array(TOP.replace('"a"', text)),
+        array(TOP).replace(b":", b": "),
+        array(TOP, TOP).replace(b",", b", "),
+        array(TOP, TOP)[:-1] + b", " + array(TOP)[1:],
+    ):
+        tokens = read_exact(found)
+        assert tokens
+        assert written(tokens) is None
+    assert written(list(read_exact(array(TOP)) or ())) is None, "entries from elsewhere"

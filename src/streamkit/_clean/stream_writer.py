@@ -26,11 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import events as ev
 from .._arguments import check_kind
-from .._decode.logprobs_reader import Exact, is_written_so
+from .._decode.logprobs_reader import written
 from .._decode.tolerant_json import scrub
 from .._fold.pieces import Field, Fragment, Function, Head, LogprobsPiece, Over
 from ..accumulator import Accumulator, hand_over_pieces
@@ -91,6 +91,15 @@ class _Choice:
         self.beside: ChunkDict = {}
 
 
+class _Frame(NamedTuple):
+    """What surrounds the values in an event of a template."""
+
+    texts: list[str]
+    """Before, between and after the places where its text stands; to the log probabilities, if it has any."""
+    end: bytes
+    """After the log probabilities."""
+
+
 class StreamWriter:
     """feed(block) or add(chunk) -> chunk dicts, then close() -> chunk dicts. `ended`: whether the last ones were returned.
 
@@ -115,7 +124,7 @@ class StreamWriter:
         self.ended = False
         self._cut = cut
         self._ready = ready and cut is None
-        self._frames: dict[Any, list[str]] = {}  # what surrounds the text in a template's event
+        self._frames: dict[Any, _Frame] = {}  # what surrounds the text in a template's event
         self._logprobs = logprobs
         self._out: list[Any] = []
         self._head: ChunkDict = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
@@ -159,8 +168,10 @@ class StreamWriter:
         log probabilities."""
         choice, call, shaper = self._choices[template.state.index], template.call, self._shaper
         ready = self._ready and (shaper is None or shaper.passes(choice.index, str(template.slots[0].path[-1])))
-        if tokens is not None:
-            ready = ready and text != "" and type(tokens) is Exact and is_written_so(tokens.json)
+        array = None
+        if tokens is not None and ready:
+            array = written(tokens) if text else None
+            ready = array is not None
         if call is not None and not (ready and choice.calls.writes(call.position, text)):
             for fragment in choice.calls.add(call.position, text):
                 self._say([choice_dict(choice.index, {"tool_calls": [fragment]})], {})
@@ -168,17 +179,14 @@ class StreamWriter:
             frame = self._frames.get(template)
             if frame is None:
                 frame = self._frame(template, choice, tokens is not None)
-            if tokens is None:
-                self._out.append(_encoded(text).join(frame).encode())
-            else:
-                *before, behind = frame
-                self._out.append(b"%b%b%b" % (_encoded(text).join(before).encode(), tokens.json, behind.encode()))  # type: ignore[attr-defined]
+            event = _encoded(text).join(frame.texts).encode()
+            self._out.append(event if array is None else b"".join((event, array, frame.end)))
         else:
             logprobs = None if tokens is None else ChatChoiceLogprobs(tokens)
             for delta, part in self._pieces(_delta_of(template, choice, text) if text else {}, logprobs):
                 self._say([choice_dict(choice.index, delta, part)], {})
 
-    def _frame(self, template: Any, choice: _Choice, tokens: bool) -> list[str]:
+    def _frame(self, template: Any, choice: _Choice, tokens: bool) -> _Frame:
         """Return the event of a template, cut where its text is, and where its log probabilities are."""
         if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
@@ -186,10 +194,8 @@ class StreamWriter:
         delta = _delta_of(template, choice, _MARK)
         logprobs = {"content": _TOKENS, "refusal": None} if tokens else None
         event = event_of({**self._head, "choices": [choice_dict(choice.index, delta, logprobs)]}).decode()
-        before, mark, behind = event.partition(_encoded(_TOKENS))
-        frame = self._frames[template] = before.split(_encoded(_MARK))
-        if mark:
-            frame.append(behind)
+        before, _, end = event.partition(_encoded(_TOKENS))
+        frame = self._frames[template] = _Frame(before.split(_encoded(_MARK)), end.encode())
         return frame
 
     def _take_head(self, piece: Head) -> None:

@@ -21,7 +21,7 @@ from ..types._base import wire_names
 from .fast_frozen import unfrozen_twin
 from .values import Note, fields_beside, string
 
-__all__ = ("Exact", "is_written_so", "read_exact", "read_logprobs", "read_tokens")
+__all__ = ("Exact", "read_exact", "read_logprobs", "read_tokens", "written")
 
 _LOGPROBS = wire_names(ChatChoiceLogprobs)
 
@@ -48,16 +48,16 @@ _STRING = rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F
 _FLOAT = rb"-?+(?:0|[1-9][0-9]{0,8}+)\.[0-9]{1,30}+(?:[eE][+-]?+[0-9]{1,2}+)?+"
 _BYTE = rb"(?:1[0-9]{0,2}+|2(?:[0-4][0-9]?+|5[0-5]?+|[6-9])?+|[3-9][0-9]?+|0)"
 _BYTES = rb"(?:\[(?:%b(?:, ?+%b)*+)?+\]|null)" % (_BYTE, _BYTE)
-_ALTERNATIVE = rb'\{"token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b\}' % (_STRING, _FLOAT, _BYTES)
-_match_entry = re.compile(
-    rb'\{("token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b), ?+"top_logprobs": ?+(\[(?:%b(?:, ?+(?=\{)|(?=\])))*+\])\}'
-    rb"(\]|, ?+(?=\{))" % (_STRING, _FLOAT, _BYTES, _ALTERNATIVE)
-).match
+_HEAD = rb'"token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b' % (_STRING, _FLOAT, _BYTES)
+_ENTRY = rb'\{(%b), ?+"top_logprobs": ?+(\[(?:\{%b\}(?:, ?+(?=\{)|(?=\])))*+\])\}(\]|, ?+(?=\{))' % (_HEAD, _HEAD)
+_match_entry = re.compile(_ENTRY).match
+_match_compact = re.compile(_ENTRY.replace(b" ?+", b"")).match
 
 
 # A number of at most 15 digits is the shortest that means it, and is written without an exponent from 0.0001 on.
 _SHORTEST = rb"-?+(?:(?!0\.0000)(?:0|[1-9][0-9]{0,3})\.(?:[0-9]{0,10}[1-9]|0)|0\.0)(?=[,}])"
 _LONGER = re.compile(rb'"logprob":(?!%b)' % _SHORTEST)
+_ESCAPE = re.compile(rb"\\[u/]")  # `dumps` writes nearly all of these in another way
 _NUMBER = re.compile(rb'"logprob":([^,}]++)')
 
 
@@ -91,22 +91,26 @@ def _tokens(
     return None
 
 
-def is_written_so(array: bytes) -> bool:
-    """Return whether `dumps` writes the entries of this array, which are exactly in the format, with the same bytes: if in
-    doubt not."""
-    if b'": ' in array or b", " in array or b"\\u" in array or b"\\/" in array:
-        return False
-    if _LONGER.search(array) is None:
-        return True
-    numbers = _NUMBER.findall(array)
-    return " ".join(map(repr, map(float, numbers))).encode() == b" ".join(numbers)
-
-
 class Exact(list[ChatCompletionTokenLogprob]):
-    """Entries that are written exactly in the format; `json` is the array that they were read from."""
+    """Entries that are written exactly in the format; `json` is the array that they were read from, if it has no white
+    space between values."""
 
     __slots__ = ("json",)
     json: bytes
+
+
+def written(tokens: list[ChatCompletionTokenLogprob]) -> bytes | None:
+    """Return the array of these entries as `dumps` writes it, if that is known without writing it: it arrived so."""
+    if (
+        type(tokens) is not Exact
+        or not (array := tokens.json)
+        or (b"\\" in array and _ESCAPE.search(array) is not None)
+    ):
+        return None
+    if _LONGER.search(array) is None:
+        return array
+    numbers = _NUMBER.findall(array)
+    return array if " ".join(map(repr, map(float, numbers))).encode() == b" ".join(numbers) else None
 
 
 def read_exact(array: bytes) -> Exact | None:
@@ -115,9 +119,11 @@ def read_exact(array: bytes) -> Exact | None:
     if not array.startswith(b"[") or not (array.isascii() or _is_utf8(array)):
         return None
     tokens = Exact()
-    tokens.json = array
-    at = 1
-    while (found := _match_entry(array, at)) is not None:
+    tokens.json, match = array, _match_compact
+    if (found := match(array, 1)) is None:
+        tokens.json, match = b"", _match_entry
+        found = match(array, 1)
+    while found is not None:
         head, tops, end = found.groups()
         value = _from_json(b"{%b}" % head)
         token = _new_token()
@@ -137,6 +143,7 @@ def read_exact(array: bytes) -> Exact | None:
         at = found.end()
         if end == b"]":
             return tokens if at == len(array) else None
+        found = match(array, at)
     return None
 
 
