@@ -62,7 +62,7 @@ class Row:
 
     @property
     def useful(self) -> bool:
-        """Whether each event of these templates can be told from those of the others by its key."""
+        """Whether the key of each event says which of these templates it is of."""
         middle = self._middle
         keys = self._keys
         if not keys:

@@ -65,8 +65,8 @@ class TextChunk:
 
     @property
     def plain(self) -> bool:
-        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event; and, of
-        a text that is no call's, log probabilities."""
+        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event; and, in
+        a chunk without a call, log probabilities."""
         if len(self.slots) == 1:
             return True
         plain = ("text", "padding") if self.index is not None else ("text", "padding", "tokens")
