@@ -227,7 +227,7 @@ class BlockReader:
             return raised
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
-            lane.arm(min(self._response_limit - self._size, self._event_limit))
+            lane.arm(min(self._response_limit - self._size, self._event_limit), self._assembler.events)
         return raised
 
     def _read_pieces(self, block: bytes, out: Out) -> SenderError | None:
@@ -275,7 +275,7 @@ class BlockReader:
             refused, lane.refused = ready and lane.refused, False  # `take` has just looked at this event
             if ready and not refused:
                 start = at
-                at, events = lane.run(block, at, out)
+                at, events = lane.run(block, at, out, self._assembler.events)
                 if events:
                     self._assembler.events += events
                     self._assembler.data_bytes += at - start - events * lane.overhead

@@ -21,7 +21,7 @@ Cost: 0.3 us for a matching event in a large block, 0.5 for one that is a whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import repeat
 from typing import Any
 
@@ -37,7 +37,7 @@ from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
 from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
 from .row import Row, row_of
-from .slot_values import Tokens, add_values, read_framed, read_values
+from .slot_values import Columns, Found, Tokens, add_values, read_framed, read_values, reports_that_last
 from .template import Template
 
 __all__ = ("LEAST_VALUES", "Lane")
@@ -72,6 +72,7 @@ class Lane:
         self._hot: Template | None = None  # the current one, while `take` may be called
         self._granted = self._room = 0  # bytes that `take` may take in all, and that are left
         self._taken = 0  # events that it took
+        self._before = 0  # events before those: of the whole stream
         self._counted = 0  # those of them that are counted
         self._alike: dict[bytes, Template] = {}  # further ones with the same first bytes: one choice in two forms
         self._row: Row | None = None  # those that are ready, if their events can be read together
@@ -92,8 +93,9 @@ class Lane:
 
     # --- one event a block
 
-    def arm(self, room: int) -> None:
-        """Allow `take`, for `room` bytes from here on: the decoder is between two events."""
+    def arm(self, room: int, events: int) -> None:
+        """Allow `take`, for `room` bytes from here on: the decoder is between two events, of which there were `events`."""
+        self._before = events
         self.refused = False
         self._hot, self._granted, self._room = self.current, room, room
 
@@ -115,6 +117,7 @@ class Lane:
             self._reducer.chunks += taken
             self._templates.budget.earn(taken)
             self.current = self._hot
+            self._before += taken
             self._taken = self._counted = self._vain = 0
             self._granted = self._room
         return taken, size
@@ -144,8 +147,10 @@ class Lane:
             if template is not last:
                 self._turn(last, template)
             if out is not None:
-                self._tell_one(template, found[0][0], found[1][0], out)
-            add_values(template, *found)
+                self._tell_one(template, found[0][0], found[1][0] if found[1] else None, out)
+            add_values(template, *found[:3])
+            if found[3]:
+                self._reducer.fold_usage(found[3][0], self._before + self._taken + 1, out)
         else:
             if between:  # padding, which has no quotes in it, after the text
                 begin = block.rfind(b'"', 0, stop) + 1
@@ -180,12 +185,13 @@ class Lane:
 
     # --- many events a block
 
-    def run(self, block: bytes, start: int, out: list[Event] | None) -> tuple[int, int]:
+    def run(self, block: bytes, start: int, out: list[Event] | None, before: int) -> tuple[int, int]:
         """Fold the events of `block` from the offset `start` on, as long as each fits a template.
 
         Return the offset of the first byte that was not read and the number of events that were. An event must begin at
-        `start`.
+        `start`; there were `before` events before it.
         """
+        self._before = before
         (lead, trail), overhead = self._templates.frame, self._templates.overhead
         at, events, end = start, 0, len(block)
         while at < end and block.startswith(lead, at):
@@ -271,15 +277,13 @@ class Lane:
         if found is None:
             return False
         order, values = found
-        said, tokens, _ = values
         row.add(order, values)
         if len(order) == 1:
-            self._count(order[0], len(said))
+            self._count(order[0], len(parts))
         elif row.counted:
             self._count_all(order)
         self.current = order[-1]
-        if out is not None:
-            self._tell(order if len(order) > 1 else repeat(order[0]), said, tokens, out)
+        self._tell(order if len(order) > 1 else repeat(order[0]), values, out)
         return True
 
     def _fits_first(self, data: bytes) -> bool:
@@ -315,17 +319,22 @@ class Lane:
             read[template] = found
         if apart:
             for template, found in read.items():
-                add_values(template, *found)
+                add_values(template, *found[:3])
         else:
-            said = {template: iter(texts) for template, (texts, _, _) in read.items()}
+            said = {template: iter(found[0]) for template, found in read.items()}
             for template in order:
                 add_values(template, (next(said[template]),), None, ())
         self._count_all(order)
         self.current = order[-1]
-        if out is not None:
-            each = {template: zip(found[0], found[1] or repeat(None), strict=False) for template, found in read.items()}
-            texts, tokens = zip(*[next(each[template]) for template in order], strict=True)
-            self._tell(order, texts, tokens, out)
+        if out is None and not any(template.form for template in read):
+            self._before += len(parts)
+            return True
+        each = {
+            template: zip(texts, tokens or repeat(None), usages or repeat(None), strict=False)
+            for template, (texts, tokens, _, usages) in read.items()
+        }
+        texts, tokens, usages = zip(*[next(each[template]) for template in order], strict=True)
+        self._tell(order, (texts, tokens, (), usages if any(usages) else None), out)
         return True
 
     def _templates_of(self, parts: list[bytes]) -> list[Template]:
@@ -407,15 +416,23 @@ class Lane:
         for path in template.unknown:
             self._unknown[path] = self._unknown.get(path, 0) + events
 
-    def _tell(
-        self,
-        order: Iterable[Template],
-        texts: Sequence[str],
-        tokens: Sequence[Tokens | None] | None,
-        out: list[Event],
-    ) -> None:
-        """Append to `out` what these events mean; `order`: the template of each."""
-        if tokens is None and self._reducer.whole:
+    def _tell(self, order: Iterable[Template], values: Found | Columns, out: list[Event] | None) -> None:
+        """Append to `out` what these events mean, and fold the usage in them; `order`: the template of each."""
+        texts, tokens, _, usages = values
+        before = self._before
+        self._before += len(texts)
+        if usages is not None and out is None:
+            for at, usage in reports_that_last(usages):
+                self._reducer.fold_usage(usage, before + at + 1, None)
+        elif usages is not None and out is not None:
+            some = zip(order, texts, tokens or repeat(None), usages, strict=False)
+            for number, (template, text, entries, usage) in enumerate(some, before + 1):
+                self._tell_one(template, text, entries, out)
+                if usage is not None:
+                    self._reducer.fold_usage(usage, number, out)
+        elif out is None:
+            return
+        elif tokens is None and self._reducer.whole:
             out.extend([(template, text) for template, text in zip(order, texts, strict=False) if text])  # type: ignore[misc]
         elif tokens is None:
             sequence = self._reducer.sequence
@@ -425,8 +442,8 @@ class Lane:
                     sequence += 1
             self._reducer.sequence = sequence
         else:
-            for template, text, some in zip(order, texts, tokens, strict=False):
-                self._tell_one(template, text, some, out)
+            for template, text, entries in zip(order, texts, tokens, strict=False):
+                self._tell_one(template, text, entries, out)
 
     def _tell_one(self, template: Template, text: str, tokens: Tokens | None, out: list[Event]) -> None:
         """Append to `out` what one event means."""

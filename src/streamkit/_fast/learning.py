@@ -31,7 +31,7 @@ from .._fold.reducer import Reducer
 from .._fold.tool_calls import Call
 from ..rules import REASONING, RULES, Rule
 from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
-from .slot_values import read_values
+from .slot_values import form_of, read_values
 from .slots import Stamp, find_slots, find_stamp
 from .template import LONGEST, Template, is_lasting, is_portable
 from .text_chunk import Path, TextChunk, facts_of, only_text, unknown_paths
@@ -94,8 +94,8 @@ _ONCE = frozenset({"number_changed"})
 
 
 _CHOICES = b'"choices"'
-_PADDING = re.compile(
-    rb'"(?:%b)" ?: ?"[A-Za-z0-9]*+"'
+_PADDING = re.compile(  # and usage, which has other numbers in each event
+    rb'"usage" ?: ?\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}|"(?:%b)" ?: ?"[A-Za-z0-9]*+"'
     % "|".join(path for path, rule in RULES.items() if rule is Rule.DROP and "." not in path).encode()
 )
 _MOST_AROUND = 1024  # bytes around the choices in which padding is looked for
@@ -207,7 +207,9 @@ class Templates:
         `raw`: the bytes that were read with it. A template is learned only if they are just this event, or its end.
         """
         self.opened = False
-        if not _may_say_text(chunk):
+        if not _may_say_text(chunk) or (
+            chunk.usage is not None and (self._reducer.whole or not self._reducer.usage.repeated)
+        ):
             self._blank += 1
             self.opened = not self._seen.issuperset(map(_key, chunk.choices))
             self._seen.update(map(_key, chunk.choices))
@@ -275,6 +277,7 @@ class Templates:
                 if places is None:
                     return None
                 template = Template(*places, self.frame, state, part)
+                template.form = form_of(template, data)
                 template.index = text.index
                 template.unknown = unknown_paths(chunk)
                 template.notes = notes
@@ -454,7 +457,7 @@ def _may_serve(stamp: Stamp | _Unstamped, data: bytes) -> bool:
 
 def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
     """Return whether `only_text` need be asked: a check that costs hardly anything."""
-    if len(chunk.choices) != 1 or chunk.usage is not None:
+    if len(chunk.choices) != 1:
         return False
     (choice,) = chunk.choices
     delta = choice.delta

@@ -35,7 +35,6 @@ class Row:
         "_sep",
         "_simple",
         "_start",
-        "_steps",
         "_suffix",
         "counted",
         "templates",
@@ -45,7 +44,7 @@ class Row:
         self.templates = templates
         self.counted = any(one.counted for one in templates)
         first = templates[0]
-        self._steps, self._suffix = first.steps, first.suffix
+        self._suffix = first.suffix
         self._simple = first.simple
         self._apart = len({id(one.state if not first.simple else one.states[0]) for one in templates}) == len(templates)
         self._keys: dict[bytes, Template] = {}
@@ -91,12 +90,12 @@ class Row:
                 order = [*map(self._keys.__getitem__, keys)]
             except KeyError:
                 return None
-        values = read_columns(self._steps, rests, parts)
+        values = read_columns(self.templates[0], rests, parts)
         return None if values is None else (order, values)
 
     def add(self, order: list[Template], values: Columns) -> None:
         """Add these values to their states, in this order of templates."""
-        said, tokens, numbers = values
+        said, tokens, numbers, _ = values
         if len(order) == 1:
             return add_values(order[0], said, tokens, [column[-1] for column in numbers])
         turn = order[: len(self.templates)]
@@ -126,7 +125,7 @@ class Row:
 def row_of(templates: list[Template], frame: tuple[bytes, bytes]) -> Row | None:
     """Return the row of these templates, or None if their events cannot be read together."""
     first = templates[0]
-    if not all(one.suffix == first.suffix and one.steps == first.steps for one in templates):
+    if not all(one.suffix == first.suffix and one.steps == first.steps and one.form == first.form for one in templates):
         return None
     row = Row(templates, frame)
     return row if row.useful else None

@@ -6,7 +6,9 @@ not match; then nothing was folded. Cost: one comparison and one JSON array for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import jiter
 
@@ -14,18 +16,34 @@ from .._decode.logprobs_reader import read_exact, read_tokens
 from .._fold.field_rules import MANY_PIECES
 from .._fold.weight import may_weigh, token_weight
 from ..types import ChatCompletionTokenLogprob
-from .template import LONGEST, Steps, Template
+from .template import LONGEST, Template
 
-__all__ = ("Columns", "Found", "Tokens", "add_values", "read_columns", "read_framed", "read_one", "read_values")
+__all__ = (
+    "Columns",
+    "Found",
+    "Report",
+    "Tokens",
+    "add_values",
+    "form_of",
+    "read_columns",
+    "read_framed",
+    "read_one",
+    "read_values",
+    "reports_that_last",
+)
 
 Tokens = list[ChatCompletionTokenLogprob]
-Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int]]
-"""The text of each event, its log probabilities if the template has them, and the numbers of the last event."""
+Report = dict[str, Any]
+Found = tuple[Sequence[str], Sequence[Tokens | None] | None, Sequence[int], Sequence[Report] | None]
+"""The text of each event, its log probabilities if the template has them, the numbers of the last event, and the usage
+of each event if the template has it."""
 
-Columns = tuple[list[str], Sequence[Tokens | None] | None, list[list[int]]]
-"""The text of each event, the log probabilities of each if the template has them, and of each slot of a number those of
-all events."""
+Columns = tuple[list[str], Sequence[Tokens | None] | None, list[list[int]], Sequence[Report] | None]
+"""The same, but of each slot of a number those of all events."""
 
+_DIGITS = b"0123456789"
+_FEW_DIGITS = 9  # of a count
+_NUMBERS = re.compile(rb"[0-9]+")
 _from_json = jiter.from_json
 
 
@@ -39,18 +57,20 @@ def read_values(template: Template, parts: list[bytes]) -> Found | None:
     # One comparison for all. For a part shorter than both, the compared bytes would be longer than the part.
     if b"\n".join(parts) != prefix + (suffix + b"\n" + prefix).join(rests) + suffix:
         return None
-    found = read_columns(template.steps, rests, parts)
-    return found and (found[0], found[1], [column[-1] for column in found[2]])
+    found = read_columns(template, rests, parts)
+    return found and (found[0], found[1], [column[-1] for column in found[2]], found[3])
 
 
-def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Columns | None:
+def read_columns(template: Template, rests: Sequence[bytes], parts: list[bytes]) -> Columns | None:
     """Return the values in the slots of many events, slot by slot, or None if one of them does not match: `rests` are
-    their bytes from the first slot to the end of the last, `parts` their whole data."""
+    their bytes from the first slot to the end of the last, `parts` their whole data. Only what follows the first slot is
+    asked of the template."""
     said: Sequence[bytes] | None = None
     arrays: Sequence[bytes] | None = None
     numbers: list[list[int]] = []
+    usages: list[Report] | None = None
     try:
-        for kind, behind in steps:
+        for kind, behind in template.steps:
             column = rests
             if behind:
                 cut = [rest.partition(behind) for rest in rests]
@@ -63,6 +83,8 @@ def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Co
                     return None
             elif kind == "tokens":
                 arrays = column
+            elif kind == "usage":
+                usages = [_read_usage(value, template.form) for value in column]
             elif kind == "number":
                 if not b"0".join(column).isdigit() or b"" in column:
                     return None
@@ -80,25 +102,23 @@ def read_columns(steps: Steps, rests: Sequence[bytes], parts: list[bytes]) -> Co
             if max(map(len, parts)) > LONGEST:  # an event that large is weighed before it is decoded
                 return None
             tokens = [_read_tokens(array, len(part)) for array, part in zip(arrays, parts, strict=True)]
-        return texts, tokens, numbers
+        return texts, tokens, numbers, usages
     except ValueError:
         return None
 
 
-def read_one(template: Template, data: bytes) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
+def read_one(template: Template, data: bytes) -> Found | None:
     """Return the values in the slots of one event, or None if it does not match."""
     if not template.frames(data):
         return None
     return read_framed(template, data[len(template.prefix) : -len(template.suffix)], len(data))
 
 
-def read_framed(
-    template: Template, rest: bytes, size: int
-) -> tuple[tuple[str], tuple[Tokens | None], Sequence[int]] | None:
+def read_framed(template: Template, rest: bytes, size: int) -> Found | None:
     """Do what `read_one` does, for an event of `size` bytes that begins and ends like the template: `rest` is between."""
     if size > LONGEST:  # an event that large is weighed before it is decoded
         return None
-    said = tokens = None
+    said = tokens = usages = None
     numbers = []
     try:
         for kind, behind in template.steps:
@@ -109,6 +129,8 @@ def read_framed(
                     return None
             if kind == "tokens":
                 tokens = _read_tokens(value, size)
+            elif kind == "usage":
+                usages = (_read_usage(value, template.form),)
             elif kind == "number":
                 if not value.isdigit():
                     return None
@@ -121,7 +143,7 @@ def read_framed(
             elif value != said:
                 return None
         assert said is not None
-        return (_from_json(b'"%b"' % said),), (tokens,), numbers
+        return (_from_json(b'"%b"' % said),), (tokens,), numbers, usages
     except ValueError:
         return None
 
@@ -133,6 +155,49 @@ def _read_tokens(array: bytes, size: int) -> Tokens:
     if tokens is None or may_weigh(len(tokens), array.count(b"{") - len(tokens), size):
         return _read_any(array, size)
     return tokens
+
+
+def form_of(template: Template, data: bytes) -> bytes | None:
+    """Return the form of the usage report in the event that `template` was learned from: what is left of it without its
+    digits. Reports of one form have the same names, since none of those has a digit in it (`only_text`)."""
+    rest = data[len(template.prefix) : -len(template.suffix)]
+    for kind, behind in template.steps:
+        value, _, rest = rest.partition(behind) if behind else (rest, b"", b"")
+        if kind == "usage":
+            return value.translate(None, _DIGITS)
+    return None
+
+
+def _read_usage(usage: bytes, form: bytes | None) -> Report:
+    """Return a report of this form; ValueError if it is of another, or has a count so large that the reference path might
+    note an anomaly."""
+    if form is None or usage.translate(None, _DIGITS) != form:
+        raise ValueError("another form")
+    if len(usage) - len(form) > _FEW_DIGITS and len(max(_NUMBERS.findall(usage), key=len)) > _FEW_DIGITS:
+        raise ValueError("a large count")
+    report: Report = _from_json(b"{%b}" % usage)
+    return report
+
+
+def reports_that_last(usages: Sequence[Report | None]) -> list[tuple[int, Report]]:
+    """Return the reports of which something is left once those after them are folded, each with its place.
+
+    These are the last, and each that has other names than the next, or a number where the next has zero, which erases
+    nothing, or the reverse. The source of a count is its last number; one that is zero in all of them was reported
+    when the template was learned.
+    """
+    found: list[tuple[int, Report]] = []
+    counted: Report | None = None
+    for at in range(len(usages) - 1, -1, -1):
+        usage, before = usages[at], counted
+        if usage is not None and (counted := _counted(usage)) != before:
+            found.append((at, usage))
+    return found[::-1]
+
+
+def _counted(usage: Report) -> Report:
+    """Return for each name whether its count is a number above zero."""
+    return {name: bool(count) if type(count) is not dict else _counted(count) for name, count in usage.items()}
 
 
 def _read_any(array: bytes, size: int) -> Tokens:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice, product
 from typing import Any, Literal
@@ -28,6 +28,11 @@ _CHOICE_INDEX: Path = (*CHOICE, "index")
 _CALL_INDEX: Path = (*CHOICE, "delta", "tool_calls", 0, "index")
 # What is written into the slots while their places are proved, each with its own number.
 _MARK, _MARK_NUMBER = "streamkit", 1970010100
+_MARKED: dict[str, Callable[[str, int], Any]] = {
+    "number": lambda _, number: _MARK_NUMBER + number,
+    "tokens": lambda mark, _: [mark],
+    "usage": lambda mark, number: {mark: number},
+}
 _MOST_DIGITS = 9  # of an index
 _MOST_GUESSES = 16  # a field's name may appear in an event more than once
 _scan = json.JSONDecoder().raw_decode
@@ -79,18 +84,20 @@ def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
 
 
 def _places(data: bytes, slot: Slot) -> Iterator[tuple[int, int]]:
-    """Yield the places where the value of `slot` may be: of a string, what is between its quotes."""
+    """Yield the places where the value of `slot` may be: of a string, what is between its quotes; of usage, between its
+    braces, which say that an event has it."""
     for match in _pattern(slot.kind, slot.key).finditer(data):
-        if slot.kind == "tokens":
+        if slot.kind in ("tokens", "usage"):
             # One character a byte: bytes above 127 appear only in strings.
-            yield match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
+            start, end = match.start(1), _scan(data.decode("latin-1"), match.start(1))[1]
+            yield (start, end) if slot.kind == "tokens" else (start + 1, end - 1)
         else:
             yield match.span(1)
 
 
 @lru_cache(maxsize=256)
 def _pattern(kind: Kind, name: bytes) -> re.Pattern[bytes]:
-    value = {"tokens": rb"(\[)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
+    value = {"tokens": rb"(\[)", "usage": rb"(\{)", "number": rb"(\d+)"}.get(kind, rb'"((?:[^"\\]++|\\.)*+)"')
     return re.compile(rb'"%b" ?: ?%b' % (re.escape(name), value))
 
 
@@ -99,8 +106,9 @@ def _proved(data: bytes, consts: list[bytes], slots: list[Slot]) -> bool:
     marks: list[Any] = []
     for number, slot in enumerate(slots):
         mark = f"{_MARK}{number}"
-        marks.append(_MARK_NUMBER + number if slot.kind == "number" else [mark] if slot.kind == "tokens" else mark)
-    filled = [mark.encode() if isinstance(mark, str) else json.dumps(mark).encode() for mark in marks]
+        marks.append(_MARKED[slot.kind](mark, number) if slot.kind in _MARKED else mark)
+    texts = [json.dumps(mark) for mark in marks]
+    filled = [(text if text[0] not in '"{' else text[1:-1]).encode() for text in texts]
     marked = b"".join(part for pair in zip(consts, filled, strict=False) for part in pair) + consts[-1]
     try:
         value, other = decode(data)[0], decode(marked)[0]

@@ -52,6 +52,7 @@ class Template:
         "epoch",
         "event",
         "facts",
+        "form",
         "found",
         "head",
         "index",
@@ -95,6 +96,7 @@ class Template:
         self.states: tuple[Text, ...] = ()  # those of them that the text is added to
         self.counters: tuple[Last, ...] = ()  # and those that numbers go to, in order of place
         self.facts: Any = None
+        self.form: bytes | None = None  # of a usage report in it: what is left without its digits
         self.standing: tuple[Standing, ...] = ()  # lists that its events repeat
         self.unknown: tuple[str, ...] = ()  # paths of the unknown fields in it, to be counted
         self.notes: tuple[tuple[str, str], ...] = ()  # anomalies that are noted in each of its events
@@ -115,7 +117,7 @@ class Template:
         new.call = part if isinstance(part, Call) else None
         new.event, new.slots, new.simple, new.role = self.event, self.slots, self.simple, self.role
         new.unknown, new.notes, new.counted = self.unknown, self.notes, self.counted
-        new.facts, new.standing = self.facts, ()
+        new.facts, new.standing, new.form = self.facts, (), self.form
         new.lasting, new.portable = self.lasting, self.portable
         # Keep equal bytes once: in the templates of eight choices most bytes are equal.
         new.prefix, *betweens, suffix = consts
@@ -203,7 +205,7 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
     even in a choice or call where none of this form was folded before: no role, and no empty text that still counts."""
     (choice,) = chunk.choices
     delta = choice.delta
-    if not template.lasting or template.notes or delta.role:
+    if not template.lasting or template.notes or delta.role or chunk.usage is not None:
         return False
     said = template.names
     return (

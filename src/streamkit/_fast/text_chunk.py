@@ -16,11 +16,12 @@ from .._fold.field_rules import Extend, FieldState, Last
 from .._fold.fields import Fields
 from .._fold.identity import is_block, is_sealed
 from ..rules import DELTA, REASONING, RULES, Rule, rule_for
-from ..types import CreateChatCompletionStreamResponse
+from ..types import CompletionUsage, CreateChatCompletionStreamResponse
+from ..types._unstructuring import written
 
 __all__ = ("CHOICE", "FACTS", "Kind", "Path", "Slot", "Standing", "TextChunk", "facts_of", "only_text", "unknown_paths")
 
-Kind = Literal["text", "same", "number", "padding", "tokens"]
+Kind = Literal["text", "same", "number", "padding", "tokens", "usage"]
 Path = tuple[str | int, ...]
 
 CHOICE: Path = ("choices", 0)
@@ -75,7 +76,7 @@ class TextChunk:
     @property
     def tokens(self) -> bool:
         """Whether log probabilities come with the text."""
-        return len(self.slots) > 1 and self.slots[-1].kind == "tokens"
+        return any(slot.kind == "tokens" for slot in self.slots[-2:])
 
 
 Standing = tuple[Extend, int]
@@ -87,13 +88,15 @@ Look = Callable[[Path], FieldState | None]
 
 def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChunk | None:
     """Return what `chunk` says, if folding it again could add nothing but values of slots, or else None."""
-    if len(chunk.choices) != 1 or chunk.usage is not None:
+    if len(chunk.choices) != 1 or (chunk.usage is not None and not _has_only_counts(chunk.usage)):
         return None
     (choice,) = chunk.choices
     delta = choice.delta
     if choice.finish_reason is not None or delta.function_call is not None:
         return None
-    if not (choice.extra or chunk.extra or delta.extra or delta.tool_calls or choice.logprobs or delta.refusal):
+    if chunk.usage is None and not (
+        choice.extra or chunk.extra or delta.extra or delta.tool_calls or choice.logprobs or delta.refusal
+    ):
         return _ONLY_CONTENT if delta.content else None
     return _text_among_others(chunk, look)
 
@@ -144,7 +147,21 @@ def _text_among_others(chunk: CreateChatCompletionStreamResponse, look: Look) ->
         if choice.logprobs.refusal or choice.logprobs.extra or not choice.logprobs.content:
             return None
         slots.append(Slot("tokens", (*CHOICE, "logprobs", "content")))
+    if chunk.usage is not None:
+        slots.append(Slot("usage", ("usage",)))
     return TextChunk(field, tuple(slots), index, tuple(standing))
+
+
+def _has_only_counts(usage: CompletionUsage) -> bool:
+    """Return whether a report has nothing but whole numbers and nulls, and no digit in a name."""
+    found: dict[str, Any] = written(usage)
+    parts = [found, *(one for one in found.values() if type(one) is dict)]
+    return all(
+        not any(map(str.isdigit, name))
+        and (value is None or type(value) is int or (part is found and type(value) is dict))
+        for part in parts
+        for name, value in part.items()
+    )
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from .. import events as ev
-from .._decode.chunk_reader import moved_usages, read_delta
+from .._decode.chunk_reader import moved_usages, read_delta, read_usage
 from .._decode.doubled_json import last_document
 from .._decode.tolerant_json import scrub
 from .._decode.values import is_empty
@@ -120,6 +120,11 @@ class Reducer:
                     put_told(self._extra, name, value, -1, "chunk", out)
         if self.whole:
             self._tell(out, Over, (choices[0].index if choices else -1,))
+
+    def fold_usage(self, report: dict[str, Any], event: int, out: Out) -> None:
+        """Fold the usage in a chunk whose other fields are folded, that of this event."""
+        self._context.event = event
+        self._take_usage(read_usage(report, "$.usage", self._context.note), "usage", out)
 
     def fold_late(self, extra: dict[str, Any]) -> None:
         """Fold unknown fields that arrive after the end of the stream."""

@@ -39,6 +39,11 @@ class UsageLedger:
         # The last report in a chunk without choices: its tokens, and whether all choices had finished.
         self._total: tuple[int | None, bool] | None = None
 
+    @property
+    def repeated(self) -> bool:
+        """Whether there was more than one report: from then on nothing is noted of a further one with the same counts."""
+        return self._reports > 1
+
     def take(self, usage: CompletionUsage, place: str) -> None:
         """Add a report found at `place` (`usage`, `x_groq.usage`, `choices[].usage`)."""
         self._reports = reports = self._reports + 1
