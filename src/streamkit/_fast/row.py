@@ -78,8 +78,12 @@ class Row:
         slots; None if one does not fit. `raw`: the events with the frames between them."""
         begin, end = self._begin, self._end
         rests: Sequence[bytes] = [part[begin:end] for part in parts]
-        # For a part shorter than what surrounds its slots, the compared bytes would be longer than the part.
-        if raw != self._start + self._sep.join(rests) + self._suffix:
+        between = self._sep.join(rests)
+        # For a part shorter than what surrounds its slots, the compared bytes would be longer than the part. No copy of
+        # them is made with `start` and `suffix`.
+        if len(raw) != begin + len(between) - end or not raw.startswith(between, begin):
+            return None
+        if not (raw.startswith(self._start) and raw.endswith(self._suffix)):
             return None
         order = self.templates[:1]
         if self._keys:
