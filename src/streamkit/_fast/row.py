@@ -14,7 +14,7 @@ Cost: 0.25 us an event of one template, 0.4 of several; 5 us to make one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .._fold.field_rules import MANY_PIECES
 from .slot_values import Columns, add_values, read_columns
@@ -104,26 +104,35 @@ class Row:
             return add_values(order[0], said, tokens, [column[-1] for column in numbers])
         turn = order[: len(self.templates)]
         each = len(turn)
-        if self._apart and order == (turn * (len(order) // each + 1))[: len(order)] and len({*turn}) == each:
-            for first, one in enumerate(turn):  # by turns, as most senders write choices
-                some = None if tokens is None else tokens[first::each]
-                add_values(one, said[first::each], some, [column[first::each][-1] for column in numbers])
-        elif self._simple:
-            for one in self.templates:
-                if len(one.states[0].pieces) >= MANY_PIECES:
-                    one.states[0].compact()
+        # As most senders write choices.
+        by_turns = self._apart and len({*turn}) == each and order == (turn * (len(order) // each + 1))[: len(order)]
+        if not self._simple:
+            places = _places(order)
+            for one, at_all in places.items():
+                some = None if tokens is None else [tokens[at] for at in at_all]
+                add_values(one, [said[at] for at in at_all], some, [column[at_all[-1]] for column in numbers])
+            return None
+        for one in self.templates:
+            if len(one.states[0].pieces) >= MANY_PIECES:
+                one.states[0].compact()
+        if by_turns:
+            for at, one in enumerate(turn):
+                if text := "".join(said[at::each]):
+                    one.states[0].pieces.append(text)
+        else:
             into = {one: one.states[0].pieces.append for one in self.templates}
             for one, text in zip(order, said, strict=True):
                 if text:
                     into[one](text)
-        else:
-            places: dict[Template, list[int]] = {}
-            for at, one in enumerate(order):
-                places.setdefault(one, []).append(at)
-            for one, at_all in places.items():
-                some = None if tokens is None else [tokens[at] for at in at_all]
-                add_values(one, [said[at] for at in at_all], some, [column[at_all[-1]] for column in numbers])
         return None
+
+
+def _places(order: list[Template]) -> Mapping[Template, Sequence[int]]:
+    """Return where each template is in `order`."""
+    places: dict[Template, list[int]] = {}
+    for at, one in enumerate(order):
+        places.setdefault(one, []).append(at)
+    return places
 
 
 def row_of(templates: list[Template], frame: tuple[bytes, bytes]) -> Row | None:
