@@ -57,8 +57,8 @@ from .splitting import Cut, Spread, pieces_of, with_tokens
 
 __all__ = ("StreamWriter", "failure")
 
-_MARK = "\ue000 streamkit: the text stands here \ue000"
-_TOKENS = "\ue000 streamkit: the log probabilities stand here \ue000"
+_MARK = "\ue000 streamkit: the text is here \ue000"
+_TOKENS = "\ue000 streamkit: the log probabilities are here \ue000"
 _encoded = encode_basestring  # the way in which `dumps` writes a text
 _MOST_FRAMES = 256  # of the fast lane's templates, kept ready
 
@@ -95,7 +95,7 @@ class _Frame(NamedTuple):
     """What surrounds the values in an event of a template."""
 
     texts: list[str]
-    """Before, between and after the places where its text stands; to the log probabilities, if it has any."""
+    """Before, between and after the places of its text; to the log probabilities, if it has any."""
     end: bytes
     """After the log probabilities."""
 

@@ -78,8 +78,8 @@ def token_weight(tokens: Iterable[ChatCompletionTokenLogprob], size: int) -> int
 
 
 def may_weigh(tokens: int, tops: int, size: int) -> bool:
-    """Return whether so many entries of log probabilities, each exactly in the format, and alternatives in them may have
-    a weight: `token_weight` knows once they are decoded."""
+    """Return whether `tokens` entries of log probabilities, with `tops` alternatives in all and each exactly in the format,
+    may have a weight: `token_weight` knows once they are decoded."""
     return (TOKEN_BYTES + LIST_BYTES) * tokens + (TOP_BYTES + LIST_BYTES) * tops > 4 * size
 
 
