@@ -11,6 +11,8 @@ Cost: 0.4 us for each of them, decoding included, and 0.6 for the token.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -50,8 +52,6 @@ _BYTE = rb"(?:1[0-9]{0,2}+|2(?:[0-4][0-9]?+|5[0-5]?+|[6-9])?+|[3-9][0-9]?+|0)"
 _BYTES = rb"(?:\[(?:%b(?:, ?+%b)*+)?+\]|null)" % (_BYTE, _BYTE)
 _HEAD = rb'"token": ?+%b, ?+"logprob": ?+%b, ?+"bytes": ?+%b' % (_STRING, _FLOAT, _BYTES)
 _ENTRY = rb'\{(%b), ?+"top_logprobs": ?+(\[(?:\{%b\}(?:, ?+(?=\{)|(?=\])))*+\])\}(\]|, ?+(?=\{))' % (_HEAD, _HEAD)
-_match_entry = re.compile(_ENTRY).match
-_match_compact = re.compile(_ENTRY.replace(b" ?+", b"")).match
 
 
 # A number of at most 15 digits is the shortest that means it, and is written without an exponent from 0.0001 on.
@@ -91,6 +91,12 @@ def _tokens(
     return None
 
 
+@cache  # a millisecond each, which few processes need
+def _matching(compact: bool) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    """Return what matches the next entry of an array; `compact`: with no space at all between values."""
+    return re.compile(_ENTRY.replace(b" ?+", b"") if compact else _ENTRY).match
+
+
 class Exact(list[ChatCompletionTokenLogprob]):
     """Entries that are written exactly in the format; `json` is the array that they were read from, if it has no white
     space between values."""
@@ -119,9 +125,9 @@ def read_exact(array: bytes) -> Exact | None:
     if not array.startswith(b"[") or not (array.isascii() or _is_utf8(array)):
         return None
     tokens = Exact()
-    tokens.json, match = array, _match_compact
+    tokens.json, match = array, _matching(True)
     if (found := match(array, 1)) is None:
-        tokens.json, match = b"", _match_entry
+        tokens.json, match = b"", _matching(False)
         found = match(array, 1)
     while found is not None:
         head, tops, end = found.groups()
