@@ -230,43 +230,39 @@ class Lane:
         """Fold all of these, or else the first of them; return how many, 0 if the first does not fit."""
         if len(self._ready) < 2 and not self._fits_first(parts[0]):
             return 0
-        row = self._row
-        if row is None and not self._lined and len(parts) >= _LEAST_ROW:
-            row = self._line_up()
         if len(self._ready) == 1 and not self._alike:
             fitting = (
                 self._framed(parts) if len(parts) <= _FEW_PARTS else len(parts)
             )  # costs less than a failed attempt
             if fitting == len(parts):
-                if row is not None and self._fold_row(row, parts, raw, out):
-                    return len(parts)
-                if row is None and self._fold_mixed(parts, [*self._ready.values()] * len(parts), out):
+                if self._fold_lined(parts, raw, out):
                     return len(parts)
                 fitting = self._framed(parts)
         else:
-            if row is not None and self._fold_row(row, parts, raw, out):
+            if self._lined and self._fold_lined(parts, raw, out):
                 return len(parts)
-            order = self._templates_of(parts)
+            order = self._templates_of(parts)  # which may make further templates ready
             fitting = len(order)
-            if fitting == len(parts):
-                if row is not None and not self._lined:  # further templates are ready now
-                    return self._fold_some(parts, raw, out)
-                if row is None and self._fold_mixed(parts, order, out):
+            if fitting == len(parts) and not (self._lined and self._row):
+                if self._fold_lined(parts, raw, out) or (not self._row and self._fold_mixed(parts, order, out)):
                     return len(parts)
         if fitting == len(parts):  # one does not fit because of its slots
             fitting //= 2
         return self._fold_some(parts[:fitting], None, out) if fitting else 0
 
+    def _fold_lined(self, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> bool:
+        """Fold all of these if each fits one of the templates that are ready, and can be read together; return whether so."""
+        if not self._lined:
+            if len(parts) < _LEAST_ROW and len(self._ready) > 1:
+                return False
+            self._row = None if self._alike else row_of([*self._ready.values()], self._templates.frame)
+            self._lined = True
+        return self._row is not None and self._fold_row(self._row, parts, raw, out)
+
     def _framed(self, parts: list[bytes]) -> int:
         """Return how many of these begin and end like the only ready template, up to one that does not."""
         (template,) = self._ready.values()
         return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))
-
-    def _line_up(self) -> Row | None:
-        """Return the row of the templates that are ready, None if their events cannot be read together."""
-        self._row = None if self._alike else row_of([*self._ready.values()], self._templates.frame)
-        self._lined = True
-        return self._row
 
     def _fold_row(self, row: Row, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> bool:
         """Fold all of these if each fits a template of the row; return whether so."""

@@ -42,36 +42,32 @@ class Row:
 
     def __init__(self, templates: list[Template], frame: tuple[bytes, bytes]) -> None:
         self.templates = templates
-        self.counted = any(one.counted for one in templates)
         first = templates[0]
-        self._suffix = first.suffix
-        self._simple = first.simple
-        self._apart = len({id(one.state if not first.simple else one.states[0]) for one in templates}) == len(templates)
-        self._keys: dict[bytes, Template] = {}
+        self._suffix, self._simple, self.counted = first.suffix, first.simple, first.counted
         self._start, self._middle = first.prefix, b""
+        self._keys: dict[bytes, Template] = {}
+        self._apart = True  # whether no two of them add to one state
         if len(templates) > 1:
+            self.counted = True in [one.counted for one in templates]
+            states = [one.states[0] if self._simple else one.state for one in templates]
+            self._apart = len({*map(id, states)}) == len(templates)
             prefixes = [one.prefix for one in templates]
             begin = _common(prefixes)
-            rests = [prefix[begin:] for prefix in prefixes]
-            end = _common([rest[::-1] for rest in rests])
+            end = _common([prefix[: begin - 1 if begin else None : -1] for prefix in prefixes])
             self._start, self._middle = first.prefix[:begin], first.prefix[len(first.prefix) - end :]
-            self._keys = {rest[: len(rest) - end]: one for rest, one in zip(rests, templates, strict=True)}
+            self._keys = {one.prefix[begin : len(one.prefix) - end]: one for one in templates}
         self._begin, self._end = len(self._start), -len(self._suffix)
-        self._sep = self._suffix + frame[1] + frame[0] + self._start
+        self._sep = b"".join((self._suffix, frame[1], frame[0], self._start))
 
     @property
     def useful(self) -> bool:
         """Whether the key of each event says which of these templates it is of."""
-        middle = self._middle
-        keys = self._keys
-        if not keys:
-            return len(self.templates) == 1
-        return (
-            (self._apart or self._simple)
-            and bool(middle)
-            and len(keys) == len(self.templates)
-            and all((key + middle).find(middle) == len(key) for key in keys)
-        )
+        keys, middle = self._keys, self._middle
+        if len(self.templates) == 1:
+            return True
+        if not middle or len(keys) < len(self.templates) or not (self._apart or self._simple):
+            return False
+        return not [key for key in keys if (key + middle).find(middle) != len(key)]
 
     def read(self, parts: list[bytes], raw: bytes) -> tuple[list[Template], Columns] | None:
         """Return the template of each of these events, or only the first if there is just one, and the values in their
@@ -138,7 +134,9 @@ def _places(order: list[Template]) -> Mapping[Template, Sequence[int]]:
 def row_of(templates: list[Template], frame: tuple[bytes, bytes]) -> Row | None:
     """Return the row of these templates, or None if their events cannot be read together."""
     first = templates[0]
-    if not all(one.suffix == first.suffix and one.steps == first.steps and one.form == first.form for one in templates):
+    if len(templates) > 1 and not all(
+        one.suffix == first.suffix and one.steps == first.steps and one.form == first.form for one in templates
+    ):
         return None
     row = Row(templates, frame)
     return row if row.useful else None
