@@ -211,7 +211,7 @@ class Lane:
                 self.budget.spend(self._templates.price(RUN + cost, parts[fitted]) if events else cost)
                 break
             at = stop + len(trail)
-            self._stretch = min(4 * self._stretch, LONGEST)
+            self._stretch = min(3 * self._stretch, LONGEST)
         if events:
             self._vain = 0
             self._reducer.chunks += events
