@@ -107,12 +107,20 @@ def test_a_report_in_every_chunk_stays_in_the_fast_lane(
     monkeypatch.setattr(Assembler, "begin", lambda self, data: read.append(1) or begin(self, data))
     for blocks in cuts_of(form)[:2]:
         seen(blocks)
-    assert len(read) < 2 * 2 * 30, "by feed and by absorb"
+        cleaned(blocks)
+    assert len(read) < 2 * 3 * 30, "by feed, by absorb and by a cleaner"
 
 
-def test_a_report_in_every_chunk_is_written_once_by_a_cleaner() -> None:
-    for blocks in cuts_of(STAYS["counts"]):
-        cleaner = Cleaner()
-        events = [*(one for block in blocks for one in cleaner.feed(block)), *cleaner.close()]
-        said = [json.loads(one[6:]) for one in events if one != DONE]
-        assert [119] == [one["usage"]["total_tokens"] for one in said if "usage" in one]
+@pytest.mark.parametrize("form", [*STAYS.values(), *LEAVES.values()], ids=[*STAYS, *LEAVES])
+def test_a_cleaner_writes_the_last_report_whatever_the_cut(form: Callable[[int], str]) -> None:
+    whole, *cuts = cuts_of(form)
+    expected = cleaned(whole)
+    assert all(expected == cleaned(blocks) for blocks in cuts)
+    said = [json.loads(one[6:]) for one in expected if one != DONE]
+    reported = [one["usage"] for one in said if "usage" in one]
+    assert [json.loads(seen(whole)["response"])["usage"]] == reported
+
+
+def cleaned(blocks: list[bytes]) -> list[bytes]:
+    cleaner = Cleaner()
+    return [*(one for block in blocks for one in cleaner.feed(block)), *cleaner.close()]

@@ -456,7 +456,7 @@ def _delta_of(template: Any, choice: _Choice, text: str) -> ChunkDict:
         return {"tool_calls": [{"index": template.call.position, "function": {"arguments": text}}]}
     fields: ChunkDict = {}
     for slot in template.slots:
-        if slot.kind in ("padding", "tokens") or (name := str(slot.path[3])) in choice.held:
+        if slot.kind in ("padding", "tokens", "usage") or (name := str(slot.path[3])) in choice.held:
             continue
         if slot.item is None:
             fields[name] = text

@@ -207,9 +207,7 @@ class Templates:
         `raw`: the bytes that were read with it. A template is learned only if they are just this event, or its end.
         """
         self.opened = False
-        if not _may_say_text(chunk) or (
-            chunk.usage is not None and (self._reducer.whole or not self._reducer.usage.repeated)
-        ):
+        if not _may_say_text(chunk) or (chunk.usage is not None and not self._reducer.usage.repeated):
             self._blank += 1
             self.opened = not self._seen.issuperset(map(_key, chunk.choices))
             self._seen.update(map(_key, chunk.choices))

@@ -66,11 +66,11 @@ class TextChunk:
 
     @property
     def plain(self) -> bool:
-        """Whether only the text (perhaps in several fields of the delta) and padding differ from event to event; and, in
-        a chunk without a call, log probabilities."""
+        """Whether only the text (perhaps in several fields of the delta), padding and usage differ from event to event;
+        and, in a chunk without a call, log probabilities."""
         if len(self.slots) == 1:
             return True
-        plain = ("text", "padding") if self.index is not None else ("text", "padding", "tokens")
+        plain = {"text", "padding", "usage"} if self.index is not None else {"text", "padding", "usage", "tokens"}
         return all(slot.kind in plain or (slot.kind == "same" and slot.path[2] == "delta") for slot in self.slots)
 
     @property
