@@ -511,3 +511,13 @@ def test_it_costs_nothing_where_nothing_uses_it(pytester: pytest.Pytester) -> No
         env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PATH": ""},
     )  # fmt: skip
     assert 0 == run.returncode, run.stdout + run.stderr
+
+
+def test_a_library_that_an_inner_run_is_the_first_to_import_is_not_imported_again(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    pytester.makepyfile(test_it="import colorsys\ndef test_a(): pass")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    assert "colorsys" in sys.modules
+    assert "test_it" not in sys.modules
