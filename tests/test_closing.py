@@ -21,7 +21,7 @@ import anyio.to_thread
 import pytest
 
 from helpers.interrupting import interrupted_at
-from helpers.loopback import EVENTS, Loopback
+from helpers.loopback import EVENTS, Loopback, until
 from helpers.loopback_async import Opener, by_aiohttp, by_httpx, by_httpx2, by_openai, named, run
 from helpers.loopback_sync import CLIENTS, LEAVE_LATE, QUESTION, helper, name_of, openai_client
 from helpers.stepping import cancelled_at
@@ -206,11 +206,6 @@ class Reading(threading.Thread):
     def ended(self) -> bool:
         self.join(PATIENCE)
         return not self.is_alive()
-
-
-def until(known: Callable[[], object]) -> None:
-    while not known():
-        os.sched_yield()
 
 
 def closed_in_time(close: Callable[[], object]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from helpers.loopback import CLIENT, DONE, EVENTS, PATIENCE, TEXT, Loopback
+from helpers.loopback import CLIENT, DONE, EVENTS, PATIENCE, TEXT, Loopback, until
 from helpers.raw_http import RawUpstream, chunks_of, connect, nobody, request, until_closed
 from streamkit import MisuseError, RecordingWarning, reassemble
 from streamkit.trace import Trace, read_trace
@@ -207,8 +207,7 @@ def test_times_are_those_of_the_sender_where_the_reader_is_slow(tmp_path: Path) 
         for event in EVENTS[:-1]:
             upstream.saw(event)
         (path,) = tmp_path.iterdir()
-        while read_trace(path).torn:  # the reader has read nothing yet, and the trace is whole
-            pass
+        until(lambda: not read_trace(path).torn)  # the reader has read nothing yet, and the trace is whole
         assert list(EVENTS) == [block.data for block in read_trace(path).blocks]
         assert b"".join(EVENTS) == b"".join(response.iter_raw())
 
@@ -221,8 +220,7 @@ def test_asked_to_finish_it_reads_on_for_the_trace(tmp_path: Path) -> None:
             upstream.saw(event)
         upstream._thread.join(PATIENCE)  # it has sent everything, and was not left
         assert not upstream.left.is_set()
-        while proxy._app._requests._scopes:
-            pass
+        until(lambda: not proxy._app._requests._scopes)
     (trace,) = recorded(tmp_path)
     assert ("eof", b"".join(EVENTS)) == (trace.end, trace.body)
 

@@ -14,7 +14,7 @@ import pytest
 
 import streamkit
 from helpers.command import TRACES
-from helpers.loopback import CLIENT, PATIENCE
+from helpers.loopback import CLIENT, PATIENCE, until
 from helpers.raw_http import chunks_of, connect, request, until_closed
 from helpers.tier import TIER, some
 from streamkit import FAULTS, MisuseError, reassemble
@@ -49,9 +49,8 @@ def chat(url: str, body: Any, **headers: str) -> Any:
 
 def last(server: Any) -> Any:
     """The last request, once its answer is over."""
-    while (one := server.requests[-1]).ended == "open":
-        pass
-    return one
+    until(lambda: server.requests[-1].ended != "open")
+    return server.requests[-1]
 
 
 # --- what goes over the wire

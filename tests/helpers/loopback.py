@@ -17,12 +17,15 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import zlib
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from helpers.wire import DONE, delta, sse
 
+T = TypeVar("T")
 EVENTS = (
     sse(delta('{"role":"assistant","content":"Gr"}')),
     sse(delta('{"content":"üß"}')),
@@ -150,6 +153,15 @@ class Loopback:
             assert b"" == connection.recv(1)
             self.left.set()
         return False
+
+
+def until(known: Callable[[], T]) -> T:
+    """What `known` returns, once that is true: for what no event says. It fails where that never is."""
+    end = time.monotonic() + PATIENCE
+    while not (found := known()):
+        assert time.monotonic() < end, "it has not happened"
+        time.sleep(0)  # the others' turn
+    return found
 
 
 def reset(connection: socket.socket) -> None:
