@@ -28,7 +28,7 @@ import anyio
 
 from ..forwarding import Message, Send, kept_headers
 from .plan import Plan
-from .uvicorn_edge import break_off, ends_with_close
+from .uvicorn_edge import break_off, ends_with_close, is_complete
 
 __all__ = ("Watch", "play", "wire_headers")
 
@@ -137,5 +137,6 @@ async def _sent(send: Send, message: Message, watch: Watch, last: bool) -> None:
     try:
         await send(message)
     except BaseException:  # the client left, or the server stops, while it was slow to read what is before it
-        watch.over("open")
+        if not is_complete(send):  # after which ASGI reports a client that has left, though it is there
+            watch.over("open")
         raise

@@ -27,7 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..forwarding import Send
 
-__all__ = ("HEAD_SECONDS", "Protocol", "break_off", "ends_with_close", "left_at", "spelled_headers")
+__all__ = ("HEAD_SECONDS", "Protocol", "break_off", "ends_with_close", "is_complete", "left_at", "spelled_headers")
 
 HEAD_SECONDS = (
     30.0  # for the head of a request: uvicorn alone waits for ever, and a thousand such peers are a thousand sockets
@@ -111,6 +111,11 @@ def left_at(send: Send) -> float | None:
     later, and by then may have begun with what the same client sent on another connection."""
     connection = getattr(_cycle(send), "conn", None)
     return connection.left_at if isinstance(connection, _Connection) else None
+
+
+def is_complete(send: Send) -> bool:
+    """Return whether the last bytes of the response have been written, though `send` has not returned."""
+    return bool(getattr(_cycle(send), "response_complete", False))
 
 
 def ends_with_close(send: Send) -> None:
