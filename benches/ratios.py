@@ -23,6 +23,7 @@ import goals_peers
 import goals_process
 import goals_recorded
 import goals_transport
+import goals_unlucky
 import goals_use
 from figures import Figure, Measurer, machine, table
 from workloads import Bench
@@ -41,6 +42,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "transport": goals_transport.transport,
     "snapshots": goals_use.snapshots,
     "interleaved": goals_use.interleaved,
+    "unlucky": goals_unlucky.unlucky,
 }
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 

@@ -5,7 +5,6 @@ Counted work, no times: how many events of an unlucky stream the lane looks at, 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -14,60 +13,14 @@ import pytest
 from helpers.wire import delta, sse
 from streamkit import Accumulator
 from streamkit._fast import learning
+from streamkit._fast.lane import Lane
 from streamkit._fast.learning import Templates
 from streamkit._fold.assembler import Assembler
+from streamkit.sse import EventDecoder
+from unlucky import UNLUCKY, arguments, chunk, opening
 
 N = 2000
-RANDOM = random.Random(1)
-
-
-def chunk(text: str = '"content":"a"', index: int = 0, more: str = "", id: str = "c") -> bytes:
-    body = f'{{"id":"{id}","created":1,"model":"m"{more},"choices":[{{"index":{index},"delta":{{{text}}}}}]}}'
-    return b"data: " + body.encode() + b"\n\n"
-
-
-def arguments(index: int) -> bytes:
-    return chunk(f'"tool_calls":[{{"index":{index},"function":{{"arguments":"a"}}}}]')
-
-
-def opening(index: int) -> bytes:
-    function = '"function":{"name":"f","arguments":""}'
-    return chunk(f'"tool_calls":[{{"index":{index},"id":"c{index}","type":"function",{function}}}]')
-
-
-def usage(i: int) -> str:
-    return f',"usage":{{"prompt_tokens":5,"completion_tokens":{i},"total_tokens":{i + 5}}}'
-
-
-UNLUCKY: dict[str, Callable[[int], bytes]] = {
-    "33 choices by turns": lambda i: chunk(index=i % 33),
-    "128 choices by turns": lambda i: chunk(index=i % 128),
-    "100 choices in no order": lambda i: chunk(index=RANDOM.randrange(100)),
-    "40 calls by turns": lambda i: opening(i) if i < 40 else arguments(i % 40),
-    "LF and CRLF by turns": lambda i: chunk().replace(b"\n", b"\n" if i % 2 else b"\r\n"),
-    "data with and without a space by turns": lambda i: chunk().replace(b"data: ", b"data: " if i % 2 else b"data:"),
-    "an id for each event": lambda i: b"id: %d\n" % i + chunk(),
-    "a type for each event": lambda i: b"event: message\n" + chunk(),
-    "a number that is another in each chunk": lambda i: chunk(more=f',"seq":{i}'),
-    "a response id in each chunk": lambda i: chunk(id=str(i)),
-    "a new response id in every third chunk": lambda i: chunk(id=str(i // 3)),
-    "a word that is another in each chunk": lambda i: chunk(more=f',"x":"{i:x}"'),
-    "a field that is another in each chunk": lambda i: chunk(f'"content":"a","k{i % 64}":1'),
-    "usage in every chunk": lambda i: chunk(more=usage(i)),
-    "usage in every other chunk": lambda i: chunk(more=usage(i) if i % 2 else ""),
-    "usage in every third chunk": lambda i: chunk(more=usage(i) if i % 3 == 2 else ""),
-    "four forms by turns": lambda i: chunk('"content":"a"' + ("", ',"x":null', ',"y":null', ',"z":null')[i % 4]),
-    "blanks of many widths": lambda i: chunk(more=" " * (i * 7 % 20)),
-    "a fraction in each chunk": lambda i: chunk(f'"content":"a","t":{i}.5'),
-    "halves of characters": lambda i: chunk('"content":"\\ud83d"' if i % 2 else '"content":"\\ude00"'),
-    "deltas that say nothing": lambda i: chunk(""),
-    "a finish reason after each piece": lambda i: (
-        chunk() if i % 2 else b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-    ),
-    "two choices in a chunk": lambda i: (
-        b'data: {"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"a"}}]}\n\n'
-    ),
-}
+Makes = Callable[[int], bytes]
 
 
 def looked_at(monkeypatch: pytest.MonkeyPatch, blocks: list[bytes]) -> tuple[int, int]:
@@ -96,9 +49,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, blocks: list[bytes]) -> tuple[int
 
 @pytest.mark.parametrize("whole", [False, True], ids=["an event a block", "one block"])
 @pytest.mark.parametrize("make", UNLUCKY.values(), ids=UNLUCKY)
-def test_an_unlucky_stream_is_hardly_looked_at(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[int], bytes], whole: bool
-) -> None:
+def test_an_unlucky_stream_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch, make: Makes, whole: bool) -> None:
     events = [make(i) for i in range(N)]
     looks, made = looked_at(monkeypatch, [b"".join(events)] if whole else events)
     assert looks <= N // 3
@@ -106,12 +57,58 @@ def test_an_unlucky_stream_is_hardly_looked_at(
 
 
 @pytest.mark.parametrize("make", UNLUCKY.values(), ids=UNLUCKY)
-def test_a_short_unlucky_stream_in_one_block_is_hardly_looked_at(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[int], bytes]
-) -> None:
+def test_a_short_unlucky_stream_in_one_block_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch, make: Makes) -> None:
     # "usage in every third chunk" begins and ends as another choice would, but for the index.
     looks, _ = looked_at(monkeypatch, [b"".join(make(i) for i in range(60))])
     assert looks <= 14
+
+
+def in_vain(monkeypatch: pytest.MonkeyPatch, blocks: list[bytes]) -> int:
+    """What looking for templates costs, about in microseconds divided by five: for each what it is called with."""
+    cost = 0
+
+    def counted(owner: Any, name: str, each: int, when: Callable[[Any, Any], bool] = lambda given, found: True) -> None:
+        call = getattr(owner, name)
+
+        def counting(*given: Any) -> Any:
+            nonlocal cost
+            found = call(*given)
+            cost += each if when(given, found) else 0
+            return found
+
+        monkeypatch.setattr(owner, name, counting)
+
+    counted(learning, "find_slots", 8)  # a new template
+    counted(learning, "find_stamp", 8)
+    counted(Templates, "learn", 2)
+    counted(Lane, "run", 2, lambda given, found: found[0] < len(given[1]))  # cut events that did not fit
+    counted(Lane, "take", 1, lambda given, found: not found and given[0]._hot is not None)
+    if len(blocks) == 1:
+        counted(EventDecoder, "feed_raw", 1)  # read a piece of the block apart
+    accumulator = Accumulator()
+    for block in blocks:
+        accumulator.absorb(block)
+    monkeypatch.undo()
+    return cost
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["an event a block", "one block"])
+def test_at_a_hundred_events_looking_in_vain_costs_a_few_templates(
+    monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    costs = {}
+    for name, make in UNLUCKY.items():
+        events = [make(i) for i in range(101)]
+        costs[name] = in_vain(monkeypatch, [b"".join(events)] if whole else events)
+    assert {} == {name: cost for name, cost in costs.items() if cost > 50}
+    assert sum(costs.values()) / len(costs) <= 15
+
+
+def test_events_that_are_all_different_are_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a response id in each chunk", "a word that is another in each chunk", "LF and CRLF by turns"):
+        events = [UNLUCKY[name](i) for i in range(N)]
+        assert (0, 0) == looked_at(monkeypatch, events)
+        assert (0, 0) == looked_at(monkeypatch, [b"".join(events)])
 
 
 def test_a_lane_that_rests_is_asked_again_and_takes_an_honest_stream(monkeypatch: pytest.MonkeyPatch) -> None:

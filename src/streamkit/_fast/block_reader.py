@@ -12,13 +12,13 @@ Rule 2: the lane takes single blocks by itself (`lane.take`); `settle` counts th
 Rule 3: when its budget is empty the lane sleeps for a number of events, and blocks are read as if there were none.
 Rule 4: there is no lane before it can pay: a template costs as much as an event, and most streams have at most 25
         chunks. It begins after `_LATE` events, or at once if the current block has `_MANY_EVENTS`.
+Rule 5: an event is learned from only if it is like another one (`likeness`). Those before it in its block are read in one
+        piece, as without a lane: one by one they take twice as long.
 
 Cost: about 0.5 us a block in addition to decoder, lane and assembler.
 """
 
 from __future__ import annotations
-
-import re
 
 from .. import events as ev
 from .._decode.sniff import Sniffer, begins_with_document, read_body
@@ -26,8 +26,10 @@ from .._fold.assembler import Assembler
 from ..errors import FormatError, LimitError, RemoteError, SenderError
 from ..limits import Limits
 from ..sse import CR, Comment, Discarded, EventDecoder
+from ..types import CreateChatCompletionStreamResponse
 from .lane import LEAST_VALUES, Lane
-from .learning import BETWEEN
+from .learning import BETWEEN, LIKE, UNLIKE, whole_event
+from .likeness import EARLY, Likeness, end_of_event
 
 __all__ = ("BlockReader",)
 
@@ -38,10 +40,10 @@ _MANY = 65536  # bytes to read at once on the reference path, where the fast lan
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
 )
+_PROMISING = 12  # events of each choice that a block must have left, so that templates for all of them pay
 _HEAD = 4096  # bytes of a body that is not a stream, to be quoted in its error
 _LEAST_EVENT = 100  # bytes: an event with a chunk in it is hardly ever smaller
 _NEARLY = 8  # events: a lane that sleeps for no more is woken, as another piece of the block costs as much as it saves
-_BLANK_LINE = re.compile(rb"\n\r?\n")
 _TAIL = 4096  # bytes of an event that is not yet whole, to be kept for the fast lane: they are copied with each block
 
 
@@ -57,8 +59,10 @@ class BlockReader:
         "_assembler",
         "_blocks",
         "_decoder",
+        "_early",
         "_event_limit",
         "_head",
+        "_looks",
         "_reducer",
         "_response_limit",
         "_size",
@@ -66,7 +70,6 @@ class BlockReader:
         "_tail",
         "_value_limit",
         "_wake_at",
-        "_young",
         "lane",
         "sniffer",
     )
@@ -76,10 +79,12 @@ class BlockReader:
         self._reducer = assembler.reducer
         self._response_limit, self._event_limit = limits.max_response_bytes, limits.max_event_bytes
         self._value_limit = limits.max_event_values
-        self._young = fast and limits.max_event_values >= LEAST_VALUES  # whether a lane may begin and has not yet
+        # The last few blocks that may be one event each, until a lane begins; None if none may begin any more.
+        self._early: list[bytes] | None = [] if fast and limits.max_event_values >= LEAST_VALUES else None
         self.lane: Lane | None = None
         self._asleep: Lane | None = None  # the lane while it sleeps
         self._slept_at = self._wake_at = 0  # events
+        self._looks = False  # whether the lane learns from the event that is being read
         self._decoder = EventDecoder(max_event_bytes=limits.max_event_bytes, max_comments=limits.max_comments)
         self.sniffer: Sniffer | None = Sniffer(limits.max_event_bytes)
         self._head = b""  # how the bytes began, until there is a chunk in them: perhaps a text that says what is wrong
@@ -140,6 +145,8 @@ class BlockReader:
         """Count what the fast lane took, one event a block."""
         if self.lane is not None:
             events, size = self.lane.settle()
+            if events:
+                self.lane.likeness.fitted(events)
             self._blocks += events
             self._assembler.events += events
             self._size += size
@@ -157,8 +164,7 @@ class BlockReader:
 
     def abandon(self) -> None:
         """Stop using the fast lane, and count nothing that it took: the stack ended somewhere inside it."""
-        self.lane = self._asleep = None
-        self._young = False
+        self.lane = self._asleep = self._early = None
 
     def no_bytes(self) -> None:
         """Stop asking what kind of body this is: the stream is fed as chunks."""
@@ -205,8 +211,8 @@ class BlockReader:
         held, self._tail = self._tail, b""
         if held:
             block = held + block
-        if self._young and self._pays(block):
-            lane = self._begin()
+        if self._early is not None and self._pays(block, self._early):
+            lane = self._begin(self._early)
         if lane is not None:
             lane.disarm()
             if self._size > self._response_limit or len(block) > self._event_limit:
@@ -214,21 +220,30 @@ class BlockReader:
             elif held and len(block) < _TAIL and _begins_data(block, 0, len(block)):
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
-        raised = self._read(block, out) if lane is None else self._read_with(lane, block, out)
+        if lane is None:
+            raised = self._read(block, out)
+        elif lane.current is None and self.lane is not None and self._is_event(block):
+            raised = self._read_alone(lane, block, out)
+        else:
+            raised = self._read_with(lane, block, out)
         if beginning:
-            if self._reducer.chunks:
-                self._head = b""
-            elif len(self._head) < _HEAD:
-                self._head += arrived[: _HEAD - len(self._head)]
+            self._begun(arrived)
         if self._assembler.outcome is not None:
             if self.lane is not None or self._asleep is not None:
                 self.retire()  # no event can take it any more: let go of its templates
-            self._young = False
+            self._early = None
             return raised
         lane = self.lane
         if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
             lane.arm(min(self._response_limit - self._size, self._event_limit), self._assembler.events)
         return raised
+
+    def _begun(self, arrived: bytes) -> None:
+        """Keep how the bytes begin until there is a chunk in them."""
+        if self._reducer.chunks:
+            self._head = b""
+        elif len(self._head) < _HEAD:
+            self._head += arrived[: _HEAD - len(self._head)]
 
     def _read_pieces(self, block: bytes, out: Out) -> SenderError | None:
         """Read a block that may hold an event over the limit piece by piece, so that only such an event leaves the
@@ -240,29 +255,53 @@ class BlockReader:
         self._blocks = blocks + 1
         return raised
 
-    def _pays(self, block: bytes) -> bool:
+    def _pays(self, block: bytes, early: list[bytes]) -> bool:
         """Return whether a lane may pay from here on: rule 4."""
         if self._assembler.events >= _LATE:
             return True
-        if len(block) < _MANY_EVENTS * _LEAST_EVENT // 2:
-            return False
-        for end in (_MANY // 6, _MANY):  # most events are small
-            if block.count(b"\n", 0, end) < _MANY_EVENTS:  # one byte is counted at a tenth of the time
-                continue
-            if block.count(b"\n\n", 0, end) + block.count(b"\n\r\n", 0, end) >= _MANY_EVENTS:
-                return True
+        # Two line ends an event: what has more is not what a lane reads. Pairs of bytes take ten times as long to count.
+        if len(block) >= _MANY_EVENTS * _LEAST_EVENT // 2:
+            for most in (_MANY // 8, _MANY):
+                if block.count(b"\n", 0, most) >= 2 * _MANY_EVENTS:
+                    return True
+                if len(block) <= most:
+                    break
+        if self._assembler.events >= _LATE - EARLY and len(block) < _TAIL:
+            early.append(block)
+            if len(early) > EARLY:
+                del early[0]
         return False
 
-    def _begin(self) -> Lane:
-        """Open the fast lane."""
+    def _begin(self, early: list[bytes]) -> Lane:
+        """Open the fast lane; `early`: what it may compare the next events with."""
         assembler = self._assembler
         self.lane = lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies)
-        self._young = False
+        lane.likeness = Likeness(early)
+        self._early = None
         return lane
+
+    def _is_event(self, block: bytes) -> bool:
+        """Return whether `block` is one whole event of data."""
+        whole = block.startswith(b"data") and end_of_event(block, 0, CR in block) == len(block)
+        return whole and self._decoder.between_events
+
+    def _read_alone(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
+        """Read a block that is one event, where no template can fit: like `_read_with`, in half of the time."""
+        if lane.likeness.knows(block):
+            lane.budget.spend(LIKE, 0)
+            self._looks = True
+            raised = self._read(block, out)
+            self._looks = False
+        else:
+            raised = self._pass(lane, block, out)
+            lane.budget.spend(2 * UNLIKE)
+        self._rest(lane)
+        return raised
 
     def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
         """Read a block in the fast lane as far as it fits, and the rest event by event."""
         at, end, raised = 0, len(block), None
+        lane.likeness.ahead.clear()
         returns = CR in block  # once: asked for each event, 80,000 of them in one block would be quadratic
         while at < end:
             asleep = 0
@@ -271,34 +310,79 @@ class BlockReader:
                 if asleep <= _NEARLY:
                     asleep = 0
                     self._wake(lane)
-            ready = lane.current is not None and self._decoder.between_events
+            between = self._decoder.between_events
+            ready = lane.current is not None and between
             refused, lane.refused = ready and lane.refused, False  # `take` has just looked at this event
             if ready and not refused:
                 start = at
                 at, events = lane.run(block, at, out, self._assembler.events)
                 if events:
+                    lane.likeness.fitted(events)
                     self._assembler.events += events
                     self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
-            # Read one event, so that the next one may take the fast lane; or as many as the lane sleeps for; or,
-            # where no line of data begins here (comments, blank lines), everything up to the next one.
-            if not asleep and not block.startswith(b"data", at):
+                if lane.budget.spent and not self._trusts(lane, block, at, returns):
+                    self._rest(lane)
+                    continue
+            if asleep:  # read as many events as the lane sleeps for
+                stop = end_of_event(block, at + min(asleep * self._event_size, _MANY), returns)
+            elif between and end - at < _TAIL and _begins_data(block, at, end):
+                self._tail = block[at:]
+                break
+            elif not block.startswith(
+                b"data", at
+            ):  # comments, blank lines: read everything up to the next line of data
                 stop = _next_data(block, at)
                 if ready and stop < end:
                     lane.budget.spend(BETWEEN)
+                if not ready and not self._decoder.held:
+                    lane.likeness.pass_by()
+                    raised = self._pass(lane, block[at:stop], out) or raised
+                    at = stop
                     self._rest(lane)
+                    continue
             else:
-                stop = _blank_line(block, at + (min(asleep * self._event_size, _MANY) if asleep else 0), returns)
-                if stop < 0:
-                    stop = end
-                elif refused:
+                if refused:
                     lane.ask()
-            if stop == end and ready and end - at < _TAIL and _begins_data(block, at, end):
-                self._tail = block[at:]
-                break
+                like, stop, passed = lane.likeness.first(block, at, 1 if ready else _MANY, returns)
+                if passed and not ready:
+                    raised = self._pass(lane, block[at:like], out) or raised
+                elif passed:
+                    raised = self._read(block[at:like], out) or raised
+                if passed:
+                    lane.budget.spend(UNLIKE * (passed + 1), passed)
+                if like < stop:
+                    lane.budget.spend(LIKE, 0)
+                    lane.following = block[stop : stop + 2 * (stop - like)]
+                    self._looks = True
+                    raised = self._read(block[like:stop], out) or raised
+                    self._looks, lane.following = False, b""
+                at = stop
+                if not (lane.budget.spent and self._trusts(lane, block, at, returns)):
+                    self._rest(lane)
+                continue
+            if stop < 0:
+                stop = end
             raised = self._read(block if stop - at == end else block[at:stop], out) or raised
             at = stop
+        return raised
+
+    def _trusts(self, lane: Lane, block: bytes, at: int, returns: bool) -> bool:
+        """Return whether a lane that has spent everything gets more once, as the block shows that it will pay."""
+        if not lane.budget.promised:
+            left = (len(block) - at) // self._event_size
+            pays = 1 < lane.choices <= left // _PROMISING and lane.likeness.promises(block, at, returns)
+            lane.budget.promise(pays)
+        return not lane.budget.spent
+
+    def _pass(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
+        """Read events that nothing is learned from, as without a lane."""
+        self.lane = None  # no template is ready, so there is nothing to pause
+        raised = self._read(block, out)
+        self.lane = lane
+        if self._assembler.unaffected:
+            lane.resume()
         return raised
 
     def _read(self, block: bytes, out: Out) -> SenderError | None:
@@ -339,10 +423,8 @@ class BlockReader:
         return raised
 
     def _data(self, lane: Lane, data: bytes, raw: bytes, out: Out) -> None:
-        """Read an event that is nothing but data; learn from it what the next ones may look like."""
-        self._rest(lane)
-        if self.lane is None:
-            return self._assembler.plain(data, out)
+        """Read an event that is nothing but data; if it is like another one, learn from it what the next ones look like."""
+        looks = self._looks or (len(raw) < len(data) and lane.likeness.knows(whole_event(raw, data)))
         trail, chunks = self._assembler.anomalies.trail, self._reducer.chunks
         self._assembler.plain(data, out)
         chunk = self._reducer.last
@@ -350,18 +432,19 @@ class BlockReader:
             lane.miss()  # for example a ping: nothing was folded, so every template holds
         elif chunk is not None and self._reducer.chunks == chunks + 1:
             lane.pause()
-            lane.learn(raw, data, chunk, tuple(trail))
-            if lane.current is None and self._assembler.unaffected:
+            if looks:
+                lane.learn(raw, data, chunk, tuple(trail))
+            if lane.current is None and self._assembler.unaffected and not _opens(chunk):
                 lane.resume()
         else:
             lane.pause()
             lane.miss()
-        return None
+        return
 
     def _rest(self, lane: Lane) -> None:
-        """Put the lane to sleep if its budget is empty: it is not asked for a number of events."""
-        events = lane.budget.rests
-        if events:
+        """Put the lane to sleep if its budget says so: it is not asked for a number of events."""
+        if lane.budget.spent or (lane.likeness.tired and not lane.budget.rich):
+            events = lane.budget.lie_down()
             lane.pause()
             self.lane, self._asleep = None, lane
             self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
@@ -369,6 +452,7 @@ class BlockReader:
     def _wake(self, lane: Lane) -> None:
         """Wake the lane, and add to its budget what the events earned while it slept."""
         lane.budget.rest(self._assembler.events - self._slept_at)
+        lane.likeness.wake()
         self.lane, self._asleep = lane, None
 
     @property
@@ -432,13 +516,11 @@ class BlockReader:
         return self._assembler.body(found, data, out)
 
 
-def _blank_line(block: bytes, at: int, returns: bool) -> int:
-    """Return where the first blank line at or after `at` ends, or -1; `returns`: whether the block has carriage returns."""
-    if not returns:
-        found = block.find(b"\n\n", at)
-        return found + 2 if found >= 0 else -1
-    blank = _BLANK_LINE.search(block, at)
-    return -1 if blank is None else blank.end()
+def _opens(chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Return whether a chunk opens a choice or a call: then most likely no template fits the next one."""
+    return any(
+        choice.delta.role or (choice.delta.tool_calls and choice.delta.tool_calls[0].id) for choice in chunk.choices
+    )
 
 
 def _next_data(block: bytes, at: int) -> int:

@@ -35,7 +35,8 @@ from .._fold.tool_calls import KNOWN_INDEX
 from ..anomalies import Anomalies
 from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
 from ..types import CreateChatCompletionStreamResponse
-from .learning import ASKED, CUT, LONGEST, OPENING, PASSED, RUN, Templates
+from .learning import ASKED, CUT, FEW, FEW_READ, LONGEST, PASSED, REFUSED, RESUMED, RUN, Templates
+from .likeness import Likeness
 from .row import Row, row_of
 from .slot_values import Columns, Found, Tokens, add_values, read_framed, read_values, reports_that_last
 from .template import Template
@@ -67,6 +68,7 @@ class Lane:
         self._anomalies = anomalies
         self._templates = Templates(reducer)
         self.budget = self._templates.budget
+        self.likeness = Likeness([])
         self._ready: dict[bytes, Template] = {}  # those that hold in this epoch, by their first bytes
         self.current: Template | None = None  # the one that fitted last; None: nothing can fit now
         self._hot: Template | None = None  # the current one, while `take` may be called
@@ -84,12 +86,22 @@ class Lane:
         self._last: Template | None = None  # the current one of the epoch before
         self._vain = 0  # how often `resume` tried the templates since an event last fitted
         self._resumed = False  # whether no template was learned in this epoch
+        self.following = b""  # what follows the event that is learned from, as far as its block shows
         self.refused = False  # whether no template begins like the block that `take` refused last
 
     @property
     def overhead(self) -> int:
         """Bytes of an event that are not its data."""
         return self._templates.overhead
+
+    @property
+    def choices(self) -> int:
+        """How many choices or calls are known while a template is ready that serves for all of them; 0 if none is, or if
+        there are more than can be learned at once."""
+        if self.current is None:
+            return 0
+        count = max(len(self._reducer.choices), len(self.current.state.calls.calls))
+        return count if count <= (FEW if self.current.portable else FEW_READ) else 0
 
     # --- one event a block
 
@@ -207,8 +219,7 @@ class Lane:
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = max(2 * folded, _LEAST)
-                cost = OPENING if self._templates.opening else CUT if len(parts) > 1 else ASKED
-                self.budget.spend(self._templates.price(RUN + cost, parts[fitted]) if events else cost)
+                self.budget.spend((CUT if len(parts) > 1 else ASKED) + (RUN[min(events, len(RUN) - 1)]))
                 break
             at = stop + len(trail)
             self._stretch = min(3 * self._stretch, LONGEST)
@@ -477,13 +488,12 @@ class Lane:
 
     def resume(self) -> None:
         """Use the templates again after the reference path folded a chunk from which none was learned: rule 4."""
-        if self._templates.opened:
-            return  # most likely the next event opens another choice or call
         last, self._vain = self._last, self._vain + 1
         if self._vain & (self._vain - 1):  # nothing has fitted in that many attempts: try ever less often
             return
         if last is not None and last.lasting and last.facts == self._reducer.metadata and not self._reducer.mixed:
             self._facts, self.current, self._resumed = last.facts, last, True
+            self.budget.spend(RESUMED)
 
     def release(self) -> None:
         """Let go of what refers to each other: the stream is over."""
@@ -492,7 +502,7 @@ class Lane:
 
     def ask(self) -> None:
         """Note that `take` refused an event, so that it was looked at in vain."""
-        self.budget.spend(self._templates.price(ASKED))
+        self.budget.spend(REFUSED)
 
     def miss(self) -> None:
         """Note that the reference path read an event from which nothing can be learned."""
@@ -505,12 +515,15 @@ class Lane:
 
         See `Templates.learn`.
         """
-        template = self._templates.learn(raw, data, chunk, notes)
+        template = self._templates.learn(raw, data, chunk, notes, self.likeness, self.following)
         if template is not None:
             self._facts, self._resumed = template.facts, False
             template.epoch = self._epoch
             self._make_ready(template)
             self.current = template
+            self.likeness.learned()
+        else:
+            self.likeness.not_learned(self._templates.in_vain)
 
 
 def _event_of(template: Template, text: str, sequence: int) -> Event:

@@ -3,24 +3,23 @@
 `Budget` decides when: the fast lane may lose about a tenth of the cost of the reference path over a long stream. Every
 event adds something to the budget, every event that takes the fast lane adds more, and every attempt costs its
 price. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
-new id in every chunk, alternating LF and CRLF, usage in every other chunk, more choices than templates are kept.
+few events of text between others, a new id in every third chunk, more choices than templates are kept.
 
-Rule 1: nothing is learned from an event whose bytes around its choices differ from the event before, but for padding:
-        no template of it could pay.
+Rule 1: nothing is learned from an event that is not like another one (`likeness`): no template of it could pay.
 Rule 2: a further choice or call is learned at its second event, as a stamp of a known template (`Stamp`).
 Rule 3: if no event of that form can change more than its text (`portable`), that second event need not take the
         reference path: its bytes, except for an index, are those that were proved (`adopt`).
+Rule 4: with more than a few choices or calls nothing is learned before the budget affords a template for each: they
+        arrive by turns, and some of them save nothing.
 
-Known weakness: the prices are averages, and a lane that only begins and rests costs 30 to 60 us. At 100 events of the
-worst shapes (a few events of text between others, a frame or an id that changes) some take up to 1.3 times the
-reference path.
+Known weakness: the prices are averages. At 101 short events of the worst shapes (runs of a few events of text between
+others, one choice after another) some take up to 1.4 times the reference path; benches/unlucky.py has them.
 
 `Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of that for one that is recognised.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,44 +28,66 @@ from .._fold.field_rules import FieldState
 from .._fold.fields import Fields
 from .._fold.reducer import Reducer
 from .._fold.tool_calls import Call
-from ..rules import REASONING, RULES, Rule
-from ..types import ChatChoiceStream, CreateChatCompletionStreamResponse
+from ..rules import DELTA, REASONING
+from ..types import CreateChatCompletionStreamResponse
+from .likeness import Likeness
 from .slot_values import form_of, read_values
 from .slots import Stamp, find_slots, find_stamp
 from .template import LONGEST, Template, is_lasting, is_portable
 from .text_chunk import Path, TextChunk, facts_of, only_text, unknown_paths
 
-__all__ = ("ASKED", "BETWEEN", "CUT", "FRAMES", "LONGEST", "PASSED", "RUN", "Budget", "Frame", "Templates")
+__all__ = (
+    "ASKED",
+    "BETWEEN",
+    "CUT",
+    "FEW",
+    "FEW_READ",
+    "FRAMES",
+    "LIKE",
+    "LONGEST",
+    "PASSED",
+    "REFUSED",
+    "RESUMED",
+    "RUN",
+    "UNLIKE",
+    "Budget",
+    "Frame",
+    "Templates",
+    "whole_event",
+)
 
-# In twentieths of what the reference path takes for an event of text (0.3 us each). Measured on streams where learning
-# never pays, so with cold caches; they need only be about right. Reading event by event costs about twice as much, so
-# looking at one and learning nothing costs at least `UNLIKE`.
-GRANT = 85  # what a stream begins with
+# In twentieths of what the reference path takes for a short event of text (0.25 us each). Measured on streams where
+# learning never pays, so with cold caches, and with what it costs to read an event apart from those around it (5 us).
+GRANT = 330  # what a stream begins with
+PROMISED = 200  # what it gets once where the block shows that choices by turns will pay (`Likeness.promises`)
 EARNED = 1  # for each event, on either path: what may be lost
-SAVED = 12  # for each event that took the fast lane
+SAVED = 14  # for each event that took the fast lane
 MOST = 10000  # a long row of events that fit pays for no more than this
-PASSED = 20  # an event that is not a plain chunk
-RUN = 45  # events of a block that fitted, up to one that did not: a few save less than many
-CUT = 36  # a stretch of a block that was cut into events and did not fit as a whole
-ASKED = 20  # a single event of a block that did not fit
+UNLIKE = 6  # an event that is not like another one, and as much again for a row of them
+PASSED = 8  # an event that is not a plain chunk
+REFUSED = 10  # an event that is a whole block and did not fit
+ASKED = 20  # a single event of a larger block that did not fit
+CUT = 28  # a stretch of a block that was cut into events and did not fit as a whole
+RUN = 0, 110, 85, 80, 75  # 0, 1, 2 ... events of a block that fitted, up to one that did not; the last for more
 BETWEEN = 26  # comments between two events of a block: each event is then folded alone
-NO_TEXT = 22  # a chunk that says more than a text, or has no text
-OPENING = 3  # the same, for one of the first FEW: n=8 begins with eight that have a role
-LOOKED = 38  # a chunk of text that no template can be learned from
+RESUMED = 16  # checking a template again after an event that is not like its own
+NO_TEXT = 28  # a chunk that says more than a text, or has no text
+LOOKED = 80  # a chunk of text that no template can be learned from
 KNOWN = 90  # an event that a template of an earlier epoch takes again
-AGAIN = 38  # the same, where its constant bytes are proof enough
-FIRST_NEW = 20  # the first template of a stream: nearly all streams make it pay
-NEW = 130  # a new template
-FOUND = 40  # looking for the index in a template that is to serve other choices
-ADOPTED = 50  # a template for another choice or call, from the bytes of an event alone
-STAMPED = 100  # one for another choice or call, from one that is known
-FIRST = 20  # the same, for one of the first FEW: each choice of n=8 needs one before the first can pay
-FEW = 8
-UNLIKE = 18  # an event that is not like the one before, see `_is_like`
-FIRST_SEEN = 28  # an event of a choice or call that was not seen before
-REST = 128  # least number of events to rest for, so that resting itself costs nothing
+AGAIN = 55  # the same, where its constant bytes are proof enough
+NEW = 140  # a new template
+FIRST_NEW = 100  # the first two: of a number that is a slot, and of a form that arrives by turns with another, both pay
+FOUND = 130  # looking for the index in a template that is to serve other choices
+ADOPTED = 20  # a template for another choice or call, from the bytes of an event alone
+READ = 60  # more for that, where the event had to be read all the same
+STAMPED = 85  # one for another choice or call, from one that is known
+FEW, FEW_READ = 8, 3  # choices or calls that are learned on trust, and those of which each must be read for that
+LIKE = 12  # finding that an event is like another one
+FIRST_FOUND, FIRST_ADOPTED = 60, 4  # the same, for the first FEW: nearly all streams with a few choices make it pay
+REST, LONGEST_REST = 128, 1024  # events to rest for: the first time, and after many times that earned nothing
 
 MOST_TEMPLATES = 128  # one a choice and part; the oldest is dropped first
+_FITS = 2  # events, after which a template has paid for itself
 _MOST_STAMPS = 4  # content, reasoning, arguments, each in as many forms as a sender has
 
 Frame = tuple[bytes, bytes]
@@ -94,42 +115,60 @@ _ONCE = frozenset({"number_changed"})
 
 
 _CHOICES = b'"choices"'
-_PADDING = re.compile(  # and usage, which has other numbers in each event
-    rb'"usage" ?: ?\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}|"(?:%b)" ?: ?"[A-Za-z0-9]*+"'
-    % "|".join(path for path, rule in RULES.items() if rule is Rule.DROP and "." not in path).encode()
-)
-_MOST_AROUND = 1024  # bytes around the choices in which padding is looked for
 
 
 class Budget:
     """What may be spent on looking for templates."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "_missing", "_paying", "_rest", "promised")
 
     def __init__(self) -> None:
         self._left = GRANT
+        self._rest = REST  # events to rest for the next time
+        self._missing = 0  # of what is to be saved for
+        self._paying = False  # whether events took the lane since the last rest
+        self.promised = False  # whether PROMISED was asked for
 
     def earn(self, events: int) -> None:
         """Add what events saved that took the fast lane."""
         self._left = min(self._left + (EARNED + SAVED) * events, MOST)
+        self._rest, self._paying = REST, True
 
-    def spend(self, cost: int) -> None:
-        """Subtract what it cost to look at an event that the reference path then read."""
-        self._left += EARNED - cost
+    def spend(self, cost: int, events: int = 1) -> None:
+        """Subtract what it cost to look at events that the reference path then read."""
+        self._left += EARNED * events - cost
+
+    def affords(self, cost: int) -> bool:
+        """Return whether there is that much left; if not, the lane rests until there is."""
+        self._missing = max(cost - self._left, 0)
+        return not self._missing
+
+    def promise(self, kept: bool) -> None:
+        """Add what is spent on trust, once in a stream."""
+        self.promised = True
+        if kept:
+            self._left += PROMISED
 
     def rest(self, events: int) -> None:
         """Add what events earned that took the reference path without being looked at."""
         self._left += EARNED * events
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing is left to be spent."""
-        return self._left < 0
+    def rich(self) -> bool:
+        """Whether so much was earned that what is in vain for a while does not matter."""
+        return self._paying and self._left > GRANT
 
     @property
-    def rests(self) -> int:
-        """For how many events from here on the lane should rest; 0 while something is left."""
-        return 0 if self._left >= 0 else REST - self._left // EARNED
+    def spent(self) -> bool:
+        """Whether nothing is left, or not what is to be saved for."""
+        return self._left < 0 or self._missing > 0
+
+    def lie_down(self) -> int:
+        """Return for how many events from here on the lane should rest: twice as many each time that it earned nothing."""
+        events = max(self._rest, REST + max(self._missing, -self._left) // EARNED)
+        self._rest, self._missing = min(2 * self._rest, LONGEST_REST), 0
+        self._paying = False
+        return events
 
 
 class Templates:
@@ -137,33 +176,25 @@ class Templates:
 
     __slots__ = (
         "_adopted",
-        "_before",
-        "_blank",
         "_facts",
-        "_favours",
         "_heads",
         "_made",
         "_of",
         "_reducer",
-        "_seen",
-        "_stamped_so_far",
         "_stamps",
         "_widths",
         "budget",
         "frame",
+        "in_vain",
         "kept",
-        "opened",
         "overhead",
     )
 
     def __init__(self, reducer: Reducer) -> None:
         self._reducer = reducer
         self.budget = Budget()
-        self._before: tuple[Frame | None, bytes] | None = None  # frame and data of the event before
-        self.opened = False  # whether the event before was of a choice or call that was not seen before
-        self._blank = 0  # chunks without text so far
-        self._made = self._stamped_so_far = self._adopted = self._favours = 0
-        self._seen: set[tuple[int, int | None]] = set()  # choices and calls
+        self.in_vain = False  # whether nothing can be learned from events like the one that was looked at last
+        self._adopted = self._made = 0
         self._stamps: list[Stamp | _Unstamped] = []  # of the templates learned last that were not stamped themselves
         self._facts: Any = None  # those of the template learned last
         self.frame = FRAMES[0]
@@ -177,21 +208,6 @@ class Templates:
         self._widths: dict[int, int] = {}  # how many prefixes are that long
         self._stamps.clear()
 
-    @property
-    def opening(self) -> bool:
-        """Whether the first few choices or calls are being learned: a stream of eight choices earns what that costs."""
-        return len(self._seen) > 1 and self._adopted < FEW and len(self._seen) <= 2 * FEW
-
-    def price(self, cost: int, data: bytes | None = None) -> int:
-        """Return what to spend on something that costs `cost` and that streams of a few choices must pay before it can
-        earn: hardly anything, a few times in a stream, while the first choices or calls are being learned, or if that is
-        where an event with these `data` begins."""
-        first = self.opening or (data is not None and any(_may_serve(stamp, data) for stamp in self._stamps))
-        if not first or self._favours >= 2 * FEW:
-            return cost
-        self._favours += 1
-        return OPENING
-
     def framing(self, data: bytes) -> Iterator[Template]:
         """Yield the templates that begin and end like `data`."""
         for width in self._widths:
@@ -200,26 +216,29 @@ class Templates:
                     yield template
 
     def learn(
-        self, raw: bytes, data: bytes, chunk: CreateChatCompletionStreamResponse, notes: tuple[tuple[str, str], ...]
+        self,
+        raw: bytes,
+        data: bytes,
+        chunk: CreateChatCompletionStreamResponse,
+        notes: tuple[tuple[str, str], ...],
+        likeness: Likeness,
+        following: bytes,
     ) -> Template | None:
         """Return the template of an event with these `data`, or None; `notes`: code and path of each anomaly in it.
 
+        `likeness`: how well the templates so far have fitted; `following`: the bytes after this event, if they are known.
         `raw`: the bytes that were read with it. A template is learned only if they are just this event, or its end.
         """
-        self.opened = False
-        if not _may_say_text(chunk) or (chunk.usage is not None and not self._reducer.usage.repeated):
-            self._blank += 1
-            self.opened = not self._seen.issuperset(map(_key, chunk.choices))
-            self._seen.update(map(_key, chunk.choices))
-            self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
+        self.in_vain = False
+        if not _may_say_text(chunk):
+            self._nothing(NO_TEXT)
             return None
-        frame, before = _frame_of(raw, data), self._before
-        self._before = frame, data
-        if before is not None and not (frame == before[0] and _is_like(data, before[1])):
-            self.budget.spend(UNLIKE)
+        if chunk.usage is not None and not self._reducer.usage.repeated:
+            self.budget.spend(NO_TEXT)
             return None
-        if not self._seen_before(chunk.choices[0]):
-            self.budget.spend(OPENING if len(self._seen) <= FEW else FIRST_SEEN)
+        frame = _frame_of(raw, data)
+        if frame is None:
+            self.budget.spend(PASSED)
             return None
         if notes:
             # A field that changed its type keeps each of its values, even one that is the same again.
@@ -228,32 +247,30 @@ class Templates:
             self.budget.spend(PASSED)
             return None
         if not notes and self._facts == self._reducer.metadata:
-            template = self._again(data) or self.adopt(data, self._facts)
+            template = self._again(data)
             if template is not None:
                 return template
+            template = self.adopt(data, self._facts)
+            if template is not None:
+                self.budget.spend(READ)
+                return template
+        if not self._may_pay(data, chunk, likeness, following):
+            self._nothing(NO_TEXT)
+            return None
         text = only_text(chunk, lambda place: self._look(chunk, place))
         if text is None:
-            self._blank += 1
-            self.budget.spend(OPENING if self._blank <= FEW else NO_TEXT)
+            self._nothing(LOOKED)
             return None
         if self._reducer.whole and not text.plain:  # pieces hold all that differs from event to event
-            self.budget.spend(LOOKED)
-            return None
-        if frame is None:
-            self.budget.spend(LOOKED)
+            self._nothing(LOOKED)
             return None
         state = self._reducer.choices[chunk.choices[0].index]
         role = bool(chunk.choices[0].delta.role)
-        part: Part | None = text.field
-        if part in REASONING:
-            part = "reasoning" if state.thought is None and state.reasoning in text.names else None
-        elif text.index is not None:
-            part = state.calls.at(text.index)  # None if another rule matched the fragment to its call
-        if part is None or part not in state.open or (role and state.bare):
-            self.budget.spend(LOOKED)
+        part = self._part_of(text, state, role, notes)
+        if part is None:
+            self._nothing(LOOKED)
             return None
-        if text.tokens and ("logprobs" not in state.open or any(".logprobs" in path for _, path in notes)):
-            self.budget.spend(LOOKED)
+        if not self.kept and not self._affords(state, not notes):
             return None
         if frame != self.frame or not self.overhead:
             self._forget()
@@ -262,17 +279,17 @@ class Templates:
         alike = [one for one in self._of.get(_owner(state, part), ()) if one.part == part]
         template = self._known(alike, data, facts, notes)
         if template is not None:
-            self.budget.spend(self.price(KNOWN))
+            self.budget.spend(KNOWN)
         else:
             template = self._stamped(state, part, text.index, data, notes, role)
             if template is not None:
-                self._stamped_so_far += 1
-                self.budget.spend(FIRST if self._stamped_so_far < FEW else STAMPED)
+                self.budget.spend(STAMPED)
             else:
-                self.budget.spend(NEW if self._made else FIRST_NEW)
                 self._made += 1
+                self.budget.spend(NEW if self._made > 2 else FIRST_NEW)
                 places = find_slots(data, text)
                 if places is None:
+                    self.in_vain = True
                     return None
                 template = Template(*places, self.frame, state, part)
                 template.form = form_of(template, data)
@@ -291,18 +308,52 @@ class Templates:
         if template.bind():
             return template
         self._drop(template)
+        self.in_vain = True
         return None
 
-    def _seen_before(self, choice: ChatChoiceStream) -> bool:
-        """Return whether a template may pay for events like this one: only from the second event of a choice or call on,
-        as 100 choices may have one event each, and the first is most often a role, or the name of a call. In the first
-        choice, which nearly all streams continue, an event without a role is enough."""
-        key = _key(choice)
-        if key in self._seen:
+    def _nothing(self, cost: int) -> None:
+        """Note that nothing can be learned from an event, and what it cost to see it."""
+        self.in_vain = True
+        self.budget.spend(cost)
+
+    def _part_of(self, text: TextChunk, state: ChoiceState, role: bool, notes: Any) -> Part | None:
+        """Return the part that `text` continues; None if an event like this would change more than that."""
+        part: Part | None = text.field
+        if part in REASONING:
+            part = "reasoning" if state.thought is None and state.reasoning in text.names else None
+        elif text.index is not None:
+            part = state.calls.at(text.index)  # None if another rule matched the fragment to its call
+        if part is None or part not in state.open or (role and state.bare):
+            return None
+        if text.tokens and ("logprobs" not in state.open or any(".logprobs" in path for _, path in notes)):
+            return None
+        return part
+
+    def _may_pay(
+        self, data: bytes, chunk: CreateChatCompletionStreamResponse, likeness: Likeness, following: bytes
+    ) -> bool:
+        """Return whether another template of the same part may pay, as far as little shows that: if the last one does, by
+        what it fitted or by what is next, or if a number may be a slot now that it has varied."""
+        (choice,) = chunk.choices
+        if not self.kept or likeness.fits >= _FITS or choice.index != self.kept[-1].state.index:
             return True
-        self._seen.add(key)
-        self.opened = True
-        return len(self._seen) == 1 and not choice.delta.role
+        last, delta = self.kept[-1], choice.delta
+        if last.part != ("content" if delta.content else "reasoning") or delta.tool_calls:
+            return True
+        end = following.find(self.frame[1])
+        if end >= 0 and last.frames(following[len(self.frame[0]) : end]):
+            return True
+        places = (("", chunk.extra), ("choices[].", choice.extra), (DELTA, delta.extra))
+        numbers = [lead + name for lead, extra in places for name, value in extra.items() if type(value) is int]
+        return any(name in last.unknown for name in numbers) or next(self.framing(data), None) is not None
+
+    def _affords(self, state: ChoiceState, plain: bool) -> bool:
+        """Return whether the first template may be learned: with many choices or calls by turns each needs one before any
+        can pay; `plain`: whether the others need not be read for that."""
+        others = max(len(self._reducer.choices), len(state.calls.calls))
+        if others <= (FEW if plain else FEW_READ):
+            return True
+        return self.budget.affords(NEW + FOUND + (ADOPTED if plain else STAMPED) * min(others, MOST_TEMPLATES))
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
         """Return the state of the unknown field at `place` of a chunk with one choice."""
@@ -351,7 +402,7 @@ class Templates:
                 stands = one.part != "reasoning" or one.state.thought is None
                 stands = stands and (one.call is None or one.state.calls.at(one.index) is one.call)
                 if stands and not one.role and read_values(one, [data]) is not None and one.bind():
-                    self.budget.spend(OPENING if self.opening else AGAIN)
+                    self.budget.spend(AGAIN)
                     return one
         return None
 
@@ -361,17 +412,19 @@ class Templates:
 
         `facts`: those that were folded last, or will be if the event's bytes say so.
         """
-        if len(self._seen) < 2 or len(self.kept) >= MOST_TEMPLATES or self.budget.empty:
+        if not self.kept or len(self.kept) >= MOST_TEMPLATES or self.budget.spent:
             return None
         for at, stamp in enumerate(self._stamps):
             like = stamp.template
             if not like.portable or like.facts is not facts:
                 continue
+            if len(self._reducer.choices if like.call is None else like.state.calls.calls) < 2:
+                continue
             if type(stamp) is _Unstamped:
                 if not _may_serve(stamp, data):
                     continue
                 found = find_stamp(stamp.data, stamp.text, like)
-                self.budget.spend(OPENING if self._adopted < FEW else FOUND)
+                self.budget.spend(FIRST_FOUND if self._adopted < FEW else FOUND)
                 if found is None:
                     del self._stamps[at]
                     return None
@@ -386,7 +439,7 @@ class Templates:
             template = stamp.template_of(state, part, place[1])  # type: ignore[union-attr]
             if template.frames(data) and template.bind():
                 self._adopted += 1
-                self.budget.spend(ADOPTED if self._adopted > FEW else 0)
+                self.budget.spend(ADOPTED if self._adopted > FEW else FIRST_ADOPTED)
                 self._keep(template, [one for one in self._of.get(_owner(state, part), ()) if one.part == part])
                 return template
         return None
@@ -459,31 +512,9 @@ def _may_say_text(chunk: CreateChatCompletionStreamResponse) -> bool:
         return False
     (choice,) = chunk.choices
     delta = choice.delta
-    return choice.finish_reason is None and bool(delta.content or delta.extra or delta.tool_calls or delta.refusal)
-
-
-def _is_like(data: bytes, before: bytes) -> bool:
-    """Return whether an event may be one of a row of similar events: the bytes around its choices are those of the one
-    before, but for padding. If not, a number or an id differs in each event, and a template would be useless."""
-    head = data.find(b'"choices"')
-    if head < 0:
-        return True
-    begin, end = data[:head], data[data.rfind(b"]") :]
-    if before.startswith(begin) and before.endswith(end):
-        return True
-    head = before.find(b'"choices"')
-    return _unpadded(begin) == _unpadded(before[:head]) and _unpadded(end) == _unpadded(before[before.rfind(b"]") :])
-
-
-def _unpadded(text: bytes) -> bytes:
-    """Return `text` without the padding in it (OpenAI's `obfuscation`), which has another length in each event."""
-    return _PADDING.sub(b"", text) if len(text) <= _MOST_AROUND else text
-
-
-def _key(choice: ChatChoiceStream) -> tuple[int, int | None]:
-    """Return the indices of the choice, and of its call, that this is about."""
-    calls = choice.delta.tool_calls
-    return choice.index, calls[0].index if calls else None
+    if choice.finish_reason is not None or (delta.tool_calls and delta.tool_calls[0].id):
+        return False
+    return bool(delta.content or delta.extra or delta.tool_calls or delta.refusal)
 
 
 def _owner(state: ChoiceState, part: Part) -> ChoiceState | Call:
@@ -505,3 +536,9 @@ def _frame_of(raw: bytes, data: bytes) -> Frame | None:
     if len(raw) < len(data) + _LEAST_FRAME:
         return FRAMES[2 if raw.endswith(b"\r\n\r\n") else 0]
     return next((frame for frame in FRAMES if raw == frame[0] + data + frame[1]), None)
+
+
+def whole_event(raw: bytes, data: bytes) -> bytes:
+    """Return the event with these `data` of which the network cut off the beginning, as far as `raw`, its end, shows."""
+    lead, trail = _frame_of(raw, data) or FRAMES[0]
+    return lead + data + trail
