@@ -18,7 +18,7 @@ CUTS = {"live": "an event a block", "whole": "one block"}
 
 
 def lane_ratio(measurer: Measurer, blocks: Blocks) -> float:
-    """How many times as long a stream takes with the fast lane as without."""
+    """Return how many times as long a stream takes with the fast lane as without."""
     took = measurer.medians({"with": lambda: absorb(blocks), "without": lambda: reference(blocks)})
     return took["with"] / took["without"]
 
@@ -39,7 +39,7 @@ def unlucky(bench: Bench) -> Iterator[Figure]:
 
 
 def worst(title: str, found: dict[str, float]) -> Figure:
-    """The largest of these ratios, with the streams that have the largest, and the median."""
+    """Return the largest of these ratios, with the streams that have the largest, and the median."""
     order = sorted(found, key=found.__getitem__, reverse=True)
     named = "; ".join(f"{name} {found[name]:.2f}" for name in order[:3])
     return at_most(title, found[order[0]], GOAL, " ×", f"{named}; median {statistics.median(found.values()):.2f}")

@@ -64,7 +64,7 @@ def two_choices() -> bytes:
 
 
 def chance(i: int, of: int) -> int:
-    """A number below `of` that looks like chance, and is the same on every machine."""
+    """Return a number below `of` that looks like chance, and is the same on every machine."""
     return random.Random(i).randrange(of)
 
 
@@ -249,7 +249,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 300), metavar=("FIRST", "LAST"))
-    parser.add_argument("--least", type=float, default=1.15, help="print the mixtures that take so many times as long")
+    parser.add_argument(
+        "--least", type=float, default=1.15, metavar="N", help="print the mixtures that take at least N times as long"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     found = []
