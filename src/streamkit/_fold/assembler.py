@@ -34,7 +34,8 @@ from ..sse import ServerSentEvent, event_of
 from ..types import ChatChoiceStream, CreateChatCompletionResponse, CreateChatCompletionStreamResponse
 from .fields import Context
 from .leftovers import Leftovers, breaks_off, name_of
-from .reducer import Reducer, says
+from .output import says
+from .reducer import Reducer
 
 __all__ = ("Assembler",)
 

@@ -36,12 +36,13 @@ from .choice import ChoiceState, Part
 from .field_rules import Base64, FieldState, LastDocument, Text
 from .fields import Context, Fields, field_makers, new_fields
 from .full_message import missing_from_deltas
+from .output import is_beside, says
 from .pieces import Field, Fragment, Function, Head, LogprobsPiece, Over, put_told
-from .tool_calls import Call, says_nothing
+from .tool_calls import Call
 from .usage import UsageLedger
 from .weight import CHOICE, token_weight
 
-__all__ = ("Reducer", "is_beside", "says")
+__all__ = ("Reducer",)
 
 _OF_DELTA = wire_names(ChatCompletionStreamResponseDelta)
 
@@ -583,22 +584,3 @@ class Reducer:
             usage=self.usage.value(make),
             extra=scrub(self._extra.value()) if self._extra else {},
         )
-
-
-def says(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Return True if a delta has anything except its role and empty structs."""
-    return bool(delta.content or delta.refusal) or _calls(delta) or not all(map(is_empty, delta.extra.values()))
-
-
-def _calls(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Return True if a delta has any part of a call, of either kind."""
-    function = delta.function_call
-    if function is not None and (function.name or function.arguments or not is_empty(function.extra)):
-        return True
-    return bool(delta.tool_calls) and not all(map(says_nothing, delta.tool_calls or ()))
-
-
-def is_beside(delta: ChatCompletionStreamResponseDelta) -> bool:
-    """Return True if a message in the same choice is separate from this delta and repeats the output; else it is the
-    delta."""
-    return says(delta) or bool(delta.content == "" and delta.role)
