@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streamkit import Accumulator
+import pytest
+
+from streamkit import Accumulator, RemoteError
 from streamkit.events import ContentDelta, ToolCallDelta
 
 VERSION_1 = r"""
@@ -200,3 +202,12 @@ def test_a_checkpoint_of_the_first_version_is_read() -> None:
     assert "Hi \U0001f600" == response.choices[0].message.content
     assert {"x": {"a": "b"}} == response.choices[0].message.extra
     assert ("usage", 1) == accumulator.usage_source["prompt_tokens"]
+
+
+@pytest.mark.parametrize("code", ["NaN", "1e400", "-Infinity"])
+def test_an_error_with_a_code_that_is_no_finite_number_is_kept(code: str) -> None:
+    before = Accumulator()
+    before.feed(b'data: {"error":{"message":"x","code":' + code.encode() + b"}}\n\n")
+    error = Accumulator.restore(before.checkpoint()).close().error
+    assert isinstance(error, RemoteError)
+    assert str(float(code)) == str(error.code)

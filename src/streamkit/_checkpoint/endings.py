@@ -33,7 +33,18 @@ __all__ = ("ERROR", "ERRORS", "OUTCOME", "REASON", "put_partials")
 REASON = known(lambda: REASONS, "a reason of `REASONS`")
 
 
-_NUMBER = Plain("a number, a text or null", lambda found: found is None or type(found) in (int, float, str))
+class _Code:
+    """A number, also NaN, a text or null."""
+
+    _read = Plain("a number, a text or null", lambda found: found is None or type(found) in (int, float, str))
+
+    def write(self, value: Any, way: Way) -> Any:
+        return JSON.write(value, way)
+
+    def read(self, found: Any, way: Way) -> Any:
+        return self._read.read(JSON.read(found, way), way)
+
+
 _SECONDS = Plain("a number", lambda found: type(found) in (int, float))
 
 _SHARED = (
@@ -55,7 +66,7 @@ ERRORS: dict[str, Record] = {
     for record in (
         _error(
             RemoteError,
-            Slot("code", _NUMBER, None),
+            Slot("code", _Code(), None),
             Slot("type", Maybe(TEXT), None),
             Slot("param", JSON, None),
             Slot("body", JSON, None),
