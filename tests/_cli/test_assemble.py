@@ -24,6 +24,7 @@ from helpers.command import (
     every_trace,
     expect,
     finish,
+    interrupt,
     interruptible,
     one_line,
     posix,
@@ -270,7 +271,7 @@ def test_an_interrupt_leaves_the_response_so_far() -> None:
     with running("--stream", "-o", "-", "-", preexec_fn=interruptible) as process:
         put(process, sse(delta("Hé")))
         expect(process, "Hé")
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         assert process.stdout is not None
         assert process.stderr is not None
         rest = process.stdout.read()  # while the sender's end is still open
@@ -287,7 +288,7 @@ def test_an_interrupt_after_done_takes_nothing_from_a_complete_response() -> Non
     with running("--stream", "-o", "-", "-", preexec_fn=interruptible) as process:
         put(process, sse(delta("Hé"), stop()) + DONE)
         expect(process, "Hé\n")
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         assert process.stdout is not None
         assert "Hé" == content(process.stdout.read())
         assert 0 == process.wait()
@@ -301,7 +302,7 @@ def test_a_process_told_to_ignore_interrupts_ignores_them() -> None:
     with running("--stream", "-", preexec_fn=ignoring) as process:
         put(process, sse(delta("a")))
         expect(process, "a")
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         put(process, sse(delta("b"), stop()) + DONE)
         assert (0, b"b\n", b"") == finish(process)
 

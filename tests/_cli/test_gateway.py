@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command import COMMAND, HELLO, PATIENCE, environment, interruptible, posix, run, sse
+from helpers.command import COMMAND, HELLO, PATIENCE, environment, interrupt, interruptible, posix, run, sse
 from helpers.served import served
 from helpers.tier import TIER
 from streamkit import reassemble
@@ -61,7 +60,7 @@ def test_it_forwards_logs_and_stops_when_it_is_interrupted() -> None:
         assert HELLO == client.post("/v1/chat/completions?key=secret").content
         assert b"no_finish" in client.post("/clean/v1/x/chat/completions").content
         client.close()
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         out, err = process.communicate(timeout=PATIENCE)
     assert (130, b"") == (process.returncode, out)
     assert b"model=m outcome=complete reason=done" in err
@@ -86,7 +85,7 @@ def test_a_line_of_json_for_each_request_is_appended_to_a_file(tmp_path: Path) -
         client.post("/clean/v1/x/chat/completions", json={"model": "asked", "stream": True})
         client.get("/v1/models")
         client.close()
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         process.communicate(timeout=PATIENCE)
     _, *rows = map(json.loads, log.read_text().splitlines())
     facts = ("asked", "model", "stream", "status", "outcome", "kind")
@@ -103,7 +102,7 @@ def test_lines_of_json_go_to_standard_output_where_that_is_asked_for() -> None:
     with gateway("--log", "-") as (process, client):
         client.post("/v1/chat/completions", json={"model": "asked"})
         client.close()
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         out, _ = process.communicate(timeout=PATIENCE)
     assert ("m", False) == tuple(json.loads(out)[fact] for fact in ("model", "stream"))
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from helpers.command import COMMAND, HELLO, PATIENCE, delta, environment, interruptible, one_line, posix, run, sse
+from helpers.command import (
+    COMMAND,
+    HELLO,
+    PATIENCE,
+    delta,
+    environment,
+    interrupt,
+    interruptible,
+    one_line,
+    posix,
+    run,
+    sse,
+)
 from streamkit.trace import read_trace
 
 
@@ -64,7 +75,7 @@ def test_an_interrupt_ends_the_recording_as_cancelled(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdin.write(sse(delta("He")))
         assert process.stdout.read(len(sse(delta("He"))))
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         assert 130 == process.wait(PATIENCE)
         process.stdin.close()
     trace = read_trace(tmp_path / "x.jsonl")

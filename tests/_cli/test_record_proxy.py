@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command import COMMAND, PATIENCE, environment, interruptible, posix, run
+from helpers.command import COMMAND, PATIENCE, environment, interrupt, interruptible, posix, run
 from helpers.loopback import EVENTS, Loopback
 from helpers.raw_http import RawUpstream
 from streamkit.trace import read_trace
@@ -54,7 +54,7 @@ def proxying(upstream: str, into: Path) -> Iterator[tuple[subprocess.Popen[bytes
 def test_it_says_where_it_listens_records_and_stops_at_a_signal(number: int, code: int, tmp_path: Path) -> None:
     with RawUpstream(OK) as upstream, proxying(upstream.url, tmp_path) as (process, url):
         assert "ok" == httpx.get(f"{url}/v1/models", trust_env=False, timeout=PATIENCE).text
-        process.send_signal(number)
+        interrupt(process, number)
         assert code == process.wait(PATIENCE)
     (path,) = tmp_path.iterdir()
     assert ("/v1/models", b"ok", "eof") == ((trace := read_trace(path)).path, trace.body, trace.end)

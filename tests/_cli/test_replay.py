@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from helpers.command import (
     TRACES,
     environment,
     every_trace,
+    interrupt,
     interruptible,
     on_a_terminal,
     one_line,
@@ -134,7 +134,7 @@ def test_an_interrupt_ends_it_as_cancelled() -> None:
     ) as process:
         assert process.stdout is not None
         assert b"The" == process.stdout.read(3)
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         _, err = process.communicate(timeout=PATIENCE)
     assert (130, True) == (process.returncode, b"cancelled" in err)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command import COMMAND, PATIENCE, TRACES, environment, interruptible, posix, run
+from helpers.command import COMMAND, PATIENCE, TRACES, environment, interrupt, interruptible, posix, run
 from streamkit.trace import read_trace
 
 httpx = pytest.importorskip("httpx2")
@@ -46,7 +45,7 @@ def test_it_serves_says_what_it_did_and_stops_when_it_is_interrupted() -> None:
         answers = [client.post("/v1/chat/completions", json=PLAIN.request) for _ in range(2)]
         assert [503, 200] == [one.status_code for one in answers]
         assert PLAIN.body == answers[1].content
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         _, said = process.communicate(timeout=PATIENCE)
     lines = said.decode().splitlines()
     assert "streamkit: POST /v1/chat/completions: llama.cpp/plain, eof" in lines

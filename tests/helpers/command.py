@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,6 +138,16 @@ def expect(process: subprocess.Popen[bytes], text: str) -> None:
     while len(got) < len(wanted) and (more := process.stdout.read(len(wanted) - len(got))):
         got += more
     assert wanted == got
+
+
+def interrupt(process: subprocess.Popen[bytes], number: int = signal.SIGINT) -> None:
+    """Send a signal to a process once it waits for something. One that arrives between its last look for signals and the
+    wait, as where it has just written what a test waited for, is noticed by Python only when that wait is over."""
+    state = Path(f"/proc/{process.pid}/stat")
+    ends = time.monotonic() + PATIENCE
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] == "R" and time.monotonic() < ends:
+        time.sleep(0.001)
+    process.send_signal(number)
 
 
 def interruptible() -> None:

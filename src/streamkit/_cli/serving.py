@@ -50,8 +50,9 @@ def until_stopped(ready: Callable[[], object]) -> int:
         ready()
         number = None
         while number is None:
+            # Now and then it looks: a signal that arrives after the last look for one, and before the wait, ends no wait.
             with suppress(queue.Empty):
-                number = received.get(timeout=3600)
+                number = received.get(timeout=1)
     return EXIT["cancelled"] if number == signal.SIGINT else 0
 
 
