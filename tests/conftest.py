@@ -1,9 +1,12 @@
-"""How many examples and cases a run looks at (helpers/tier.py), and tests on trio where that is not installed."""
+"""How many examples and cases a run looks at (helpers/tier.py), the end of a test that hangs, and tests on trio where that is not
+installed."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
+from collections.abc import Generator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -18,8 +21,25 @@ tier.load()
 pytest_plugins = ["pytester"]  # runs of pytest in a test of our plugin for it
 
 
+HANGS = 900  # seconds for one test; none takes a tenth of that, also on a loaded machine
+_stderr: list[int] = []
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick(most): how many of its parameters the quick tier of this test looks at")
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        _stderr.append(os.dup(2))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """End a process in which a test hangs, with the stacks of its threads: xdist names the test and goes on without it."""
+    faulthandler.dump_traceback_later(HANGS * max(1, int(tier.FACTOR)), exit=True, file=_stderr[0])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
