@@ -90,3 +90,30 @@ def test_one_odd_event_among_choices_is_read_as_without_the_lane(odd: tuple[str,
         assert changed[at] != documents[at]
         stream = sse(*changed) + DONE
         assert seen(stream, fast=False) == seen(stream)
+
+
+@pytest.mark.parametrize("choices", [1, 8])
+def test_the_events_before_one_that_does_not_fit_are_read_at_once(
+    monkeypatch: pytest.MonkeyPatch, choices: int
+) -> None:
+    documents = [delta(f'{{"content":"{at} "}}', index=at % choices) for at in range(400)]
+    documents[301:301] = [chunk(choice("{}", index=301 % choices, more='"x":[1]'))]
+    stream = sse(*documents) + DONE
+    expected = seen(stream, fast=False)
+    begun: list[bytes] = []
+    once = Row.read
+    monkeypatch.setattr(Row, "read", lambda row, parts, raw: begun.append(parts[0]) or once(row, parts, raw))
+    assert expected == seen(stream)
+    assert len(begun) > 4
+    assert len(begun) == len(set(begun)), "no event is the first of two attempts"
+
+
+@pytest.mark.parametrize("choices", [1, 3])
+def test_an_odd_event_at_any_place_of_a_stretch_leaves_those_before_it_together(choices: int) -> None:
+    documents = [delta(f'{{"content":"{at} "}}', index=at % choices) for at in range(60)]
+    odd = delta('{"content":"odd"}', index=1, finish='"length"')
+    short = '{"id":"i"}'
+    for place in range(20, 60, 3):
+        for other in (odd, short):
+            stream = sse(*documents[:place], other, *documents[place:]) + DONE
+            assert seen(stream, fast=False) == seen(stream)

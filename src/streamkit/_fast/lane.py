@@ -47,7 +47,6 @@ __all__ = ("LEAST_VALUES", "Lane")
 # again for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 1024, 64
 
-_FEW_PARTS = 8  # events whose ends are looked at before they are read together
 _LEAST_ROW = 4  # events for which a row is made
 
 LEAST_VALUES = HEAVIEST * LONGEST
@@ -238,60 +237,56 @@ class Lane:
         return folded
 
     def _fold_some(self, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> int:
-        """Fold all of these, or else the first of them; return how many, 0 if the first does not fit."""
+        """Fold the first of these, as many as fit and can be read together; return how many, 0 if the first does not
+        fit."""
         if len(self._ready) < 2 and not self._fits_first(parts[0]):
             return 0
-        if len(self._ready) == 1 and not self._alike:
-            fitting = (
-                self._framed(parts) if len(parts) <= _FEW_PARTS else len(parts)
-            )  # costs less than a failed attempt
-            if fitting == len(parts):
-                if self._fold_lined(parts, raw, out):
-                    return len(parts)
-                fitting = self._framed(parts)
-        else:
-            if self._lined and self._fold_lined(parts, raw, out):
-                return len(parts)
+        fitting = 0
+        if self._lined or (len(self._ready) == 1 and not self._alike):
+            folded, fitting = self._fold_lined(parts, raw, out)
+            if folded:
+                return folded
+        if not fitting:
+            if parts[0][: self._width] not in self._ready and not self._fits_first(parts[0]):
+                return 0
             order = self._templates_of(parts)  # which may make further templates ready
             fitting = len(order)
             if fitting == len(parts) and not (self._lined and self._row):
-                if self._fold_lined(parts, raw, out) or (not self._row and self._fold_mixed(parts, order, out)):
+                folded, _ = self._fold_lined(parts, raw, out)
+                if folded:
+                    return folded
+                if not self._row and self._fold_mixed(parts, order, out):
                     return len(parts)
         if fitting == len(parts):  # one does not fit because of its slots
             fitting //= 2
         return self._fold_some(parts[:fitting], None, out) if fitting else 0
 
-    def _fold_lined(self, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> bool:
-        """Fold all of these if each fits one of the templates that are ready, and can be read together; return whether so."""
+    def _fold_lined(self, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> tuple[int, int]:
+        """Fold the first of these if they can be read together; return how many, and how many begin and end like the
+        templates that are ready: if more, the slots of one do not fit."""
         if not self._lined:
             if len(parts) < _LEAST_ROW and len(self._ready) > 1:
-                return False
+                return 0, 0
             self._row = None if self._alike else row_of([*self._ready.values()], self._templates.frame)
             self._lined = True
-        return self._row is not None and self._fold_row(self._row, parts, raw, out)
+        return (0, 0) if self._row is None else self._fold_row(self._row, parts, raw, out)
 
-    def _framed(self, parts: list[bytes]) -> int:
-        """Return how many of these begin and end like the only ready template, up to one that does not."""
-        (template,) = self._ready.values()
-        return next((at for at, part in enumerate(parts) if not template.frames(part)), len(parts))
-
-    def _fold_row(self, row: Row, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> bool:
-        """Fold all of these if each fits a template of the row; return whether so."""
+    def _fold_row(self, row: Row, parts: list[bytes], raw: bytes | None, out: list[Event] | None) -> tuple[int, int]:
+        """Do what `_fold_lined` does, with the row."""
         if raw is None:
             lead, trail = self._templates.frame
             raw = (trail + lead).join(parts)
-        found = row.read(parts, raw)
-        if found is None:
-            return False
-        order, values = found
+        fitting, order, values = row.read(parts, raw)
+        if values is None:
+            return 0, fitting
         row.add(order, values)
         if len(order) == 1:
-            self._count(order[0], len(parts))
+            self._count(order[0], fitting)
         elif row.counted:
             self._count_all(order)
         self.current = order[-1]
         self._tell(order if len(order) > 1 else repeat(order[0]), values, out)
-        return True
+        return fitting, fitting
 
     def _fits_first(self, data: bytes) -> bool:
         """Return whether `data` begins and ends like the only ready template, or another, ready from then on."""
@@ -348,11 +343,6 @@ class Lane:
         """Return the template that each of these begins like, up to one that begins like none."""
         width = self._width
         ready = self._ready
-        if not self._alike:
-            try:
-                return [ready[part[:width]] for part in parts]
-            except KeyError:
-                pass
         order = [ready.get(part[:width]) for part in parts]
         if self._alike:
             for at, one in enumerate(order):

@@ -69,29 +69,52 @@ class Row:
             return False
         return not [key for key in keys if (key + middle).find(middle) != len(key)]
 
-    def read(self, parts: list[bytes], raw: bytes) -> tuple[list[Template], Columns] | None:
-        """Return the template of each of these events, or only the first if there is just one, and the values in their
-        slots; None if one does not fit. `raw`: the events with the frames between them."""
-        begin, end = self._begin, self._end
+    def read(self, parts: list[bytes], raw: bytes) -> tuple[int, list[Template], Columns | None]:
+        """Return how many of these events fit before one that does not; the template of each of those, or only the first
+        if there is just one; and the values in their slots, or None if those of one do not fit. `raw`: the events with
+        the frames between them."""
+        begin, end, fitting = self._begin, self._end, len(parts)
+        if not (raw.startswith(self._start) and parts[0].endswith(self._suffix)):
+            return 0, [], None
         rests: Sequence[bytes] = [part[begin:end] for part in parts]
         between = self._sep.join(rests)
         # For a part shorter than what surrounds its slots, the compared bytes would be longer than the part. No copy of
         # them is made with `start` and `suffix`.
-        if len(raw) != begin + len(between) - end or not raw.startswith(between, begin):
-            return None
-        if not (raw.startswith(self._start) and raw.endswith(self._suffix)):
-            return None
+        same = len(raw) == begin + len(between) - end and raw.startswith(between, begin)
+        if not (same and raw.endswith(self._suffix)):
+            fitting = self._fitting(parts, rests, raw)
+            if not fitting:
+                return 0, [], None
+            parts, rests = parts[:fitting], rests[:fitting]
         order = self.templates[:1]
         if self._keys:
             keys, found, rests = zip(*[rest.partition(self._middle) for rest in rests], strict=True)
-            if b"" in found:
-                return None
             try:
                 order = [*map(self._keys.__getitem__, keys)]
+                odd = b"" in found
             except KeyError:
-                return None
-        values = read_columns(self.templates[0], rests, parts)
-        return None if values is None else (order, values)
+                odd = True
+            if odd:  # a choice or call whose template is not ready, or other bytes after its index
+                fitting = next(at for at, key in enumerate(keys) if not (found[at] and key in self._keys))
+                if not fitting:
+                    return 0, [], None
+                parts, rests, order = parts[:fitting], rests[:fitting], [self._keys[key] for key in keys[:fitting]]
+        return fitting, order, read_columns(self.templates[0], rests, parts)
+
+    def _fitting(self, parts: list[bytes], rests: Sequence[bytes], raw: bytes) -> int:
+        """Return how many of these events, not all, begin and end like the templates before one that does not; `rests`:
+        what is then between."""
+        low, high, at, step = 0, len(parts), 0, 8  # those before `low` do, of those before `high` one does not
+        frame = len(self._sep) - self._begin + self._end
+        while high - low > 1:
+            middle = low + min(step, (high - low) // 2)
+            some = self._start + self._sep.join(rests[low:middle]) + self._suffix
+            size = sum(map(len, parts[low:middle])) + (middle - low - 1) * frame
+            if len(some) == size and raw.startswith(some, at):
+                low, at, step = middle, at + size + frame, 2 * step
+            else:
+                high = middle
+        return low
 
     def add(self, order: list[Template], values: Columns) -> None:
         """Add these values to their states, in this order of templates."""
