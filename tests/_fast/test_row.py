@@ -117,3 +117,30 @@ def test_an_odd_event_at_any_place_of_a_stretch_leaves_those_before_it_together(
         for other in (odd, short):
             stream = sse(*documents[:place], other, *documents[place:]) + DONE
             assert seen(stream, fast=False) == seen(stream)
+
+
+@pytest.mark.parametrize("shape", [of_choices, of_calls, with_logprobs])
+def test_templates_by_turns_are_expected_to_go_on_by_turns(monkeypatch: pytest.MonkeyPatch, shape: Any) -> None:
+    stream = shape([at % 7 for at in range(700)])
+    expected = seen(stream, fast=False)
+    found: list[int] = []
+    once = Row._by_turns
+
+    def counting(row: Row, turn: Any, parts: list[bytes], raw: bytes) -> Any:
+        result = once(row, turn, parts, raw)
+        found.append(len(parts) if result is not None else 0)
+        return result
+
+    monkeypatch.setattr(Row, "_by_turns", counting)
+    assert expected == seen(stream)
+    assert sum(found) > 300
+
+
+@pytest.mark.parametrize("shape", [of_choices, of_calls, with_logprobs])
+@pytest.mark.parametrize("choices", [2, 3, 8, 11])
+def test_a_turn_that_is_left_out_or_taken_twice_changes_nothing(shape: Any, choices: int) -> None:
+    order = [at % choices for at in range(500)]
+    for place in (150, 151, 260, 377):
+        for changed in ([*order[:place], *order[place + 1 :]], [*order[:place], order[place], *order[place:]]):
+            stream = shape(changed)
+            assert seen(stream, fast=False) == seen(stream)

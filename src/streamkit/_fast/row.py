@@ -7,14 +7,18 @@ template says. All events together take one comparison and one JSON array, whate
 
 Rule 1: `start`, and all that follows the text, are compared for all events at once; `middle` ends the key, which must
         be that of a template. So the bytes before a text are exactly the prefix of its template.
-Rule 2: the texts are decoded as one array, see `slot_values.read_strings`.
+Rule 2: the texts are decoded as one array, see `slot_values.read_columns`.
+Rule 3: where the templates followed each other by turns, as most senders write choices, the next events are expected to
+        go on like that: then their prefixes need not be cut into key and `middle`, only compared.
 
-Cost: 0.25 us an event of one template, 0.4 of several; 5 us to make one.
+Cost: 0.25 us an event of one template or of several by turns, 0.4 in any other order; 5 us to make one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import getitem
+from typing import Any
 
 from .._fold.field_rules import MANY_PIECES
 from .slot_values import Columns, add_values, read_columns
@@ -29,6 +33,8 @@ class Row:
     __slots__ = (
         "_apart",
         "_begin",
+        "_between",
+        "_cut",
         "_end",
         "_keys",
         "_middle",
@@ -36,6 +42,7 @@ class Row:
         "_simple",
         "_start",
         "_suffix",
+        "_turn",
         "counted",
         "templates",
     )
@@ -57,7 +64,11 @@ class Row:
             self._start, self._middle = first.prefix[:begin], first.prefix[len(first.prefix) - end :]
             self._keys = {one.prefix[begin : len(one.prefix) - end]: one for one in templates}
         self._begin, self._end = len(self._start), -len(self._suffix)
+        self._cut = slice(self._begin, self._end)
         self._sep = b"".join((self._suffix, frame[1], frame[0], self._start))
+        self._turn: list[Template] | None = None  # those of the next events, if they are expected by turns
+        # What is between a text and the next, of this template, and where that is in the data of its event.
+        self._between: dict[Template, tuple[bytes, slice]] = {}
 
     @property
     def useful(self) -> bool:
@@ -73,10 +84,12 @@ class Row:
         """Return how many of these events fit before one that does not; the template of each of those, or only the first
         if there is just one; and the values in their slots, or None if those of one do not fit. `raw`: the events with
         the frames between them."""
-        begin, end, fitting = self._begin, self._end, len(parts)
+        if self._turn is not None and (expected := self._by_turns(self._turn, parts, raw)) is not None:
+            return len(parts), *expected
+        begin, end, cut, fitting = self._begin, self._end, self._cut, len(parts)
         if not (raw.startswith(self._start) and parts[0].endswith(self._suffix)):
             return 0, [], None
-        rests: Sequence[bytes] = [part[begin:end] for part in parts]
+        rests: Sequence[bytes] = [part[cut] for part in parts]
         between = self._sep.join(rests)
         # For a part shorter than what surrounds its slots, the compared bytes would be longer than the part. No copy of
         # them is made with `start` and `suffix`.
@@ -101,6 +114,32 @@ class Row:
                 parts, rests, order = parts[:fitting], rests[:fitting], [self._keys[key] for key in keys[:fitting]]
         return fitting, order, read_columns(self.templates[0], rests, parts)
 
+    def _by_turns(
+        self, turn: list[Template], parts: list[bytes], raw: bytes
+    ) -> tuple[list[Template], Columns | None] | None:
+        """Return the template of each of these events and their values, as `read` does, if all are as expected."""
+        self._turn = None
+        count = len(parts)
+        times = count // len(turn) + 1
+        order = (turn * times)[:count]
+        # The last one is looked at first: where a choice ends, it is no longer as expected.
+        if not (raw.startswith(order[0].prefix) and parts[-1].startswith(order[-1].prefix)):
+            return None
+        if not self._between:
+            sep, end = self._sep[: len(self._sep) - self._begin], self._end
+            self._between = {one: (sep + one.prefix, slice(len(one.prefix), end)) for one in turn}
+        between, cuts = zip(*map(self._between.__getitem__, turn), strict=True)
+        rests: list[Any] = [*map(getitem, parts, cuts * times)]
+        pieces = [b""] * (2 * count)
+        pieces[::2], pieces[1::2] = (between * times)[:count], rests
+        pieces[0] = order[0].prefix
+        some = b"".join(pieces)
+        # As in `read`.
+        if len(raw) != len(some) - self._end or not (raw.startswith(some) and raw.endswith(self._suffix)):
+            return None
+        self._turn = turn
+        return order, read_columns(order[0], rests, parts)
+
     def _fitting(self, parts: list[bytes], rests: Sequence[bytes], raw: bytes) -> int:
         """Return how many of these events, not all, begin and end like the templates before one that does not; `rests`:
         what is then between."""
@@ -123,8 +162,10 @@ class Row:
             return add_values(order[0], said, tokens, [column[-1] for column in numbers])
         turn = order[: len(self.templates)]
         each = len(turn)
-        # As most senders write choices.
         by_turns = self._apart and len({*turn}) == each and order == (turn * (len(order) // each + 1))[: len(order)]
+        if by_turns and each == len(self.templates):
+            shift = len(order) % each
+            self._turn = turn[shift:] + turn[:shift]
         if not self._simple:
             places = _places(order)
             for one, at_all in places.items():
