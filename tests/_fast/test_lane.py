@@ -669,3 +669,24 @@ def test_a_line_cut_short_among_choices_by_turns_is_read_as_without_the_lane() -
     for size in range(6, len(events[40]) - 1):
         cut = events[40][:size] + b"\n\n"
         assert_same_either_way(b"".join((*events[:40], cut, *events[41:])) + DONE, [])
+
+
+@pytest.mark.parametrize("choices", [1, 3])
+def test_no_template_is_looked_for_after_the_last_finish_reason(monkeypatch: pytest.MonkeyPatch, choices: int) -> None:
+    documents = [delta(f'{{"content":"{at}"}}', index=at % choices) for at in range(60)]
+    finish = [delta(finish="stop", index=index) for index in range(choices)]
+    usage = chunk(more='"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}')
+    places: list[int] = []
+    run = Lane.run
+
+    def noting(lane: Lane, block: bytes, start: int, *arguments: Any) -> tuple[int, int]:
+        places.append(start)
+        return run(lane, block, start, *arguments)
+
+    monkeypatch.setattr(Lane, "run", noting)
+    before = sse(*documents, *finish)
+    stream = before + sse(usage) + DONE
+    accumulator = Accumulator()
+    accumulator.absorb(stream)
+    assert places
+    assert max(places) < len(before)

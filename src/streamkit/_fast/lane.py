@@ -481,6 +481,8 @@ class Lane:
         last, self._vain = self._last, self._vain + 1
         if self._vain & (self._vain - 1):  # nothing has fitted in that many attempts: try ever less often
             return
+        if self._reducer.settled:  # none of the choices takes a template: usage and the end follow
+            return
         if last is not None and last.lasting and last.facts == self._reducer.metadata and not self._reducer.mixed:
             self._facts, self.current, self._resumed = last.facts, last, True
             self.budget.spend(RESUMED)
