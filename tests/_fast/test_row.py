@@ -104,8 +104,9 @@ def test_the_events_before_one_that_does_not_fit_are_read_at_once(
     once = Row.read
     monkeypatch.setattr(Row, "read", lambda row, parts, raw: begun.append(parts[0]) or once(row, parts, raw))
     assert expected == seen(stream)
-    assert len(begun) > 4
-    assert len(begun) == len(set(begun)), "no event is the first of two attempts"
+    known = begun[3:]  # before that the row is made anew, as further choices are learned
+    assert len(known) > 2
+    assert len(known) == len(set(known)), "no event is the first of two attempts"
 
 
 @pytest.mark.parametrize("choices", [1, 3])

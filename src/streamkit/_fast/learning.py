@@ -448,7 +448,7 @@ class Templates:
         """Return the part of another choice, or the other call, that an event like those of `like` continues; None if
         the event would change more than its text."""
         state = self._reducer.choices.get(place[0])
-        if state is None:
+        if state is None or (like.has_tokens and "logprobs" not in state.open):
             return None
         if like.call is not None:
             call = state.calls.at(place[1])

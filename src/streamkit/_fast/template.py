@@ -140,6 +140,11 @@ class Template:
         return {str(slot.path[-1]) for slot in self.slots}
 
     @property
+    def has_tokens(self) -> bool:
+        """Whether log probabilities are in one of its slots."""
+        return any(slot.kind == "tokens" for slot in self.slots)
+
+    @property
     def betweens(self) -> list[bytes]:
         """The bytes between the slots."""
         return [behind for _, behind in self.steps[:-1]]
@@ -212,6 +217,6 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
         not (delta.extra.keys() - said)
         and (delta.content is None or "content" in said)
         and (delta.refusal is None or "refusal" in said)
-        and choice.logprobs is None
+        and (choice.logprobs is None or template.has_tokens)
         and not (choice.extra or any(fragment.type for fragment in delta.tool_calls or ()))
     )
