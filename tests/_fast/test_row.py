@@ -10,6 +10,7 @@ import pytest
 
 from helpers.wire import DONE, choice, chunk, delta, sse
 from streamkit import Accumulator
+from streamkit._fast import slot_values
 from streamkit._fast.row import Row
 
 CALL = '{"tool_calls":[{"index":%d,"id":"c%d","type":"function","function":{"name":"f","arguments":""}}]}'
@@ -145,3 +146,46 @@ def test_a_turn_that_is_left_out_or_taken_twice_changes_nothing(shape: Any, choi
         for changed in ([*order[:place], *order[place + 1 :]], [*order[:place], order[place], *order[place:]]):
             stream = shape(changed)
             assert seen(stream, fast=False) == seen(stream)
+
+
+FRAMES = [(b"data: ", b"\n"), (b"data:", b"\n"), (b"data: ", b"\r\n"), (b"data:", b"\r\n")]
+ODD_LINES = {
+    "a comment": b": ping\n\n",
+    "a comment beside the data": b": ping\ndata: %b\n\n",
+    "two comments, one blank line": b": ping\n: pong\n\n",
+    "a blank line more": b"\n",
+    "another kind of line end": b"data: %b\r\n\r\n",
+    "a line end of each kind": b"data: %b\r\n\n",
+    "two lines of data": b"data: \ndata: %b\n\n",
+    "a name for the event": b"event: x\ndata: %b\n\n",
+    "no space": b"data:%b\n\n",
+    "the data of two events in one": b"data: %b\ndata: %b\n\n",
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=repr)
+@pytest.mark.parametrize("choices", [1, 8])
+def test_odd_lines_among_events_are_read_as_without_the_lane(choices: int, frame: tuple[bytes, bytes]) -> None:
+    lead, line_end = frame
+    data = [delta(f'{{"content":"{at} "}}', index=at % choices).encode() for at in range(150)]
+    lines = [lead + one + line_end * 2 for one in data]
+    for odd in ODD_LINES.values():
+        for place in (70, 103, 149):
+            more = odd.replace(b"%b", data[place])
+            stream = b"".join([*lines[:place], more, *lines[place:]]) + DONE
+            assert seen(stream, fast=False) == seen(stream)
+
+
+def test_log_probabilities_are_weighed_by_the_size_of_the_data_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = with_logprobs([at % 3 for at in range(60)])
+    sizes: list[int] = []
+    once = slot_values._read_tokens
+
+    def noting(array: bytes, size: int) -> Any:
+        sizes.append(size)
+        return once(array, size)
+
+    monkeypatch.setattr(slot_values, "_read_tokens", noting)
+    seen(stream)
+    assert len(sizes) > 40
+    assert {len(event) - len(b"data: ") for event in stream.split(b"\n\n")}.issuperset(sizes)

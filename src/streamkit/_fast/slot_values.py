@@ -61,10 +61,10 @@ def read_values(template: Template, parts: list[bytes]) -> Found | None:
     return found and (found[0], found[1], [column[-1] for column in found[2]], found[3])
 
 
-def read_columns(template: Template, rests: Sequence[bytes], parts: list[bytes]) -> Columns | None:
+def read_columns(template: Template, rests: Sequence[bytes], parts: list[bytes], more: int = 0) -> Columns | None:
     """Return the values in the slots of many events, slot by slot, or None if one of them does not match: `rests` are
-    their bytes from the first slot to the end of the last, `parts` their whole data. Only what follows the first slot is
-    asked of the template."""
+    their bytes from the first slot to the end of the last, `parts` their whole data, each with `more` bytes around it.
+    Only what follows the first slot is asked of the template."""
     said: Sequence[bytes] | None = None
     arrays: Sequence[bytes] | None = None
     numbers: list[list[int]] = []
@@ -99,9 +99,9 @@ def read_columns(template: Template, rests: Sequence[bytes], parts: list[bytes])
             return None
         tokens = None
         if arrays is not None:
-            if max(map(len, parts)) > LONGEST:  # an event that large is weighed before it is decoded
+            if max(map(len, parts)) - more > LONGEST:  # an event that large is weighed before it is decoded
                 return None
-            tokens = [_read_tokens(array, len(part)) for array, part in zip(arrays, parts, strict=True)]
+            tokens = [_read_tokens(array, len(part) - more) for array, part in zip(arrays, parts, strict=True)]
         return texts, tokens, numbers, usages
     except ValueError:
         return None
