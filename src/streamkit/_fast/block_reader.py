@@ -439,7 +439,6 @@ class BlockReader:
         else:
             lane.pause()
             lane.miss()
-        return
 
     def _rest(self, lane: Lane) -> None:
         """Put the lane to sleep if its budget says so: it is not asked for a number of events."""

@@ -13,7 +13,7 @@ Rule 4: with more than a few choices or calls nothing is learned before the budg
         arrive by turns, and some of them save nothing.
 
 Known weakness: the prices are averages. At 101 short events of the worst shapes (runs of a few events of text between
-others, one choice after another) some take up to 1.4 times the reference path; benches/unlucky.py has them.
+others, one choice after another) some take up to 1.6 times the reference path; benches/unlucky.py has them.
 
 `Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of that for one that is recognised.
 """
