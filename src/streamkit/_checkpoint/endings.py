@@ -39,7 +39,7 @@ class _Code:
     _read = Plain("a number, a text or null", lambda found: found is None or type(found) in (int, float, str))
 
     def write(self, value: Any, way: Way) -> Any:
-        return JSON.write(value, way)
+        return JSON.write(value, way) if type(value) is float else value
 
     def read(self, found: Any, way: Way) -> Any:
         return self._read.read(JSON.read(found, way), way)
