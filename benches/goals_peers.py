@@ -31,7 +31,8 @@ GOALS = {
     "text": (300, 180),
     "text_obfuscated": (250, 160),
     "tool_arguments": (250, 160),
-    "choices": (200, 120),
+    "calls_interleaved": (180, 160),
+    "choices": (150, 120),
     "logprobs": (300, 250),
 }
 """How many times as fast as openai-python: in large blocks, and one event a block."""

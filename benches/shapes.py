@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 __all__ = (
@@ -23,6 +24,7 @@ __all__ = (
     "DONE",
     "SHAPES",
     "blocks",
+    "calls_interleaved",
     "choices",
     "chunks",
     "events",
@@ -111,6 +113,18 @@ def tool_arguments(n: int, calls: int = 4, seed: int = 1) -> bytes:
     return _stream(_tool_deltas(n, calls, rng), first={"content": None}, finish="tool_calls", tokens=n)
 
 
+def calls_interleaved(n: int, calls: int = 4, seed: int = 1) -> bytes:
+    """`tool_arguments`, with a fragment of each call in turn, once all of them are open."""
+    rng = random.Random(f"calls_interleaved {seed}")
+    opened: list[dict[str, Any]] = []
+    rows: list[list[dict[str, Any]]] = [[] for _ in range(calls)]
+    for delta in _tool_deltas(n, calls, rng):
+        (call,) = delta["tool_calls"]
+        (opened if "id" in call else rows[call["index"]]).append(delta)
+    turns = [delta for turn in zip_longest(*rows) for delta in turn if delta is not None]
+    return _stream(iter([*opened, *turns]), first={"content": None}, finish="tool_calls", tokens=n)
+
+
 def logprobs(n: int, top: int = 5, seed: int = 1) -> bytes:
     """`n` chunks of text, each with one token's log probability and those of its `top` alternatives."""
     rng = random.Random(f"logprobs {seed}")
@@ -145,6 +159,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "text": text,
     "text_obfuscated": text_obfuscated,
     "tool_arguments": tool_arguments,
+    "calls_interleaved": calls_interleaved,
     "choices": choices,
     "logprobs": logprobs,
     "reasoning": reasoning,

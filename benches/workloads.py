@@ -24,6 +24,7 @@ TITLES = {
     "text": "text",
     "text_obfuscated": "text with obfuscation",
     "tool_arguments": "tool arguments",
+    "calls_interleaved": "four calls interleaved",
     "choices": "n = 8 interleaved",
     "logprobs": "logprobs, top 5",
 }

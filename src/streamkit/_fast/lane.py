@@ -323,12 +323,22 @@ class Lane:
 
     def _count_all(self, order: list[Template]) -> None:
         """Count events of several templates."""
-        if any(one.counted for one in set(order)):
-            times: dict[Template, int] = {}  # no `Counter`, which takes more frames than what was called before
+        used = set(order)
+        if not any(one.counted for one in used):
+            return
+        each, turn = len(used), order[: len(used)]
+        times: dict[Template, int] = {}  # no `Counter`, which takes more frames than what was called before
+        # The last call of a choice is counted last.
+        if order == (turn * (len(order) // each + 1))[: len(order)]:  # by turns
+            whole, more = divmod(len(order), each)
+            times = {one: whole + (at < more) for at, one in enumerate(turn)}
+            last = order[-each:]
+        else:
             for one in order:
                 times[one] = times.get(one, 0) + 1
-            for one in reversed(dict.fromkeys(reversed(order))):  # the last call of a choice is counted last
-                self._count(one, times[one])
+            last = [*reversed(dict.fromkeys(reversed(order)))]
+        for one in last:
+            self._count(one, times[one])
 
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
         """Fold all of these if each fits its template in `order` (choices or calls by turns); return whether so."""
