@@ -10,7 +10,7 @@ Rule 1: `start`, and all that follows the text, are compared for all events at o
         be that of a template. So the bytes before a text are exactly the prefix of its template.
 Rule 2: the texts are decoded as one array, see `slot_values.read_columns`.
 Rule 3: where the templates followed each other by turns, as most senders write choices, the next events are expected to
-        go on like that: then their prefixes need not be cut into key and `middle`, only compared.
+        continue like that: then their prefixes need not be cut into key and `middle`, only compared.
 
 Cost: 0.15 us an event of one template, 0.2 of several by turns, 0.3 in any other order; 5 us to make one.
 """
