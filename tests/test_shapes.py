@@ -12,6 +12,8 @@ import shapes
 N = 100
 EXTRA = 3  # role, finish and usage chunk of a stream with one choice
 
+OF_CALLS = ("tool_arguments", "calls_interleaved")
+
 
 def decoded(raw: bytes) -> list[dict[str, Any]]:
     """Every chunk of `raw`, by a reader that knows nothing of streamkit."""
@@ -56,14 +58,14 @@ def test_every_choice_opens_with_its_role_and_finishes_once_at_its_end(name: str
         assert ["role" in choice["delta"] for choice in of_choice] == [True] + [False] * (len(of_choice) - 1)
         reasons = [choice["finish_reason"] for choice in of_choice]
         assert reasons[:-1] == [None] * (len(reasons) - 1)
-        assert reasons[-1] == ("tool_calls" if name == "tool_arguments" else "stop")
+        assert reasons[-1] == ("tool_calls" if name in OF_CALLS else "stop")
 
 
 @pytest.mark.parametrize("name", shapes.SHAPES)
 @pytest.mark.parametrize("n", [1, 7, N])
 def test_n_chunks_carry_the_shape(name: str, n: int) -> None:
     raw = shapes.SHAPES[name](n)
-    around = {"tool_arguments": EXTRA + 4, "choices": 8 + 8 + 1}.get(name, EXTRA)
+    around = {**dict.fromkeys(OF_CALLS, EXTRA + 4), "choices": 8 + 8 + 1}.get(name, EXTRA)
     assert n + around == len(decoded(raw)) == shapes.chunks(raw)
 
 
@@ -78,12 +80,13 @@ def test_obfuscation_pads_every_chunk_of_its_shape_and_of_no_other() -> None:
     assert not any(b"obfuscation" in make(N) for make in others)
 
 
+@pytest.mark.parametrize("name", OF_CALLS)
 @pytest.mark.parametrize("calls", [1, 3, 4])
-def test_tool_arguments_are_one_json_object_a_call_in_fragments_that_are_never_empty(calls: int) -> None:
+def test_tool_arguments_are_one_json_object_a_call_in_fragments_that_are_never_empty(name: str, calls: int) -> None:
     whole: dict[int, str] = {}
     pieces: list[str] = []
     ids: list[str] = []
-    for delta in deltas(shapes.tool_arguments(N, calls)):
+    for delta in deltas(getattr(shapes, name)(N, calls)):
         for fragment in delta.get("tool_calls", ()):
             if "id" in fragment:
                 ids.append(fragment["id"])
