@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamkit import Accumulator, RemoteError
+from streamkit import Accumulator, Limits, RemoteError, ValidationError
 from streamkit.events import ContentDelta, ToolCallDelta
 
 VERSION_1 = r"""
@@ -211,3 +211,10 @@ def test_an_error_with_a_code_that_is_no_finite_number_is_kept(code: str) -> Non
     error = Accumulator.restore(before.checkpoint()).close().error
     assert isinstance(error, RemoteError)
     assert str(float(code)) == str(error.code)
+
+
+def test_a_name_of_log_probabilities_opens_no_checkpoint_to_any_number_of_values() -> None:
+    limits = Limits(max_event_values=1000, max_extra_values=1000)
+    data = b'{"logprobs":[' + b"{}," * 200_000 + b"1]}"
+    with pytest.raises(ValidationError, match="a document of at most 8,000 values"):
+        Accumulator.restore(data, limits=limits)

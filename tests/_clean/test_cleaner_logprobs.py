@@ -9,6 +9,7 @@ import pytest
 
 from helpers.wire import DONE, choice, chunk, each_byte, sse
 from streamkit import Accumulator, Clean, Cleaner
+from streamkit._clean.stream_writer import _MARK
 
 TOP = '{"token":"a","logprob":-0.5,"bytes":[97]}'
 
@@ -90,3 +91,19 @@ def test_what_is_written_is_what_is_written_of_chunks_that_were_decoded_elsewher
 def cleaned_events(stream: bytes) -> list[bytes]:
     cleaner = Cleaner()
     return [*cleaner.feed(stream), *cleaner.close()]
+
+
+@pytest.mark.parametrize("id", [_MARK, f"{_MARK}s", 2 * _MARK])
+@pytest.mark.parametrize("tokens", ["", token('"a"')], ids=["text", "log probabilities"])
+def test_an_id_that_is_the_mark_of_a_place_stays_the_id(id: str, tokens: str) -> None:
+    events = []
+    for at in range(60):
+        logprobs = f',"logprobs":{{"content":[{tokens}]}}' if tokens else ""
+        events.append(f'{{"id":{json.dumps(id)},"choices":[{{"index":0,"delta":{{"content":"a{at} "}}{logprobs}}}]}}')
+    cleaner = Cleaner()
+    written = b"".join([*cleaner.feed(sse(*events) + DONE), *cleaner.close()])
+    chunks = [json.loads(line[6:]) for line in written.splitlines() if line.startswith(b"data: {")]
+    assert {id} == {one["id"] for one in chunks}
+    assert [f"a{at} " for at in range(60)] == [
+        text for one in chunks if (text := one["choices"][0]["delta"].get("content"))
+    ]

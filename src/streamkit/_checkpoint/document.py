@@ -224,7 +224,8 @@ def _read_document(data: Any, limits: Limits) -> dict[str, Any]:
         raise MisuseError(f"a checkpoint is the bytes that checkpoint() returned, not {type(data).__name__}")
     data = data.encode("utf-8", "replace") if isinstance(data, str) else readable(data)
     most = 4 * (limits.max_extra_values + limits.max_event_values)
-    if len(data) * HEAVIEST > most and weight(data, most) > max(most, len(data) if b'logprobs"' in data else 0):
+    enough = max(most, len(data) if b'logprobs"' in data else 0)
+    if len(data) * HEAVIEST > most and weight(data, enough) > enough:
         raise Refused(f"a document of at most {counted(most, 'value', ',')}, by the limits", f"{len(data):,} bytes")
     try:
         document = json.loads(data)

@@ -57,8 +57,7 @@ from .splitting import Cut, Spread, pieces_of, with_tokens
 
 __all__ = ("StreamWriter", "failure")
 
-_MARK = "\ue000 streamkit: the text is here \ue000"
-_TOKENS = "\ue000 streamkit: the log probabilities are here \ue000"
+_MARK = "\ue000 streamkit: a value is here \ue000"
 _encoded = encode_basestring  # the way in which `dumps` writes a text
 _MOST_FRAMES = 256  # of the fast lane's templates, kept ready
 
@@ -191,11 +190,17 @@ class StreamWriter:
         if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
         self._said = dict(self._head)
-        delta = _delta_of(template, choice, _MARK)
-        logprobs = {"content": _TOKENS, "refusal": None} if tokens else None
-        event = event_of({**self._head, "choices": [choice_dict(choice.index, delta, logprobs)]}).decode()
-        before, _, end = event.partition(_encoded(_TOKENS))
-        frame = self._frames[template] = _Frame(before.split(_encoded(_MARK)), end.encode())
+
+        def event(text: str, array: str) -> str:
+            logprobs = {"content": array, "refusal": None} if tokens else None
+            delta = _delta_of(template, choice, text)
+            return event_of({**self._head, "choices": [choice_dict(choice.index, delta, logprobs)]}).decode()
+
+        mark, known = _MARK, event("", "")
+        while mark in known:  # an id or a model may be any text, this one too
+            mark += mark
+        before, _, end = event(mark, f"{mark}s").partition(_encoded(f"{mark}s"))
+        frame = self._frames[template] = _Frame(before.split(_encoded(mark)), end.encode())
         return frame
 
     def _take_head(self, piece: Head) -> None:

@@ -209,6 +209,7 @@ class Likeness:
         if len(seen) >= _MOST_SEEN:
             seen.clear()
             self._choices.clear()
+            self._vain.clear()
         seen.add(look)
         self.again = look == self._learned
         if self.again:
