@@ -161,7 +161,7 @@ def kind(rng: random.Random) -> tuple[str, Make]:
         "LF and CRLF": lambda i: event(crlf=i % 2),
         f"CRLF every {every}": lambda i: event(crlf=i % every == 0),
         f"no space every {every}": lambda i: event(lead=b"data: " if i % every else b"data:"),
-        f"an id every {every}": lambda i: b"" if i % every else b"id: %d\n" % i + event(),
+        f"an id every {every}": lambda i: (b"" if i % every else b"id: %d\n" % i) + event(),
         f"a type every {every}": lambda i: (b"" if i % every else b"event: message\n") + event(),
         f"a comment every {every}": lambda i: (b"" if i % every else b": ping\n\n") + event(),
         f"a ping every {every}": lambda i: event() if i % every else b'data: {"type":"ping"}\n\n',

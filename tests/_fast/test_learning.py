@@ -79,7 +79,7 @@ def in_vain(monkeypatch: pytest.MonkeyPatch, blocks: list[bytes]) -> int:
         monkeypatch.setattr(owner, name, counting)
 
     counted(learning, "find_slots", 8)  # a new template
-    counted(learning, "find_stamp", 8)
+    counted(learning, "find_stamp", 2)
     counted(Templates, "learn", 2)
     counted(Lane, "run", 2, lambda given, found: found[0] < len(given[1]))  # cut events that did not fit
     counted(Lane, "take", 1, lambda given, found: not found and given[0]._hot is not None)
@@ -100,8 +100,8 @@ def test_at_a_hundred_events_looking_in_vain_costs_a_few_templates(
     for name, make in UNLUCKY.items():
         events = [make(i) for i in range(101)]
         costs[name] = in_vain(monkeypatch, [b"".join(events)] if whole else events)
-    assert {} == {name: cost for name, cost in costs.items() if cost > 50}
-    assert sum(costs.values()) / len(costs) <= 15
+    assert {} == {name: cost for name, cost in costs.items() if cost > 40}
+    assert sum(costs.values()) / len(costs) <= 12
 
 
 def test_events_that_are_all_different_are_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,9 @@ def test_a_lane_that_rests_is_asked_again_and_takes_an_honest_stream(monkeypatch
 
 def test_a_ping_between_events_does_not_make_the_lane_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = [one for i in range(200) for one in (chunk(), chunk(), chunk(), sse('{"type":"ping"}'))]
-    assert (1, 1) == looked_at(monkeypatch, stream)
+    looks, made = looked_at(monkeypatch, stream)
+    assert looks <= 4
+    assert made == 1
 
 
 def test_each_of_eight_choices_is_learned_at_its_second_event(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +155,7 @@ def test_three_choices_by_turns_take_the_lane_after_a_few_events(
     begun = []
     begin = Assembler.begin
     monkeypatch.setattr(Assembler, "begin", lambda self, data: (begun.append(data), begin(self, data))[1])
-    events = first + [each(index=i % 3) for i in range(90)]
+    events = first + [each(index=i % 3) for i in range(300)]
     accumulator = Accumulator()
     for block in [b"".join(events)] if whole else events:
         accumulator.absorb(block)

@@ -12,6 +12,7 @@ Rule 2: the lane takes single blocks by itself (`lane.take`); `settle` counts th
 Rule 3: when its budget is empty the lane sleeps for a number of events, and blocks are read as if there were none.
 Rule 4: there is no lane before it can pay: a template costs as much as an event, and most streams have at most 25
         chunks. It begins after `_LATE` events, or at once if the current block has `_MANY_EVENTS`.
+        The first few events of a stream are not learned from: whether a number varies, or usage is repeated, shows later.
 Rule 5: an event is learned from only if it is like another one (`likeness`). Those before it in its block are read in one
         piece, as without a lane: one by one they take twice as long.
 
@@ -19,6 +20,8 @@ Cost: about 0.5 us a block in addition to decoder, lane and assembler.
 """
 
 from __future__ import annotations
+
+from itertools import takewhile
 
 from .. import events as ev
 from .._decode.sniff import Sniffer, begins_with_document, read_body
@@ -28,8 +31,8 @@ from ..limits import Limits
 from ..sse import CR, Comment, Discarded, EventDecoder
 from ..types import CreateChatCompletionStreamResponse
 from .lane import LEAST_VALUES, Lane
-from .learning import BETWEEN, LIKE, UNLIKE, whole_event
-from .likeness import EARLY, Likeness, end_of_event
+from .learning import ASIDE, BETWEEN, FEW, LENT, LIKE, PROMISED, UNLIKE, whole_event
+from .likeness import EARLY, Likeness, end_of_event, some_events
 
 __all__ = ("BlockReader",)
 
@@ -40,7 +43,11 @@ _MANY = 65536  # bytes to read at once on the reference path, where the fast lan
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
 )
-_PROMISING = 12  # events of each choice that a block must have left, so that templates for all of them pay
+_SEVERAL = 2  # choices or calls, for which a large block is looked at before anything is learned
+_PROMISING = 10  # events of each choice that a block must have left, so that templates for all of them pay
+_UNSEEN = 2  # events at the beginning of a stream that are not learned from
+_SECURITY = 16  # events ahead that must fit, for a lane that has spent everything to get more
+_SAMPLE = 4096  # bytes, at the beginning and in the middle of a block, that show how many events it has
 _HEAD = 4096  # bytes of a body that is not a stream, to be quoted in its error
 _LEAST_EVENT = 100  # bytes: an event with a chunk in it is hardly ever smaller
 _NEARLY = 8  # events: a lane that sleeps for no more is woken, as another piece of the block costs as much as it saves
@@ -193,7 +200,9 @@ class BlockReader:
         if lane is not None:
             self.settle()
         elif self._asleep is not None:
-            lane = self._asleep if self._assembler.events + len(block) // _LEAST_EVENT >= self._wake_at else None
+            asleep = self._wake_at - self._assembler.events
+            if len(block) // _LEAST_EVENT >= asleep and block.count(b"\n") // 2 + 1 >= asleep:
+                lane = self._asleep
         if not block:
             return None
         self._blocks += 1
@@ -212,7 +221,7 @@ class BlockReader:
         if held:
             block = held + block
         if self._early is not None and self._pays(block, self._early):
-            lane = self._begin(self._early)
+            lane = self._begin(self._early, block)
         if lane is not None:
             lane.disarm()
             if self._size > self._response_limit or len(block) > self._event_limit:
@@ -272,11 +281,14 @@ class BlockReader:
                 del early[0]
         return False
 
-    def _begin(self, early: list[bytes]) -> Lane:
-        """Open the fast lane; `early`: what it may compare the next events with."""
+    def _begin(self, early: list[bytes], block: bytes) -> Lane:
+        """Open the fast lane, which may spend more if `block` has many events; `early`: what it may compare the next ones
+        with."""
         assembler = self._assembler
         self.lane = lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies)
         lane.likeness = Likeness(early)
+        lines = min(block.count(b"\n", at, at + _SAMPLE) for at in (0, len(block) // 2))
+        lane.budget.expect(lines * len(block) // (2 * _SAMPLE))
         self._early = None
         return lane
 
@@ -295,14 +307,17 @@ class BlockReader:
         else:
             raised = self._pass(lane, block, out)
             lane.budget.spend(2 * UNLIKE)
-        self._rest(lane)
+        if not lane.untried:
+            self._rest(lane)
         return raised
 
     def _read_with(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
         """Read a block in the fast lane as far as it fits, and the rest event by event."""
-        at, end, raised = 0, len(block), None
+        end, raised = len(block), None
         lane.likeness.ahead.clear()
         returns = CR in block  # once: asked for each event, 80,000 of them in one block would be quadratic
+        if at := self._unseen(block, returns):
+            raised = self._pass(lane, block[:at], out)
         while at < end:
             asleep = 0
             if self.lane is None:
@@ -322,9 +337,9 @@ class BlockReader:
                     self._assembler.data_bytes += at - start - events * lane.overhead
                     if at == end:
                         break
-                if lane.budget.spent and not self._trusts(lane, block, at, returns):
-                    self._rest(lane)
-                    continue
+            if ready and lane.budget.spent and not self._trusts(lane, block, end if refused else at, returns):
+                self._rest(lane)
+                continue
             if asleep:  # read as many events as the lane sleeps for
                 stop = end_of_event(block, at + min(asleep * self._event_size, _MANY), returns)
             elif between and end - at < _TAIL and _begins_data(block, at, end):
@@ -351,16 +366,16 @@ class BlockReader:
                 elif passed:
                     raised = self._read(block[at:like], out) or raised
                 if passed:
-                    lane.budget.spend(UNLIKE * (passed + 1), passed)
+                    lane.budget.spend(ASIDE + UNLIKE * passed, passed)
                 if like < stop:
-                    lane.budget.spend(LIKE, 0)
+                    lane.budget.spend(ASIDE + LIKE, 0)
                     lane.following = block[stop : stop + 2 * (stop - like)]
-                    self._looks = True
+                    affords = not lane.budget.spent or self._trusts(lane, block, stop, returns)
+                    self._looks = affords and self._pays_for_all(lane, block, stop, returns)
                     raised = self._read(block[like:stop], out) or raised
                     self._looks, lane.following = False, b""
                 at = stop
-                if not (lane.budget.spent and self._trusts(lane, block, at, returns)):
-                    self._rest(lane)
+                self._rest_if_spent(lane, block, at, returns)
                 continue
             if stop < 0:
                 stop = end
@@ -368,12 +383,39 @@ class BlockReader:
             at = stop
         return raised
 
+    def _unseen(self, block: bytes, returns: bool) -> int:
+        """Return where the events at the beginning of a stream end that are not learned from; 0 elsewhere."""
+        if self._assembler.events or self._decoder.held:
+            return 0
+        return sum(map(len, some_events(block, 0, _UNSEEN, returns)))
+
+    def _pays_for_all(self, lane: Lane, block: bytes, at: int, returns: bool) -> bool:
+        """Return whether to learn the first template, if the block shows that: with several choices or calls by turns each
+        needs one, and enough events after that."""
+        choices, left = lane.parallel, (len(block) - at) // self._event_size
+        if lane.knows_any or not _SEVERAL <= choices <= FEW or left < _MANY_EVENTS or self._assembler.anomalies.trail:
+            return True
+        if choices > left // _PROMISING:
+            lane.likeness.give_up()
+            return False
+        lane.budget.promise(PROMISED if lane.likeness.promises(block, at, returns) else 0)
+        return True
+
     def _trusts(self, lane: Lane, block: bytes, at: int, returns: bool) -> bool:
-        """Return whether a lane that has spent everything gets more once, as the block shows that it will pay."""
+        """Return whether a lane that has spent everything gets more once, as the block shows that it will pay: the next events
+        fit, or those in its middle and near its end would if each choice had a template. Where nothing is ahead, choices
+        by turns are trusted to continue."""
         if not lane.budget.promised:
-            left = (len(block) - at) // self._event_size
-            pays = 1 < lane.choices <= left // _PROMISING and lane.likeness.promises(block, at, returns)
-            lane.budget.promise(pays)
+            left, choices = (len(block) - at) // self._event_size, lane.choices
+            if at == len(block):
+                by_turns = choices > 1 and lane.budget.earned <= choices  # else one fitted while another was silent
+                lane.budget.promise(PROMISED if by_turns and lane.likeness.steady else 0)
+            elif choices == 1:
+                fitting = takewhile(lane.fits, some_events(block, at, _SECURITY, returns))
+                lane.budget.promise(LENT if sum(1 for _ in fitting) == _SECURITY else 0)
+            else:
+                pays = 1 < choices <= left // _PROMISING and lane.likeness.promises(block, at, returns)
+                lane.budget.promise(PROMISED if pays else 0)
         return not lane.budget.spent
 
     def _pass(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
@@ -447,6 +489,11 @@ class BlockReader:
             lane.pause()
             self.lane, self._asleep = None, lane
             self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
+
+    def _rest_if_spent(self, lane: Lane, block: bytes, at: int, returns: bool) -> None:
+        """Put the lane to sleep as `_rest` does, unless a template has yet to be tried, or more is spent on trust."""
+        if not (lane.untried or (lane.budget.spent and self._trusts(lane, block, at, returns))):
+            self._rest(lane)
 
     def _wake(self, lane: Lane) -> None:
         """Wake the lane, and add to its budget what the events earned while it slept."""

@@ -1,8 +1,9 @@
 """Learn templates from events that the reference path has read, for as long as looking for them pays.
 
-`Budget` decides when: the fast lane may lose about a tenth of the cost of the reference path over a long stream. Every
-event adds something to the budget, every event that takes the fast lane adds more, and every attempt costs its
-price. When the budget is empty the lane rests, and events go straight to the reference path. Streams that need this: a
+`Budget` decides when: the fast lane may lose about a tenth of the cost of the reference path over a long stream, and less
+than a quarter over 100 events. It begins with what one template costs, every event adds something, every event that
+takes the fast lane adds more, and every attempt costs its price. When the budget is empty the lane rests, and events go
+straight to the reference path, unless what is ahead in the block shows that more will pay. Streams that need this: a
 few events of text between others, a new id in every third chunk, more choices than templates are kept.
 
 Rule 1: nothing is learned from an event that is not like another one (`likeness`): no template of it could pay.
@@ -12,8 +13,8 @@ Rule 3: if no event of that form can change more than its text (`portable`), tha
 Rule 4: with more than a few choices or calls nothing is learned before the budget affords a template for each: they
         arrive by turns, and some of them save nothing.
 
-Known weakness: the prices are averages. At 101 short events of the worst shapes (runs of a few events of text between
-others, one choice after another) some take up to 1.6 times the reference path; benches/unlucky.py has them.
+Known weakness: the prices are averages, and code that runs once in a stream finds cold caches. At exactly 101 events of
+the worst random mixtures some take up to 1.3 times the reference path; benches/unlucky.py has them.
 
 `Templates` keeps what was learned. Cost: 15 to 30 us for a new template, half of that for one that is recognised.
 """
@@ -37,15 +38,19 @@ from .template import LONGEST, Template, is_lasting, is_portable
 from .text_chunk import Path, TextChunk, facts_of, only_text, unknown_paths
 
 __all__ = (
+    "ALONE",
+    "ASIDE",
     "ASKED",
     "BETWEEN",
     "CUT",
     "FEW",
     "FEW_READ",
     "FRAMES",
+    "LENT",
     "LIKE",
     "LONGEST",
     "PASSED",
+    "PROMISED",
     "REFUSED",
     "RESUMED",
     "RUN",
@@ -58,35 +63,42 @@ __all__ = (
 
 # In twentieths of what the reference path takes for a short event of text (0.25 us each). Measured on streams where
 # learning never pays, so with cold caches, and with what it costs to read an event apart from those around it (5 us).
-GRANT = 330  # what a stream begins with
+GRANT = 180  # what a stream begins with
 PROMISED = 200  # what it gets once where the block shows that choices by turns will pay (`Likeness.promises`)
+LENT = 120  # the same, where it shows that the next few events fit: what those will earn
 EARNED = 1  # for each event, on either path: what may be lost
 SAVED = 14  # for each event that took the fast lane
 MOST = 10000  # a long row of events that fit pays for no more than this
 UNLIKE = 6  # an event that is not like another one, and as much again for a row of them
+ASIDE = 30  # more for one of a block, or some in a row: they are read apart from the others
 PASSED = 8  # an event that is not a plain chunk
 REFUSED = 10  # an event that is a whole block and did not fit
 ASKED = 20  # a single event of a larger block that did not fit
+ALONE = 75  # events of a block that were read one by one, up to one that did not fit
 CUT = 28  # a stretch of a block that was cut into events and did not fit as a whole
 RUN = 0, 110, 85, 80, 75  # 0, 1, 2 ... events of a block that fitted, up to one that did not; the last for more
 BETWEEN = 26  # comments between two events of a block: each event is then folded alone
 RESUMED = 16  # checking a template again after an event that is not like its own
 NO_TEXT = 28  # a chunk that says more than a text, or has no text
 LOOKED = 80  # a chunk of text that no template can be learned from
-KNOWN = 90  # an event that a template of an earlier epoch takes again
-AGAIN = 55  # the same, where its constant bytes are proof enough
+KNOWN = 110  # an event that a template of an earlier epoch takes again
+AGAIN = 75  # the same, where its constant bytes are proof enough
 NEW = 140  # a new template
-FIRST_NEW = 100  # the first two: of a number that is a slot, and of a form that arrives by turns with another, both pay
-FOUND = 130  # looking for the index in a template that is to serve other choices
-ADOPTED = 20  # a template for another choice or call, from the bytes of an event alone
+FIRST_NEW = 120  # the first two: of a number that is a slot, and of a form that arrives by turns with another, both pay
+FOUND = 60  # looking for the index in a template that is to serve other choices
+ADOPTED = 80  # a template for another choice or call, from the bytes of an event alone
 READ = 60  # more for that, where the event had to be read all the same
 STAMPED = 85  # one for another choice or call, from one that is known
+SAVED_FOR = 20  # what must be left for each of many before the first is learned: by then many have arrived
 FEW, FEW_READ = 16, 3  # choices or calls that are learned on trust, and those of which each must be read for that
-LIKE = 12  # finding that an event is like another one
-FIRST_FOUND, FIRST_ADOPTED = 60, 4  # the same, for the first FEW: nearly all streams with a few choices make it pay
-REST, LONGEST_REST = 128, 1024  # events to rest for: the first time, and after many times that earned nothing
+LIKE = 24  # finding that an event is like another one
+# The same, for the first FEW where they arrive by turns: nearly all streams with a few choices make it pay.
+FIRST_FOUND, FIRST_ADOPTED = 30, 4
+REST, LONGEST_REST = 256, 1024  # events to rest for: the first time, and after many times that earned nothing
 
+_SHORT, _MOST_EXPECTED = 100, 150  # events: those that GRANT is enough for, and the most that count after them
 MOST_TEMPLATES = 128  # one a choice and part; the oldest is dropped first
+_ROW = 6  # events of one choice in a row: then others are not expected by turns
 _FITS = 2  # events, after which a template has paid for itself
 _MOST_STAMPS = 4  # content, reasoning, arguments, each in as many forms as a sender has
 
@@ -120,7 +132,7 @@ _CHOICES = b'"choices"'
 class Budget:
     """What may be spent on looking for templates."""
 
-    __slots__ = ("_left", "_missing", "_paying", "_rest", "promised")
+    __slots__ = ("_left", "_missing", "_paying", "_rest", "earned", "promised")
 
     def __init__(self) -> None:
         self._left = GRANT
@@ -128,9 +140,15 @@ class Budget:
         self._missing = 0  # of what is to be saved for
         self._paying = False  # whether events took the lane since the last rest
         self.promised = False  # whether PROMISED was asked for
+        self.earned = 0  # events that took the fast lane
+
+    def expect(self, events: int) -> None:
+        """Add what a stream may lose that is known to have that many events ahead."""
+        self._left += EARNED * min(max(events - _SHORT, 0), _MOST_EXPECTED)
 
     def earn(self, events: int) -> None:
         """Add what events saved that took the fast lane."""
+        self.earned += events
         self._left = min(self._left + (EARNED + SAVED) * events, MOST)
         self._rest, self._paying = REST, True
 
@@ -143,11 +161,10 @@ class Budget:
         self._missing = max(cost - self._left, 0)
         return not self._missing
 
-    def promise(self, kept: bool) -> None:
-        """Add what is spent on trust, once in a stream."""
+    def promise(self, sum: int) -> None:
+        """Add what is spent on trust, once in a stream; 0 if nothing is."""
         self.promised = True
-        if kept:
-            self._left += PROMISED
+        self._left += sum
 
     def rest(self, events: int) -> None:
         """Add what events earned that took the reference path without being looked at."""
@@ -156,7 +173,7 @@ class Budget:
     @property
     def rich(self) -> bool:
         """Whether so much was earned that what is in vain for a while does not matter."""
-        return self._paying and self._left > GRANT
+        return self._paying and self._left > GRANT // 2
 
     @property
     def spent(self) -> bool:
@@ -165,7 +182,9 @@ class Budget:
 
     def lie_down(self) -> int:
         """Return for how many events from here on the lane should rest: twice as many each time that it earned nothing."""
-        events = max(self._rest, REST + max(self._missing, -self._left) // EARNED)
+        least = REST if self.spent else REST // 2  # looking in vain costs less than learning in vain
+        owed = max(self._missing, -self._left) // EARNED
+        events = max(least if self._rest == REST else self._rest, least + owed)
         self._rest, self._missing = min(2 * self._rest, LONGEST_REST), 0
         self._paying = False
         return events
@@ -250,7 +269,7 @@ class Templates:
             template = self._again(data)
             if template is not None:
                 return template
-            template = self.adopt(data, self._facts)
+            template = self.adopt(data, self._facts, 0)
             if template is not None:
                 self.budget.spend(READ)
                 return template
@@ -334,18 +353,24 @@ class Templates:
     ) -> bool:
         """Return whether another template of the same part may pay, as far as little shows that: if the last one does, by
         what it fitted or by what is next, or if a number may be a slot now that it has varied."""
-        (choice,) = chunk.choices
-        if not self.kept or likeness.fits >= _FITS or choice.index != self.kept[-1].state.index:
+        if not self.kept:
             return True
-        last, delta = self.kept[-1], choice.delta
+        (choice,) = chunk.choices
+        last, delta, end = self.kept[-1], choice.delta, following.find(self.frame[1])
+        if likeness.fits >= _FITS or choice.index != last.state.index:
+            return True
         if last.part != ("content" if delta.content else "reasoning") or delta.tool_calls:
             return True
-        end = following.find(self.frame[1])
         if end >= 0 and last.frames(following[len(self.frame[0]) : end]):
             return True
-        places = (("", chunk.extra), ("choices[].", choice.extra), (DELTA, delta.extra))
-        numbers = [lead + name for lead, extra in places for name, value in extra.items() if type(value) is int]
-        return any(name in last.unknown for name in numbers) or next(self.framing(data), None) is not None
+        extras = (("", chunk.extra), ("choices[].", choice.extra), (DELTA, delta.extra))
+        names = [lead + name for lead, extra in extras for name, value in extra.items() if type(value) is int]
+        return any(name in last.unknown for name in names) or next(self.framing(data), None) is not None
+
+    def fits(self, event: bytes) -> bool:
+        """Return whether an event begins and ends like a template that need not be learned again after others."""
+        lead, trail = self.frame
+        return event.startswith(lead) and any(one.lasting for one in self.framing(event[len(lead) : -len(trail)]))
 
     def _affords(self, state: ChoiceState, plain: bool) -> bool:
         """Return whether the first template may be learned: with many choices or calls by turns each needs one before any
@@ -353,7 +378,7 @@ class Templates:
         others = max(len(self._reducer.choices), len(state.calls.calls))
         if others <= (FEW if plain else FEW_READ):
             return True
-        return self.budget.affords(NEW + FOUND + (ADOPTED if plain else STAMPED) * min(others, MOST_TEMPLATES))
+        return self.budget.affords(NEW + FOUND + (SAVED_FOR if plain else STAMPED) * min(others, MOST_TEMPLATES))
 
     def _look(self, chunk: CreateChatCompletionStreamResponse, place: Path) -> FieldState | None:
         """Return the state of the unknown field at `place` of a chunk with one choice."""
@@ -406,11 +431,12 @@ class Templates:
                     return one
         return None
 
-    def adopt(self, data: bytes, facts: Any) -> Template | None:
+    def adopt(self, data: bytes, facts: Any, row: int) -> Template | None:
         """Return the template of an event with these `data` that no template frames, from one of another choice or call
         (rule 3), or None.
 
-        `facts`: those that were folded last, or will be if the event's bytes say so.
+        `facts`: those that were folded last, or will be if the event's bytes say so. `row`: events since a template was
+        adopted last.
         """
         if not self.kept or len(self.kept) >= MOST_TEMPLATES or self.budget.spent:
             return None
@@ -439,7 +465,7 @@ class Templates:
             template = stamp.template_of(state, part, place[1])  # type: ignore[union-attr]
             if template.frames(data) and template.bind():
                 self._adopted += 1
-                self.budget.spend(ADOPTED if self._adopted > FEW else FIRST_ADOPTED)
+                self.budget.spend(FIRST_ADOPTED if self._adopted <= FEW and row < _ROW else ADOPTED)
                 self._keep(template, [one for one in self._of.get(_owner(state, part), ()) if one.part == part])
                 return template
         return None

@@ -19,11 +19,11 @@ Cost: 0.5 us for an event that breaks rule 1, 1.5 us for others.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..rules import RULES, Rule
 
-__all__ = ("EARLY", "Likeness", "end_of_event")
+__all__ = ("EARLY", "Likeness", "end_of_event", "some_events")
 
 _PATIENCE = 20  # of eight choices by turns the first sixteen events may be unlike: their roles, their first texts
 _HOPELESS = 3
@@ -97,6 +97,11 @@ class Likeness:
         """Whether too many events in a row were not like others."""
         return self.tiredness >= _PATIENCE
 
+    @property
+    def steady(self) -> bool:
+        """Whether the heads of all events so far were equal."""
+        return not self._changes
+
     def not_learned(self, in_vain: bool) -> None:
         """Note that nothing was learned from the event that was found last; `in_vain`: nor can be from others like it."""
         if in_vain:
@@ -118,6 +123,10 @@ class Likeness:
         """Begin again after a rest: the sender may write other things now."""
         self.tiredness = 0
         self._vain.clear()
+
+    def give_up(self) -> None:
+        """Note that it is time to rest: the block at hand shows that learning would not pay."""
+        self.tiredness, self._found = _PATIENCE, b""
 
     def pass_by(self) -> None:
         """Note an event that is never learned from: it has other lines than data."""
@@ -182,12 +191,8 @@ class Likeness:
     def promises(self, block: bytes, at: int, returns: bool) -> bool:
         """Return whether `block` continues like it began: whether in its middle and at its end a few events in a row agree on
         what is around their choices, and one has the fields of an event that was learned from."""
-        size, form = min(len(block) - at, _MOST_PROMISED), _form(self._source)
-        for place in (at + size // 2, at + size - size // 4):
-            start, events = block.find(b"\ndata", place) + 1, list[bytes]()
-            while len(events) < _WINDOW and 0 < start < (stop := end_of_event(block, start, returns)):
-                events.append(block[start:stop])
-                start = stop
+        form = _form(self._source or self._found)
+        for events in _samples(block, at, returns):
             around = {(one[: one.find(b'"choices"')], _unpadded(one[one.rfind(b"]") :])) for one in events}
             other = [one for one in events if _form(one) != form or _choice(one) not in self._choices]
             if len(around) > 1 or len(other) > 1:
@@ -271,6 +276,24 @@ class Likeness:
         if len(after) > _LEAST_PADDED:
             after = _unpadded(after)
         return hash((choice, form, after)) or 1
+
+
+def _samples(block: bytes, at: int, returns: bool) -> Iterator[list[bytes]]:
+    """Yield a few events in a row from the middle of `block`, after the offset `at`, and a few from near its end."""
+    size = min(len(block) - at, _MOST_PROMISED)
+    for place in (at + size // 2, at + size - size // 4):
+        start = block.find(b"\ndata", place) + 1
+        yield [*some_events(block, start, _WINDOW, returns)] if start else []
+
+
+def some_events(block: bytes, at: int, most: int, returns: bool) -> Iterator[bytes]:
+    """Yield the next events of `block`, at most `most`, from the offset `at` on."""
+    for _ in range(most):
+        stop = end_of_event(block, at, returns)
+        if stop < 0:
+            return
+        yield block[at:stop]
+        at = stop
 
 
 def _choice(event: bytes) -> bytes:

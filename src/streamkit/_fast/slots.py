@@ -35,6 +35,8 @@ _MARKED: dict[str, Callable[[str, int], Any]] = {
 }
 _MOST_DIGITS = 9  # of an index
 _MOST_GUESSES = 16  # a field's name may appear in an event more than once
+_WHOLE_INDEX = re.compile(rb'"index" ?: ?(\d+)[,}\s]')
+_CALLS = b'"tool_calls"'
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -181,8 +183,37 @@ def find_stamp(data: bytes, said: TextChunk, template: Template) -> Stamp | None
     """
     if said.standing or any(slot.kind == "number" or slot.item is not None for slot in said.slots):
         return None
-    found = _find(data, said.slots + _INDICES[: 1 if said.index is None else 2], sure=False)
-    if found is None:
-        return None
-    consts, slots = found
+    indices = _INDICES[: 1 if said.index is None else 2]
+    prefixes = _around_indices(data, len(indices), template)
+    if prefixes is not None:
+        slots = [*indices, *template.slots]
+        consts = [*prefixes, *template.betweens, template.suffix]
+    else:
+        found = _find(data, said.slots + indices, sure=False)
+        if found is None:
+            return None
+        consts, slots = found
     return Stamp(template, consts, tuple([_FILLS.get(slot.path, "") for slot in slots]))
+
+
+def _around_indices(data: bytes, count: int, template: Template) -> list[bytes] | None:
+    """Return the bytes around the indices in the prefix of `template` if they are certain by their names, or None; in a
+    fifth of the time of a proof.
+
+    No anomaly was noted, so each of the `count` indices is in the document as a whole number. If the name appears that
+    often in the whole event, with no backslash outside the slots, each of those is one of them.
+    """
+    prefix = template.prefix
+    if template.notes or data.count(b'"index"') != count or (count == 2 and data.count(_CALLS) != 1):
+        return None
+    if b"\\" in prefix or b"\\" in template.suffix or any(b"\\" in one for one in template.betweens):
+        return None
+    parts, at = list[bytes](), 0
+    for match in _WHOLE_INDEX.finditer(prefix):
+        start, end = match.span(1)
+        parts.append(prefix[at:start])
+        at = end
+    # Of two, only that of the call is in its list, so after the name of that.
+    if len(parts) != count or (count == 2 and (_CALLS in parts[0] or _CALLS not in parts[1])):
+        return None
+    return [*parts, prefix[at:]]

@@ -103,6 +103,11 @@ class ChoiceState:
             self._calls = CallTable(self._context, self.index, self.waiting)
         return self._calls
 
+    @property
+    def call_count(self) -> int:
+        """How many tool calls there are."""
+        return 0 if self._calls is None else len(self._calls.calls)
+
     def need(self, name: str) -> Any:
         """Return the state or fields of this name; create them if absent."""
         found = getattr(self, name)
