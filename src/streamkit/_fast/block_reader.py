@@ -270,7 +270,7 @@ class BlockReader:
             return True
         # Two line ends an event: what has more is not what a lane reads. Pairs of bytes take ten times as long to count.
         if len(block) >= _MANY_EVENTS * _LEAST_EVENT // 2:
-            for most in (_MANY // 8, _MANY):
+            for most in (_MANY // 4, _MANY):
                 if block.count(b"\n", 0, most) >= 2 * _MANY_EVENTS:
                     return True
                 if len(block) <= most:
@@ -398,7 +398,8 @@ class BlockReader:
         if choices > left // _PROMISING:
             lane.likeness.give_up()
             return False
-        lane.budget.promise(PROMISED if lane.likeness.promises(block, at, returns) else 0)
+        if not lane.budget.is_enough_for(choices):
+            lane.budget.promise(PROMISED if lane.likeness.promises(block, at, returns) else 0)
         return True
 
     def _trusts(self, lane: Lane, block: bytes, at: int, returns: bool) -> bool:

@@ -49,6 +49,7 @@ __all__ = ("LEAST_VALUES", "Lane")
 # again for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 1024, 64
 
+_LONGEST_ROW = 40960  # bytes looked at together where lines are cut, which is as fast in any length
 _LEAST_ROW = 4  # events for which a row is made
 _ALONE = 16  # events of an epoch that are read one by one: runs between other events are hardly ever longer
 
@@ -246,7 +247,7 @@ class Lane:
                 fitted, size = self._fold_raw(self._row, block[at : stop + line_end], out)
                 events, at, before_odd = events + fitted, at + size, before_odd + size
                 if at > stop:
-                    self._stretch, before_odd = min(3 * self._stretch, LONGEST), 0
+                    self._stretch, before_odd = min(3 * self._stretch, _LONGEST_ROW), 0
                     continue
                 if fitted:  # what follows most likely fits nothing: it is not cut as far as that
                     self._stretch = _FIRST
@@ -355,11 +356,11 @@ class Lane:
         fitting, order, values = row.read(parts, raw)
         if values is None:
             return 0, fitting
-        row.add(order, values)
+        turn = row.add(order, values)
         if len(order) == 1:
             self._count(order[0], fitting)
         elif row.counted:
-            self._count_all(order)
+            self._count_all(order, turn)
         self.current = order[-1]
         self._tell(order if len(order) > 1 else repeat(order[0]), values, out)
         return fitting, fitting
@@ -371,23 +372,19 @@ class Lane:
             return True
         return self._find(data) is not None
 
-    def _count_all(self, order: list[Template]) -> None:
-        """Count events of several templates."""
-        used = set(order)
-        if not any(one.counted for one in used):
-            return
-        each, turn = len(used), order[: len(used)]
-        times: dict[Template, int] = {}  # no `Counter`, which takes more frames than what was called before
-        # The last call of a choice is counted last.
-        if order == (turn * (len(order) // each + 1))[: len(order)]:  # by turns
+    def _count_all(self, order: list[Template], turn: list[Template] | None = None) -> None:
+        """Count events of several templates; `turn`: those that followed each other again and again, if they did."""
+        if turn is not None:
+            each = len(turn)
             whole, more = divmod(len(order), each)
-            times = {one: whole + (at < more) for at, one in enumerate(turn)}
-            last = order[-each:]
-        else:
-            for one in order:
-                times[one] = times.get(one, 0) + 1
-            last = [*reversed(dict.fromkeys(reversed(order)))]
-        for one in last:
+            # The last call of a choice is counted last.
+            for one in order[-each:] if whole else order:
+                self._count(one, whole + (one in turn[:more]))
+            return
+        times: dict[Template, int] = {}  # no `Counter`, which takes more frames than what was called before
+        for one in order:
+            times[one] = times.get(one, 0) + 1
+        for one in reversed(dict.fromkeys(reversed(order))):
             self._count(one, times[one])
 
     def _fold_mixed(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> bool:
@@ -457,8 +454,8 @@ class Lane:
         number = self._before + after
         row = 0 if self._adopted_at is None else number - self._adopted_at
         adopted = self._templates.adopt(data, self._facts, row)
-        if adopted is not None and self._holds(adopted):
-            self._adopted_at = number
+        if adopted is not None:
+            adopted.epoch, self._adopted_at = self._epoch, number
             self._make_ready(adopted)
             return adopted
         return None

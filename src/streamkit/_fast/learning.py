@@ -156,6 +156,10 @@ class Budget:
         """Subtract what it cost to look at events that the reference path then read."""
         self._left += EARNED * events - cost
 
+    def is_enough_for(self, choices: int) -> bool:
+        """Return whether there is enough left for a template of each choice, if they arrive by turns."""
+        return self._left > FIRST_NEW + FIRST_FOUND + FIRST_ADOPTED * choices + ASKED
+
     def affords(self, cost: int) -> bool:
         """Return whether there is that much left; if not, the lane rests until there is."""
         self._missing = max(cost - self._left, 0)
@@ -433,7 +437,7 @@ class Templates:
 
     def adopt(self, data: bytes, facts: Any, row: int) -> Template | None:
         """Return the template of an event with these `data` that no template frames, from one of another choice or call
-        (rule 3), or None.
+        (rule 3), or None. It holds in this epoch.
 
         `facts`: those that were folded last, or will be if the event's bytes say so. `row`: events since a template was
         adopted last.
@@ -474,15 +478,16 @@ class Templates:
         """Return the part of another choice, or the other call, that an event like those of `like` continues; None if
         the event would change more than its text."""
         state = self._reducer.choices.get(place[0])
-        if state is None or (like.has_tokens and "logprobs" not in state.open):
+        if state is None or state.done or state.settled or (like.has_tokens and "logprobs" not in state.open):
             return None
         if like.call is not None:
             call = state.calls.at(place[1])
             return call if call is not None and call in state.open and call.has_arguments else None
         if like.part not in state.open or (like.part == "content" and not state.bare):
             return None
-        names = {slot.path[-1] for slot in like.slots}
-        return like.part if like.part != "reasoning" or state.reasoning in names else None
+        if like.part == "reasoning" and (state.thought is not None or state.reasoning not in like.names):
+            return None
+        return like.part
 
     def _same(self, facts: Any, alike: list[Template]) -> Any:
         """Return the object that already holds equal facts, if there is one, so that facts are compared by identity."""

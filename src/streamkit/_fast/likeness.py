@@ -193,9 +193,10 @@ class Likeness:
         what is around their choices, and one has the fields of an event that was learned from."""
         form = _form(self._source or self._found)
         for events in _samples(block, at, returns):
-            around = {(one[: one.find(b'"choices"')], _unpadded(one[one.rfind(b"]") :])) for one in events}
-            other = [one for one in events if _form(one) != form or _choice(one) not in self._choices]
-            if len(around) > 1 or len(other) > 1:
+            around = {(one[: one.find(b'"choices"')], one[one.rfind(b"]") :]) for one in events}
+            if len(around) > 1 and len({(head, _unpadded(after)) for head, after in around}) > 1:
+                return False
+            if len([one for one in events if _form(one) != form or _choice(one) not in self._choices]) > 1:
                 return False
         return True
 

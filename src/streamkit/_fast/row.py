@@ -163,11 +163,12 @@ class Row:
                 high = middle
         return low
 
-    def add(self, order: list[Template], values: Columns) -> None:
-        """Add these values to their states, in this order of templates."""
+    def add(self, order: list[Template], values: Columns) -> list[Template] | None:
+        """Add these values to their states, in this order of templates; return those of one turn if they arrived by turns."""
         said, tokens, numbers, _ = values
         if len(order) == 1:
-            return add_values(order[0], said, tokens, [column[-1] for column in numbers])
+            add_values(order[0], said, tokens, [column[-1] for column in numbers])
+            return order
         turn = order[: len(self.templates)]
         each = len(turn)
         by_turns = self._apart and len({*turn}) == each and order == (turn * (len(order) // each + 1))[: len(order)]
@@ -179,7 +180,7 @@ class Row:
             for one, at_all in places.items():
                 some = None if tokens is None else [tokens[at] for at in at_all]
                 add_values(one, [said[at] for at in at_all], some, [column[at_all[-1]] for column in numbers])
-            return None
+            return turn if by_turns else None
         for one in self.templates:
             if len(one.states[0].pieces) >= MANY_PIECES:
                 one.states[0].compact()
@@ -192,7 +193,7 @@ class Row:
             for one, text in zip(order, said, strict=True):
                 if text:
                     into[one](text)
-        return None
+        return turn if by_turns else None
 
 
 def _places(order: list[Template]) -> Mapping[Template, Sequence[int]]:

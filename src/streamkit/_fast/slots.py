@@ -144,13 +144,17 @@ class Stamp:
     """The bytes around all slots, those of the indices among them."""
     fills: tuple[Literal["choice", "call", ""], ...]
     """Of each slot, in order of place, which index it is."""
+    _indices: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_indices", sum(map(bool, self.fills)))
 
     def place_of(self, data: bytes) -> tuple[int, int | None] | None:
         """Return the index of the choice, and of the tool call, in an event that begins like those of this stamp; None
         if it does not, or if an index is after the text."""
-        at, found = len(self.consts[0]), dict[str, int]()
         if not data.startswith(self.consts[0]):
             return None
+        at, found = len(self.consts[0]), list[int]()
         for fill, const in zip(self.fills, self.consts[1:], strict=True):
             if not fill:
                 break
@@ -158,11 +162,12 @@ class Stamp:
             digits = data[at : max(stop, at)]
             if not digits.isdigit() or (digits.startswith(b"0") and digits != b"0"):
                 return None
-            found[fill] = int(digits)
+            found.append(int(digits))
             at = stop + len(const)
-        if "choice" not in found or ("call" in self.fills and "call" not in found):
+        if len(found) < self._indices:
             return None
-        return found["choice"], found.get("call")
+        choice, *call = found if self.fills[0] == "choice" else found[::-1]
+        return choice, call[0] if call else None
 
     def template_of(self, state: ChoiceState, part: Part, index: int | None) -> Template:
         """Return the template of the same events for another choice, or for another call."""
