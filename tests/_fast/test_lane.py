@@ -577,7 +577,7 @@ def test_a_further_call_takes_the_fast_lane_from_its_second_fragment_on(monkeypa
 
 
 def test_text_takes_the_fast_lane_right_after_a_chunk_that_says_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"cost":0.5}'
+    usage = '"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"steps":[0.5]}'
     pieces = [delta(f'{{"content":"{i}"}}', more=usage if i % 20 == 9 else "") for i in range(100)]
     assert 100 - 5 - 3 == lanes_taken(monkeypatch, sse(*pieces))
 

@@ -1,4 +1,4 @@
-"""A report of usage in every chunk stays in the fast lane where it has nothing but counts, and means the same there."""
+"""A report of usage in every chunk stays in the fast lane where its form stays the same, and means the same there."""
 
 from __future__ import annotations
 
@@ -40,9 +40,24 @@ STAYS: dict[str, Callable[[int], str]] = {
     "with padding": lambda at: text(at, f'"obfuscation":"{"x" * (at % 7)}",' + counts(at)),
     "arguments": lambda at: delta(CALL if at == 0 else FRAGMENT % at, more=counts(at)),
 }
-LEAVES: dict[str, Callable[[int], str]] = {
+STAYS |= {
     "a cost": lambda at: text(at, counts(at, f',"cost":{at}.5')),
+    "a cost with many digits": lambda at: text(at, counts(at, f',"cost":0.{at + 10**15}')),
     "a word": lambda at: text(at, counts(at, ',"size":"low"')),
+    "a word with a digit": lambda at: text(at, counts(at, f',"tier":"t{at // 30}","region":"é"')),
+    "costs and a word, as Perplexity writes them": lambda at: text(
+        at, counts(at, f',"search_context_size":"low","cost":{{"input_tokens_cost":0,"total_cost":0.0{at}}}')
+    ),
+}
+LEAVES: dict[str, Callable[[int], str]] = {
+    "a cost with an exponent": lambda at: text(at, counts(at, f',"cost":1e-{at + 10}')),
+    "a cost beyond all numbers": lambda at: text(at, counts(at, f',"cost":{at}e{999 if at > 50 else 100}')),
+    "a word that is empty at times": lambda at: text(at, counts(at, f',"tier":"{at % 3 or ""}"')),
+    "a text for a count": lambda at: text(at, f'"usage":{{"prompt_tokens":"{at % 3 or ""}","completion_tokens":{at}}}'),
+    "a fraction for a count": lambda at: text(
+        at, f'"usage":{{"prompt_tokens":{at}.{at % 2},"completion_tokens":{at}}}'
+    ),
+    "half a character": lambda at: text(at, counts(at, f',"tier":"\\ud8{at + 10}"')),
     "a list": lambda at: text(at, counts(at, ",'tokens':[1,2]".replace("'", '"'))),
     "a digit in a name": lambda at: text(at, counts(at, f',"k{at}":1')),
     "another name at times": lambda at: text(at, counts(at, f',"{"wxyz"[at // 30]}":{at}')),

@@ -256,7 +256,7 @@ class Templates:
         if not _may_say_text(chunk):
             self._nothing(NO_TEXT)
             return None
-        if chunk.usage is not None and not self._reducer.usage.repeated:
+        if chunk.usage is not None and (not self._reducer.usage.repeated or any("usage" in path for _, path in notes)):
             self.budget.spend(NO_TEXT)
             return None
         frame = _frame_of(raw, data)

@@ -43,7 +43,8 @@ Columns = tuple[list[str], Sequence[Tokens | None] | None, list[list[int]], Sequ
 
 _DIGITS = b"0123456789"
 _FEW_DIGITS = 9  # of a count
-_NUMBERS = re.compile(rb"[0-9]+")
+_WHOLE = re.compile(rb"(?<![.0-9])[0-9]+")  # of a number, what is before its point
+_EXPONENT = re.compile(rb"[0-9.][eE]")
 _from_json = jiter.from_json
 
 
@@ -163,7 +164,7 @@ def form_of(template: Template, data: bytes) -> bytes | None:
     rest = data[len(template.prefix) : -len(template.suffix)]
     for kind, behind in template.steps:
         value, _, rest = rest.partition(behind) if behind else (rest, b"", b"")
-        if kind == "usage":
+        if kind == "usage" and not _EXPONENT.search(value):  # with other digits it may be infinite
             return value.translate(None, _DIGITS)
     return None
 
@@ -173,7 +174,7 @@ def _read_usage(usage: bytes, form: bytes | None) -> Report:
     note an anomaly."""
     if form is None or usage.translate(None, _DIGITS) != form:
         raise ValueError("another form")
-    if len(usage) - len(form) > _FEW_DIGITS and len(max(_NUMBERS.findall(usage), key=len)) > _FEW_DIGITS:
+    if len(usage) - len(form) > _FEW_DIGITS and len(max(_WHOLE.findall(usage), key=len)) > _FEW_DIGITS:
         raise ValueError("a large count")
     report: Report = _from_json(b"{%b}" % usage)
     return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Literal
 
 import attrs
@@ -153,15 +154,23 @@ def _text_among_others(chunk: CreateChatCompletionStreamResponse, look: Look) ->
 
 
 def _has_only_counts(usage: CompletionUsage) -> bool:
-    """Return whether a report has nothing but whole numbers and nulls, and no digit in a name."""
+    """Return whether a report has nothing but numbers, texts (Perplexity's `search_context_size`) and nulls, in itself or in
+    objects of it, and no digit in a name."""
     found: dict[str, Any] = written(usage)
     parts = [found, *(one for one in found.values() if type(one) is dict)]
     return all(
         not any(map(str.isdigit, name))
-        and (value is None or type(value) is int or (part is found and type(value) is dict))
+        and (
+            type(value) in _COUNTED
+            or (type(value) is float and isfinite(value))
+            or (part is found and type(value) is dict)
+        )
         for part in parts
         for name, value in part.items()
     )
+
+
+_COUNTED = frozenset({int, str, type(None)})
 
 
 @lru_cache(maxsize=16)
