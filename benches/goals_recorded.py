@@ -24,10 +24,11 @@ import peers
 import streamkit
 from figures import Figure, at_least, at_most, ratio
 from recorded import Recording, collections
+from streamkit._fast import block_reader
 from streamkit._fold.assembler import Assembler
 from workloads import Bench, absorb, have
 
-__all__ = ("recorded",)
+__all__ = ("beginnings", "recorded")
 
 ROUNDS = 5
 WARM_ROUNDS = 14  # of each stream
@@ -37,12 +38,15 @@ GOALS = {f"below {SHORT:,} bytes": (16, 12), "the shorter half": (14, None), "al
 """Of a set of streams, in one block: the most times the floor with warm caches, and the least median ratio to
 openai-python. The bare floor itself is 180 times as fast as openai-python in the median, so that no goal is near that."""
 
+BEGINNING_GOAL = 1.15
+"""Of a class of length: the most times what the better of no lane and one from the first event takes."""
+
 Blocks = tuple[bytes, ...]
 
 
-def to_json(blocks: Blocks) -> bytes | None:
+def to_json(blocks: Blocks, *, fast: bool = True) -> bytes | None:
     """From the first byte to the response as JSON."""
-    acc = streamkit.Accumulator()
+    acc = streamkit.Accumulator(fast=fast)
     for block in blocks:
         acc.absorb(block)
     acc.close()
@@ -133,15 +137,54 @@ def as_events(body: bytes) -> Blocks:
     return (*(event + blank for event in events), *((last,) if last else ()))
 
 
+def by_class(streams: list[Recording]) -> dict[str, list[Recording]]:
+    """Return the streams of each class of length."""
+    sets = {}
+    for least, most in CLASSES:
+        name = f"{least} to {most} events" if most else f"{least} events and more"
+        sets[name] = [one for one in streams if least <= event_count(one.body) <= (most or 10**9)]
+    return sets
+
+
+def beginnings(bench: Bench) -> Iterator[Figure]:
+    """When the fast lane begins: a class of recorded streams beside the better of two ways, without it and with it from the first event. Caches warm: each stream several times in a row, the least time counts"""
+    streams = [one for recordings in collections().values() for one in recordings]
+    default = block_reader._LATE, block_reader._MANY_EVENTS
+    ways = {"default": (default, True), "without": (default, False), "from the first event": ((0, 0), True)}
+    for name, some in by_class(streams).items():
+        for cut in ("one block", "live") if some else ():
+            took = dict.fromkeys(ways, 0.0)
+            for one in some:
+                blocks = (one.body,) if cut == "one block" else as_events(one.body)
+                for way, (numbers, fast) in ways.items():
+                    block_reader._LATE, block_reader._MANY_EVENTS = numbers  # type: ignore[misc]
+                    took[way] += least_time(blocks, fast=fast)
+            block_reader._LATE, block_reader._MANY_EVENTS = default  # type: ignore[misc]
+            better = min(took["without"], took["from the first event"])
+            note = ", ".join(f"{way} {took[way] / len(some) * 1e6:,.0f} µs" for way in ways)
+            yield at_most(f"{name}, {cut}", took["default"] / better, BEGINNING_GOAL, " ×", note=note)
+
+
+def least_time(blocks: Blocks, *, fast: bool) -> float:
+    """Return the least seconds that one stream takes in a few rounds."""
+    times = []
+    gc.disable()
+    try:
+        for _ in range(WARM_ROUNDS):
+            begin = time.process_time()
+            to_json(blocks, fast=fast)
+            times.append(time.process_time() - begin)
+    finally:
+        gc.enable()
+    return min(times)
+
+
 def recorded(bench: Bench) -> Iterator[Figure]:
     """Every recorded stream, by how many events it has, from its bytes to the response as JSON; in one block, and with one event a block (live). Caches cold: each stream once a round, by turns; warm: each several times in a row"""
     warnings.filterwarnings("ignore", message="Pydantic serializer")  # openai-python on what it did not expect
     found = collections()
     streams = sorted((one for recordings in found.values() for one in recordings), key=lambda one: len(one.body))
-    sets: dict[str, list[Recording]] = {}
-    for least, most in CLASSES:
-        name = f"{least} to {most} events" if most else f"{least} events and more"
-        sets[name] = [one for one in streams if least <= event_count(one.body) <= (most or 10**9)]
+    sets = by_class(streams)
     sets[f"below {SHORT:,} bytes"] = [one for one in streams if len(one.body) < SHORT]
     sets["the shorter half"] = streams[: len(streams) // 2]
     sets["all"] = streams

@@ -30,6 +30,7 @@ from workloads import Bench
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "recorded": goals_recorded.recorded,
+    "beginnings": goals_recorded.beginnings,
     "shapes": goals_peers.beside_openai,
     "floors": goals_peers.floors,
     "reducer": goals_peers.reducer,

@@ -454,8 +454,8 @@ def test_padding_keeps_neither_later_calls_nor_other_parts_out_of_the_fast_lane(
 
 @pytest.mark.parametrize("size", [1, 50, 100, 500, 1400])
 def test_events_that_the_network_cut_in_two_take_the_fast_lane_too(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    # Blocks that hold few events wait for the thirteenth: before that no template can pay.
-    assert 80 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
+    # Blocks that hold few events wait for the seventeenth: before that no template can pay.
+    assert 75 <= lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(100))), size)
 
 
 @pytest.mark.parametrize("size", [1, 300, 1 << 20])
@@ -464,9 +464,9 @@ def test_a_short_stream_never_takes_the_fast_lane(monkeypatch: pytest.MonkeyPatc
     assert 0 == lanes_taken(monkeypatch, sse(*(delta(f'{{"content":"{i}"}}') for i in range(11))) + DONE, size)
 
 
-def test_a_stream_waits_for_its_thirteenth_event_where_each_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_waits_for_its_seventeenth_event_where_few_are_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [sse(delta(f'{{"content":"{i}"}}')) for i in range(30)]
-    assert 30 - 13 == lanes_taken(monkeypatch, b"".join(events), len(events[0]))
+    assert 30 - 18 == lanes_taken(monkeypatch, b"".join(events), len(events[0]))
 
 
 @pytest.mark.parametrize("count", [12, 33, 150])

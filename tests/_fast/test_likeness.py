@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamkit._fast.likeness import Likeness, end_of_event
+from streamkit._fast.cutting import end_of_event
+from streamkit._fast.likeness import Likeness
 from unlucky import arguments, chunk, finish, opening
 
 A, B = chunk('"content":"a"'), chunk('"content":" longer"')

@@ -30,21 +30,24 @@ from ..errors import FormatError, LimitError, RemoteError, SenderError
 from ..limits import Limits
 from ..sse import CR, Comment, Discarded, EventDecoder
 from ..types import CreateChatCompletionStreamResponse
+from .cutting import begins_data, end_of_event, next_data, some_events
 from .lane import LEAST_VALUES, Lane
 from .learning import ASIDE, BETWEEN, FEW, LENT, LIKE, PROMISED, UNLIKE, whole_event
-from .likeness import EARLY, Likeness, end_of_event, some_events
+from .likeness import EARLY, Likeness
 
 __all__ = ("BlockReader",)
 
 Out = list[ev.Event] | None
 
-_LATE, _MANY_EVENTS = 12, 28  # events; with these no class of recorded streams takes 1.15 times what other numbers do
+_LATE, _MANY_EVENTS = 16, 28  # events; with these no class of recorded streams takes 1.15 times what other numbers do
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane sleeps
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones
 )
 _SEVERAL = 2  # choices or calls, for which a large block is looked at before anything is learned
 _PROMISING = 10  # events of each choice that a block must have left, so that templates for all of them pay
+_FINISH = b'"finish_reason":"'  # in an event that nothing is learned from
+_NAP = 8  # events to sleep for once all choices have finished: most likely usage and the end follow
 _UNSEEN = 2  # events at the beginning of a stream that are not learned from
 _SECURITY = 16  # events ahead that must fit, for a lane that has spent everything to get more
 _SAMPLE = 4096  # bytes, at the beginning and in the middle of a block, that show how many events it has
@@ -200,9 +203,7 @@ class BlockReader:
         if lane is not None:
             self.settle()
         elif self._asleep is not None:
-            asleep = self._wake_at - self._assembler.events
-            if len(block) // _LEAST_EVENT >= asleep and block.count(b"\n") // 2 + 1 >= asleep:
-                lane = self._asleep
+            lane = self._woken(block)
         if not block:
             return None
         self._blocks += 1
@@ -226,12 +227,12 @@ class BlockReader:
             lane.disarm()
             if self._size > self._response_limit or len(block) > self._event_limit:
                 lane = None  # a limit may be met, and the reference path knows at which event
-            elif held and len(block) < _TAIL and _begins_data(block, 0, len(block)):
+            elif held and len(block) < _TAIL and begins_data(block, 0, len(block)):
                 self._tail = block  # of blocks smaller than an event, most end none
                 return None
         if lane is None:
             raised = self._read(block, out)
-        elif lane.current is None and self.lane is not None and self._is_event(block):
+        elif self.lane is not None and (lane.refused or lane.current is None) and self._is_event(block):
             raised = self._read_alone(lane, block, out)
         else:
             raised = self._read_with(lane, block, out)
@@ -241,11 +242,23 @@ class BlockReader:
             if self.lane is not None or self._asleep is not None:
                 self.retire()  # no event can take it any more: let go of its templates
             self._early = None
-            return raised
-        lane = self.lane
-        if lane is not None and lane.current is not None and not self._tail and self._decoder.between_events:
-            lane.arm(min(self._response_limit - self._size, self._event_limit), self._assembler.events)
+        elif self.lane is not None:
+            self._prepare(self.lane)
         return raised
+
+    def _prepare(self, lane: Lane) -> None:
+        """Make the lane ready for the next block."""
+        if lane.current is None:
+            if self._reducer.settled:
+                self._sleep(lane, _NAP)
+        elif not self._tail and self._decoder.between_events:
+            lane.arm(min(self._response_limit - self._size, self._event_limit), self._assembler.events)
+
+    def _woken(self, block: bytes) -> Lane | None:
+        """Return the lane that sleeps if `block` may have as many events as it still sleeps for."""
+        asleep = self._wake_at - self._assembler.events
+        wakes = len(block) // _LEAST_EVENT >= asleep and block.count(b"\n") // 2 + 1 >= asleep
+        return self._asleep if wakes else None
 
     def _begun(self, arrived: bytes) -> None:
         """Keep how the bytes begin until there is a chunk in them."""
@@ -287,8 +300,9 @@ class BlockReader:
         assembler = self._assembler
         self.lane = lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies)
         lane.likeness = Likeness(early)
-        lines = min(block.count(b"\n", at, at + _SAMPLE) for at in (0, len(block) // 2))
-        lane.budget.expect(lines * len(block) // (2 * _SAMPLE))
+        if len(block) > _SAMPLE:
+            lines = min(block.count(b"\n", at, at + _SAMPLE) for at in (0, len(block) // 2))
+            lane.budget.expect(lines * len(block) // (2 * _SAMPLE))
         self._early = None
         return lane
 
@@ -299,7 +313,13 @@ class BlockReader:
 
     def _read_alone(self, lane: Lane, block: bytes, out: Out) -> SenderError | None:
         """Read a block that is one event, where no template can fit: like `_read_with`, in half of the time."""
-        if lane.likeness.knows(block):
+        if lane.current is not None:
+            lane.ask()
+            if lane.budget.spent and not self._trusts(lane, block, len(block), returns=False):
+                self._rest(lane)
+                return self._read(block, out)
+            lane.pause()
+        if _FINISH not in block and lane.likeness.knows(block):
             lane.budget.spend(LIKE, 0)
             self._looks = True
             raised = self._read(block, out)
@@ -342,13 +362,13 @@ class BlockReader:
                 continue
             if asleep:  # read as many events as the lane sleeps for
                 stop = end_of_event(block, at + min(asleep * self._event_size, _MANY), returns)
-            elif between and end - at < _TAIL and _begins_data(block, at, end):
+            elif between and end - at < _TAIL and begins_data(block, at, end):
                 self._tail = block[at:]
                 break
             elif not block.startswith(
                 b"data", at
             ):  # comments, blank lines: read everything up to the next line of data
-                stop = _next_data(block, at)
+                stop = next_data(block, at)
                 if ready and stop < end:
                     lane.budget.spend(BETWEEN)
                 if not ready and not self._decoder.held:
@@ -486,10 +506,12 @@ class BlockReader:
     def _rest(self, lane: Lane) -> None:
         """Put the lane to sleep if its budget says so: it is not asked for a number of events."""
         if lane.budget.spent or (lane.likeness.tired and not lane.budget.rich):
-            events = lane.budget.lie_down()
-            lane.pause()
-            self.lane, self._asleep = None, lane
-            self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
+            self._sleep(lane, lane.budget.lie_down())
+
+    def _sleep(self, lane: Lane, events: int) -> None:
+        lane.pause()
+        self.lane, self._asleep = None, lane
+        self._slept_at, self._wake_at = self._assembler.events, self._assembler.events + events
 
     def _rest_if_spent(self, lane: Lane, block: bytes, at: int, returns: bool) -> None:
         """Put the lane to sleep as `_rest` does, unless a template has yet to be tried, or more is spent on trust."""
@@ -568,19 +590,3 @@ def _opens(chunk: CreateChatCompletionStreamResponse) -> bool:
     return any(
         choice.delta.role or (choice.delta.tool_calls and choice.delta.tool_calls[0].id) for choice in chunk.choices
     )
-
-
-def _next_data(block: bytes, at: int) -> int:
-    """Return where the next event begins whose first line is data, or the end of the block."""
-    if block.find(b"data", at) >= 0:  # else a block of blank lines would be searched twice, and slowly
-        for blank in (b"\n\n", b"\n\r\n"):
-            found = block.find(blank + b"data", at)
-            if found >= 0:
-                return found + len(blank)
-    return len(block)
-
-
-def _begins_data(block: bytes, at: int, end: int) -> bool:
-    """Return whether the end of a block is the beginning of one line of data, with nothing before or after it."""
-    line_ends = block.find(b"\n", at, end - 1) >= 0 or block.find(b"\r", at, end - 1) >= 0
-    return not line_ends and b"data:".startswith(block[at : at + 5])

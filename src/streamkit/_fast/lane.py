@@ -29,19 +29,19 @@ from typing import Any
 
 import jiter
 
-from .._decode.fast_frozen import unfrozen_twin
 from .._decode.scanning import HEAVIEST
 from .._fold.field_rules import MANY_PIECES
 from .._fold.reducer import Reducer
 from .._fold.tool_calls import KNOWN_INDEX
 from ..anomalies import Anomalies
-from ..events import ContentDelta, Event, LogprobsDelta, ToolCallDelta
+from ..events import Event
 from ..types import CreateChatCompletionStreamResponse
 from .learning import ALONE, ASKED, CUT, FEW, FEW_READ, LONGEST, PASSED, REFUSED, RESUMED, RUN, Templates
 from .likeness import Likeness
 from .row import Row, row_of
 from .slot_values import Columns, Found, Tokens, add_values, read_framed, read_values, reports_that_last
 from .template import Template
+from .template_events import text_event, tokens_event
 
 __all__ = ("LEAST_VALUES", "Lane")
 
@@ -57,9 +57,6 @@ LEAST_VALUES = HEAVIEST * LONGEST
 """With a lower limit on the values of an event the reference path has to weigh each event: no lane."""
 
 _from_json = jiter.from_json
-_new_delta = unfrozen_twin(ContentDelta)
-_new_tool_delta = unfrozen_twin(ToolCallDelta)
-_new_logprobs_delta = unfrozen_twin(LogprobsDelta)
 
 
 class Lane:
@@ -85,6 +82,7 @@ class Lane:
         self._width = 0  # bytes by which ready templates are told apart
         self._stretch = _FIRST
         self._alone = 0  # events to read one by one before the next stretch
+        self._few = _ALONE  # the same for the next epoch: none after a long run
         # Events before the last one that a template was adopted for; None if one was learned since then.
         self._adopted_at: int | None = None
         self._epoch = 0
@@ -268,6 +266,7 @@ class Lane:
             self._vain = 0
             self._reducer.chunks += events
             self.budget.earn(events)
+        self._few = 0 if events > _ALONE else _ALONE
         return at, events
 
     def _run_alone(self, block: bytes, start: int, out: list[Event] | None, before: int) -> tuple[int, int]:
@@ -522,7 +521,7 @@ class Lane:
             sequence = self._reducer.sequence
             for template, text in zip(order, texts, strict=False):
                 if text:
-                    out.append(_event_of(template, text, sequence))
+                    out.append(text_event(template, text, sequence))
                     sequence += 1
             self._reducer.sequence = sequence
         else:
@@ -539,16 +538,10 @@ class Lane:
             return
         sequence = self._reducer.sequence
         if text:
-            out.append(_event_of(template, text, sequence))
+            out.append(text_event(template, text, sequence))
             sequence += 1
         if tokens:
-            event = _new_logprobs_delta()
-            event.sequence = sequence
-            event.choice = template.state.index
-            event.content = list(tokens)
-            event.refusal = []
-            event.__class__ = LogprobsDelta
-            out.append(event)
+            out.append(tokens_event(template, tokens, sequence))
             sequence += 1
         self._reducer.sequence = sequence
 
@@ -562,7 +555,7 @@ class Lane:
         self._ready = {}
         self._alike = {}
         self._row, self._lined = None, False
-        self._alone = _ALONE
+        self._alone = self._few
 
     def resume(self) -> None:
         """Use the templates again after the reference path folded a chunk from which none was learned: rule 4."""
@@ -604,22 +597,3 @@ class Lane:
             self.likeness.learned()
         else:
             self.likeness.not_learned(self._templates.in_vain)
-
-
-def _event_of(template: Template, text: str, sequence: int) -> Event:
-    """Return the event of a text in an event of this template."""
-    call = template.call
-    if call is None:
-        event = _new_delta()
-        event.text = text
-    else:
-        event = _new_tool_delta()
-        event.call = call.position
-        event.id = call.id
-        event.name = call.name
-        event.arguments = text
-        event.path_events = ()
-    event.sequence = sequence
-    event.choice = template.state.index
-    event.__class__ = template.event
-    return event  # type: ignore[no-any-return]

@@ -304,7 +304,7 @@ class Templates:
         if template is not None:
             self.budget.spend(KNOWN)
         else:
-            template = self._stamped(state, part, text.index, data, notes, role)
+            template = self._stamped(state, part, text.index, data, notes, role) if self._stamps else None
             if template is not None:
                 self.budget.spend(STAMPED)
             else:
@@ -315,7 +315,8 @@ class Templates:
                     self.in_vain = True
                     return None
                 template = Template(*places, self.frame, state, part)
-                template.form = form_of(template, data)
+                if chunk.usage is not None:
+                    template.form = form_of(template, data)
                 template.index = text.index
                 template.unknown = unknown_paths(chunk)
                 template.notes = notes

@@ -22,8 +22,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..rules import RULES, Rule
+from .cutting import end_of_event, first_whole, some_events
 
-__all__ = ("EARLY", "Likeness", "end_of_event", "some_events")
+__all__ = ("EARLY", "Likeness")
 
 _PATIENCE = 20  # of eight choices by turns the first sixteen events may be unlike: their roles, their first texts
 _HOPELESS = 3
@@ -44,7 +45,6 @@ _PADDING = re.compile(  # and usage, which has other numbers in each event
     rb'"usage" ?: ?\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}|"(?:%b)" ?: ?"[A-Za-z0-9]*+"' % b"|".join(_NAMES)
 )
 _ALL_BUT_FORM = bytes(set(range(256)) - set(b"{}:\r\n"))
-_BLANK_LINE = re.compile(rb"\n\r?\n")
 _RETURN = b"\r"[0]
 
 
@@ -134,11 +134,16 @@ class Likeness:
 
     def knows(self, event: bytes) -> bool:
         """Return whether `event` is worth learning from, where the events after it are not known."""
+        if len(self._early) >= _WINDOW - 1 and _is_one_row(event, self._early):  # nearly all streams with one choice
+            self._early, self._found = [], event
+            return True
         early = self._recall() if self._early else ()
         look = self._look(event)
         if look not in self._seen:  # of choices by turns the last event is another one's
-            for one in early:
-                self._seen.add(self._look(one))
+            head = self._head or b""
+            for one in map(first_whole, early):
+                if one and one.startswith(head):
+                    self._seen.add(self._look(one))
         if self._pays(look, ()) and (self._source or self._even([*self._recent, look])):
             self._found = event
             return True
@@ -230,11 +235,12 @@ class Likeness:
         return False
 
     def _recall(self) -> list[bytes]:
-        """Look at the last event of the early blocks; return those before it, of the same head."""
-        *early, last = [event for event in map(_first_whole, self._early) if event] or [b""]
-        self._recent, self._early = [self._look(last)] if last else [], []
+        """Look at the last event of the early blocks; return the blocks before it."""
+        *early, last = self._early
+        event = first_whole(last)
+        self._recent, self._early = [self._look(event)] if event else [], []
         self._seen.update(self._recent)
-        return [one for one in early if self._head is not None and one.startswith(self._head)]
+        return early
 
     def _look(self, event: bytes) -> int:
         """Return a number that is equal for events that are alike; 0 for one that has no text, as far as a few searches
@@ -287,14 +293,15 @@ def _samples(block: bytes, at: int, returns: bool) -> Iterator[list[bytes]]:
         yield [*some_events(block, start, _WINDOW, returns)] if start else []
 
 
-def some_events(block: bytes, at: int, most: int, returns: bool) -> Iterator[bytes]:
-    """Yield the next events of `block`, at most `most`, from the offset `at` on."""
-    for _ in range(most):
-        stop = end_of_event(block, at, returns)
-        if stop < 0:
-            return
-        yield block[at:stop]
-        at = stop
+def _is_one_row(event: bytes, before: list[bytes]) -> bool:
+    """Return whether an event begins and ends like each of the few blocks before it: up to the first name in its delta, and
+    from the last string in it that ends an object. Cost: 1 us."""
+    delta = event.find(b'"delta":{')
+    colon, end = event.find(b":", delta + 9), event.rfind(b'"}')
+    if delta < 0 or colon < 0 or end < 0:
+        return False
+    head, tail = event[: colon + 1], event[end:]
+    return all(one.startswith(head) and one.endswith(tail) for one in before[1 - _WINDOW :])
 
 
 def _choice(event: bytes) -> bytes:
@@ -316,21 +323,3 @@ def _form(event: bytes) -> bytes:
 def _unpadded(text: bytes) -> bytes:
     """Return `text` without the padding in it, which has another length in each event."""
     return _PADDING.sub(b"", text)
-
-
-def _first_whole(block: bytes) -> bytes:
-    """Return the first event of which `block` has all bytes; none if it has not."""
-    start = 0 if block.startswith(b"data") else block.find(b"\ndata") + 1
-    if not start and not block.startswith(b"data"):
-        return b""
-    return block[start : max(end_of_event(block, start, b"\r" in block), start)]
-
-
-def end_of_event(block: bytes, at: int, returns: bool) -> int:
-    """Return where the first blank line at or after `at` ends, or -1; `returns`: whether the block has carriage
-    returns."""
-    if not returns:
-        found = block.find(b"\n\n", at)
-        return found + 2 if found >= 0 else -1
-    blank = _BLANK_LINE.search(block, at)
-    return -1 if blank is None else blank.end()

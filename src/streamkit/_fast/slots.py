@@ -80,13 +80,21 @@ def _find(data: bytes, wanted: tuple[Slot, ...], *, sure: bool) -> tuple[list[by
 def _only_place(data: bytes, slot: Slot) -> list[bytes] | None:
     """Return the bytes around the only slot if it is certain by its name, or None; like `find_slots`, in a third of the
     time."""
-    if slot.kind == "text" and data.count(b'"%b"' % slot.key) == 1:
-        match = _pattern("text", slot.key).search(data)
-        if match is not None:
-            start, end = match.span(1)
-            before, after = data[:start], data[end:]
-            if b"\\" not in before and b"\\" not in after:
-                return [before, after]
+    if slot.kind != "text":
+        return None
+    key = b'"%b"' % slot.key
+    found = data.find(key)
+    start = found + len(key) + 2
+    if found < 0 or data.find(key, found + 1) >= 0:
+        return None
+    if b"\\" not in data and data.startswith(b':"', start - 2):  # nearly all
+        return [data[:start], data[data.find(b'"', start) :]]
+    match = _pattern("text", slot.key).search(data)
+    if match is not None:
+        start, end = match.span(1)
+        before, after = data[:start], data[end:]
+        if b"\\" not in before and b"\\" not in after:
+            return [before, after]
     return None
 
 

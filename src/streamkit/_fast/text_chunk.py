@@ -262,6 +262,8 @@ FACTS = 5
 def unknown_paths(chunk: CreateChatCompletionStreamResponse) -> tuple[str, ...]:
     """Return the paths that the reference path counts as unknown fields of this chunk."""
     (choice,) = chunk.choices
+    if not (chunk.extra or choice.extra or choice.delta.extra):
+        return ()
     return (
         *chunk.extra,
         *(f"choices[].{name}" for name in choice.extra),
