@@ -33,7 +33,7 @@ from ..types import CreateChatCompletionStreamResponse
 from .cutting import begins_data, end_of_event, next_data, some_events
 from .lane import LEAST_VALUES, Lane
 from .learning import ASIDE, BETWEEN, FEW, LENT, LIKE, PROMISED, UNLIKE, whole_event
-from .likeness import EARLY, Likeness
+from .likeness import EARLY
 
 __all__ = ("BlockReader",)
 
@@ -298,8 +298,7 @@ class BlockReader:
         """Open the fast lane, which may spend more if `block` has many events; `early`: what it may compare the next ones
         with."""
         assembler = self._assembler
-        self.lane = lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies)
-        lane.likeness = Likeness(early)
+        self.lane = lane = Lane(self._reducer, assembler.context.unknown, assembler.anomalies, early)
         if len(block) > _SAMPLE:
             lines = min(block.count(b"\n", at, at + _SAMPLE) for at in (0, len(block) // 2))
             lane.budget.expect(lines * len(block) // (2 * _SAMPLE))

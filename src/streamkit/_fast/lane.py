@@ -60,15 +60,15 @@ _from_json = jiter.from_json
 
 
 class Lane:
-    """The templates of one stream."""
+    """The templates of one stream. `early`: see `Likeness`."""
 
-    def __init__(self, reducer: Reducer, unknown: dict[str, int], anomalies: Anomalies) -> None:
+    def __init__(self, reducer: Reducer, unknown: dict[str, int], anomalies: Anomalies, early: list[bytes]) -> None:
         self._reducer = reducer
         self._unknown = unknown
         self._anomalies = anomalies
         self._templates = Templates(reducer)
         self.budget = self._templates.budget
-        self.likeness = Likeness([])
+        self.likeness = Likeness(early)
         self._ready: dict[bytes, Template] = {}  # those that hold in this epoch, by their first bytes
         self.current: Template | None = None  # the one that fitted last; None: nothing can fit now
         self._hot: Template | None = None  # the current one, while `take` may be called
