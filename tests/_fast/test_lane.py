@@ -692,3 +692,22 @@ def test_no_template_is_looked_for_after_the_last_finish_reason(monkeypatch: pyt
     accumulator.absorb(stream)
     assert places
     assert max(places) < len(before)
+
+
+@pytest.mark.parametrize("value", ["5", '"a"', "[1,2]", '{"b":1}', '""', "false"])
+def test_a_null_says_nothing_in_the_fast_lane_either(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    def piece(at: int, index: int, unknown: str) -> str:
+        said = f'{{"content":"{at}","delta_x":{unknown}}}'
+        whole = delta(said, index=index).replace('"delta":', f'"choice_x":{unknown},"delta":')
+        return whole.replace('"choices":', f'"chunk_x":{unknown},"choices":')
+
+    pieces = [piece(at, at % 2, value if at % 40 == 17 else "null") for at in range(400)]
+    stream = sse(*pieces)
+    expected = Accumulator(fast=False)
+    events = expected.feed(stream)
+    for blocks in ([stream], [one + b"\n\n" for one in stream.split(b"\n\n") if one]):
+        accumulator = Accumulator()
+        assert events == [event for block in blocks for event in accumulator.feed(block)]
+        assert expected.dumps() == accumulator.dumps()
+        assert expected.statistics().unknown_fields == accumulator.statistics().unknown_fields
+    assert lanes_taken(monkeypatch, stream) > 200

@@ -32,7 +32,7 @@ from ..sse import CR, Comment, Discarded, EventDecoder
 from ..types import CreateChatCompletionStreamResponse
 from .cutting import begins_data, end_of_event, next_data, some_events
 from .lane import LEAST_VALUES, Lane
-from .learning import ASIDE, BETWEEN, FEW, LENT, LIKE, PROMISED, UNLIKE, whole_event
+from .learning import ASIDE, BETWEEN, FEW, LENT, LIKE, PROMISED, TRUSTED, UNLIKE, whole_event
 from .likeness import EARLY
 
 __all__ = ("BlockReader",)
@@ -429,7 +429,7 @@ class BlockReader:
             left, choices = (len(block) - at) // self._event_size, lane.choices
             if at == len(block):
                 by_turns = choices > 1 and lane.budget.earned <= choices  # else one fitted while another was silent
-                lane.budget.promise(PROMISED if by_turns and lane.likeness.steady else 0)
+                lane.budget.promise(TRUSTED if by_turns and lane.likeness.steady else 0)
             elif choices == 1:
                 fitting = takewhile(lane.fits, some_events(block, at, _SECURITY, returns))
                 lane.budget.promise(LENT if sum(1 for _ in fitting) == _SECURITY else 0)

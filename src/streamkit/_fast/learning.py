@@ -54,6 +54,7 @@ __all__ = (
     "REFUSED",
     "RESUMED",
     "RUN",
+    "TRUSTED",
     "UNLIKE",
     "Budget",
     "Frame",
@@ -64,7 +65,8 @@ __all__ = (
 # In twentieths of what the reference path takes for a short event of text (0.25 us each). Measured on streams where
 # learning never pays, so with cold caches, and with what it costs to read an event apart from those around it (5 us).
 GRANT = 180  # what a stream begins with
-PROMISED = 200  # what it gets once where the block shows that choices by turns will pay (`Likeness.promises`)
+PROMISED = 280  # what it gets once where the block shows that choices by turns will pay (`Likeness.promises`)
+TRUSTED = 200  # the same, where nothing is ahead, but choices arrive by turns
 LENT = 120  # the same, where it shows that the next few events fit: what those will earn
 EARNED = 1  # for each event, on either path: what may be lost
 SAVED = 14  # for each event that took the fast lane
@@ -325,7 +327,7 @@ class Templates:
                 self._stamps.insert(0, _Unstamped(template, data, text))
                 del self._stamps[_MOST_STAMPS:]
             template.facts = self._same(facts, alike)
-            template.lasting = is_lasting(template)
+            template.lasting = is_lasting(template, chunk)
             template.portable = is_portable(template, chunk)
             self._keep(template, alike)
         template.standing = text.standing

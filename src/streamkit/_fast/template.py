@@ -198,11 +198,16 @@ class Template:
         return data.startswith(self.prefix) and data.endswith(self.suffix)
 
 
-def is_lasting(template: Template) -> bool:
-    """Return whether events of `template` say nothing but values of slots and what every chunk says of the response."""
+def is_lasting(template: Template, chunk: CreateChatCompletionStreamResponse) -> bool:
+    """Return whether events like `chunk`, from which `template` was learned, say nothing but values of slots and what every
+    chunk says of the response; a null says nothing (vLLM's `"token_ids":null`)."""
     if len(template.facts) != FACTS:
         return False
-    return not template.unknown or {path.rpartition(".")[2] for path in template.unknown} <= template.names
+    if not template.unknown:
+        return True
+    (choice,) = chunk.choices
+    extras = (chunk.extra, choice.extra, choice.delta.extra)
+    return {name for extra in extras for name, value in extra.items() if value is not None} <= template.names
 
 
 def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -> bool:
@@ -214,7 +219,7 @@ def is_portable(template: Template, chunk: CreateChatCompletionStreamResponse) -
         return False
     said = template.names
     return (
-        not (delta.extra.keys() - said)
+        not (delta.extra.keys() - said or chunk.extra.keys() - said)
         and (delta.content is None or "content" in said)
         and (delta.refusal is None or "refusal" in said)
         and (choice.logprobs is None or template.has_tokens)
