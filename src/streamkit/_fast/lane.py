@@ -102,10 +102,8 @@ class Lane:
     def choices(self) -> int:
         """How many choices or calls are known while a template is ready that serves for all of them; 0 if none is, or if
         there are more than can be learned at once."""
-        if self.current is None:
-            return 0
         count = self.parallel
-        return count if count <= (FEW if self.current.portable else FEW_READ) else 0
+        return count if self.current is not None and count <= (FEW if self.current.portable else FEW_READ) else 0
 
     @property
     def parallel(self) -> int:
@@ -221,17 +219,19 @@ class Lane:
 
     # --- many events a block
 
-    def run(self, block: bytes, start: int, out: list[Event] | None, before: int) -> tuple[int, int]:
+    def run(
+        self, block: bytes, start: int, out: list[Event] | None, before: int, fitted_before: int = 0
+    ) -> tuple[int, int]:
         """Fold the events of `block` from the offset `start` on, as long as each fits a template.
 
         Return the offset of the first byte that was not read and the number of events that were. An event must begin at
-        `start`; there were `before` events before it.
+        `start`; there were `before` events before it, of which the last `fitted_before` belong to the same run.
         """
         if self._alone:
             start, events = self._run_alone(block, start, out, before)
             if self._alone or start == len(block):
                 return start, events
-            at, more = self.run(block, start, out, before + events)
+            at, more = self.run(block, start, out, before + events, events)
             return at, events + more
         self._before = before
         (lead, trail), overhead = self._templates.frame, self._templates.overhead
@@ -258,7 +258,7 @@ class Lane:
                 folded = sum(map(len, parts[:fitted])) + fitted * overhead
                 at += folded
                 self._stretch = min(max(2 * (before_odd + folded), _LEAST), LONGEST)
-                self.budget.spend((CUT if len(parts) > 1 else ASKED) + (RUN[min(events, len(RUN) - 1)]))
+                self.budget.spend((CUT if len(parts) > 1 else ASKED) + RUN[min(fitted_before + events, len(RUN) - 1)])
                 break
             at = stop + len(trail)
             self._stretch, before_odd = min(3 * self._stretch, LONGEST), 0
@@ -266,7 +266,7 @@ class Lane:
             self._vain = 0
             self._reducer.chunks += events
             self.budget.earn(events)
-        self._few = 0 if events > _ALONE else _ALONE
+        self._few = 0 if fitted_before + events > 2 * _ALONE else _ALONE
         return at, events
 
     def _run_alone(self, block: bytes, start: int, out: list[Event] | None, before: int) -> tuple[int, int]:
