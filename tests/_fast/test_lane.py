@@ -711,3 +711,21 @@ def test_a_null_says_nothing_in_the_fast_lane_either(monkeypatch: pytest.MonkeyP
         assert expected.dumps() == accumulator.dumps()
         assert expected.statistics().unknown_fields == accumulator.statistics().unknown_fields
     assert lanes_taken(monkeypatch, stream) > 200
+
+
+@pytest.mark.parametrize("each", [2, 10])
+def test_two_forms_that_cannot_be_read_together_take_the_fast_lane_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch, each: int
+) -> None:
+    # Log probabilities in every tenth event: each run was searched for in all that was left, four times the reference path.
+    token = '{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}'
+    pieces = [
+        chunk(choice(f'{{"content":"{i}"}}', more=f'"logprobs":{{"content":[{token}]}}' if i % each == 0 else ""))
+        for i in range(600)
+    ]
+    tries = []
+    fold = Lane._fold_some
+    monkeypatch.setattr(Lane, "_fold_some", lambda *arguments: tries.append(1) or fold(*arguments))
+    assert lanes_taken(monkeypatch, sse(*pieces)) > 500
+    assert len(tries) < 60
+    assert_same_either_way(sse(*pieces), [])

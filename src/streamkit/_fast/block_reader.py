@@ -412,7 +412,7 @@ class BlockReader:
         """Return whether to learn the first template, if the block shows that: with several choices or calls by turns each
         needs one, and enough events after that."""
         choices, left = lane.parallel, (len(block) - at) // self._event_size
-        if lane.knows_any or not _SEVERAL <= choices <= FEW or left < _MANY_EVENTS or self._assembler.anomalies.trail:
+        if lane.overhead or not _SEVERAL <= choices <= FEW or left < _MANY_EVENTS or self._assembler.anomalies.trail:
             return True
         if choices > left // _PROMISING:
             lane.likeness.give_up()

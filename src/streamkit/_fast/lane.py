@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from io import BytesIO
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any
 
 import jiter
@@ -48,7 +48,6 @@ __all__ = ("LEAST_VALUES", "Lane")
 # Bytes looked at together: at first, and at least. At most LONGEST, so that the search for the separator, which begins
 # again for each event, stays a simple one (below 30,000).
 _FIRST, _LEAST = 1024, 64
-
 _LONGEST_ROW = 40960  # bytes looked at together where lines are cut, which is as fast in any length
 _LEAST_ROW = 4  # events for which a row is made
 _ALONE = 16  # events of an epoch that are read one by one: runs between other events are hardly ever longer
@@ -67,25 +66,21 @@ class Lane:
         self._unknown = unknown
         self._anomalies = anomalies
         self._templates = Templates(reducer)
-        self.budget = self._templates.budget
+        self.budget, self.fits = self._templates.budget, self._templates.fits
         self.likeness = Likeness(early)
         self._ready: dict[bytes, Template] = {}  # those that hold in this epoch, by their first bytes
         self.current: Template | None = None  # the one that fitted last; None: nothing can fit now
         self._hot: Template | None = None  # the current one, while `take` may be called
         self._granted = self._room = 0  # bytes that `take` may take in all, and that are left
-        self._taken = 0  # events that it took
-        self._before = 0  # events before those: of the whole stream
-        self._counted = 0  # those of them that are counted
+        self._taken = self._before = 0  # events that it took, and those before them: of the whole stream
+        self._counted = 0  # those of the former that are counted
         self._alike: dict[bytes, Template] = {}  # further ones with the same first bytes: one choice in two forms
         self._row: Row | None = None  # those that are ready, if their events can be read together
-        self._lined = False  # whether that is known
-        self._width = 0  # bytes by which ready templates are told apart
-        self._stretch = _FIRST
+        self._lined, self._width = False, 0  # whether that is known; bytes by which ready templates are told apart
         self._alone = 0  # events to read one by one before the next stretch
         self._few = _ALONE  # the same for the next epoch: none after a long run
-        # Events before the last one that a template was adopted for; None if one was learned since then.
-        self._adopted_at: int | None = None
-        self._epoch = 0
+        self._adopted_at: int | None = None  # events before that; None if a template was learned since
+        self._epoch, self._stretch = 0, _FIRST
         self._facts: Any = None
         self._last: Template | None = None  # the current one of the epoch before
         self._vain = 0  # how often `resume` tried the templates since an event last fitted
@@ -112,18 +107,9 @@ class Lane:
         return max(len(choices), choices[0].call_count if len(choices) == 1 and 0 in choices else 0)
 
     @property
-    def knows_any(self) -> bool:
-        """Whether a template was learned."""
-        return bool(self._templates.kept)
-
-    @property
     def untried(self) -> bool:
         """Whether a template has just been learned: what it cost is lost if nothing is compared with it."""
         return self.current is not None and not self.likeness.fits
-
-    def fits(self, event: bytes) -> bool:
-        """Return whether an event begins and ends like a template that outlasts others."""
-        return self._templates.fits(event)
 
     # --- one event a block
 
@@ -248,7 +234,6 @@ class Lane:
                     self._stretch, before_odd = min(3 * self._stretch, _LONGEST_ROW), 0
                     continue
                 if fitted:  # what follows most likely fits nothing: it is not cut as far as that
-                    self._stretch = _FIRST
                     continue
             parts = block[at + len(lead) : stop].split(trail + lead)
             fitted = self._fold(parts, out, tried=self._row is not None)
@@ -332,6 +317,8 @@ class Lane:
                     return folded
                 if not self._row and self._fold_mixed(parts, order, out):
                     return len(parts)
+                if self._alike and (folded := self._fold_in_turn(parts, order, out)):
+                    return folded
         if fitting == len(parts):  # one does not fit because of its slots
             fitting //= 2
         return self._fold_some(parts[:fitting], out) if fitting else 0
@@ -420,6 +407,20 @@ class Lane:
         texts, tokens, usages = zip(*[next(each[template]) for template in order], strict=True)
         self._tell(order, (texts, tokens, (), usages if any(usages) else None), out)
         return True
+
+    def _fold_in_turn(self, parts: list[bytes], order: list[Template], out: list[Event] | None) -> int:
+        """Fold the first of these, those of one template after those of another; return how many fitted."""
+        at = 0
+        for template, group in groupby(order):
+            end = at + len([*group])
+            found = read_values(template, parts[at:end])
+            if found is None:
+                break
+            add_values(template, *found[:3])
+            self._count(template, end - at)
+            self._tell(repeat(template), found, out)
+            self.current, at = template, end
+        return at
 
     def _templates_of(self, parts: list[bytes]) -> list[Template]:
         """Return the template that each of these begins like, up to one that begins like none."""
