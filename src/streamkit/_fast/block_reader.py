@@ -39,7 +39,7 @@ __all__ = ("BlockReader",)
 
 Out = list[ev.Event] | None
 
-_LATE, _MANY_EVENTS = 16, 28  # events; with these no class of recorded streams takes 1.15 times what other numbers do
+_LATE, _MANY_EVENTS = 16, 28  # events; benches/ratios.py, section beginnings, says what they cost each class of length
 _MANY = 65536  # bytes to read at once on the reference path, where the fast lane sleeps
 _PIECE = (
     262144  # bytes of a block above the limit of an event to read at once: the lane reads no faster from larger ones

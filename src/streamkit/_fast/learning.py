@@ -141,7 +141,7 @@ class Budget:
         self._rest = REST  # events to rest for the next time
         self._missing = 0  # of what is to be saved for
         self._paying = False  # whether events took the lane since the last rest
-        self.promised = False  # whether PROMISED was asked for
+        self.promised = False  # whether more was asked for on trust
         self.earned = 0  # events that took the fast lane
 
     def expect(self, events: int) -> None:
@@ -167,10 +167,10 @@ class Budget:
         self._missing = max(cost - self._left, 0)
         return not self._missing
 
-    def promise(self, sum: int) -> None:
+    def promise(self, amount: int) -> None:
         """Add what is spent on trust, once in a stream; 0 if nothing is."""
         self.promised = True
-        self._left += sum
+        self._left += amount
 
     def rest(self, events: int) -> None:
         """Add what events earned that took the reference path without being looked at."""

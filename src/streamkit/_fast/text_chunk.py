@@ -89,7 +89,7 @@ Look = Callable[[Path], FieldState | None]
 
 def only_text(chunk: CreateChatCompletionStreamResponse, look: Look) -> TextChunk | None:
     """Return what `chunk` says, if folding it again could add nothing but values of slots, or else None."""
-    if len(chunk.choices) != 1 or (chunk.usage is not None and not _has_only_counts(chunk.usage)):
+    if len(chunk.choices) != 1 or (chunk.usage is not None and not _has_one_form(chunk.usage)):
         return None
     (choice,) = chunk.choices
     delta = choice.delta
@@ -153,7 +153,7 @@ def _text_among_others(chunk: CreateChatCompletionStreamResponse, look: Look) ->
     return TextChunk(field, tuple(slots), index, tuple(standing))
 
 
-def _has_only_counts(usage: CompletionUsage) -> bool:
+def _has_one_form(usage: CompletionUsage) -> bool:
     """Return whether a report has nothing but numbers, texts (Perplexity's `search_context_size`) and nulls, in itself or in
     objects of it, and no digit in a name."""
     found: dict[str, Any] = written(usage)
@@ -161,7 +161,7 @@ def _has_only_counts(usage: CompletionUsage) -> bool:
     return all(
         not any(map(str.isdigit, name))
         and (
-            type(value) in _COUNTED
+            type(value) in _PLAIN_VALUES
             or (type(value) is float and isfinite(value))
             or (part is found and type(value) is dict)
         )
@@ -170,7 +170,7 @@ def _has_only_counts(usage: CompletionUsage) -> bool:
     )
 
 
-_COUNTED = frozenset({int, str, type(None)})
+_PLAIN_VALUES = frozenset({int, str, type(None)})
 
 
 @lru_cache(maxsize=16)
