@@ -255,8 +255,8 @@ class Lane:
         return at, events
 
     def _run_alone(self, block: bytes, start: int, out: list[Event] | None, before: int) -> tuple[int, int]:
-        """Do what `run` does, one by one: in a fifth of the time if the first few of them are all that fit. No more are
-        expected to be read like this once as many as should be have fitted."""
+        """Do what `run` does, one event at a time: in a fifth of the time if only the first few fit. Once `_alone` events
+        have fitted, the rest of the epoch is read in stretches."""
         trail = self._templates.frame[1]
         self.arm(len(block), before)
         at, left = start, self._alone
